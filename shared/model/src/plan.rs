@@ -1,0 +1,669 @@
+//! Plans: steps (what to change, from what, to what, why) and holds (what is left alone, and why).
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CapacityProviderName, ServiceKey, ServiceName, TaskDefinitionArn};
+use crate::settings::SettingFault;
+use crate::snapshot::Gap;
+use crate::units::Seconds;
+
+/// What was decided. Everything that was looked at is the subject of exactly one step or one hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What to change, in the order of urgency.
+    pub steps: Vec<Step>,
+    /// What is left alone, by subject.
+    pub holds: Vec<Hold>,
+}
+
+/// One change, complete: nothing is left to choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The primary that this is for.
+    pub subject: ServiceKey,
+    /// What to do.
+    pub action: Action,
+    /// Why, with the numbers.
+    pub reason: StepReason,
+}
+
+/// What a step does. Absolute values, never increments; `from` is the precondition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// Set a service's desired count, if it still is what was seen.
+    SetDesiredCount {
+        /// The service.
+        service: ServiceKey,
+        /// The desired count that was seen.
+        from: u32,
+        /// The desired count that is wanted.
+        to: u32,
+    },
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetDesiredCount { service, from, to } => {
+                write!(
+                    f,
+                    "set the desired count of `{service}` from {from} to {to}"
+                )
+            }
+        }
+    }
+}
+
+/// The tasks of a pair, counted.
+///
+/// *ready*: RUNNING, to run, not UNHEALTHY. *starting*: to run, not yet RUNNING, younger than the start grace.
+/// *leaving*: told to stop and still up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// The primary's desired count.
+    pub desired: u32,
+    /// The primary's ready tasks.
+    pub ready: u32,
+    /// The primary's starting tasks.
+    pub starting: u32,
+    /// The primary's leaving tasks that Spot takes and whose two minutes are not over.
+    pub leaving: u32,
+    /// desired − ready − starting, never below 0.
+    pub deficit: u32,
+    /// The standby's desired count.
+    pub standby_desired: u32,
+    /// The standby's ready tasks.
+    pub standby_ready: u32,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            desired,
+            ready,
+            starting,
+            leaving,
+            deficit,
+            standby_desired,
+            standby_ready,
+        } = self;
+        write!(
+            f,
+            "desired {desired}, ready {ready}, starting {starting}, leaving {leaving}, deficit {deficit}; \
+             standby {standby_desired}, of which ready {standby_ready}"
+        )
+    }
+}
+
+/// Why a step is taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum StepReason {
+    /// The primary lacks tasks.
+    Cover {
+        /// The numbers.
+        counts: Counts,
+        /// What made waiting pointless.
+        evidence: Evidence,
+    },
+    /// Standby tasks have been unneeded for the whole hold-down.
+    GiveBack {
+        /// The numbers.
+        counts: Counts,
+        /// The most standby tasks that were needed within the hold-down.
+        needed_max: u32,
+        /// The hold-down.
+        hold_down: Seconds,
+    },
+}
+
+impl StepReason {
+    /// A stable name, for metrics and records.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Cover { .. } => "cover",
+            Self::GiveBack { .. } => "give_back",
+        }
+    }
+}
+
+impl fmt::Display for StepReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cover { counts, evidence } => write!(f, "{evidence} ({counts})"),
+            Self::GiveBack {
+                counts,
+                needed_max,
+                hold_down,
+            } => write!(
+                f,
+                "for {hold_down} no more than {needed_max} standby tasks were needed ({counts})"
+            ),
+        }
+    }
+}
+
+/// What made waiting pointless.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "evidence", rename_all = "snake_case")]
+pub enum Evidence {
+    /// ECS reported that Spot has no capacity for the primary.
+    SpotShortage {
+        /// When it was reported.
+        reported_at: Timestamp,
+    },
+    /// Interrupted tasks end so soon that a standby task started later would be late.
+    DeadlineNear {
+        /// When the first of them ends.
+        first_deadline: Timestamp,
+        /// The latest moment at which raising was early enough.
+        latest_moment: Timestamp,
+        /// How long a task of this pair takes to start.
+        start_up: Seconds,
+    },
+    /// Spot took tasks a short while ago, and they are still missing.
+    SpotTookTasks {
+        /// How many interrupted tasks are missing.
+        tasks: u32,
+    },
+    /// The deficit has lasted, whatever its cause.
+    Persisted {
+        /// Since when there has been a deficit of at least the covered size.
+        since: Timestamp,
+        /// The settle time.
+        settle: Seconds,
+    },
+}
+
+impl Evidence {
+    /// A stable name, for metrics and records.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::SpotShortage { .. } => "spot_shortage",
+            Self::DeadlineNear { .. } => "deadline_near",
+            Self::SpotTookTasks { .. } => "spot_took_tasks",
+            Self::Persisted { .. } => "persisted",
+        }
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SpotShortage { reported_at } => {
+                write!(f, "ECS found no Spot capacity at {reported_at}")
+            }
+            Self::DeadlineNear {
+                first_deadline,
+                latest_moment,
+                start_up,
+            } => write!(
+                f,
+                "interrupted tasks end from {first_deadline} on and a task starts in {start_up}, so that {latest_moment} was the \
+                 latest moment to wait for"
+            ),
+            Self::SpotTookTasks { tasks } => {
+                write!(f, "Spot took {tasks} tasks that are still missing")
+            }
+            Self::Persisted { since, settle } => {
+                write!(
+                    f,
+                    "the deficit has lasted since {since}, longer than {settle}"
+                )
+            }
+        }
+    }
+}
+
+/// Something that is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The service that was looked at: the primary of a pair, or a service that is in none.
+    pub subject: ServiceKey,
+    /// Why, with the numbers.
+    pub reason: HoldReason,
+    /// When the reason ends by itself, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// Which service of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The primary.
+    Primary,
+    /// The standby.
+    Standby,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Primary => "primary",
+            Self::Standby => "standby",
+        })
+    }
+}
+
+/// Why something is left alone. Every variant has a line in `docs/runbook.md`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum HoldReason {
+    // At rest.
+    /// Nothing is missing and nothing is lent.
+    AtRest {
+        /// The numbers.
+        counts: Counts,
+    },
+    /// The standby covers exactly what is missing.
+    Covered {
+        /// The numbers.
+        counts: Counts,
+    },
+
+    // Waiting; `until` says for how long.
+    /// Only interrupted tasks are missing, and they still serve: raising now would gain nothing.
+    WaitingForDeadline {
+        /// The numbers.
+        counts: Counts,
+        /// When the first interrupted task ends.
+        first_deadline: Timestamp,
+        /// How long a task of this pair takes to start.
+        start_up: Seconds,
+    },
+    /// The deficit has no evidence of a Spot shortage and has not lasted long enough.
+    WaitingToSettle {
+        /// The numbers.
+        counts: Counts,
+        /// The settle time.
+        settle: Seconds,
+    },
+    /// Standby tasks may be unneeded, but not yet for the whole hold-down.
+    WaitingForHoldDown {
+        /// The numbers.
+        counts: Counts,
+        /// The most standby tasks that were needed within the hold-down, as far as it was watched.
+        needed_max: u32,
+        /// The hold-down.
+        hold_down: Seconds,
+    },
+    /// Ballast's own last write does not show in what AWS answers yet.
+    OwnWriteNotVisible {
+        /// The desired count found.
+        found: u32,
+        /// The desired count written.
+        wrote: u32,
+    },
+
+    // Limits.
+    /// The standby is at its cap, and more is missing.
+    AtCap {
+        /// The numbers.
+        counts: Counts,
+        /// The cap, in tasks.
+        cap: u32,
+    },
+    /// Standby tasks are unneeded, but lowering the desired count now could stop ready tasks that are needed.
+    NothingToSpare {
+        /// The numbers.
+        counts: Counts,
+    },
+    /// Standby tasks are unneeded, but a deployment runs.
+    DeploymentRunning {
+        /// The numbers.
+        counts: Counts,
+        /// Whose deployment.
+        role: Role,
+    },
+    /// Standby tasks look unneeded, but not everything could be observed.
+    SnapshotIncomplete {
+        /// What is missing.
+        gaps: Vec<Gap>,
+    },
+    /// Standby tasks look unneeded, but what was remembered could not be read.
+    MemoryUnavailable,
+
+    // Refusals.
+    /// `ballast:paused` is `true`.
+    Paused,
+    /// The primary's tags cannot be used.
+    SettingsUnusable {
+        /// Every fault.
+        faults: Vec<SettingFault>,
+    },
+    /// The primary is not ACTIVE.
+    PrimaryNotActive {
+        /// Its status.
+        status: String,
+    },
+    /// The primary, or the standby, is a DAEMON service: it has no desired count.
+    Daemon {
+        /// Which of the two.
+        role: Role,
+    },
+    /// The primary, or the standby, is deployed by CodeDeploy or by an external controller.
+    ForeignController {
+        /// Which of the two.
+        role: Role,
+        /// Its controller.
+        controller: String,
+    },
+    /// The standby that the tag names does not exist.
+    StandbyMissing {
+        /// Its name.
+        standby: ServiceName,
+    },
+    /// The standby could not be read.
+    StandbyUnread {
+        /// What failed.
+        gaps: Vec<Gap>,
+    },
+    /// The standby is not ACTIVE.
+    StandbyNotActive {
+        /// Its status.
+        status: String,
+    },
+    /// The standby does not carry `ballast:standby-of` with the primary's name.
+    StandbyNotTagged {
+        /// What the tag says instead, if it is there.
+        found: Option<String>,
+    },
+    /// The standby is the primary itself, or is a primary too.
+    StandbyIsPrimary,
+    /// More than one primary names this standby.
+    StandbyShared {
+        /// All of them.
+        primaries: Vec<ServiceKey>,
+    },
+    /// The standby may place tasks on Spot itself.
+    StandbyOnSpot {
+        /// The provider.
+        provider: CapacityProviderName,
+    },
+    /// The standby runs another task definition.
+    TaskDefinitionDiffers {
+        /// The primary's.
+        primary: TaskDefinitionArn,
+        /// The standby's.
+        standby: TaskDefinitionArn,
+    },
+    /// Application Auto Scaling scales the standby.
+    StandbyScaledByApplicationAutoScaling,
+    /// Somebody else changed the standby's desired count after Ballast wrote it.
+    ForeignEdit {
+        /// The desired count found.
+        found: u32,
+        /// The desired count that Ballast had written.
+        wrote: u32,
+        /// When it was noticed.
+        noticed_at: Timestamp,
+    },
+
+    // Not in a pair.
+    /// The service carries none of Ballast's tags.
+    NotOptedIn,
+    /// AWS says that the service does not exist.
+    NotFound,
+    /// The service could not be read.
+    Unread {
+        /// What failed.
+        gap: Gap,
+    },
+}
+
+impl HoldReason {
+    /// A stable name, for metrics, records and the runbook.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::AtRest { .. } => "at_rest",
+            Self::Covered { .. } => "covered",
+            Self::WaitingForDeadline { .. } => "waiting_for_deadline",
+            Self::WaitingToSettle { .. } => "waiting_to_settle",
+            Self::WaitingForHoldDown { .. } => "waiting_for_hold_down",
+            Self::OwnWriteNotVisible { .. } => "own_write_not_visible",
+            Self::AtCap { .. } => "at_cap",
+            Self::NothingToSpare { .. } => "nothing_to_spare",
+            Self::DeploymentRunning { .. } => "deployment_running",
+            Self::SnapshotIncomplete { .. } => "snapshot_incomplete",
+            Self::MemoryUnavailable => "memory_unavailable",
+            Self::Paused => "paused",
+            Self::SettingsUnusable { .. } => "settings_unusable",
+            Self::PrimaryNotActive { .. } => "primary_not_active",
+            Self::Daemon { .. } => "daemon",
+            Self::ForeignController { .. } => "foreign_controller",
+            Self::StandbyMissing { .. } => "standby_missing",
+            Self::StandbyUnread { .. } => "standby_unread",
+            Self::StandbyNotActive { .. } => "standby_not_active",
+            Self::StandbyNotTagged { .. } => "standby_not_tagged",
+            Self::StandbyIsPrimary => "standby_is_primary",
+            Self::StandbyShared { .. } => "standby_shared",
+            Self::StandbyOnSpot { .. } => "standby_on_spot",
+            Self::TaskDefinitionDiffers { .. } => "task_definition_differs",
+            Self::StandbyScaledByApplicationAutoScaling => {
+                "standby_scaled_by_application_auto_scaling"
+            }
+            Self::ForeignEdit { .. } => "foreign_edit",
+            Self::NotOptedIn => "not_opted_in",
+            Self::NotFound => "not_found",
+            Self::Unread { .. } => "unread",
+        }
+    }
+
+    /// Every name that [`Self::as_str`] gives, in the order of the runbook.
+    pub const NAMES: [&'static str; 29] = [
+        "at_rest",
+        "covered",
+        "waiting_for_deadline",
+        "waiting_to_settle",
+        "waiting_for_hold_down",
+        "own_write_not_visible",
+        "at_cap",
+        "nothing_to_spare",
+        "deployment_running",
+        "snapshot_incomplete",
+        "memory_unavailable",
+        "paused",
+        "settings_unusable",
+        "primary_not_active",
+        "daemon",
+        "foreign_controller",
+        "standby_missing",
+        "standby_unread",
+        "standby_not_active",
+        "standby_not_tagged",
+        "standby_is_primary",
+        "standby_shared",
+        "standby_on_spot",
+        "task_definition_differs",
+        "standby_scaled_by_application_auto_scaling",
+        "foreign_edit",
+        "not_opted_in",
+        "not_found",
+        "unread",
+    ];
+}
+
+impl fmt::Display for HoldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtRest { counts } => {
+                write!(f, "nothing is missing and nothing is lent ({counts})")
+            }
+            Self::Covered { counts } => write!(f, "the standby covers what is missing ({counts})"),
+            Self::WaitingForDeadline {
+                counts,
+                first_deadline,
+                start_up,
+            } => write!(
+                f,
+                "interrupted tasks serve until {first_deadline} and a task starts in {start_up}: raising now gains nothing ({counts})"
+            ),
+            Self::WaitingToSettle { counts, settle } => write!(
+                f,
+                "a deficit without sign of a Spot shortage must last {settle} ({counts})"
+            ),
+            Self::WaitingForHoldDown {
+                counts,
+                needed_max,
+                hold_down,
+            } => write!(
+                f,
+                "up to {needed_max} standby tasks were needed within the hold-down of {hold_down} ({counts})"
+            ),
+            Self::OwnWriteNotVisible { found, wrote } => write!(
+                f,
+                "the standby's desired count was set to {wrote} a moment ago and still reads {found}"
+            ),
+            Self::AtCap { counts, cap } => {
+                write!(f, "the standby is at its cap of {cap} ({counts})")
+            }
+            Self::NothingToSpare { counts } => write!(
+                f,
+                "lowering the standby now could stop ready tasks that are needed ({counts})"
+            ),
+            Self::DeploymentRunning { counts, role } => {
+                write!(f, "a deployment of the {role} is running ({counts})")
+            }
+            Self::SnapshotIncomplete { gaps } => {
+                f.write_str("nothing is given back while something could not be observed: ")?;
+                list(f, gaps)
+            }
+            Self::MemoryUnavailable => {
+                f.write_str("nothing is given back while the ledger cannot be read")
+            }
+            Self::Paused => f.write_str("`ballast:paused` is `true`"),
+            Self::SettingsUnusable { faults } => list(f, faults),
+            Self::PrimaryNotActive { status } => write!(f, "the primary is {status}"),
+            Self::Daemon { role } => {
+                write!(
+                    f,
+                    "the {role} is a DAEMON service, which has no desired count"
+                )
+            }
+            Self::ForeignController { role, controller } => {
+                write!(f, "the {role} is deployed by {controller}, not by ECS")
+            }
+            Self::StandbyMissing { standby } => {
+                write!(f, "there is no service `{standby}` in the cluster")
+            }
+            Self::StandbyUnread { gaps } => {
+                f.write_str("the standby could not be read: ")?;
+                list(f, gaps)
+            }
+            Self::StandbyNotActive { status } => write!(f, "the standby is {status}"),
+            Self::StandbyNotTagged { found: None } => {
+                f.write_str("the standby does not carry the tag `ballast:standby-of`")
+            }
+            Self::StandbyNotTagged { found: Some(found) } => write!(
+                f,
+                "the standby's tag `ballast:standby-of` names `{found}`, not this primary"
+            ),
+            Self::StandbyIsPrimary => f.write_str("the standby is itself a primary"),
+            Self::StandbyShared { primaries } => {
+                f.write_str("more than one primary names this standby: ")?;
+                list(f, primaries)
+            }
+            Self::StandbyOnSpot { provider } => {
+                write!(
+                    f,
+                    "the standby may place tasks on Spot itself, by `{provider}`"
+                )
+            }
+            Self::TaskDefinitionDiffers { primary, standby } => {
+                write!(f, "the primary runs `{primary}`, the standby `{standby}`")
+            }
+            Self::StandbyScaledByApplicationAutoScaling => {
+                f.write_str("Application Auto Scaling scales the standby")
+            }
+            Self::ForeignEdit {
+                found,
+                wrote,
+                noticed_at,
+            } => write!(
+                f,
+                "somebody else set the standby's desired count to {found} (Ballast had written {wrote}), noticed at {noticed_at}"
+            ),
+            Self::NotOptedIn => f.write_str("the service carries none of Ballast's tags"),
+            Self::NotFound => f.write_str("there is no such service"),
+            Self::Unread { gap } => write!(f, "{gap}"),
+        }
+    }
+}
+
+fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T]) -> fmt::Result {
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            f.write_str("; ")?;
+        }
+        write!(f, "{item}")?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            operation,
+            resource,
+            cause,
+            detail,
+        } = self;
+        write!(
+            f,
+            "`{operation}` for `{resource}`: {} ({detail})",
+            cause.as_str()
+        )
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            subject,
+            action,
+            reason,
+        } = self;
+        write!(
+            f,
+            "step `{subject}` {}: {action}, because {reason}",
+            reason.as_str()
+        )
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            subject,
+            reason,
+            until,
+        } = self;
+        write!(f, "hold `{subject}` {}", reason.as_str())?;
+        if let Some(until) = until {
+            write!(f, " until {until}")?;
+        }
+        write!(f, ": {reason}")
+    }
+}
+
+impl fmt::Display for Plan {
+    /// One line for each step, then one for each hold: what an operator reads.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { steps, holds } = self;
+        for step in steps {
+            writeln!(f, "{step}")?;
+        }
+        for hold in holds {
+            writeln!(f, "{hold}")?;
+        }
+        Ok(())
+    }
+}

@@ -6,9 +6,16 @@ use serde::{Deserialize, Serialize};
 /// What is remembered of one pair. The empty memory is that of a pair at rest, or never seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairMemory {
-    /// What the pair lacked and needed lately, oldest first, without overlaps. Bounded: see `placement`.
+    /// The stretch of time in which the pair was looked at again and again without a longer break. `None` at rest.
     #[serde(default)]
-    pub history: Vec<Sample>,
+    pub watched: Option<Watch>,
+    /// How long how much has been missing: "at least `tasks` since `at`", both strictly rising. Bounded: see `placement`.
+    #[serde(default)]
+    pub deficits: Vec<Level>,
+    /// How lately how much was needed: "`tasks` standby tasks as late as `at`", `tasks` strictly falling and `at` strictly rising.
+    /// Bounded: see `placement`.
+    #[serde(default)]
+    pub needs: Vec<Level>,
     /// The last desired count that Ballast wrote to the standby.
     #[serde(default)]
     pub wrote: Option<Write>,
@@ -28,17 +35,22 @@ impl PairMemory {
     }
 }
 
-/// One stretch of time, and what was seen in it.
+/// A stretch of time without a break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sample {
-    /// The first look of the stretch.
-    pub from: Timestamp,
-    /// The last look of the stretch.
-    pub to: Timestamp,
-    /// The smallest deficit seen, in tasks.
-    pub deficit_min: u32,
-    /// The largest number of standby tasks that were needed, in tasks.
-    pub need_max: u32,
+pub struct Watch {
+    /// The first look.
+    pub since: Timestamp,
+    /// The last look.
+    pub until: Timestamp,
+}
+
+/// A number of tasks and the time that goes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Level {
+    /// How many tasks.
+    pub tasks: u32,
+    /// Since when, or as late as when.
+    pub at: Timestamp,
 }
 
 /// A desired count that Ballast wrote.

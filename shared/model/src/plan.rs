@@ -70,7 +70,7 @@ pub struct Counts {
     pub ready: u32,
     /// The primary's starting tasks.
     pub starting: u32,
-    /// The primary's leaving tasks that Spot takes and whose two minutes are not over.
+    /// The primary's leaving tasks that Spot takes and that still serve.
     pub leaving: u32,
     /// desired − ready − starting, never below 0.
     pub deficit: u32,
@@ -327,8 +327,11 @@ pub enum HoldReason {
         /// What is missing.
         gaps: Vec<Gap>,
     },
-    /// Standby tasks look unneeded, but what was remembered could not be read.
-    MemoryUnavailable,
+    /// What was remembered could not be read: nothing is given back, and a deficit without evidence cannot be seen to last.
+    MemoryUnavailable {
+        /// The numbers.
+        counts: Counts,
+    },
 
     // Refusals.
     /// `ballast:paused` is `true`.
@@ -433,7 +436,7 @@ impl HoldReason {
             Self::NothingToSpare { .. } => "nothing_to_spare",
             Self::DeploymentRunning { .. } => "deployment_running",
             Self::SnapshotIncomplete { .. } => "snapshot_incomplete",
-            Self::MemoryUnavailable => "memory_unavailable",
+            Self::MemoryUnavailable { .. } => "memory_unavailable",
             Self::Paused => "paused",
             Self::SettingsUnusable { .. } => "settings_unusable",
             Self::PrimaryNotActive { .. } => "primary_not_active",
@@ -536,9 +539,10 @@ impl fmt::Display for HoldReason {
                 f.write_str("nothing is given back while something could not be observed: ")?;
                 list(f, gaps)
             }
-            Self::MemoryUnavailable => {
-                f.write_str("nothing is given back while the ledger cannot be read")
-            }
+            Self::MemoryUnavailable { counts } => write!(
+                f,
+                "the ledger cannot be read: nothing is given back, and only evidence of a Spot shortage raises the standby ({counts})"
+            ),
             Self::Paused => f.write_str("`ballast:paused` is `true`"),
             Self::SettingsUnusable { faults } => list(f, faults),
             Self::PrimaryNotActive { status } => write!(f, "the primary is {status}"),

@@ -12,6 +12,7 @@ use crate::ids::{
 use crate::policy::PairPolicy;
 use crate::settings::SettingFault;
 use crate::strategy::{Market, StrategyItem};
+use crate::units::Seconds;
 
 /// One consistent-as-possible look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +94,12 @@ pub struct Service {
     pub tags: BTreeMap<String, String>,
     /// Its tasks: those that are to run, and those that were told to stop and that ECS still lists.
     pub tasks: Vec<Task>,
+    /// How long its containers may take to stop after SIGTERM: the smallest `stopTimeout` of the task definition's essential
+    /// containers, 30 seconds where a container sets none
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html>). `None` where the task definition
+    /// was not read; then 30 seconds are assumed. Read for the primary only (`ecs:DescribeTaskDefinition`; a revision never
+    /// changes, so it may be kept between invocations).
+    pub stop_timeout: Option<Seconds>,
     /// Whether Application Auto Scaling scales it. `None` where that could not be found out.
     pub scaled_by_application_auto_scaling: Option<bool>,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{CapacityProviderName, ServiceKey, ServiceName, TaskDefinitionArn};
 use crate::settings::SettingFault;
-use crate::snapshot::Gap;
+use crate::snapshot::{Gap, PrimaryFault};
 use crate::units::Seconds;
 
 /// What was decided. Everything that was looked at is the subject of exactly one step or one hold.
@@ -419,6 +419,13 @@ pub enum HoldReason {
         /// What failed.
         gap: Gap,
     },
+    /// The service carries `ballast:standby-of`, and the primary named there does not make it its standby.
+    StandbyWithoutPrimary {
+        /// What its tag says.
+        primary: String,
+        /// What is wrong with that primary.
+        fault: PrimaryFault,
+    },
 }
 
 impl HoldReason {
@@ -457,11 +464,12 @@ impl HoldReason {
             Self::NotOptedIn => "not_opted_in",
             Self::NotFound => "not_found",
             Self::Unread { .. } => "unread",
+            Self::StandbyWithoutPrimary { .. } => "standby_without_primary",
         }
     }
 
     /// Every name that [`Self::as_str`] gives, in the order of the runbook.
-    pub const NAMES: [&'static str; 29] = [
+    pub const NAMES: [&'static str; 30] = [
         "at_rest",
         "covered",
         "waiting_for_deadline",
@@ -491,6 +499,7 @@ impl HoldReason {
         "not_opted_in",
         "not_found",
         "unread",
+        "standby_without_primary",
     ];
 }
 
@@ -598,6 +607,9 @@ impl fmt::Display for HoldReason {
             Self::NotOptedIn => f.write_str("the service carries none of Ballast's tags"),
             Self::NotFound => f.write_str("there is no such service"),
             Self::Unread { gap } => write!(f, "{gap}"),
+            Self::StandbyWithoutPrimary { primary, fault } => {
+                write!(f, "the tag `ballast:standby-of` names `{primary}`, {fault}")
+            }
         }
     }
 }

@@ -40,6 +40,43 @@ pub enum PassedOver {
         /// What failed.
         gap: Gap,
     },
+    /// It carries `ballast:standby-of`, and the primary that the tag names does not make it its standby.
+    StandbyWithoutPrimary {
+        /// What its tag says, cut at 256 characters.
+        primary: String,
+        /// What is wrong with that primary.
+        fault: PrimaryFault,
+    },
+}
+
+/// Why a standby's tag leads to no pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "snake_case")]
+pub enum PrimaryFault {
+    /// The tag's value is no service's name.
+    UnusableName,
+    /// AWS says that there is no such service.
+    NotFound,
+    /// The service does not carry `ballast:standby`.
+    NotOptedIn,
+    /// The service's tag `ballast:standby` names another service.
+    NamesAnother {
+        /// What the tag says, cut at 256 characters.
+        standby: String,
+    },
+}
+
+impl std::fmt::Display for PrimaryFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UnusableName => f.write_str("which is no service's name"),
+            Self::NotFound => f.write_str("which does not exist"),
+            Self::NotOptedIn => f.write_str("which does not carry the tag `ballast:standby`"),
+            Self::NamesAnother { standby } => {
+                write!(f, "whose tag `ballast:standby` names `{standby}`")
+            }
+        }
+    }
 }
 
 /// A primary and what belongs to it.

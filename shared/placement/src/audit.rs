@@ -1,0 +1,228 @@
+//! A second opinion on a finished plan, which shares no code with what made it.
+//!
+//! Each law is checked from the snapshot and the memory alone, by plain counting. A step that breaks a law must not be carried out:
+//! `control` takes it out of the plan, says so in the record and fails the invocation.
+//!
+//! Absent: whether a step is *wise*. Only what must never happen is here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use model::ServiceKey;
+use model::memory::Recall;
+use model::plan::{Action, Plan, Step};
+use model::policy::Installation;
+use model::snapshot::{
+    Controller, Health, Pair, Scheduling, ServiceStatus, Snapshot, Standby, TaskStatus,
+};
+use model::strategy::Market;
+
+/// A step that breaks a law.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The step, as its index in the plan.
+    pub step: usize,
+    /// The law, a stable name.
+    pub law: &'static str,
+    /// What is wrong, with the numbers.
+    pub detail: String,
+}
+
+/// Every law that [`audit`] checks, by name.
+pub const LAWS: [&str; 8] = [
+    "opt_in",
+    "precondition",
+    "on_demand_only",
+    "within_cap",
+    "no_more_than_missing",
+    "complete_before_giving_back",
+    "no_ready_task_lost",
+    "one_step_per_service",
+];
+
+/// Checks every step of a plan. An empty answer means that the plan may be carried out.
+#[must_use]
+pub fn audit(
+    plan: &Plan,
+    snapshot: &Snapshot,
+    _installation: &Installation,
+    memories: &BTreeMap<ServiceKey, Recall>,
+    now: Timestamp,
+) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut written = BTreeSet::new();
+    for (index, step) in plan.steps.iter().enumerate() {
+        let Action::SetDesiredCount { service, .. } = &step.action;
+        let mut found = Findings {
+            index,
+            violations: &mut violations,
+        };
+        if !written.insert(service.clone()) {
+            found.add(
+                "one_step_per_service",
+                format!("`{service}` is written twice"),
+            );
+        }
+        check(step, snapshot, memories, now, &mut found);
+    }
+    violations
+}
+
+struct Findings<'a> {
+    index: usize,
+    violations: &'a mut Vec<Violation>,
+}
+
+impl Findings<'_> {
+    fn add(&mut self, law: &'static str, detail: String) {
+        self.violations.push(Violation {
+            step: self.index,
+            law,
+            detail,
+        });
+    }
+}
+
+fn check(
+    step: &Step,
+    snapshot: &Snapshot,
+    memories: &BTreeMap<ServiceKey, Recall>,
+    now: Timestamp,
+    found: &mut Findings<'_>,
+) {
+    let Action::SetDesiredCount { service, from, to } = &step.action;
+    let Some(pair) = snapshot.pairs.get(&step.subject) else {
+        found.add("opt_in", format!("`{}` is not a primary", step.subject));
+        return;
+    };
+    let Standby::Present(standby) = &pair.standby else {
+        found.add("opt_in", format!("`{service}` was not read"));
+        return;
+    };
+    check_opt_in(pair, service, found);
+    if standby.desired_count != *from || from == to {
+        let seen = standby.desired_count;
+        let detail = format!("`{service}` was seen at {seen}, the step goes from {from} to {to}");
+        found.add("precondition", detail);
+    }
+    for share in &standby.capacity {
+        if share.market == Market::Spot && share.item.base + share.item.weight > 0 {
+            let detail = format!("`{service}` may use `{}`", share.item.provider);
+            found.add("on_demand_only", detail);
+        }
+    }
+    if to > from {
+        check_raise(pair, *to, now, found);
+    } else {
+        let known = matches!(memories.get(&step.subject), Some(Recall::Known(_)));
+        check_give_back(pair, known, *from, *to, found);
+    }
+}
+
+fn check_opt_in(pair: &Pair, service: &ServiceKey, found: &mut Findings<'_>) {
+    let primary = &pair.primary;
+    let Standby::Present(standby) = &pair.standby else {
+        return;
+    };
+    let names_it = primary.tags.get("ballast:standby") == Some(&service.service.to_string());
+    let answers = standby.tags.get("ballast:standby-of") == Some(&primary.key.service.to_string());
+    let same = standby.key == *service && service.cluster == primary.key.cluster;
+    if !(names_it && answers && same && *service != primary.key) {
+        found.add(
+            "opt_in",
+            format!("the tags do not join `{}` and `{service}`", primary.key),
+        );
+    }
+    if primary
+        .tags
+        .get("ballast:paused")
+        .is_some_and(|it| it != "false")
+    {
+        found.add("opt_in", format!("`{}` is paused", primary.key));
+    }
+    for it in [primary, standby.as_ref()] {
+        let usual = it.status == ServiceStatus::Active
+            && it.scheduling == Scheduling::Replica
+            && it.controller == Controller::Ecs;
+        if !usual {
+            found.add(
+                "opt_in",
+                format!("`{}` may not be scaled by a desired count", it.key),
+            );
+        }
+    }
+    if standby.scaled_by_application_auto_scaling == Some(true) {
+        found.add(
+            "opt_in",
+            format!("Application Auto Scaling scales `{service}`"),
+        );
+    }
+    if primary.task_definition != standby.task_definition {
+        found.add(
+            "opt_in",
+            format!("`{service}` runs another task definition"),
+        );
+    }
+}
+
+/// The tasks that serve, and those that may come to serve: every task that is not told to stop, whatever its age.
+fn serving(service: &model::snapshot::Service) -> usize {
+    let mut serving = 0;
+    for task in &service.tasks {
+        if task.desired_running
+            && task.last_status == TaskStatus::Running
+            && task.health != Health::Unhealthy
+        {
+            serving += 1;
+        }
+    }
+    serving
+}
+
+fn check_raise(pair: &Pair, to: u32, _now: Timestamp, found: &mut Findings<'_>) {
+    let desired = pair.primary.desired_count;
+    let cap = match &pair.policy {
+        Ok(policy) => policy.standby_max.map_or(desired, |max| max.min(desired)),
+        Err(_) => 0,
+    };
+    if to > cap {
+        found.add(
+            "within_cap",
+            format!("{to} tasks are asked for, the cap is {cap}"),
+        );
+    }
+    let missing = (desired as usize).saturating_sub(serving(&pair.primary));
+    if to as usize > missing {
+        let detail = format!("{to} tasks are asked for, {missing} are not ready");
+        found.add("no_more_than_missing", detail);
+    }
+}
+
+fn check_give_back(pair: &Pair, known: bool, from: u32, to: u32, found: &mut Findings<'_>) {
+    let Standby::Present(standby) = &pair.standby else {
+        return;
+    };
+    if !pair.gaps.is_empty() || !known {
+        let detail = format!("{} gaps, memory known: {known}", pair.gaps.len());
+        found.add("complete_before_giving_back", detail);
+    }
+    let rolling = |service: &model::snapshot::Service| {
+        service.deployments.len() != 1 || service.deployments.iter().any(|it| it.in_progress)
+    };
+    if rolling(&pair.primary) && !pair.primary.deployments.is_empty()
+        || rolling(standby) && !standby.deployments.is_empty()
+    {
+        found.add(
+            "complete_before_giving_back",
+            "a deployment is running".to_owned(),
+        );
+    }
+    let desired = pair.primary.desired_count as usize;
+    let ready = serving(&pair.primary);
+    let stopped = (from as usize).saturating_sub(to as usize);
+    let left = ready + serving(standby).saturating_sub(stopped);
+    if left < desired {
+        let detail = format!("{left} ready tasks could be left of {desired} desired");
+        found.add("no_ready_task_lost", detail);
+    }
+}

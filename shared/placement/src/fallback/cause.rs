@@ -1,0 +1,105 @@
+//! What a placement failure is evidence of. Only a lack of Spot capacity is evidence for raising the standby.
+//!
+//! ECS names the provider in `capacityProviderArns`; the reason's text never says "Spot".
+//! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_events.html>
+
+use model::snapshot::Service;
+use model::strategy::{FARGATE, FARGATE_SPOT, Market};
+use model::trigger::PlacementFailure;
+use serde::{Deserialize, Serialize};
+
+/// Why a task could not be placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Spot has no capacity.
+    SpotCapacity,
+    /// On-demand has no capacity.
+    OnDemandCapacity,
+    /// No container instance has the CPU, memory, ports, network interfaces or GPUs.
+    Ec2Resources,
+    /// No container instance's agent is connected.
+    Agent,
+    /// No container instance meets the placement constraints or has the attributes.
+    Attribute,
+    /// A quota of the account is used up: more capacity of any kind will not come.
+    Quota,
+    /// Only Availability Zone rebalancing could not place its task; nothing is missing.
+    AvailabilityZoneRebalancing,
+    /// A reason that this version does not know.
+    Unknown,
+}
+
+impl Cause {
+    /// A stable name, for metrics and records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SpotCapacity => "spot_capacity",
+            Self::OnDemandCapacity => "on_demand_capacity",
+            Self::Ec2Resources => "ec2_resources",
+            Self::Agent => "agent",
+            Self::Attribute => "attribute",
+            Self::Quota => "quota",
+            Self::AvailabilityZoneRebalancing => "availability_zone_rebalancing",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Classifies a failure of this primary.
+///
+/// Texts that name a quota or a rebalance come first, because ECS reports them with the provider too. Then what `RESOURCE:` names
+/// decides: container instance resources for EC2; for capacity itself the provider does, by its market. A capacity failure that names
+/// several providers counts as Spot when one of them is Spot: ECS could not place on that one either.
+#[must_use]
+pub fn classify(failure: &PlacementFailure, primary: &Service) -> Cause {
+    let reason = failure.reason.to_ascii_uppercase();
+    let says = |needles: &[&str]| needles.iter().any(|needle| reason.contains(needle));
+    if says(&["REBALANC"]) {
+        return Cause::AvailabilityZoneRebalancing;
+    }
+    if says(&[
+        "LIMIT ON THE NUMBER",
+        "QUOTA",
+        "LIMIT EXCEEDED",
+        "VCPULIMIT",
+    ]) {
+        return Cause::Quota;
+    }
+    if says(&["AGENT"]) {
+        return Cause::Agent;
+    }
+    if says(&["ATTRIBUTE", "CONSTRAINT", "MEMBEROF", "DISTINCTINSTANCE"]) {
+        return Cause::Attribute;
+    }
+    let of_capacity = says(&["RESOURCE:FARGATE", "CAPACITY IS UNAVAILABLE", "CAPACITY"]);
+    if !of_capacity {
+        return if says(&["RESOURCE:"]) {
+            Cause::Ec2Resources
+        } else {
+            Cause::Unknown
+        };
+    }
+    let markets = || {
+        failure.providers.iter().map(|provider| {
+            let share = primary
+                .capacity
+                .iter()
+                .find(|share| share.item.provider == *provider);
+            match (provider.as_str(), share) {
+                (FARGATE_SPOT, _) => Market::Spot,
+                (FARGATE, _) => Market::OnDemand,
+                (_, Some(share)) => share.market,
+                (_, None) => Market::Unknown,
+            }
+        })
+    };
+    if markets().any(|market| market == Market::Spot) {
+        Cause::SpotCapacity
+    } else if markets().any(|market| market == Market::OnDemand) {
+        Cause::OnDemandCapacity
+    } else {
+        Cause::Unknown
+    }
+}

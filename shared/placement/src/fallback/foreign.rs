@@ -1,0 +1,72 @@
+//! Whose desired count is it? Ballast is the standby's only writer; a change by somebody else is seen and left alone.
+//!
+//! ECS has no conditional update and no version on a service, so the last write is remembered and compared
+//! (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html>).
+
+use jiff::Timestamp;
+use model::Seconds;
+use model::memory::{ForeignEdit, PairMemory, Write};
+use model::plan::HoldReason;
+use model::policy::PairPolicy;
+use model::snapshot::Service;
+
+/// How long an answer of AWS may lag behind an accepted write, in seconds. ECS promises only that it becomes consistent
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>); the number is ours.
+pub const READ_LAG: Seconds = Seconds(30);
+
+/// Compares the standby's desired count with the last write, and keeps the memory of it.
+///
+/// A write that was planned and never confirmed may or may not have happened: both counts are then our own. A count that is neither
+/// is somebody else's; it is left alone for the policy's time and then taken as given, with a new watch. Setting it back to what
+/// Ballast wrote ends the hold at once.
+///
+/// Returns the reason to leave the standby alone, and until when.
+pub(crate) fn check(
+    memory: &mut PairMemory,
+    standby: &Service,
+    policy: &PairPolicy,
+    now: Timestamp,
+) -> Option<(HoldReason, Timestamp)> {
+    let wrote = memory.wrote?;
+    let found = standby.desired_count;
+    if found == wrote.to || (found == wrote.from && !wrote.confirmed) {
+        memory.foreign = None;
+        return None;
+    }
+    let visible_at = READ_LAG.after(wrote.at);
+    if found == wrote.from && now < visible_at {
+        let reason = HoldReason::OwnWriteNotVisible {
+            found,
+            wrote: wrote.to,
+        };
+        return Some((reason, visible_at));
+    }
+    let edit = memory
+        .foreign
+        .filter(|edit| edit.found == found)
+        .unwrap_or(ForeignEdit {
+            found,
+            wrote: wrote.to,
+            noticed_at: now,
+        });
+    let until = policy.foreign_hold.after(edit.noticed_at);
+    if now < until {
+        memory.foreign = Some(edit);
+        let reason = HoldReason::ForeignEdit {
+            found,
+            wrote: edit.wrote,
+            noticed_at: edit.noticed_at,
+        };
+        return Some((reason, until));
+    }
+    *memory = PairMemory {
+        wrote: Some(Write {
+            from: found,
+            to: found,
+            at: now,
+            confirmed: true,
+        }),
+        ..PairMemory::default()
+    };
+    None
+}

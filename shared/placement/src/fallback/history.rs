@@ -1,0 +1,181 @@
+//! How long has how much been missing, and how lately was how much needed?
+//!
+//! Two staircases answer both questions exactly, with a few numbers instead of every look:
+//!
+//! - `deficits`: "at least *n* tasks have been missing since *t*". A smaller deficit cuts the higher steps off.
+//! - `needs`: "*n* standby tasks were needed as late as *t*". A larger need covers the lower steps; steps older than the hold-down
+//!   fall away.
+//!
+//! Both hold only while the pair is watched without a longer break: what happened in a break is not known, so after one the watch
+//! starts again.
+//!
+//! Bounded: a staircase keeps at most [`STEPS_MAX`] steps. Where it would grow beyond, the two steps that lie closest together in time
+//! become one, on the careful side: a deficit counts as younger, a need as more recent, than it was.
+
+use jiff::Timestamp;
+use model::Seconds;
+use model::memory::{Level, PairMemory, Watch};
+use model::trigger::{Hints, PlacementFailure};
+
+use super::cause::{Cause, classify};
+use super::{Case, Look};
+
+/// The most steps of a staircase.
+pub const STEPS_MAX: usize = 32;
+
+/// How many schedule intervals may pass between two looks before the watch counts as broken: two lost looks are borne.
+pub const INTERVALS_MISSED_MAX: i64 = 3;
+
+/// How long a reported lack of Spot capacity counts as evidence. ECS may keep quiet about further failures for hours, so this is
+/// long; the report is forgotten as soon as nothing is missing.
+pub const SPOT_SHORTAGE_TTL: Seconds = Seconds(900);
+
+/// Adds this look to the memory.
+pub(crate) fn note(memory: &mut PairMemory, case: &Case<'_>) {
+    let Look {
+        installation, now, ..
+    } = *case.look;
+    memory.spot_shortage_at = spot_shortage_at(case, memory.spot_shortage_at);
+    let at_rest = case.counts.deficit == 0 && case.need == 0 && case.counts.standby_desired == 0;
+    if at_rest {
+        memory.watched = None;
+        memory.deficits.clear();
+        memory.needs.clear();
+        return;
+    }
+    let break_max = Seconds(
+        installation
+            .schedule_interval
+            .0
+            .saturating_mul(INTERVALS_MISSED_MAX),
+    );
+    let unbroken = memory
+        .watched
+        .filter(|watch| watch.until <= now && now <= break_max.after(watch.until));
+    if unbroken.is_none() {
+        memory.deficits.clear();
+        memory.needs.clear();
+    }
+    memory.watched = Some(Watch {
+        since: unbroken.map_or(now, |watch| watch.since),
+        until: now,
+    });
+    note_deficit(&mut memory.deficits, case.counts.deficit, now);
+    note_need(&mut memory.needs, case.need, case.policy.hold_down, now);
+}
+
+/// The latest time at which ECS reported that Spot has no capacity for this primary, while that still counts.
+fn spot_shortage_at(case: &Case<'_>, remembered: Option<Timestamp>) -> Option<Timestamp> {
+    let now = case.look.now;
+    if case.counts.deficit == 0 {
+        return None;
+    }
+    reported(case.look)
+        .chain(remembered)
+        .filter(|at| now < SPOT_SHORTAGE_TTL.after(*at))
+        .max()
+}
+
+/// The Spot shortages that the triggers of this invocation report for the pair. An event without a time, or from the future, counts as
+/// of now.
+pub(crate) fn reported<'a>(look: &'a Look<'a>) -> impl Iterator<Item = Timestamp> + 'a {
+    let Look {
+        hints: Hints { placement_failures },
+        now,
+        pair,
+        ..
+    } = *look;
+    let primary = &pair.primary;
+    let of_spot = move |failure: &PlacementFailure| {
+        failure.service == primary.key && classify(failure, primary) == Cause::SpotCapacity
+    };
+    placement_failures
+        .iter()
+        .filter(move |(_, failure)| of_spot(failure))
+        .map(move |(time, _)| time.unwrap_or(now).min(now))
+}
+
+fn note_deficit(deficits: &mut Vec<Level>, deficit: u32, now: Timestamp) {
+    // The lowest step that is too high now tells since when this deficit has been exceeded.
+    let since = deficits
+        .iter()
+        .find(|level| level.tasks >= deficit)
+        .map_or(now, |level| level.at);
+    deficits.retain(|level| level.tasks < deficit);
+    if deficit > 0 {
+        deficits.push(Level {
+            tasks: deficit,
+            at: since,
+        });
+    }
+    if deficits.len() > STEPS_MAX {
+        if let Some(index) = closest(deficits) {
+            // Without the lower step, its tasks count as missing only since the next step: younger than they are.
+            deficits.remove(index);
+        }
+    }
+}
+
+fn note_need(needs: &mut Vec<Level>, need: u32, hold_down: Seconds, now: Timestamp) {
+    needs.retain(|level| level.tasks > need && now < hold_down.after(level.at));
+    needs.push(Level {
+        tasks: need,
+        at: now,
+    });
+    if needs.len() > STEPS_MAX {
+        if let Some(index) = closest(needs) {
+            let later = needs.get(index + 1).map(|level| level.at);
+            if let (Some(level), Some(later)) = (needs.get_mut(index), later) {
+                // The higher need counts as recent as the lower one was.
+                level.at = later;
+            }
+            needs.remove(index + 1);
+        }
+    }
+}
+
+/// The step whose successor is closest in time; the first of several.
+fn closest(levels: &[Level]) -> Option<usize> {
+    levels
+        .windows(2)
+        .enumerate()
+        .filter_map(|(index, pair)| match pair {
+            [a, b] => Some((b.at.duration_since(a.at), index)),
+            _ => None,
+        })
+        .min()
+        .map(|(_, index)| index)
+}
+
+/// The deficit that has lasted for the whole settle time, and since when; `None` where none has.
+pub(crate) fn lasted(memory: &PairMemory, settle: Seconds, now: Timestamp) -> Option<Level> {
+    memory
+        .deficits
+        .iter()
+        .rev()
+        .find(|level| settle.after(level.at) <= now)
+        .copied()
+}
+
+/// The most standby tasks that were needed within the hold-down, as far as it was watched.
+pub(crate) fn needed_max(memory: &PairMemory) -> u32 {
+    memory.needs.first().map_or(0, |level| level.tasks)
+}
+
+/// The moment from which on, if nothing more is needed than now, fewer than `tasks` will have been needed for the whole hold-down.
+/// `None` where nothing is watched.
+pub(crate) fn unneeded_from(
+    memory: &PairMemory,
+    tasks: u32,
+    hold_down: Seconds,
+) -> Option<Timestamp> {
+    let watched = memory.watched?;
+    let last_needed = memory
+        .needs
+        .iter()
+        .filter(|level| level.tasks >= tasks)
+        .map(|level| level.at)
+        .max();
+    let from = last_needed.map_or(watched.since, |at| at.max(watched.since));
+    Some(hold_down.after(from))
+}

@@ -78,6 +78,12 @@ pub fn decide(
             reason: match why {
                 PassedOver::NotOptedIn => HoldReason::NotOptedIn,
                 PassedOver::NotFound => HoldReason::NotFound,
+                PassedOver::StandbyWithoutPrimary { primary, fault } => {
+                    HoldReason::StandbyWithoutPrimary {
+                        primary: primary.clone(),
+                        fault: fault.clone(),
+                    }
+                }
                 PassedOver::Unread { gap } => HoldReason::Unread { gap: gap.clone() },
             },
             until: None,

@@ -105,6 +105,13 @@ pub enum HoldReason {
         /// The numbers.
         counts: Counts,
     },
+    /// Standby tasks are unneeded, but ECS still stops tasks for an earlier give-back: which ones are left is not known.
+    StandbySettling {
+        /// The numbers.
+        counts: Counts,
+        /// The standby's tasks that are not told to stop yet.
+        to_run: u32,
+    },
     /// Standby tasks are unneeded, but a deployment runs.
     DeploymentRunning {
         /// The numbers.
@@ -231,6 +238,7 @@ impl HoldReason {
             Self::OwnWriteNotVisible { .. } => "own_write_not_visible",
             Self::AtCap { .. } => "at_cap",
             Self::NothingToSpare { .. } => "nothing_to_spare",
+            Self::StandbySettling { .. } => "standby_settling",
             Self::DeploymentRunning { .. } => "deployment_running",
             Self::SnapshotIncomplete { .. } => "snapshot_incomplete",
             Self::MemoryUnavailable { .. } => "memory_unavailable",
@@ -259,7 +267,7 @@ impl HoldReason {
     }
 
     /// Every name that [`Self::as_str`] gives, in the order of the runbook.
-    pub const NAMES: [&'static str; 30] = [
+    pub const NAMES: [&'static str; 31] = [
         "at_rest",
         "covered",
         "waiting_for_deadline",
@@ -268,6 +276,7 @@ impl HoldReason {
         "own_write_not_visible",
         "at_cap",
         "nothing_to_spare",
+        "standby_settling",
         "deployment_running",
         "snapshot_incomplete",
         "memory_unavailable",
@@ -334,6 +343,10 @@ impl fmt::Display for HoldReason {
             Self::NothingToSpare { counts } => write!(
                 f,
                 "lowering the standby now could stop ready tasks that are needed ({counts})"
+            ),
+            Self::StandbySettling { counts, to_run } => write!(
+                f,
+                "ECS still stops standby tasks: {to_run} are not told to stop yet ({counts})"
             ),
             Self::DeploymentRunning { counts, role } => {
                 write!(f, "a deployment of the {role} is running ({counts})")

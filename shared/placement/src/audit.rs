@@ -29,13 +29,14 @@ pub struct Violation {
 }
 
 /// Every law that [`audit`] checks, by name.
-pub const LAWS: [&str; 8] = [
+pub const LAWS: [&str; 9] = [
     "opt_in",
     "precondition",
     "on_demand_only",
     "within_cap",
     "no_more_than_missing",
     "complete_before_giving_back",
+    "unneeded_for_the_hold_down",
     "no_ready_task_lost",
     "one_step_per_service",
 ];
@@ -112,10 +113,10 @@ fn check(
         }
     }
     if to > from {
-        check_raise(pair, *to, now, found);
+        check_raise(pair, *to, found);
     } else {
-        let known = matches!(memories.get(&step.subject), Some(Recall::Known(_)));
-        check_give_back(pair, known, *from, *to, found);
+        check_watch(pair, memories.get(&step.subject), *to, now, found);
+        check_give_back(pair, *from, *to, found);
     }
 }
 
@@ -179,7 +180,7 @@ fn serving(service: &model::snapshot::Service) -> usize {
     serving
 }
 
-fn check_raise(pair: &Pair, to: u32, _now: Timestamp, found: &mut Findings<'_>) {
+fn check_raise(pair: &Pair, to: u32, found: &mut Findings<'_>) {
     let desired = pair.primary.desired_count;
     let cap = match &pair.policy {
         Ok(policy) => policy.standby_max.map_or(desired, |max| max.min(desired)),
@@ -198,20 +199,48 @@ fn check_raise(pair: &Pair, to: u32, _now: Timestamp, found: &mut Findings<'_>) 
     }
 }
 
-fn check_give_back(pair: &Pair, known: bool, from: u32, to: u32, found: &mut Findings<'_>) {
+/// What was remembered before this look must already show that the tasks have been unneeded for the hold-down.
+fn check_watch(
+    pair: &Pair,
+    recall: Option<&Recall>,
+    to: u32,
+    now: Timestamp,
+    found: &mut Findings<'_>,
+) {
+    let (Some(Recall::Known(memory)), Ok(policy)) = (recall, &pair.policy) else {
+        found.add(
+            "unneeded_for_the_hold_down",
+            "nothing is remembered of the pair".to_owned(),
+        );
+        return;
+    };
+    let age = |at: Timestamp| now.as_second().saturating_sub(at.as_second());
+    let hold_down_secs = policy.hold_down.0;
+    let watched_secs = memory.watched.map_or(0, |watch| age(watch.since));
+    if watched_secs < hold_down_secs {
+        let detail = format!("watched for {watched_secs} s of {hold_down_secs} s");
+        found.add("unneeded_for_the_hold_down", detail);
+    }
+    for level in &memory.needs {
+        if level.tasks > to && age(level.at) < hold_down_secs {
+            let detail = format!("{} tasks were needed {} s ago", level.tasks, age(level.at));
+            found.add("unneeded_for_the_hold_down", detail);
+        }
+    }
+}
+
+fn check_give_back(pair: &Pair, from: u32, to: u32, found: &mut Findings<'_>) {
     let Standby::Present(standby) = &pair.standby else {
         return;
     };
-    if !pair.gaps.is_empty() || !known {
-        let detail = format!("{} gaps, memory known: {known}", pair.gaps.len());
+    if !pair.gaps.is_empty() {
+        let detail = format!("the look has {} gaps", pair.gaps.len());
         found.add("complete_before_giving_back", detail);
     }
     let rolling = |service: &model::snapshot::Service| {
-        service.deployments.len() != 1 || service.deployments.iter().any(|it| it.in_progress)
+        service.deployments.len() > 1 || service.deployments.iter().any(|it| it.in_progress)
     };
-    if rolling(&pair.primary) && !pair.primary.deployments.is_empty()
-        || rolling(standby) && !standby.deployments.is_empty()
-    {
+    if rolling(&pair.primary) || rolling(standby) {
         found.add(
             "complete_before_giving_back",
             "a deployment is running".to_owned(),
@@ -220,7 +249,7 @@ fn check_give_back(pair: &Pair, known: bool, from: u32, to: u32, found: &mut Fin
     let desired = pair.primary.desired_count as usize;
     let ready = serving(&pair.primary);
     let stopped = (from as usize).saturating_sub(to as usize);
-    let left = ready + serving(standby).saturating_sub(stopped);
+    let left = ready + serving(standby).min(from as usize).saturating_sub(stopped);
     if left < desired {
         let detail = format!("{left} ready tasks could be left of {desired} desired");
         found.add("no_ready_task_lost", detail);

@@ -103,6 +103,12 @@ pub fn taken_lately(primary: &Service, window: Seconds, now: Timestamp) -> u32 {
     })
 }
 
+/// How many tasks are not told to stop, whatever their state.
+#[must_use]
+pub fn to_run(service: &Service) -> u32 {
+    number(service, |task| task.desired_running)
+}
+
 fn number(service: &Service, wanted: impl Fn(&Task) -> bool) -> u32 {
     let count = service.tasks.iter().filter(|task| wanted(task)).count();
     u32::try_from(count).unwrap_or(u32::MAX)

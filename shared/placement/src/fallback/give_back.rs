@@ -1,13 +1,14 @@
 //! The standby is larger than what is missing: give back now, or keep it?
 //!
 //! Giving back is never urgent. It needs a memory and a complete look, no deployment on either service, a need that stayed below the
-//! standby's desired count for the whole hold-down, and enough ready tasks whichever of the standby's tasks ECS stops.
+//! standby's desired count for the whole hold-down, and enough ready tasks whichever of the standby's tasks ECS stops. While ECS still
+//! stops tasks for an earlier give-back, which ones go is not known, so the next one waits.
 
 use model::memory::PairMemory;
 use model::plan::{Counts, HoldReason, Role, StepReason};
 use model::snapshot::Gap;
 
-use super::{Case, history, hold, step};
+use super::{Case, count, history, hold, step};
 use crate::Verdict;
 
 /// Decides how far to lower the standby.
@@ -39,6 +40,11 @@ pub(crate) fn decide(case: &Case<'_>, memory: Option<&PairMemory>) -> Verdict {
             let reason = HoldReason::DeploymentRunning { counts, role };
             return hold(case.look, reason, None);
         }
+    }
+    let to_run = count::to_run(case.standby);
+    if to_run > counts.standby_desired {
+        let reason = HoldReason::StandbySettling { counts, to_run };
+        return hold(case.look, reason, None);
     }
     let to = needed_max.max(safe_minimum(counts));
     if to >= counts.standby_desired {

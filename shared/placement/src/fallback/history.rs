@@ -108,11 +108,11 @@ fn note_deficit(deficits: &mut Vec<Level>, deficit: u32, now: Timestamp) {
             at: since,
         });
     }
-    if deficits.len() > STEPS_MAX {
-        if let Some(index) = closest(deficits) {
-            // Without the lower step, its tasks count as missing only since the next step: younger than they are.
-            deficits.remove(index);
-        }
+    if deficits.len() > STEPS_MAX
+        && let Some(index) = closest(deficits)
+    {
+        // Without the lower step, its tasks count as missing only since the next step: younger than they are.
+        deficits.remove(index);
     }
 }
 
@@ -122,14 +122,13 @@ fn note_need(needs: &mut Vec<Level>, need: u32, hold_down: Seconds, now: Timesta
         tasks: need,
         at: now,
     });
-    if needs.len() > STEPS_MAX {
-        if let Some(index) = closest(needs) {
-            let later = needs.get(index + 1).map(|level| level.at);
-            if let (Some(level), Some(later)) = (needs.get_mut(index), later) {
-                // The higher need counts as recent as the lower one was.
-                level.at = later;
-            }
-            needs.remove(index + 1);
+    if needs.len() > STEPS_MAX
+        && let Some(index) = closest(needs)
+    {
+        let later = needs.remove(index + 1).at;
+        if let Some(level) = needs.get_mut(index) {
+            // The higher need counts as recent as the lower one was.
+            level.at = later;
         }
     }
 }

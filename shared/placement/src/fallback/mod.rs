@@ -76,10 +76,10 @@ pub(crate) fn decide_pair(look: &Look<'_>) -> (Verdict, Option<PairMemory>) {
         Err(reason) => return (hold(look, reason, None), recalled),
     };
     let mut memory = recalled;
-    if let Some(memory) = memory.as_mut() {
-        if let Some((reason, until)) = foreign::check(memory, standby, policy, look.now) {
-            return (hold(look, reason, Some(until)), Some(memory.clone()));
-        }
+    if let Some(memory) = memory.as_mut()
+        && let Some((reason, until)) = foreign::check(memory, standby, policy, look.now)
+    {
+        return (hold(look, reason, Some(until)), Some(memory.clone()));
     }
     let counts = count::counts(look.pair, standby, policy, look.now);
     let cap = counts.desired.min(policy.standby_max.unwrap_or(u32::MAX));

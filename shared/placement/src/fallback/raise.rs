@@ -3,6 +3,9 @@
 //! Waiting is right while it costs nothing (the tasks that go still serve, and Spot may replace them in time) and while the deficit
 //! may be none of Spot's doing (a deployment, a scale-out in progress). It is wrong as soon as ECS says that Spot has no capacity, as
 //! soon as a standby task started at the next look would be late, and for what has been missing for a while whatever the cause.
+//!
+//! Evidence reaches as far as it goes: a report of a shortage and a near deadline cover everything that is missing, because Spot is then
+//! known to be short; tasks that Spot took a while ago cover their own number; what has lasted covers what has lasted.
 
 use jiff::Timestamp;
 use model::Seconds;
@@ -32,20 +35,17 @@ pub(crate) fn decide(case: &Case<'_>, target: u32, memory: Option<&PairMemory>) 
         standby_desired,
         ..
     } = case.counts;
+    // What is missing already, and does not serve any more.
     let gone = deficit.saturating_sub(leaving);
     let leaving_tasks = leaving_tasks(case);
     let due = leaving_tasks
         .as_ref()
         .filter(|leaving| leaving.latest_moment <= now);
-
     let shortage = match memory {
         Some(memory) => memory.spot_shortage_at,
         None => history::reported(case.look).max(),
     };
-    let covered = gone.min(standby_desired);
     let taken = count::taken_lately(&case.look.pair.primary, SPOT_TOOK_TTL, now).min(gone);
-    let taken_or_covered = covered.max(taken);
-    let leaving_due = if due.is_some() { leaving } else { 0 };
     let lasted = memory.and_then(|memory| history::lasted(memory, case.policy.settle, now));
 
     // How far each kind of evidence reaches, the strongest first; the first that reaches furthest is named.
@@ -57,7 +57,7 @@ pub(crate) fn decide(case: &Case<'_>, target: u32, memory: Option<&PairMemory>) 
                 latest_moment: leaving.latest_moment,
                 start_up: leaving.start_up,
             };
-            (taken_or_covered.saturating_add(leaving_due), evidence)
+            (target, evidence)
         }),
         Some((taken, Evidence::SpotTookTasks { tasks: taken })),
         lasted.map(|level| {

@@ -1,0 +1,60 @@
+"""What the tests of `infra/` share: where things are, the template as written and as AWS would see it, and when a test may be skipped."""
+
+import copy
+import os
+from pathlib import Path
+
+import pytest
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).resolve().parents[2]
+INFRA = ROOT / "infra"
+EVENTS = ROOT / "events"
+ARCHITECTURES = ("arm64", "x86_64")
+# What `aws cloudformation package` puts in the place of the local path.
+PACKAGED_CODE = "s3://ballast-artifacts/spot-fallback.zip"
+
+
+class NoManagedPolicies:
+    """The template names no managed policy, so that the translator needs no list of them."""
+
+    def load(self):
+        return {}
+
+
+def skip(why):
+    """Skips the test and says why; where every judge is required, the test fails instead."""
+    if os.environ.get("CI") or os.environ.get("BALLAST_REQUIRE_JUDGES") == "1":
+        pytest.fail(why)
+    print(f"skipped: {why}")
+    pytest.skip(why)
+
+
+def read_template():
+    return yaml_parse((INFRA / "template.yaml").read_text(encoding="utf-8"))
+
+
+def translate(packaged_code=PACKAGED_CODE, **parameters):
+    """The template as CloudFormation gets it: packaged, with the serverless transform applied, and with other defaults."""
+    template = copy.deepcopy(read_template())
+    template["Resources"]["SpotFallbackFunction"]["Properties"]["CodeUri"] = packaged_code
+    for name, value in parameters.items():
+        template["Parameters"][name]["Default"] = value
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-west-2")
+    return transform(template, {}, NoManagedPolicies())
+
+
+@pytest.fixture(scope="session")
+def template():
+    return read_template()
+
+
+@pytest.fixture(scope="session")
+def translated():
+    return translate()
+
+
+@pytest.fixture(scope="session")
+def resources(translated):
+    return translated["Resources"]

@@ -1,0 +1,62 @@
+//! The table of the events that are ours. Reading it is reading what the functions listen to.
+
+use model::trigger::TriggerKind;
+
+use crate::error::TriggerError;
+use crate::event::Event;
+use crate::{deployment, schedule, service_action, task};
+
+/// Reads an event of one row.
+type Read = fn(&Event<'_>) -> Result<TriggerKind, TriggerError>;
+
+struct Row {
+    source: &'static str,
+    detail_type: &'static str,
+    read: Read,
+}
+
+const TABLE: [Row; 5] = [
+    Row {
+        source: "aws.ecs",
+        detail_type: "ECS Task State Change",
+        read: task::state_change,
+    },
+    Row {
+        source: "aws.ecs",
+        detail_type: "ECS Service Action",
+        read: service_action::action,
+    },
+    Row {
+        source: "aws.ecs",
+        detail_type: "ECS Deployment State Change",
+        read: deployment::state_change,
+    },
+    Row {
+        source: "aws.events",
+        detail_type: "Scheduled Event",
+        read: schedule::scheduled,
+    },
+    Row {
+        source: "aws.scheduler",
+        detail_type: "Scheduled Event",
+        read: schedule::scheduled,
+    },
+];
+
+/// The source and detail-type of every event that is ours. The rules in `infra/` are held against it.
+pub fn table() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TABLE.iter().map(|row| (row.source, row.detail_type))
+}
+
+/// What reads an event, where it is ours.
+pub(crate) fn row(source: &str, detail_type: &str) -> Option<Read> {
+    TABLE
+        .iter()
+        .find(|row| row.source == source && row.detail_type == detail_type)
+        .map(|row| row.read)
+}
+
+/// Whether any event of this source is ours.
+pub(crate) fn has_source(source: &str) -> bool {
+    TABLE.iter().any(|row| row.source == source)
+}

@@ -1,0 +1,37 @@
+//! Text from outside, made fit to print on one line and bounded.
+
+/// The most characters of a `source` or `detail-type` that are kept. Real ones have fewer than 100.
+pub(crate) const TYPE_CHARS_MAX: usize = 256;
+
+/// The most characters of a placement failure's reason that are kept, as `model` promises.
+pub(crate) const REASON_CHARS_MAX: usize = 256;
+
+/// The most characters of an event's name that are kept, as `model` promises.
+pub(crate) const EVENT_NAME_CHARS_MAX: usize = 128;
+
+/// The first `chars_max` characters of `text`, with a space for everything that would break a line or hide text.
+pub(crate) fn cut(text: &str, chars_max: usize) -> String {
+    text.chars()
+        .take(chars_max)
+        .map(|c| if breaks_a_line(c) { ' ' } else { c })
+        .collect()
+}
+
+/// Control characters, Unicode's line and paragraph separators, and the marks that change the direction of text.
+fn breaks_a_line(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn text_is_cut_by_characters_and_kept_on_one_line() {
+        assert_eq!(cut("RESOURCE:FARGATE", 256), "RESOURCE:FARGATE");
+        assert_eq!(cut("용량 부족", 2), "용량");
+        assert_eq!(cut("a\nb\u{2028}c\u{202e}d\u{7}", 256), "a b c d ");
+        assert_eq!(cut(&"x".repeat(1_000_000), 256).len(), 256);
+    }
+}

@@ -1,1 +1,38 @@
-//! stub
+//! The loop that joins the steps; the only crate that knows them all.
+//!
+//! ```text
+//! payload -> trigger::parse -> one look at what all events concern -> ledger -> decide -> audit -> ledger -> act -> ledger -> record
+//! ```
+//!
+//! Guaranteed:
+//! - Any payload gives a [`Record`]; none makes it panic.
+//! - All events of a payload lead to one look, however many they are. Only a pair whose memory another invocation changed meanwhile
+//!   is looked at again, at most [`ROUNDS_MAX`] times in all.
+//! - A step is announced in the ledger before it is carried out. Where the ledger cannot be used, raising goes on and giving back
+//!   does not.
+//! - A step that the audit rejects is not carried out.
+//! - Whatever failed is in the record with its call and cause, the rest of the plan is carried out, and the invocation fails so that
+//!   it is tried again.
+//! - In the mode `observe` nothing is written to ECS, and the ledger never says that something was.
+//!
+//! Assumed: time comes from AWS's answers; the host's monotonic clock serves for the deadline and the durations only.
+//!
+//! Absent: decisions (`placement`), logging and metrics (`bootstrap`): the record is handed back.
+
+mod coalesce;
+mod controller;
+mod failure;
+mod fit;
+mod record;
+mod remember;
+mod round;
+
+pub use coalesce::{Home, SERVICES_PER_LOOK_MAX};
+pub use controller::{Controller, Decide, Handled, Invoked, ROUNDS_MAX};
+pub use failure::Failure;
+pub use fit::LINE_BYTES_MAX;
+pub use record::{
+    BatchItemFailure, Durations, EVENT_IDS_SHOWN_MAX, KIND, LedgerUse, Look, Record,
+    RecordedFailure, RecordedHold, RecordedOutcome, RecordedPlan, RecordedStep, TriggerFault,
+    Triggers, VERSION,
+};

@@ -1,0 +1,263 @@
+//! One invocation, from its payload to its record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use act::Actor;
+use calls::{AwsClock, CallCount, Deadline};
+use ledger::Ledger;
+use model::memory::Recall;
+use model::outcome::{Outcome, OutcomeResult};
+use model::plan::{Hold, Plan};
+use model::policy::Installation;
+use model::snapshot::{Gap, Scope, Snapshot};
+use model::trigger::Hints;
+use model::{AccountId, ClusterName, RegionName, Seconds, ServiceKey, Timestamp};
+use observe::Observer;
+use placement::Decision;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::coalesce::{Coalesced, Home, coalesce};
+use crate::failure::Failure;
+use crate::record::{Record, RecordedFailure, RecordedOutcome, RecordedPlan};
+use crate::round::{Round, millis};
+
+/// How often a pair is looked at and decided in one invocation. A pair is looked at again only when another invocation has changed
+/// its memory meanwhile.
+pub const ROUNDS_MAX: u32 = 3;
+
+/// What decides: [`placement::decide`]. It can be replaced so that a test can show that the audit stops a planner that is wrong.
+pub type Decide =
+    fn(&Snapshot, &Installation, &BTreeMap<ServiceKey, Recall>, &Hints, Timestamp) -> Decision;
+
+/// The steps of the flow, joined. One serves any number of invocations, one after the other or at the same time.
+#[derive(Debug)]
+pub struct Controller {
+    /// The function's name.
+    pub function: &'static str,
+    /// The Region that it works in; events of others are ignored. `None`: not known, every Region's events are taken.
+    pub region: Option<RegionName>,
+    /// The clusters that it looks after; empty means every cluster of the account and Region.
+    pub clusters: Vec<ClusterName>,
+    /// What the installation adds to every decision.
+    pub installation: Installation,
+    /// Looks.
+    pub observer: Observer,
+    /// What decides; [`placement::decide`] but in tests.
+    pub decide: Decide,
+    /// Acts. Its mode is the invocation's mode.
+    pub actor: Actor,
+    /// Remembers.
+    pub ledger: Arc<Ledger>,
+    /// AWS's time.
+    pub clock: AwsClock,
+    /// The requests that were sent.
+    pub calls: CallCount,
+}
+
+/// What Lambda says about an invocation.
+#[derive(Debug, Clone)]
+pub struct Invoked {
+    /// Lambda's request id.
+    pub request_id: Option<String>,
+    /// The function's account; events of others are ignored. `None`: not known, every account's events are taken.
+    pub account: Option<AccountId>,
+    /// The moment by which the record must be ready.
+    pub deadline: Deadline,
+}
+
+/// What an invocation came to.
+#[derive(Debug, Clone)]
+pub struct Handled {
+    /// The record: log it, and hand it back as the function's result unless there is a failure.
+    pub record: Record,
+    /// Why the invocation must end in an error.
+    pub failure: Option<Failure>,
+}
+
+impl Handled {
+    /// What an invocation comes to that could not begin.
+    #[must_use]
+    pub fn not_begun(mut record: Record, failure: Failure) -> Self {
+        record.failures = vec![RecordedFailure::from(&failure)];
+        Self {
+            record,
+            failure: Some(failure),
+        }
+    }
+}
+
+impl Controller {
+    /// Handles one payload, whatever it is: reads its events, looks at what they concern, decides, acts, and tells.
+    pub async fn handle(&self, payload: &Value, invoked: &Invoked) -> Handled {
+        let started = Instant::now();
+        let calls_before = self.calls.requests();
+        let mut record = Record::new(self.function, self.actor.mode(), invoked.request_id.clone());
+        let home = Home {
+            account: invoked.account.clone(),
+            region: self.region.clone(),
+            clusters: self.clusters.clone(),
+        };
+        let Coalesced {
+            scope,
+            hints,
+            triggers,
+            oldest,
+            batch_item_failures,
+            malformed,
+        } = coalesce(&trigger::parse(payload), &home);
+        record.triggers = triggers;
+        record.batch_item_failures = batch_item_failures;
+        record.durations_ms.parse = millis(started);
+
+        let mut tally = Tally::default();
+        if let Some(scope) = scope {
+            self.rounds(scope, &hints, invoked.deadline, &mut record, &mut tally)
+                .await;
+            let age = |at| Seconds::between(at, self.clock.latest().unwrap_or(at));
+            record.triggers.oldest_event_age_secs = oldest.map(|at| age(at).0);
+        }
+        let failures = tally.failures(malformed);
+        tally.write_to(&mut record);
+        record.failures = failures.iter().map(RecordedFailure::from).collect();
+        record.calls = self.calls.since(&calls_before);
+        record.durations_ms.total = millis(started);
+        record.fit();
+        Handled {
+            record,
+            failure: failures.into_iter().next(),
+        }
+    }
+
+    async fn rounds(
+        &self,
+        mut scope: Scope,
+        hints: &Hints,
+        deadline: Deadline,
+        record: &mut Record,
+        tally: &mut Tally,
+    ) {
+        for number in 1..=ROUNDS_MAX {
+            let is_last = number == ROUNDS_MAX;
+            let durations = &mut record.durations_ms;
+            let round = self
+                .round(&scope, hints, deadline, is_last, durations)
+                .await;
+            record.ledger.recalled += round.ledger.recalled;
+            record.ledger.remembered += round.ledger.remembered;
+            record.ledger.conflicts += round.ledger.conflicts;
+            record.ledger.confirmed += round.ledger.confirmed;
+            match round.look.clone() {
+                look if number == 1 => record.snapshot = look,
+                look => record.looked_again.extend(look),
+            }
+            let again = tally.add(round);
+            if again.is_empty() {
+                return;
+            }
+            scope = Scope::Services(again);
+        }
+    }
+}
+
+/// What the rounds came to.
+#[derive(Debug, Default)]
+struct Tally {
+    holds: BTreeMap<ServiceKey, Hold>,
+    outcomes: Vec<Outcome>,
+    audit_refused: BTreeSet<usize>,
+    gaps: BTreeSet<Gap>,
+    ledger_gaps: BTreeSet<Gap>,
+}
+
+impl Tally {
+    /// Adds a round; what it left for the next one is returned.
+    fn add(&mut self, round: Round) -> BTreeSet<ServiceKey> {
+        let Round {
+            look: _,
+            holds,
+            outcomes,
+            audit_refused,
+            gaps,
+            ledger_gaps,
+            again,
+            ledger: _,
+        } = round;
+        let first = self.outcomes.len();
+        self.audit_refused
+            .extend(audit_refused.into_iter().map(|index| first + index));
+        for hold in holds {
+            self.holds.insert(hold.subject.clone(), hold);
+        }
+        self.outcomes.extend(outcomes);
+        self.gaps.extend(gaps);
+        self.ledger_gaps.extend(ledger_gaps);
+        again
+    }
+
+    /// Everything that makes the invocation fail, in the order of precedence.
+    fn failures(&self, malformed: Option<(u32, String)>) -> Vec<Failure> {
+        let steps = self.outcomes.len();
+        let mut failed: Vec<String> = Vec::new();
+        let mut late: Vec<String> = Vec::new();
+        let mut refused: Vec<String> = Vec::new();
+        for (index, outcome) in self.outcomes.iter().enumerate() {
+            let text = || format!("{}: {}", outcome.step.action, outcome.result);
+            match &outcome.result {
+                OutcomeResult::Refused { .. } if self.audit_refused.contains(&index) => {
+                    refused.push(text());
+                }
+                OutcomeResult::Refused { .. } | OutcomeResult::Failed { .. } => failed.push(text()),
+                OutcomeResult::OutOfTime => late.push(text()),
+                OutcomeResult::Done
+                | OutcomeResult::AlreadySo
+                | OutcomeResult::NotWritten
+                | OutcomeResult::PreconditionFailed { .. } => {}
+            }
+        }
+        let counted = |texts: Vec<String>| texts.first().cloned().map(|first| (texts.len(), first));
+        let gaps_counted =
+            |gaps: &BTreeSet<Gap>| gaps.first().map(|it| (gaps.len(), it.to_string()));
+        [
+            malformed.map(|(count, first)| Failure::MalformedEvent { count, first }),
+            counted(refused).map(|(count, first)| Failure::AuditRefused { count, first }),
+            counted(failed).map(|(count, first)| Failure::StepFailed {
+                count,
+                steps,
+                first,
+            }),
+            counted(late).map(|(count, first)| Failure::OutOfTime {
+                count,
+                steps,
+                first,
+            }),
+            gaps_counted(&self.ledger_gaps)
+                .map(|(count, first)| Failure::LedgerUnavailable { count, first }),
+            gaps_counted(&self.gaps).map(|(count, first)| Failure::LookIncomplete { count, first }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    fn write_to(self, record: &mut Record) {
+        let Self {
+            holds,
+            outcomes,
+            audit_refused: _,
+            gaps,
+            ledger_gaps,
+        } = self;
+        record.outcomes = outcomes
+            .iter()
+            .enumerate()
+            .map(|(index, outcome)| RecordedOutcome::new(index, outcome))
+            .collect();
+        record.plan = RecordedPlan::from(Plan {
+            steps: outcomes.into_iter().map(|it| it.step).collect(),
+            holds: holds.into_values().collect(),
+        });
+        record.gaps = gaps.union(&ledger_gaps).cloned().collect();
+    }
+}

@@ -1,0 +1,247 @@
+//! Keeps a record within the size of a log event.
+//!
+//! Guaranteed: [`Record::line`] is one line of at most [`LINE_BYTES_MAX`] bytes; what is least needed goes first; what was left out
+//! is said, by kind and number; the counts by reason stay complete.
+
+use model::outcome::OutcomeResult;
+
+use crate::record::{Record, RecordedHold};
+
+/// The most bytes of a record's line. A CloudWatch Logs event has at most 256 KB, with 26 bytes of overhead
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html>); the rest is room for what Lambda adds.
+pub const LINE_BYTES_MAX: usize = 250_000;
+
+/// The holds that say that all is well, the least interesting first.
+const QUIET: [&str; 3] = ["not_opted_in", "at_rest", "covered"];
+
+impl Record {
+    /// The record as one line of JSON for the log.
+    ///
+    /// The function's result has every `batchItemFailures`, because the queue needs them; the line may leave some out.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let mut cut = self.clone();
+        cut.fit();
+        let line = json(&cut);
+        if line.len() <= LINE_BYTES_MAX {
+            return line;
+        }
+        if let Some(failures) = cut.batch_item_failures.take() {
+            add(&mut cut, "batchItemFailures", failures.len());
+        }
+        json(&cut)
+    }
+
+    /// Leaves out what does not fit, except `batchItemFailures`.
+    pub(crate) fn fit(&mut self) {
+        if self.size() <= LINE_BYTES_MAX {
+            return;
+        }
+        for reason in QUIET {
+            let before = self.plan.holds.len();
+            let is_other = |it: &RecordedHold| it.hold.reason.as_str() != reason;
+            self.plan.holds.retain(is_other);
+            let left_out = before - self.plan.holds.len();
+            add(self, &format!("holds.{reason}"), left_out);
+            if self.size() <= LINE_BYTES_MAX {
+                return;
+            }
+        }
+        let stages: [(&str, fn(&mut Self) -> usize); 4] = [
+            ("holds", |it| halve(&mut it.plan.holds)),
+            ("outcomes", Self::drop_good_outcomes),
+            ("steps", |it| halve(&mut it.plan.steps)),
+            ("gaps", |it| halve(&mut it.gaps)),
+        ];
+        for (what, shrink) in stages {
+            loop {
+                let left_out = shrink(self);
+                add(self, what, left_out);
+                if self.size() <= LINE_BYTES_MAX {
+                    return;
+                }
+                if left_out == 0 {
+                    break;
+                }
+            }
+        }
+        let left_out = std::mem::take(&mut self.outcomes).len();
+        add(self, "outcomes", left_out);
+    }
+
+    /// The length of the line without `batchItemFailures`.
+    fn size(&self) -> usize {
+        let failures = self
+            .batch_item_failures
+            .as_ref()
+            .map_or(0, |it| json(it).len());
+        json(self).len().saturating_sub(failures)
+    }
+
+    fn drop_good_outcomes(&mut self) -> usize {
+        let before = self.outcomes.len();
+        self.outcomes.retain(|it| match it.result {
+            OutcomeResult::Done | OutcomeResult::AlreadySo | OutcomeResult::NotWritten => false,
+            OutcomeResult::PreconditionFailed { .. }
+            | OutcomeResult::Refused { .. }
+            | OutcomeResult::Failed { .. }
+            | OutcomeResult::OutOfTime => true,
+        });
+        before - self.outcomes.len()
+    }
+}
+
+/// Keeps the first half, which is the more urgent one of steps; says how many went.
+fn halve<T>(items: &mut Vec<T>) -> usize {
+    let before = items.len();
+    items.truncate(before / 2);
+    before - items.len()
+}
+
+fn add(record: &mut Record, what: &str, left_out: usize) {
+    if left_out > 0 {
+        *record.cut.entry(what.to_owned()).or_default() += left_out;
+    }
+}
+
+/// Every type of a record has text keys and can be written.
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::plan::{Action, Counts, Evidence, Hold, HoldReason, Plan, Step, StepReason};
+    use model::policy::Mode;
+    use model::snapshot::GapCause;
+    use model::{ServiceKey, Timestamp};
+
+    use super::*;
+    use crate::record::{BatchItemFailure, RecordedOutcome, RecordedPlan};
+
+    fn key(n: usize) -> ServiceKey {
+        format!("container-demo/a-service-with-a-rather-long-name-{n}")
+            .parse()
+            .unwrap()
+    }
+
+    fn hold(n: usize) -> Hold {
+        let counts = Counts::default();
+        let reason = match n % 4 {
+            0 => HoldReason::NotOptedIn,
+            1 => HoldReason::AtRest { counts },
+            2 => HoldReason::Covered { counts },
+            _ => HoldReason::StandbyMissing {
+                standby: "gone".parse().unwrap(),
+            },
+        };
+        Hold {
+            subject: key(n),
+            reason,
+            until: None,
+        }
+    }
+
+    fn step(n: usize) -> Step {
+        Step {
+            subject: key(n),
+            action: Action::SetDesiredCount {
+                service: key(n),
+                from: 0,
+                to: 3,
+            },
+            reason: StepReason::Cover {
+                counts: Counts::default(),
+                evidence: Evidence::SpotShortage {
+                    reported_at: Timestamp::UNIX_EPOCH,
+                },
+            },
+        }
+    }
+
+    fn record(holds: usize, steps: usize, failed: usize) -> Record {
+        let plan = Plan {
+            steps: (0..steps).map(step).collect(),
+            holds: (0..holds).map(hold).collect(),
+        };
+        let mut record = Record::new("spot-fallback", Mode::Act, None);
+        record.outcomes = (0..steps)
+            .map(|n| RecordedOutcome {
+                step: n,
+                service: key(n),
+                result: if n < failed {
+                    OutcomeResult::Failed {
+                        operation: "ecs:UpdateService".to_owned(),
+                        cause: GapCause::AccessDenied,
+                        detail: "no".repeat(100),
+                    }
+                } else {
+                    OutcomeResult::Done
+                },
+            })
+            .collect();
+        record.plan = RecordedPlan::from(plan);
+        record
+    }
+
+    /// What a record of this size leaves out.
+    fn check(holds: usize, steps: usize, failed: usize, want: &str) {
+        let record = record(holds, steps, failed);
+        let line = record.line();
+        assert!(line.len() <= LINE_BYTES_MAX, "{} bytes", line.len());
+        assert!(!line.contains('\n'));
+        let read: Record = serde_json::from_str(&line).unwrap();
+        assert_eq!(json(&read.cut), want);
+        assert_eq!(read.plan.holds_by_reason, record.plan.holds_by_reason);
+        assert_eq!(read.plan.steps_by_reason, record.plan.steps_by_reason);
+        let cut_holds: usize = read
+            .cut
+            .iter()
+            .filter(|(what, _)| what.starts_with("holds"))
+            .map(|(_, count)| count)
+            .sum();
+        assert_eq!(read.plan.holds.len() + cut_holds, holds);
+        let cut_of = |what: &str| read.cut.get(what).copied().unwrap_or(0);
+        assert_eq!(read.plan.steps.len() + cut_of("steps"), steps);
+        assert_eq!(read.outcomes.len() + cut_of("outcomes"), steps);
+    }
+
+    #[test]
+    fn the_least_needed_goes_first_and_is_counted() {
+        check(40, 3, 0, "{}");
+        check(
+            1_000,
+            3,
+            0,
+            r#"{"holds.at_rest":250,"holds.not_opted_in":250}"#,
+        );
+        check(
+            1_600,
+            100,
+            0,
+            r#"{"holds.at_rest":400,"holds.covered":400,"holds.not_opted_in":400}"#,
+        );
+        check(0, 5_000, 5_000, r#"{"outcomes":5000,"steps":5000}"#);
+    }
+
+    #[test]
+    fn the_result_keeps_every_message_for_the_queue_and_the_line_stays_small() {
+        let mut record = record(1, 0, 0);
+        let failures: Vec<BatchItemFailure> = (0..10_000)
+            .map(|n| BatchItemFailure {
+                item_identifier: format!("00000000-0000-0000-0000-{n:012}").parse().unwrap(),
+            })
+            .collect();
+        record.batch_item_failures = Some(failures);
+        record.fit();
+        let all = record.batch_item_failures.as_ref().map(Vec::len);
+        assert_eq!(all, Some(10_000));
+        assert_eq!(record.plan.holds.len(), 1);
+        let line = record.line();
+        assert!(line.len() <= LINE_BYTES_MAX);
+        assert!(
+            line.contains(r#""cut":{"batchItemFailures":10000}"#),
+            "{line}"
+        );
+    }
+}

@@ -1,0 +1,320 @@
+//! The decision record: everything that one invocation saw, decided and did, as one line of JSON.
+//!
+//! It is the function's result and a line of its log. Fields are only ever added; [`VERSION`] changes when one changes its meaning.
+//! Nothing in it is taken from an event but ids, names and times: no raw event is logged or stored.
+
+use std::collections::BTreeMap;
+
+use model::outcome::{Outcome, OutcomeResult};
+use model::plan::{Action, Hold, Plan, Step};
+use model::policy::Mode;
+use model::snapshot::{Gap, Snapshot};
+use model::{EventId, MessageId, ServiceKey, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::failure::Failure;
+
+/// The version of the record's form.
+pub const VERSION: u32 = 1;
+
+/// What the field `record` says, so that a query finds the records among other log lines.
+pub const KIND: &str = "ballast.decision";
+
+/// The most event ids that a record lists.
+pub const EVENT_IDS_SHOWN_MAX: usize = 20;
+
+/// One invocation's record. The fields are in the order in which a reader wants them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Always [`KIND`].
+    pub record: String,
+    /// The version of the form: [`VERSION`].
+    pub version: u32,
+    /// The function's name.
+    pub function: String,
+    /// Whether it may write.
+    pub mode: Mode,
+    /// Lambda's request id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// What went wrong, in the order of precedence: the first is the function's error. Empty when all is well.
+    #[serde(default)]
+    pub failures: Vec<RecordedFailure>,
+    /// Why it looked.
+    pub triggers: Triggers,
+    /// What it saw. `None` when nothing was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Look>,
+    /// The further looks at pairs that another invocation had changed in the ledger meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looked_again: Vec<Look>,
+    /// What it decided.
+    pub plan: RecordedPlan,
+    /// What became of each step, by the step's index in `plan.steps`.
+    pub outcomes: Vec<RecordedOutcome>,
+    /// What could not be observed, read or remembered.
+    pub gaps: Vec<Gap>,
+    /// What was remembered.
+    pub ledger: LedgerUse,
+    /// How many requests were sent to AWS, repetitions included, by operation.
+    #[serde(default)]
+    pub calls: BTreeMap<String, u64>,
+    /// Where the time went, in milliseconds.
+    pub durations_ms: Durations,
+    /// What was left out to stay within the size of a log event, by kind, with the number of items. Empty: nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cut: BTreeMap<String, usize>,
+    /// For an SQS batch only: the messages that the queue is to keep, and in the end to move to its dead-letter queue.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting>
+    #[serde(
+        default,
+        rename = "batchItemFailures",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub batch_item_failures: Option<Vec<BatchItemFailure>>,
+}
+
+/// A failure, as the record and the console name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedFailure {
+    /// One of [`Failure::NAMES`].
+    #[serde(rename = "type")]
+    pub error_type: String,
+    /// One line.
+    pub message: String,
+}
+
+impl From<&Failure> for RecordedFailure {
+    fn from(failure: &Failure) -> Self {
+        Self {
+            error_type: failure.as_str().to_owned(),
+            message: failure.to_string(),
+        }
+    }
+}
+
+/// The triggers of an invocation, joined.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Triggers {
+    /// How many events arrived.
+    pub received: u32,
+    /// How many of them could be read, by kind.
+    pub kinds: BTreeMap<String, u32>,
+    /// How many of those lead to no look, by why.
+    #[serde(default)]
+    pub ignored: BTreeMap<String, u32>,
+    /// How many could not be read.
+    #[serde(default)]
+    pub faults_count: u32,
+    /// The first of those.
+    #[serde(default)]
+    pub faults: Vec<TriggerFault>,
+    /// How many services the events name.
+    #[serde(default)]
+    pub services_count: usize,
+    /// The first hundred of them.
+    #[serde(default)]
+    pub services: Vec<ServiceKey>,
+    /// The ids of up to [`EVENT_IDS_SHOWN_MAX`] events.
+    #[serde(default)]
+    pub event_ids: Vec<EventId>,
+    /// How old the oldest event was when AWS first answered, in seconds of AWS's time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_event_age_secs: Option<i64>,
+}
+
+/// An event that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TriggerFault {
+    /// The message that it came in, for an SQS batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageId>,
+    /// The kind of fault, a stable name.
+    pub kind: String,
+    /// What is wrong, one line.
+    pub error: String,
+}
+
+/// A message that an SQS batch's queue is to keep.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchItemFailure {
+    /// The message's id.
+    #[serde(rename = "itemIdentifier")]
+    pub item_identifier: MessageId,
+}
+
+/// One look, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// AWS's own time at the look.
+    pub taken_at: Timestamp,
+    /// The SHA-256 of the snapshot's JSON, in hexadecimal: equal digests are equal snapshots.
+    pub digest: String,
+    /// How many pairs were seen.
+    pub pairs: usize,
+    /// How many services were seen that are in no pair.
+    pub passed_over: usize,
+    /// How many things could not be seen.
+    pub gaps: usize,
+}
+
+impl Look {
+    /// A snapshot, in short.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, gaps: usize) -> Self {
+        // A snapshot holds ordered maps with text keys: it can always be written, and always in the same way.
+        let canonical = serde_json::to_vec(snapshot).unwrap_or_default();
+        let digest: String = Sha256::digest(&canonical)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Self {
+            taken_at: snapshot.taken_at,
+            digest,
+            pairs: snapshot.pairs.len(),
+            passed_over: snapshot.passed_over.len(),
+            gaps,
+        }
+    }
+}
+
+/// The plan, with a line of text for each step and hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedPlan {
+    /// How many steps there are, by reason. Complete even where `steps` was cut.
+    pub steps_by_reason: BTreeMap<String, usize>,
+    /// How many holds there are, by reason. Complete even where `holds` was cut.
+    pub holds_by_reason: BTreeMap<String, usize>,
+    /// What to change.
+    pub steps: Vec<RecordedStep>,
+    /// What is left alone.
+    pub holds: Vec<RecordedHold>,
+}
+
+/// A step and its line of text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedStep {
+    /// What an operator reads.
+    pub text: String,
+    /// The step.
+    #[serde(flatten)]
+    pub step: Step,
+}
+
+/// A hold and its line of text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedHold {
+    /// What an operator reads.
+    pub text: String,
+    /// The hold.
+    #[serde(flatten)]
+    pub hold: Hold,
+}
+
+impl From<Plan> for RecordedPlan {
+    fn from(plan: Plan) -> Self {
+        let Plan { steps, holds } = plan;
+        let mut recorded = Self::default();
+        for step in steps {
+            let reason = step.reason.as_str().to_owned();
+            *recorded.steps_by_reason.entry(reason).or_default() += 1;
+            recorded.steps.push(RecordedStep {
+                text: step.to_string(),
+                step,
+            });
+        }
+        for hold in holds {
+            let reason = hold.reason.as_str().to_owned();
+            *recorded.holds_by_reason.entry(reason).or_default() += 1;
+            recorded.holds.push(RecordedHold {
+                text: hold.to_string(),
+                hold,
+            });
+        }
+        recorded
+    }
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedOutcome {
+    /// The step's index in `plan.steps`.
+    pub step: usize,
+    /// The service that the step is about.
+    pub service: ServiceKey,
+    /// What became of it.
+    #[serde(flatten)]
+    pub result: OutcomeResult,
+}
+
+impl RecordedOutcome {
+    /// An outcome of the step at this index.
+    #[must_use]
+    pub fn new(step: usize, outcome: &Outcome) -> Self {
+        let Action::SetDesiredCount { service, .. } = &outcome.step.action;
+        Self {
+            step,
+            service: service.clone(),
+            result: outcome.result.clone(),
+        }
+    }
+}
+
+/// What an invocation did to the ledger.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerUse {
+    /// How many pairs' memories were read.
+    pub recalled: usize,
+    /// How many were written because they changed.
+    pub remembered: usize,
+    /// How many writes were lost to another invocation that had written meanwhile.
+    pub conflicts: usize,
+    /// How many carried-out steps were confirmed.
+    pub confirmed: usize,
+}
+
+/// Where the time went, in milliseconds of this host's clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Durations {
+    /// Reading the events.
+    pub parse: u64,
+    /// Looking.
+    pub observe: u64,
+    /// Reading the ledger.
+    pub recall: u64,
+    /// Deciding, and the audit.
+    pub decide: u64,
+    /// Writing the ledger, before and after acting.
+    pub remember: u64,
+    /// Acting.
+    pub act: u64,
+    /// Everything.
+    pub total: u64,
+}
+
+impl Record {
+    /// The record of an invocation that has done nothing yet.
+    #[must_use]
+    pub fn new(function: &str, mode: Mode, request_id: Option<String>) -> Self {
+        Self {
+            record: KIND.to_owned(),
+            version: VERSION,
+            function: function.to_owned(),
+            mode,
+            request_id,
+            failures: Vec::new(),
+            triggers: Triggers::default(),
+            snapshot: None,
+            looked_again: Vec::new(),
+            plan: RecordedPlan::default(),
+            outcomes: Vec::new(),
+            gaps: Vec::new(),
+            ledger: LedgerUse::default(),
+            calls: BTreeMap::new(),
+            durations_ms: Durations::default(),
+            cut: BTreeMap::new(),
+            batch_item_failures: None,
+        }
+    }
+}

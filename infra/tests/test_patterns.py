@@ -47,15 +47,15 @@ def test_the_file_holds_the_patterns_of_the_template(template):
 def test_every_rule_pins_the_source(template):
     for name, pattern in patterns(template).items():
         assert pattern["source"] == ["aws.ecs"], name
-        assert len(pattern["detail-type"]) == 1, name
+        assert all(detail_type.startswith("ECS ") for detail_type in pattern["detail-type"]), name
 
 
-def test_clusters_confine_the_rules_whose_events_name_one(template):
-    for name, resource in template["Resources"].items():
-        if resource["Type"] != "AWS::Events::Rule" or "EventPattern" not in resource["Properties"]:
-            continue
-        confined = chosen(resource["Properties"]["EventPattern"], "HasClusters", True)
-        if name == "DeploymentRule":
-            assert "clusterArn" not in confined["detail"]
-        else:
-            assert confined["detail"]["clusterArn"] == {"Ref": "ClusterArns"}, name
+def test_clusters_confine_the_rules(template):
+    rules = {
+        name: chosen(template["Resources"][name]["Properties"]["EventPattern"], "HasClusters", True)["detail"]
+        for name in patterns(template)
+    }
+    clusters = {"Ref": "ClusterArns"}
+    assert rules["SpotInterruptionRule"]["clusterArn"] == clusters
+    assert rules["ServiceActionRule"]["$or"] == [{"clusterArn": clusters}, {"clusterArn": [{"exists": False}]}]
+    assert set(rules) == {"SpotInterruptionRule", "ServiceActionRule"}

@@ -1,0 +1,280 @@
+"""The template is deployed into ministack, an AWS emulator, and the real binary answers there.
+
+The emulator is an outside judge of the template alone: it is no judge of how ECS behaves. Events of `aws.*` cannot be put on a
+bus, so that the function is invoked directly, and what the rules let through is asked of `TestEventPattern`.
+"""
+
+import contextlib
+import io
+import json
+import os
+import platform
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from conftest import EVENTS, INFRA, ROOT, skip, translate
+
+REGION = "us-west-2"
+STACK = "ballast"
+BUCKET = "ballast-artifacts"
+FUNCTION = "spot-fallback"
+INTERRUPTION = EVENTS / "aws.ecs--ecs-task-state-change--spot-interruption.json"
+START_SECS = 60
+
+
+def ministack_program():
+    venv = Path(os.environ.get("BALLAST_MINISTACK_VENV", ROOT / ".venv-ministack"))
+    program = venv / "bin" / "ministack"
+    if not program.exists():
+        skip(f"no ministack at {program}: `make setup` installs it")
+    return program
+
+
+def function_binary():
+    target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
+    binary = Path(os.environ.get("BALLAST_BINARIES", Path(target) / "debug")) / FUNCTION
+    if not binary.exists():
+        skip(f"no function at {binary}: `cargo build --workspace --bins` builds it")
+    return binary
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_until_ready(process, port, log):
+    deadline = time.monotonic() + START_SECS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/health", timeout=2):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"ministack did not start:\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}")
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory):
+    program = ministack_program()
+    port = free_port()
+    folder = tmp_path_factory.mktemp("ministack")
+    log = folder / "log"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "0",
+        "LAMBDA_EXECUTOR": "local",
+        "MINISTACK_REGION": REGION,
+        "TMPDIR": str(folder),
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen([program], env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        wait_until_ready(process, port, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        # Its own session: the functions that it started go with it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def client(endpoint):
+    def make(service):
+        return boto3.client(
+            service,
+            endpoint_url=endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=120),
+        )
+
+    return make
+
+
+def zipped(binary):
+    archive = io.BytesIO()
+    entry = zipfile.ZipInfo("bootstrap", date_time=(2026, 1, 1, 0, 0, 0))
+    entry.external_attr = 0o755 << 16
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
+        out.writestr(entry, binary.read_bytes())
+    return archive.getvalue()
+
+
+def wait_for_stack(cloudformation, wanted):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            status = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
+        except ClientError as error:
+            if wanted == "DELETE_COMPLETE" and "does not exist" in str(error):
+                return
+            raise
+        if status == wanted:
+            return
+        if not status.endswith("_IN_PROGRESS"):
+            events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+            reasons = [f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason')}" for e in events if "FAILED" in e["ResourceStatus"]]
+            pytest.fail(f"the stack is {status}: {reasons}")
+        time.sleep(0.2)
+    pytest.fail(f"the stack did not become {wanted}")
+
+
+@pytest.fixture(scope="module")
+def stack(client, endpoint):
+    """The physical ids of the deployed stack by logical id."""
+    s3 = client("s3")
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=BUCKET, Key="spot-fallback.zip", Body=zipped(function_binary()))
+    template = translate(f"s3://{BUCKET}/spot-fallback.zip")
+    # The emulator runs the binary on this computer: that is where its AWS is.
+    variables = template["Resources"]["SpotFallbackFunction"]["Properties"]["Environment"]["Variables"]
+    variables |= {"AWS_ENDPOINT_URL": endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
+    cloudformation = client("cloudformation")
+    machine = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+    cloudformation.create_stack(
+        StackName=STACK,
+        TemplateBody=json.dumps(template),
+        Parameters=[{"ParameterKey": "Architecture", "ParameterValue": machine}],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    wait_for_stack(cloudformation, "CREATE_COMPLETE")
+    found = cloudformation.list_stack_resources(StackName=STACK)["StackResourceSummaries"]
+    return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in found}
+
+
+def test_every_resource_of_the_template_is_there(stack):
+    assert set(stack) == set(translate()["Resources"])
+
+
+def test_rules_have_their_patterns_and_targets(stack, client):
+    events = client("events")
+    queue_arn = client("sqs").get_queue_attributes(QueueUrl=stack["SpotFallbackQueue"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    for rule, pattern in json.loads((INFRA / "patterns.json").read_text(encoding="utf-8")).items():
+        deployed = events.describe_rule(Name=stack[rule])
+        assert deployed["State"] == "ENABLED"
+        assert json.loads(deployed["EventPattern"]) == pattern, rule
+        targets = events.list_targets_by_rule(Rule=stack[rule])["Targets"]
+        assert [target["Arn"] for target in targets] == [queue_arn], rule
+    schedule = events.describe_rule(Name=stack["ScheduleRule"])
+    assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    targets = events.list_targets_by_rule(Rule=stack["ScheduleRule"])["Targets"]
+    assert [target["Arn"].rsplit(":", 1)[1] for target in targets] == [FUNCTION]
+
+
+def rules_of_the_samples():
+    """The table of `events/README.md`: the rule that each sample is for, or none."""
+    text = (EVENTS / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`]+\.json)` \| (`[^`]+`|–) \|", text, re.MULTILINE)
+    assert len(rows) == len(list(EVENTS.glob("*.json")))
+    return {file: None if rule == "–" else rule.strip("`") for file, rule in rows}
+
+
+def test_the_patterns_let_through_what_the_table_says(client):
+    """`TestEventPattern` of the emulator: another reading of the same patterns than the project's own."""
+    events = client("events")
+    patterns = json.loads((INFRA / "patterns.json").read_text(encoding="utf-8"))
+    asked = 0
+    for file, rule in rules_of_the_samples().items():
+        try:
+            event = json.loads((EVENTS / file).read_text(encoding="utf-8-sig"))
+        except json.JSONDecodeError:
+            continue
+        if not isinstance(event, dict) or "source" not in event or "detail-type" not in event:
+            continue
+        # The call wants a complete envelope; what a sample leaves out says nothing about the rule.
+        whole = {"id": "0", "account": "111122223333", "time": "2026-01-01T00:00:00Z", "region": REGION, "resources": [], "detail": {}} | event
+        if not isinstance(whole["detail"], dict):
+            # The emulator reads a text as the object that it spells.
+            continue
+        matched = [name for name, pattern in patterns.items() if test_pattern(events, pattern, whole)]
+        wanted = [rule] if rule in patterns else []
+        assert matched == wanted, file
+        asked += 1
+    assert asked > 50
+
+
+def test_pattern(events, pattern, event):
+    return events.test_event_pattern(EventPattern=json.dumps(pattern), Event=json.dumps(event))["Result"]
+
+
+test_pattern.__test__ = False
+
+
+def test_the_queue_feeds_the_function(stack, client):
+    mappings = client("lambda").list_event_source_mappings(FunctionName=FUNCTION)["EventSourceMappings"]
+    assert len(mappings) == 1
+    mapping = mappings[0]
+    assert mapping["EventSourceArn"].endswith(stack["SpotFallbackQueue"].rsplit("/", 1)[1])
+    assert mapping["BatchSize"] == 1000
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+    attributes = client("sqs").get_queue_attributes(QueueUrl=stack["SpotFallbackQueue"], AttributeNames=["All"])["Attributes"]
+    redrive = json.loads(attributes["RedrivePolicy"])
+    assert redrive["deadLetterTargetArn"].endswith(stack["SpotFallbackDeadLetterQueue"].rsplit("/", 1)[1])
+    assert (attributes["VisibilityTimeout"], attributes["MessageRetentionPeriod"]) == ("190", "900")
+
+
+def test_the_function_the_table_and_the_alarms_are_as_written(stack, client):
+    function = client("lambda").get_function_configuration(FunctionName=FUNCTION)
+    assert (function["Runtime"], function["MemorySize"], function["Timeout"]) == ("provided.al2023", 256, 30)
+    variables = function["Environment"]["Variables"]
+    assert variables["BALLAST_MODE"] == "observe"
+    assert variables["BALLAST_LEDGER_TABLE"] == stack["LedgerTable"]
+    assert "BALLAST_CLUSTERS" not in variables
+    table = client("dynamodb").describe_table(TableName=stack["LedgerTable"])["Table"]
+    assert table["KeySchema"] == [{"AttributeName": "pair", "KeyType": "HASH"}]
+    alarms = {alarm["AlarmName"] for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]}
+    assert {name for logical, name in stack.items() if logical.endswith("Alarm")} <= alarms
+
+
+def test_the_real_binary_answers_the_interruption(stack, client):
+    answer = client("lambda").invoke(FunctionName=FUNCTION, Payload=INTERRUPTION.read_bytes())
+    record = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, record
+    assert answer["StatusCode"] == 200
+    check_record(record)
+
+
+def check_record(record):
+    """It says what it was woken by, that it may not write, and that it wrote nothing."""
+    text = json.dumps(record)
+    assert "task_interrupted" in text, record
+    assert record["mode"] == "observe", record
+    assert not any(word in text for word in ('"result": "done"', "failed")), record
+
+
+def test_nothing_is_left_when_the_stack_is_deleted(stack, client):
+    """Last in this file: it takes away what the others look at."""
+    cloudformation = client("cloudformation")
+    cloudformation.delete_stack(StackName=STACK)
+    wait_for_stack(cloudformation, "DELETE_COMPLETE")
+    assert client("events").list_rules()["Rules"] == []
+    assert client("lambda").list_functions()["Functions"] == []
+    assert client("lambda").list_event_source_mappings()["EventSourceMappings"] == []
+    assert client("sqs").list_queues().get("QueueUrls", []) == []
+    assert client("dynamodb").list_tables()["TableNames"] == []
+    assert client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert client("cloudwatch").list_dashboards().get("DashboardEntries", []) == []
+    assert client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"] == []
+    assert [role["RoleName"] for role in client("iam").list_roles()["Roles"] if role["RoleName"].startswith(STACK)] == []

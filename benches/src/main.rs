@@ -1,0 +1,65 @@
+//! What `make bench` measures: start-up beside a hello-world function, a storm of events, and deciding.
+//!
+//! It prints tables and never fails by a time: machines differ and are noisy. The figures that were taken are in
+//! `docs/measurements.md`, with the machine.
+
+mod decide;
+mod start_up;
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Measures, and prints tables.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Arguments {
+    /// Where the binaries that are shipped were built: `spot-fallback` and `hello-world`.
+    #[arg(long)]
+    binaries: PathBuf,
+    /// How many times each thing is measured.
+    #[arg(long, default_value_t = 21)]
+    runs: usize,
+}
+
+/// Why nothing could be measured.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// A binary cannot be started or read.
+    #[error("`{}` cannot be used (`make bench` builds it)", binary.display())]
+    Start {
+        binary: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// The function did not answer as it should.
+    #[error("the function did not answer: {0}")]
+    Answer(String),
+    /// The world could not be set up.
+    #[error("the world could not be set up: {0}")]
+    World(String),
+    /// Listening, or reading a process's state.
+    #[error("input or output failed")]
+    Io(#[source] std::io::Error),
+    /// A made-up id is not one.
+    #[error("a made-up id is not one")]
+    Id(#[from] model::IdError),
+}
+
+impl Failure {
+    fn world(error: impl std::fmt::Debug) -> Self {
+        Self::World(format!("{error:?}"))
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the tables are what this program is for"
+)]
+async fn main() -> Result<(), Failure> {
+    let Arguments { binaries, runs } = Arguments::parse();
+    println!("{}\n", start_up::run(&binaries, runs).await?);
+    println!("{}", decide::run(runs)?);
+    Ok(())
+}

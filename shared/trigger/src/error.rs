@@ -22,7 +22,7 @@ pub enum TriggerError {
         source: serde_json::Error,
     },
     /// The payload is JSON, but nothing that EventBridge, a schedule or a queue sends.
-    #[error("the payload is not an event: `{field}` {problem}; check what invokes this function")]
+    #[error("the payload is not an event: `{field}` {problem}; check what sends it")]
     NotAnEvent {
         /// The field that an event would have; `payload` is the whole.
         field: &'static str,
@@ -30,7 +30,7 @@ pub enum TriggerError {
         problem: Problem,
     },
     /// An event of ours without a usable field that it cannot do without.
-    #[error("{subject}: `{field}` {problem}; the next scheduled look does without it")]
+    #[error("{subject}: `{field}` {problem}; the schedule's next look needs no event")]
     Field {
         /// Which event.
         subject: Box<Subject>,
@@ -40,7 +40,7 @@ pub enum TriggerError {
         problem: Problem,
     },
     /// An event of ours with an ARN that is not of the kind that its field is for.
-    #[error("{subject}: `{field}` is the wrong ARN; the next scheduled look does without it")]
+    #[error("{subject}: `{field}` is the wrong ARN; the schedule's next look needs no event")]
     Id {
         /// Which event.
         subject: Box<Subject>,
@@ -129,7 +129,12 @@ impl fmt::Display for Subject {
             Some(id) => write!(f, "event `{id}`")?,
             None => f.write_str("an event without id")?,
         }
-        write!(f, " from `{event_source}`, `{detail_type}`")
+        write!(f, " from `{event_source}`")?;
+        if detail_type.is_empty() {
+            f.write_str(" without detail-type")
+        } else {
+            write!(f, ", `{detail_type}`")
+        }
     }
 }
 

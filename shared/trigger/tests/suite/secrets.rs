@@ -1,0 +1,104 @@
+//! Nothing of a task's overrides gets out: neither into a trigger nor into an error.
+
+use std::error::Error;
+
+use serde_json::Value;
+use trigger::Invocation;
+
+use crate::{render, samples};
+
+/// The sample whose overrides are full of secrets, none of them real.
+pub(crate) const FILE: &str =
+    "aws.ecs--ecs-task-state-change--spot-interruption-secrets-in-overrides.json";
+
+/// Every text in the overrides of the sample, but the container's name, which is also its image's.
+pub(crate) fn needles() -> Vec<String> {
+    let mut found = Vec::new();
+    texts(&samples::one(FILE)["detail"]["overrides"], &mut found);
+    found.retain(|text| text != "web");
+    assert!(found.len() >= 10, "the sample holds secrets: {found:?}");
+    found
+}
+
+fn texts(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(fields) => fields.values().for_each(|field| texts(field, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Everything that can be printed of an invocation: text, JSON, `Debug`, and every cause of every error.
+pub(crate) fn printed(read: &Result<Invocation, trigger::TriggerError>) -> String {
+    let mut all = format!("{read:?}\n{read:#?}\n{}", render::invocation(read));
+    for item in read.iter().flat_map(|invocation| &invocation.items) {
+        match &item.read {
+            Ok(trigger) => all.push_str(&serde_json::to_string(trigger).unwrap()),
+            Err(failure) => {
+                let mut cause: Option<&dyn Error> = Some(failure);
+                while let Some(next) = cause {
+                    all.push_str(&format!("{next} {next:?}"));
+                    cause = next.source();
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Fails when one of the needles is in what can be printed.
+pub(crate) fn assert_silent(needles: &[String], read: &Result<Invocation, trigger::TriggerError>) {
+    let printed = printed(read);
+    for needle in needles {
+        assert!(
+            !printed.contains(needle.as_str()),
+            "{needle} is in {printed}"
+        );
+    }
+}
+
+#[test]
+fn no_sample_gives_a_secret_away() {
+    let needles = needles();
+    let mut with_secrets = 0;
+    for (_, bytes) in samples::all() {
+        let text = String::from_utf8_lossy(&bytes);
+        with_secrets += usize::from(text.contains(needles[0].as_str()));
+        assert_silent(&needles, &trigger::parse_bytes(&bytes));
+    }
+    assert!(with_secrets >= 5, "{with_secrets}");
+}
+
+/// The sample cut off at every place is no JSON, and says nothing but where it ends.
+#[test]
+fn a_cut_off_sample_gives_no_secret_away() {
+    let needles = needles();
+    let bytes = serde_json::to_vec(&samples::one(FILE)).unwrap();
+    for end in (0..bytes.len()).step_by(7) {
+        assert_silent(&needles, &trigger::parse_bytes(&bytes[..end]));
+        let body = String::from_utf8_lossy(&bytes[..end]);
+        let batch = serde_json::json!({"Records": [{"messageId": "m-1", "body": body}]});
+        assert_silent(&needles, &Ok(trigger::parse(&batch)));
+    }
+}
+
+/// The whole overrides in the place of any field of the detail: an error may name the field, never what is in it.
+#[test]
+fn overrides_in_the_place_of_a_field_stay_unsaid() {
+    let needles = needles();
+    let sample = samples::one(FILE);
+    let overrides = &sample["detail"]["overrides"];
+    let mut errors = 0;
+    for field in sample["detail"].as_object().unwrap().keys() {
+        for odd in [overrides.clone(), Value::from(overrides.to_string())] {
+            let mut event = sample.clone();
+            event["resources"] = Value::Null;
+            event["detail"][field.as_str()] = odd;
+            let read = Ok(trigger::parse(&event));
+            errors += usize::from(render::kind(&read) == "error");
+            assert_silent(&needles, &read);
+        }
+    }
+    assert!(errors >= 2, "{errors}");
+}

@@ -1,5 +1,8 @@
 //! The HTTP face, byte by byte over loopback.
 
+#[cfg(test)]
 mod api;
+#[cfg(test)]
 mod http;
+#[cfg(test)]
 mod runtime;

@@ -1,0 +1,158 @@
+"""What the template says of the code, held against the code: the role's actions, the variables, the metrics."""
+
+import json
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import botocore.session
+import pytest
+from botocore import xform_name
+from conftest import ROOT, read_template
+
+FUNCTION = "spot-fallback"
+
+
+@cache
+def packages():
+    """The packages of the workspace by name."""
+    metadata = subprocess.run(
+        ["cargo", "metadata", "--no-deps", "--format-version", "1", "--offline"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return {package["name"]: package for package in json.loads(metadata.stdout)["packages"]}
+
+
+def linked(name):
+    """The packages of the workspace that a function is linked from: itself and all that it depends on, tests' needs left out."""
+    found, waiting = set(), [name]
+    while waiting:
+        package = waiting.pop()
+        if package in found or package not in packages():
+            continue
+        found.add(package)
+        waiting += [dependency["name"] for dependency in packages()[package]["dependencies"] if dependency["kind"] is None]
+    return found
+
+
+def code(package):
+    """A package's source without comments, texts and tests."""
+    source = Path(packages()[package]["manifest_path"]).parent / "src"
+    texts = []
+    for path in sorted(source.rglob("*.rs")):
+        if path.stem == "tests" or "tests" in path.parent.parts[len(source.parts) :]:
+            continue
+        text = re.sub(r"//[^\n]*", "", path.read_text(encoding="utf-8"))
+        texts.append(re.split(r"#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*mod \w+ \{", text)[0])
+    return "\n".join(texts)
+
+
+def operations(text, services):
+    """The operations of these services that are called: the SDK has one method for each, by the name in snake case."""
+    session = botocore.session.get_session()
+    called = set(re.findall(r"\.\s*([a-z][a-z0-9_]*)\s*\(", text))
+    return {
+        f"{service}:{operation}"
+        for service in services
+        for operation in session.get_service_model(service).operation_names
+        if xform_name(operation) in called
+    }
+
+
+def services_of(package):
+    """The AWS services whose SDK crates a package uses, by the names that IAM has for them."""
+    known = {name.replace("-", ""): name for name in botocore.session.get_session().get_available_services()}
+    sdk = re.compile(r"aws-sdk-(\w+)")
+    return {known[match[1]] for d in packages()[package]["dependencies"] if d["kind"] is None and (match := sdk.fullmatch(d["name"]))}
+
+
+def actions_of_code():
+    return set().union(*(operations(code(package), services_of(package)) for package in linked(FUNCTION)))
+
+
+def policies():
+    role = read_template()["Resources"]["SpotFallbackRole"]["Properties"]
+    return {policy["PolicyName"]: policy["PolicyDocument"]["Statement"] for policy in role["Policies"]}
+
+
+def actions(*names):
+    found = [statement["Action"] for name in names for statement in policies()[name]]
+    return [action for actions in found for action in ([actions] if isinstance(actions, str) else actions)]
+
+
+def test_operations_are_read_from_code_as_it_is_written():
+    text = """
+        let request = self.ecs.describe_services().cluster("a");
+        self.client
+            .update_service()
+            .send()
+        table.put_item (x); services.list(); describe_tasks();
+    """
+    assert operations(text, {"ecs", "dynamodb"}) == {"ecs:DescribeServices", "ecs:UpdateService", "dynamodb:PutItem"}
+
+
+def test_the_role_allows_what_the_code_calls_and_nothing_else():
+    allowed = actions("observe", "act", "ledger")
+    assert len(allowed) == len(set(allowed)), "an action is allowed twice"
+    assert set(allowed) == actions_of_code()
+
+
+def test_only_the_policy_that_acts_writes_to_ecs():
+    reads = re.compile(r"[\w-]+:(Describe|List|Get|BatchGet)\w+")
+    assert [action for action in actions("observe") if not reads.fullmatch(action)] == []
+    assert actions("act") == ["ecs:UpdateService"]
+
+
+def test_lambda_itself_needs_the_logs_and_the_queues():
+    """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions"""
+    assert set(actions("runtime")) == {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:ReceiveMessage",
+        "sqs:SendMessage",
+    }
+    for statement in policies()["runtime"]:
+        assert statement["Resource"] != "*", statement["Sid"]
+
+
+def test_nothing_happens_without_opt_in():
+    (statement,) = policies()["act"]
+    assert statement["Effect"] == "Allow"
+    assert statement["Condition"]["StringLike"] == {"aws:ResourceTag/ballast:standby-of": "?*"}
+    tags = (ROOT / "shared/model/src/policy.rs").read_text(encoding="utf-8")
+    assert re.search(r'TAG_STANDBY_OF: Setting = Setting \{\s*name: "ballast:standby-of"', tags)
+
+
+def test_how_many_tasks_run_and_never_what_runs():
+    (statement,) = policies()["act"]
+    condition, confined, otherwise = statement["Condition"]["Null"]["Fn::If"]
+    assert (condition, otherwise) == ("Confined", {"Ref": "AWS::NoValue"})
+    assert set(confined.values()) == {"true"}
+    assert {"ecs:task-definition", "ecs:capacity-provider", "ecs:enable-execute-command", "ecs:subnet"} <= set(confined)
+
+
+@pytest.mark.parametrize("name", ["observe", "act"])
+def test_clusters_confine_every_statement_that_can_be_confined(name):
+    for statement in policies()[name]:
+        if statement["Sid"] == "ReadWithoutResourceLevel":
+            assert statement["Resource"] == "*"
+            continue
+        text = json.dumps(statement["Condition"])
+        assert "HasClusters" in text and '"ecs:cluster": {"Ref": "ClusterArns"}' in text, statement["Sid"]
+
+
+def test_variables_of_the_template_are_those_of_the_code():
+    variables = read_template()["Resources"]["SpotFallbackFunction"]["Properties"]["Environment"]["Variables"]
+    texts = "\n".join(code(package) for package in linked(FUNCTION))
+    assert set(re.findall(r'"(BALLAST_\w+)"', texts)) == set(variables)
+
+
+def test_the_heartbeat_is_the_metric_that_the_code_sends():
+    alarm = read_template()["Resources"]["SpotFallbackHeartbeatAlarm"]["Properties"]
+    texts = "\n".join(code(package) for package in linked(FUNCTION))
+    assert f'"{alarm["MetricName"]}"' in texts
+    assert f'"{alarm["Namespace"]}"' in texts
+    assert alarm["Dimensions"] == [{"Name": "function", "Value": FUNCTION}]
+    assert '"function"' in texts

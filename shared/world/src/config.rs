@@ -1,0 +1,211 @@
+//! What a world is made of, before anything happens in it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use model::{AccountId, AvailabilityZone, RegionName};
+
+use crate::faults::Faults;
+use crate::operation::Category;
+
+/// How a world is set up. [`Config::new`] gives one without any fault; change its public fields.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Every random choice follows from it: the same seed gives the same world.
+    pub seed: u64,
+    /// When the world begins.
+    pub start: Timestamp,
+    /// The account.
+    pub account: AccountId,
+    /// The Region.
+    pub region: RegionName,
+    /// The zones that tasks are spread over, in order.
+    pub zones: Vec<AvailabilityZone>,
+    /// How long a task's start takes.
+    pub start_up: StartUp,
+    /// How long a task's stop takes.
+    pub stop: Stop,
+    /// What the service scheduler does, and when.
+    pub scheduler: SchedulerTimes,
+    /// Virtual time that each API call takes, in milliseconds.
+    pub api_latency_ms: u32,
+    /// Changes of burst and refill per second; a category that is not here has the documented ones.
+    pub rates: BTreeMap<Category, (u32, u32)>,
+    /// What goes wrong in the API.
+    pub faults: Faults,
+    /// What goes wrong between AWS and the functions.
+    pub delivery: Delivery,
+}
+
+impl Config {
+    /// A world without faults, in `us-west-2`, that begins on a Monday morning.
+    ///
+    /// # Panics
+    /// Never: the ids and the time are constants that are valid.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "the constants are valid, and a test makes one"
+    )]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            start: "2026-03-02T09:00:00Z".parse().expect("a time"),
+            account: "111122223333".parse().expect("an account"),
+            region: "us-west-2".parse().expect("a Region"),
+            zones: ["us-west-2a", "us-west-2b", "us-west-2c"]
+                .into_iter()
+                .map(|it| it.parse().expect("a zone"))
+                .collect(),
+            start_up: StartUp::default(),
+            stop: Stop::default(),
+            scheduler: SchedulerTimes::default(),
+            api_latency_ms: 30,
+            rates: BTreeMap::new(),
+            faults: Faults::default(),
+            delivery: Delivery::default(),
+        }
+    }
+}
+
+/// A range of times, in milliseconds, both ends included; each draw is uniform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RangeMs {
+    /// The shortest.
+    pub min: u32,
+    /// The longest; taken as `min` where it is smaller.
+    pub max: u32,
+}
+
+impl RangeMs {
+    /// Both ends, in milliseconds.
+    #[must_use]
+    pub const fn new(min: u32, max: u32) -> Self {
+        Self { min, max }
+    }
+}
+
+/// How long each step of a task's start takes. AWS publishes no numbers; together the defaults are 15 to 42 seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StartUp {
+    /// In PROVISIONING: the network interface is made.
+    pub provisioning: RangeMs,
+    /// In PENDING: images are pulled, containers start.
+    pub pending: RangeMs,
+    /// In ACTIVATING: targets are registered.
+    pub activating: RangeMs,
+}
+
+impl Default for StartUp {
+    fn default() -> Self {
+        Self {
+            provisioning: RangeMs::new(5_000, 12_000),
+            pending: RangeMs::new(9_000, 25_000),
+            activating: RangeMs::new(1_000, 5_000),
+        }
+    }
+}
+
+/// How long each step of a task's stop takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stop {
+    /// From the warning to the end of an interrupted Spot task, in seconds.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html>
+    pub notice_secs: u32,
+    /// The stop timeout of task definitions that are used without having been registered, in seconds. The default lets a container
+    /// use the whole notice; AWS's own default is 30.
+    pub stop_timeout_secs: u32,
+    /// In DEACTIVATING, for a service with target groups: targets are deregistered.
+    pub deactivating_with_targets: RangeMs,
+    /// In DEACTIVATING, for a service without target groups.
+    pub deactivating: RangeMs,
+    /// In STOPPING: from SIGTERM to the end of the containers.
+    pub stopping: RangeMs,
+    /// In DEPROVISIONING: the network interface is given back.
+    pub deprovisioning: RangeMs,
+    /// How long a stopped task can still be read, in seconds.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html>
+    pub kept_secs: u32,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self {
+            notice_secs: 120,
+            stop_timeout_secs: 120,
+            deactivating_with_targets: RangeMs::new(30_000, 30_000),
+            deactivating: RangeMs::new(200, 1_000),
+            stopping: RangeMs::new(1_000, 30_000),
+            deprovisioning: RangeMs::new(5_000, 15_000),
+            kept_secs: 3_600,
+        }
+    }
+}
+
+/// When the service scheduler acts. AWS publishes no numbers but the launch rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchedulerTimes {
+    /// From a change to the scheduler's reaction, in milliseconds.
+    pub reaction_ms: u32,
+    /// The first wait after a task could not be placed, in seconds. Each further failure doubles it.
+    pub retry_first_secs: u32,
+    /// The longest wait, in seconds.
+    pub retry_max_secs: u32,
+    /// How often a service in its steady state says so again, in seconds.
+    pub steady_state_every_secs: u32,
+    /// The shortest time between two placement failure events of one service and provider, in seconds; 0 reports each attempt.
+    pub placement_failure_every_secs: u32,
+    /// How many Fargate tasks may be launched at once, for on-demand and for Spot each.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html>
+    pub launch_burst: u32,
+    /// How many Fargate task launches come back in each second.
+    pub launch_refill_per_sec: u32,
+}
+
+impl Default for SchedulerTimes {
+    fn default() -> Self {
+        Self {
+            reaction_ms: 1_000,
+            retry_first_secs: 10,
+            retry_max_secs: 60,
+            steady_state_every_secs: 6 * 3_600,
+            placement_failure_every_secs: 0,
+            launch_burst: 100,
+            launch_refill_per_sec: 20,
+        }
+    }
+}
+
+/// How events travel from AWS to a target. The default delivers each event once, a second later.
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// How long an event takes.
+    pub delay: RangeMs,
+    /// How many of a thousand events come twice.
+    pub duplicate_per_mille: u32,
+    /// How many of a thousand deliveries come late.
+    pub late_per_mille: u32,
+    /// By how much a late delivery is late, in addition.
+    pub late: RangeMs,
+    /// How many of a thousand events of best-effort sources are lost.
+    pub lost_per_mille: u32,
+    /// Whether events of sources with guaranteed delivery, such as ECS, are lost as well.
+    pub lose_guaranteed: bool,
+    /// How many of a thousand deliveries swap their places with the one before.
+    pub swap_per_mille: u32,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            delay: RangeMs::new(500, 1_500),
+            duplicate_per_mille: 0,
+            late_per_mille: 0,
+            late: RangeMs::new(5_000, 600_000),
+            lost_per_mille: 0,
+            lose_guaranteed: false,
+            swap_per_mille: 0,
+        }
+    }
+}

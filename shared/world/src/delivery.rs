@@ -1,0 +1,98 @@
+//! How events travel: at least once, perhaps late, perhaps in another order, and from best-effort sources perhaps never.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::config::Delivery;
+use crate::dice::Dice;
+use crate::pool::later;
+
+/// The sources whose events EventBridge gets for certain.
+/// <https://docs.aws.amazon.com/eventbridge/latest/ref/event-delivery-level.html>
+pub const GUARANTEED_SOURCES: [&str; 2] = ["aws.ecs", "aws.cloudwatch"];
+
+/// An event that arrives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivered {
+    /// When it arrives.
+    pub at: Timestamp,
+    /// The complete envelope.
+    pub envelope: Value,
+}
+
+/// The events on their way.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    on_the_way: BTreeMap<(Timestamp, u64), Value>,
+    sent: u64,
+    deliveries: u64,
+}
+
+impl Outbox {
+    pub(crate) fn next_at(&self) -> Option<Timestamp> {
+        self.on_the_way.keys().next().map(|(at, _)| *at)
+    }
+
+    /// The number of the next event, for its id.
+    pub(crate) const fn next_number(&self) -> u64 {
+        self.sent + 1
+    }
+
+    /// Sends an event. `id` must be the event's own, so that its fate depends on nothing else.
+    pub(crate) fn send(
+        &mut self,
+        envelope: Value,
+        id: &str,
+        now: Timestamp,
+        rules: &Delivery,
+        dice: Dice,
+    ) {
+        self.sent += 1;
+        let source = envelope.get("source").and_then(Value::as_str).unwrap_or("");
+        let may_be_lost = rules.lose_guaranteed || !GUARANTEED_SOURCES.contains(&source);
+        if may_be_lost && dice.happens(rules.lost_per_mille, "event lost", id, 0) {
+            return;
+        }
+        let copies = 1 + u64::from(dice.happens(rules.duplicate_per_mille, "event twice", id, 0));
+        for copy in 0..copies {
+            let mut delay = dice.millis(rules.delay, "event delay", id, copy);
+            if dice.happens(rules.late_per_mille, "event late", id, copy) {
+                delay += dice.millis(rules.late, "event lateness", id, copy);
+            }
+            let swap = dice.happens(rules.swap_per_mille, "event swap", id, copy);
+            self.put(later(now, delay), envelope.clone(), swap);
+        }
+    }
+
+    fn put(&mut self, at: Timestamp, envelope: Value, swap: bool) {
+        self.deliveries += 1;
+        let last = self.on_the_way.last_entry().filter(|_| swap);
+        let (at, envelope) = match last {
+            // The two events change places: this one comes when the last one would have, and the other way round.
+            Some(mut last) => {
+                let other = last.insert(envelope);
+                (at, other)
+            }
+            None => (at, envelope),
+        };
+        self.on_the_way.insert((at, self.deliveries), envelope);
+    }
+
+    /// Takes what has arrived by `now`.
+    pub(crate) fn take_due(&mut self, now: Timestamp) -> Vec<Delivered> {
+        let mut due = Vec::new();
+        while let Some(entry) = self.on_the_way.first_entry() {
+            let at = entry.key().0;
+            if at > now {
+                break;
+            }
+            due.push(Delivered {
+                at,
+                envelope: entry.remove(),
+            });
+        }
+        due
+    }
+}

@@ -1,0 +1,241 @@
+//! What can be read through the API: clusters, services, tasks, groups.
+//!
+//! It is one value that can be cloned, so that a stale read is a read of an older value.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use jiff::Timestamp;
+use model::snapshot::{Controller, Health, Scheduling, TaskStatus};
+use model::strategy::{Market, StrategyItem};
+use model::{ClusterName, ServiceKey};
+
+/// The readable state of the world.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// The clusters, by name.
+    pub clusters: BTreeMap<ClusterName, Cluster>,
+    /// The services, deleted ones included.
+    pub services: BTreeMap<ServiceKey, Service>,
+    /// The tasks, by id (the last part of the ARN), until an hour after they stopped.
+    pub tasks: BTreeMap<String, Task>,
+    /// The task definitions, by ARN.
+    pub task_definitions: BTreeMap<String, TaskDefinition>,
+    /// The Auto Scaling group capacity providers, by name.
+    pub providers: BTreeMap<String, GroupProvider>,
+    /// The scalable targets of the namespace `ecs`, by resource id (`service/<cluster>/<service>`).
+    pub scalable_targets: BTreeMap<String, ScalableTarget>,
+}
+
+/// A cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// The associated capacity providers.
+    pub providers: Vec<String>,
+    /// The default strategy.
+    pub default_strategy: Vec<StrategyItem>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A task definition, as far as it matters here: one essential container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskDefinition {
+    /// The family's name.
+    pub family: String,
+    /// The revision, from 1.
+    pub revision: u32,
+    /// From SIGTERM to SIGKILL, in seconds; `None` is AWS's default of 30.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html>
+    pub stop_timeout_secs: Option<u32>,
+}
+
+/// From SIGTERM to SIGKILL where a container does not say, in seconds.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html>
+pub const STOP_TIMEOUT_DEFAULT_SECS: u32 = 30;
+/// The longest time from SIGTERM to SIGKILL on Fargate, in seconds.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html>
+pub const STOP_TIMEOUT_MAX_SECS: u32 = 120;
+
+impl TaskDefinition {
+    /// From SIGTERM to SIGKILL, in seconds.
+    #[must_use]
+    pub fn stop_timeout_secs(&self) -> u32 {
+        self.stop_timeout_secs.unwrap_or(STOP_TIMEOUT_DEFAULT_SECS)
+    }
+}
+
+/// A capacity provider over a declared Auto Scaling group: here a pool of task slots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupProvider {
+    /// The group's name.
+    pub group: String,
+    /// How its capacity is bought: on-demand only, or Spot.
+    pub market: Market,
+    /// The instance types of the mixed-instances policy.
+    pub instance_types: Vec<String>,
+}
+
+/// How a service's tasks get their capacity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Capacity {
+    /// A capacity provider strategy.
+    Strategy(Vec<StrategyItem>),
+    /// A launch type: `FARGATE` or `EC2`.
+    LaunchType(String),
+}
+
+/// A service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// `ACTIVE`, `DRAINING` or `INACTIVE`.
+    pub status: &'static str,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The tasks asked for.
+    pub desired_count: u32,
+    /// `REPLICA` or `DAEMON`.
+    pub scheduling: Scheduling,
+    /// Who deploys it.
+    pub controller: Controller,
+    /// In percent of the desired count; rounds up. The default is 100.
+    pub minimum_healthy_percent: u32,
+    /// In percent of the desired count; rounds down. The default is 200.
+    pub maximum_percent: u32,
+    /// The target groups.
+    pub target_groups: Vec<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// The deployments, newest first; the first is the primary one.
+    pub deployments: Vec<Deployment>,
+    /// The ids of its tasks, stopped ones included while they are kept.
+    pub tasks: BTreeSet<String>,
+    /// What the service's own log says, newest first; at most 100.
+    pub events: VecDeque<(Timestamp, String, String)>,
+    /// How many tasks it ever had.
+    pub(crate) tasks_made: u64,
+    /// How many deployments and log lines it ever had.
+    pub(crate) entries_made: u64,
+    /// Where placing failed lately, by provider or launch type.
+    pub(crate) backoff: BTreeMap<String, Backoff>,
+    /// Whether it is in its steady state, and since when it said so.
+    pub(crate) steady_since: Option<Timestamp>,
+    /// Whether a look by the scheduler is due, and when.
+    pub(crate) look_at: Option<Timestamp>,
+}
+
+/// Failures to place in a row, at one provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Backoff {
+    /// How many.
+    pub(crate) failures: u32,
+    /// Before this time the scheduler does not try there again.
+    pub(crate) retry_at: Timestamp,
+    /// When the last event about it was sent.
+    pub(crate) event_at: Option<Timestamp>,
+}
+
+/// A deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// `ecs-svc/` and nineteen digits.
+    pub id: String,
+    /// The task definition's ARN.
+    pub task_definition: String,
+    /// Where its tasks run.
+    pub capacity: Capacity,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Whether it is rolled out.
+    pub completed: bool,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Its ARN.
+    pub arn: String,
+    /// The service that it belongs to.
+    pub service: ServiceKey,
+    /// The id of the deployment that made it.
+    pub deployment: String,
+    /// The task definition's ARN.
+    pub task_definition: String,
+    /// The provider; `None` with a launch type.
+    pub provider: Option<String>,
+    /// `FARGATE` or `EC2`.
+    pub launch_type: String,
+    /// How its capacity is bought.
+    pub market: Market,
+    /// Its zone.
+    pub zone: String,
+    /// Grows by one with every change.
+    pub version: u64,
+    /// Where it is in its life.
+    pub last_status: TaskStatus,
+    /// Whether it is to run.
+    pub desired_running: bool,
+    /// What its health checks say.
+    pub health: Health,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it became RUNNING.
+    pub started_at: Option<Timestamp>,
+    /// When it was told to stop.
+    pub stopping_at: Option<Timestamp>,
+    /// When it was gone.
+    pub stopped_at: Option<Timestamp>,
+    /// Why it stops, as a code.
+    pub stop_code: Option<&'static str>,
+    /// Why it stops, as a text.
+    pub stopped_reason: Option<String>,
+    /// Counts the steps of its life; a step that was planned for an older count does not happen.
+    pub(crate) step: u64,
+    /// Whether it still takes a slot of its pool.
+    pub(crate) holds_slot: bool,
+    /// Whether Spot takes its slot back.
+    pub(crate) reclaimed: bool,
+}
+
+impl Task {
+    /// The id: the last part of the ARN.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.arn.rsplit('/').next().unwrap_or(&self.arn)
+    }
+
+    /// RUNNING, to run, and not UNHEALTHY, or RUNNING and about to be taken by Spot: it serves.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        self.last_status == TaskStatus::Running && self.health != Health::Unhealthy
+    }
+
+    /// Whether it is to run, or is on its way there.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.desired_running && self.last_status != TaskStatus::Stopped
+    }
+}
+
+/// A scalable target of Application Auto Scaling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScalableTarget {
+    /// The smallest desired count.
+    pub min_capacity: u32,
+    /// The largest desired count.
+    pub max_capacity: u32,
+    /// When it was registered.
+    pub created_at: Timestamp,
+}
+
+impl State {
+    /// The tasks of a service, in the order of their ids.
+    pub fn tasks_of(&self, key: &ServiceKey) -> impl Iterator<Item = &Task> {
+        self.services
+            .get(key)
+            .into_iter()
+            .flat_map(|it| it.tasks.iter())
+            .filter_map(|id| self.tasks.get(id))
+    }
+}

@@ -1,0 +1,210 @@
+//! The world's own truth as a snapshot, for property tests and the simulator: what a perfect observer would see.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::policy::{PairPolicy, TAG_STANDBY};
+use model::snapshot::{
+    Deployment, Pair, PassedOver, ProviderShare, Service, ServiceStatus, Snapshot, Standby, Task,
+};
+use model::strategy::{Market, StrategyItem};
+use model::{CapacityProviderName, ClusterName, IdError, Seconds, ServiceKey};
+
+use crate::account::Account;
+use crate::life::SPOT_STOP_CODE;
+use crate::state::{Capacity, Service as WorldService, Task as WorldTask};
+use crate::timeline::Timeline;
+use crate::world::World;
+
+impl World {
+    /// A service.
+    #[must_use]
+    pub fn service(&self, key: &ServiceKey) -> Option<&WorldService> {
+        self.state.services.get(key)
+    }
+
+    /// The tasks of a service, stopped ones included while they are kept.
+    #[must_use]
+    pub fn tasks_of(&self, key: &ServiceKey) -> Vec<&WorldTask> {
+        self.state.tasks_of(key).collect()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub const fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// What happened so far, to take lines out or to add one's own.
+    pub const fn timeline_mut(&mut self) -> &mut Timeline {
+        &mut self.timeline
+    }
+
+    /// Every service's account, until now.
+    #[must_use]
+    pub fn accounts(&self) -> BTreeMap<ServiceKey, Account> {
+        self.state
+            .services
+            .keys()
+            .filter_map(|key| Some((key.clone(), self.account(key)?)))
+            .collect()
+    }
+
+    /// A complete snapshot of these clusters; an empty list means all of them.
+    ///
+    /// # Errors
+    /// When a name in the world is not a valid id; the API refuses such names.
+    pub fn snapshot(&self, clusters: &[ClusterName]) -> Result<Snapshot, IdError> {
+        let mut pairs = BTreeMap::new();
+        let mut passed_over = BTreeMap::new();
+        let mut standbys = BTreeSet::new();
+        for (key, service) in &self.state.services {
+            let looked_at = clusters.is_empty() || clusters.contains(&key.cluster);
+            if !looked_at || service.status == "INACTIVE" {
+                continue;
+            }
+            let Some(policy) = PairPolicy::from_tags(&service.tags) else {
+                passed_over.insert(key.clone(), PassedOver::NotOptedIn);
+                continue;
+            };
+            let standby_key = service
+                .tags
+                .get(TAG_STANDBY.name)
+                .and_then(|it| it.parse().ok())
+                .map(|it| ServiceKey::new(key.cluster.clone(), it));
+            let standby = match &standby_key {
+                Some(it) => match self.state.services.get(it) {
+                    Some(_) => self
+                        .observed(it)?
+                        .map_or(Standby::Missing, |it| Standby::Present(Box::new(it))),
+                    None => Standby::Missing,
+                },
+                None => Standby::Unknown,
+            };
+            standbys.extend(standby_key);
+            if let Some(primary) = self.observed(key)? {
+                pairs.insert(
+                    key.clone(),
+                    Pair {
+                        primary,
+                        standby,
+                        policy,
+                        gaps: Vec::new(),
+                    },
+                );
+            }
+        }
+        passed_over.retain(|key, _| !standbys.contains(key));
+        Ok(Snapshot {
+            taken_at: self.now,
+            pairs,
+            passed_over,
+            gaps: Vec::new(),
+        })
+    }
+
+    /// A service as a perfect observer sees it.
+    ///
+    /// # Errors
+    /// When a name in the world is not a valid id.
+    pub fn observed(&self, key: &ServiceKey) -> Result<Option<Service>, IdError> {
+        let Some(service) = self.state.services.get(key) else {
+            return Ok(None);
+        };
+        let Some(primary) = service.deployments.first() else {
+            return Ok(None);
+        };
+        let tasks: Vec<Task> = self
+            .state
+            .tasks_of(key)
+            .map(observed_task)
+            .collect::<Result<_, _>>()?;
+        let count = |statuses: &[model::snapshot::TaskStatus]| {
+            let number = tasks
+                .iter()
+                .filter(|it| statuses.contains(&it.last_status))
+                .count();
+            u32::try_from(number).unwrap_or(u32::MAX)
+        };
+        use model::snapshot::TaskStatus::{Activating, Pending, Provisioning, Running};
+        Ok(Some(Service {
+            key: key.clone(),
+            status: match service.status {
+                "ACTIVE" => ServiceStatus::Active,
+                "DRAINING" => ServiceStatus::Draining,
+                _ => ServiceStatus::Inactive,
+            },
+            desired_count: service.desired_count,
+            running_count: count(&[Running]),
+            pending_count: count(&[Provisioning, Pending, Activating]),
+            task_definition: primary.task_definition.parse()?,
+            capacity: self.shares(&primary.capacity)?,
+            scheduling: service.scheduling,
+            controller: service.controller.clone(),
+            deployments: service
+                .deployments
+                .iter()
+                .enumerate()
+                .map(|(index, it)| {
+                    Ok(Deployment {
+                        id: it.id.parse()?,
+                        is_primary: index == 0,
+                        in_progress: !it.completed,
+                    })
+                })
+                .collect::<Result<_, IdError>>()?,
+            tags: service.tags.clone(),
+            tasks,
+            stop_timeout: self
+                .state
+                .task_definitions
+                .get(&primary.task_definition)
+                .map(|it| Seconds(i64::from(it.stop_timeout_secs()))),
+            scaled_by_application_auto_scaling: Some(
+                self.state
+                    .scalable_targets
+                    .contains_key(&format!("service/{key}")),
+            ),
+        }))
+    }
+
+    fn shares(&self, capacity: &Capacity) -> Result<Vec<ProviderShare>, IdError> {
+        match capacity {
+            Capacity::Strategy(items) => Ok(items
+                .iter()
+                .map(|item| ProviderShare {
+                    item: item.clone(),
+                    market: self.market_of(item.provider.as_str()),
+                })
+                .collect()),
+            Capacity::LaunchType(name) => Ok(vec![ProviderShare {
+                item: StrategyItem {
+                    provider: name.parse::<CapacityProviderName>()?,
+                    base: 0,
+                    weight: 1,
+                },
+                market: if name == "FARGATE" {
+                    Market::OnDemand
+                } else {
+                    Market::Unknown
+                },
+            }]),
+        }
+    }
+}
+
+fn observed_task(task: &WorldTask) -> Result<Task, IdError> {
+    Ok(Task {
+        arn: task.arn.parse()?,
+        last_status: task.last_status,
+        desired_running: task.desired_running,
+        health: task.health,
+        provider: task.provider.as_deref().map(str::parse).transpose()?,
+        task_definition: task.task_definition.parse()?,
+        zone: Some(task.zone.parse()?),
+        created_at: Some(task.created_at),
+        started_at: task.started_at,
+        stopping_at: task.stopping_at,
+        stopped_at: task.stopped_at,
+        interrupted: task.stop_code == Some(SPOT_STOP_CODE),
+    })
+}

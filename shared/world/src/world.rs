@@ -1,0 +1,301 @@
+//! The world itself: its clock, its agenda, and what happens next.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use jiff::Timestamp;
+use model::ServiceKey;
+use model::snapshot::{Health, TaskStatus};
+use model::strategy::Market;
+
+use crate::account::Accounts;
+use crate::api::Gate;
+use crate::config::Config;
+use crate::delivery::Outbox;
+use crate::dice::Dice;
+use crate::pool::{Bucket, Pool, PoolKey, Pools, later};
+use crate::state::{GroupProvider, State};
+use crate::timeline::Timeline;
+
+/// Something that will happen at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Happening {
+    /// A task takes the next step of its life, if it has not taken another one since.
+    TaskStep { id: String, step: u64 },
+    /// The notice of an interrupted task ends.
+    NoticeEnds { id: String },
+    /// A stopped task can no longer be read.
+    Forget { id: String },
+    /// A pool's capacity changes.
+    Capacity { pool: PoolKey, capacity: u32 },
+    /// The scheduler looks at a service.
+    Look { service: ServiceKey },
+    /// A service that is still steady says so again.
+    SteadyAgain {
+        service: ServiceKey,
+        since: Timestamp,
+    },
+}
+
+/// A simulated AWS account in one Region.
+#[derive(Debug)]
+pub struct World {
+    pub(crate) config: Config,
+    pub(crate) dice: Dice,
+    pub(crate) now: Timestamp,
+    pub(crate) state: State,
+    pub(crate) pools: Pools,
+    pub(crate) launches: BTreeMap<String, Bucket>,
+    agenda: BTreeMap<(Timestamp, u64), Happening>,
+    agenda_made: u64,
+    pub(crate) outbox: Outbox,
+    pub(crate) gate: Gate,
+    pub(crate) accounts: Accounts,
+    pub(crate) timeline: Timeline,
+    past: VecDeque<(Timestamp, State)>,
+    capacity_changes: u64,
+}
+
+impl World {
+    /// A world in which nothing has happened yet.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            dice: Dice::new(config.seed),
+            now: config.start,
+            state: State::default(),
+            pools: Pools::new(),
+            launches: BTreeMap::new(),
+            agenda: BTreeMap::new(),
+            agenda_made: 0,
+            outbox: Outbox::default(),
+            gate: Gate::default(),
+            accounts: Accounts::default(),
+            timeline: Timeline::default(),
+            past: VecDeque::new(),
+            capacity_changes: 0,
+            config,
+        }
+    }
+
+    /// The time in the world.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// How the world was set up.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The faults, the delivery and the latency may be changed while the world runs. The seed, the start and the ids may not: a
+    /// change of theirs has no effect on what exists already.
+    pub const fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
+    /// The truth: what the API would answer if it were never late and never wrong.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The pools that were declared or used.
+    #[must_use]
+    pub const fn pools(&self) -> &BTreeMap<PoolKey, Pool> {
+        &self.pools
+    }
+
+    /// When something happens next: a change in the world, or the delivery of an event.
+    #[must_use]
+    pub fn next_event_at(&self) -> Option<Timestamp> {
+        let happening = self.agenda.keys().next().map(|(at, _)| *at);
+        match (happening, self.outbox.next_at()) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Lets time pass until `at`, with everything that happens on the way. A time in the past changes nothing.
+    pub fn advance_to(&mut self, at: Timestamp) {
+        while let Some((&(due, number), _)) = self.agenda.first_key_value() {
+            if due > at {
+                break;
+            }
+            let Some(happening) = self.agenda.remove(&(due, number)) else {
+                break;
+            };
+            self.remember_past(due);
+            self.now = self.now.max(due);
+            self.happen(happening);
+        }
+        self.remember_past(at);
+        self.now = self.now.max(at);
+    }
+
+    /// Lets so many seconds pass.
+    pub fn advance_secs(&mut self, secs: u32) {
+        self.advance_to(later(self.now, i64::from(secs) * 1_000));
+    }
+
+    /// Keeps what was so until now, for reads from the past. Only a world with stale reads pays for it.
+    fn remember_past(&mut self, next: Timestamp) {
+        let Some(age) = self.config.faults.stale_age else {
+            return;
+        };
+        if next <= self.now || self.config.faults.stale_per_mille == 0 {
+            return;
+        }
+        self.past.push_back((self.now, self.state.clone()));
+        let horizon = later(next, -i64::from(age.max.max(age.min)));
+        // The newest state from before the horizon is still needed: it was the truth at the horizon.
+        while self.past.get(1).is_some_and(|(at, _)| *at <= horizon) {
+            self.past.pop_front();
+        }
+    }
+
+    /// What was so at a time: the newest known state that is not younger.
+    pub(crate) fn state_at(&self, at: Timestamp) -> &State {
+        self.past
+            .iter()
+            .rev()
+            .find(|(known, _)| *known <= at)
+            .or(self.past.front())
+            .map_or(&self.state, |(_, state)| state)
+    }
+
+    pub(crate) fn plan(&mut self, at: Timestamp, happening: Happening) {
+        self.agenda_made += 1;
+        self.agenda.insert((at, self.agenda_made), happening);
+    }
+
+    pub(crate) fn plan_in(&mut self, millis: i64, happening: Happening) {
+        self.plan(later(self.now, millis), happening);
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::TaskStep { id, step } => self.task_step(&id, step),
+            Happening::NoticeEnds { id } => self.notice_ends(&id),
+            Happening::Forget { id } => self.forget(&id),
+            Happening::Capacity { pool, capacity } => self.change_capacity(&pool, capacity),
+            Happening::Look { service } => self.look(&service),
+            Happening::SteadyAgain { service, since } => self.steady_again(&service, since),
+        }
+    }
+
+    fn forget(&mut self, id: &str) {
+        if let Some(task) = self.state.tasks.remove(id)
+            && let Some(service) = self.state.services.get_mut(&task.service)
+        {
+            service.tasks.remove(id);
+        }
+    }
+
+    /// Declares a capacity provider over an Auto Scaling group: a pool of task slots in each zone, empty until
+    /// [`World::set_capacity`] fills it.
+    pub fn declare_group(&mut self, provider: &str, group: GroupProvider) {
+        for zone in self.config.zones.clone() {
+            self.pools
+                .entry(PoolKey::new(provider, zone.as_str()))
+                .or_default()
+                .capacity = Some(0);
+        }
+        self.state.providers.insert(provider.to_owned(), group);
+    }
+
+    /// Sets how many tasks a pool can hold, from a time on. Where it then holds more, and is Spot, tasks are interrupted.
+    pub fn set_capacity(&mut self, pool: PoolKey, at: Timestamp, capacity: u32) {
+        self.plan(at.max(self.now), Happening::Capacity { pool, capacity });
+        if at <= self.now {
+            self.advance_to(self.now);
+        }
+    }
+
+    /// Sets how many tasks a provider can hold in all zones together, spread evenly, from a time on.
+    pub fn set_capacity_everywhere(&mut self, provider: &str, at: Timestamp, capacity: u32) {
+        let zones = self.config.zones.clone();
+        let count = u32::try_from(zones.len()).unwrap_or(u32::MAX).max(1);
+        for (index, zone) in (0_u32..).zip(&zones) {
+            let share = capacity / count + u32::from(index < capacity % count);
+            self.set_capacity(PoolKey::new(provider, zone.as_str()), at, share);
+        }
+    }
+
+    fn change_capacity(&mut self, key: &PoolKey, capacity: u32) {
+        let market = self.market_of(&key.provider);
+        let pool = self.pools.entry(key.clone()).or_default();
+        pool.capacity = Some(capacity);
+        let excess = pool.excess();
+        let mut holders: Vec<String> = pool.kept.iter().cloned().collect();
+        self.timeline.note(
+            self.now,
+            format!("capacity of {key} becomes {capacity} tasks"),
+        );
+        self.capacity_changes += 1;
+        if market != Market::Spot || excess == 0 {
+            return;
+        }
+        let mut rng = self
+            .dice
+            .rng("reclaim", &key.to_string(), self.capacity_changes);
+        rng.shuffle(&mut holders);
+        for id in holders.into_iter().take(excess) {
+            self.reclaim(key, &id);
+        }
+    }
+
+    /// Interrupts a task as Spot does, whatever the pool's capacity: event and SIGTERM now, the end after the notice.
+    ///
+    /// Returns whether there is such a task that holds Spot capacity.
+    pub fn interrupt(&mut self, task_id: &str) -> bool {
+        let Some(task) = self.state.tasks.get(task_id) else {
+            return false;
+        };
+        if task.market != Market::Spot || !task.holds_slot || task.reclaimed {
+            return false;
+        }
+        let key = self.pool_of(task);
+        self.reclaim(&key, task_id);
+        true
+    }
+
+    /// Sets what a task's health checks say. Returns whether there is such a task.
+    pub fn set_health(&mut self, task_id: &str, health: Health) -> bool {
+        let Some(task) = self.state.tasks.get_mut(task_id) else {
+            return false;
+        };
+        if task.last_status == TaskStatus::Stopped || task.health == health {
+            return task.health == health;
+        }
+        task.health = health;
+        let service = task.service.clone();
+        self.task_changed(task_id);
+        self.look_soon(&service);
+        true
+    }
+
+    /// How a provider's capacity is bought.
+    #[must_use]
+    pub fn market_of(&self, provider: &str) -> Market {
+        match provider {
+            model::strategy::FARGATE_SPOT => Market::Spot,
+            name => self
+                .state
+                .providers
+                .get(name)
+                .map_or(Market::OnDemand, |it| it.market),
+        }
+    }
+
+    /// The ids of the live tasks of a service: those that are to run.
+    #[must_use]
+    pub fn live_tasks(&self, key: &ServiceKey) -> BTreeSet<String> {
+        self.state
+            .tasks_of(key)
+            .filter(|it| it.is_live())
+            .map(|it| it.id().to_owned())
+            .collect()
+    }
+}

@@ -105,7 +105,8 @@ pub enum HoldReason {
         /// The numbers.
         counts: Counts,
     },
-    /// Standby tasks are unneeded, but ECS still stops tasks for an earlier give-back: which ones are left is not known.
+    /// Standby tasks are unneeded, but an earlier give-back was written a moment ago, or ECS still stops tasks for it: which ones are
+    /// left is not known.
     StandbySettling {
         /// The numbers.
         counts: Counts,
@@ -346,7 +347,7 @@ impl fmt::Display for HoldReason {
             ),
             Self::StandbySettling { counts, to_run } => write!(
                 f,
-                "ECS still stops standby tasks: {to_run} are not told to stop yet ({counts})"
+                "an earlier give-back settles: {to_run} standby tasks are not told to stop ({counts})"
             ),
             Self::DeploymentRunning { counts, role } => {
                 write!(f, "a deployment of the {role} is running ({counts})")

@@ -38,7 +38,7 @@ impl PairMemory {
 /// A stretch of time without a break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
-    /// The first look.
+    /// The first look, or the end of what was forgotten since.
     pub since: Timestamp,
     /// The last look.
     pub until: Timestamp,

@@ -29,8 +29,9 @@ pub struct Violation {
 }
 
 /// Every law that [`audit`] checks, by name.
-pub const LAWS: [&str; 9] = [
+pub const LAWS: [&str; 10] = [
     "opt_in",
+    "one_writer",
     "precondition",
     "on_demand_only",
     "within_cap",
@@ -46,7 +47,7 @@ pub const LAWS: [&str; 9] = [
 pub fn audit(
     plan: &Plan,
     snapshot: &Snapshot,
-    _installation: &Installation,
+    installation: &Installation,
     memories: &BTreeMap<ServiceKey, Recall>,
     now: Timestamp,
 ) -> Vec<Violation> {
@@ -64,7 +65,13 @@ pub fn audit(
                 format!("`{service}` is written twice"),
             );
         }
-        check(step, snapshot, memories, now, &mut found);
+        let looked_at = LookedAt {
+            snapshot,
+            installation,
+            memories,
+            now,
+        };
+        check(step, &looked_at, &mut found);
     }
     violations
 }
@@ -84,13 +91,23 @@ impl Findings<'_> {
     }
 }
 
-fn check(
-    step: &Step,
-    snapshot: &Snapshot,
-    memories: &BTreeMap<ServiceKey, Recall>,
+/// What the plan was made from.
+struct LookedAt<'a> {
+    snapshot: &'a Snapshot,
+    installation: &'a Installation,
+    memories: &'a BTreeMap<ServiceKey, Recall>,
     now: Timestamp,
-    found: &mut Findings<'_>,
-) {
+}
+
+impl LookedAt<'_> {
+    /// Whole seconds from then to now.
+    fn age(&self, at: Timestamp) -> i64 {
+        self.now.as_second().saturating_sub(at.as_second())
+    }
+}
+
+fn check(step: &Step, looked_at: &LookedAt<'_>, found: &mut Findings<'_>) {
+    let snapshot = looked_at.snapshot;
     let Action::SetDesiredCount { service, from, to } = &step.action;
     let Some(pair) = snapshot.pairs.get(&step.subject) else {
         found.add("opt_in", format!("`{}` is not a primary", step.subject));
@@ -112,11 +129,39 @@ fn check(
             found.add("on_demand_only", detail);
         }
     }
+    let recall = looked_at.memories.get(&step.subject);
+    check_writer(pair, recall, looked_at, found);
     if to > from {
         check_raise(pair, *to, found);
     } else {
-        check_watch(pair, memories.get(&step.subject), *to, now, found);
-        check_give_back(pair, *from, *to, found);
+        check_watch(pair, recall, *to, looked_at, found);
+        check_complete(pair, snapshot, found);
+        check_ready(pair, *from, *to, found);
+    }
+}
+
+/// A desired count that is neither the one that was written nor, while the write is not confirmed, the one before it is somebody
+/// else's, and is left alone for the policy's time.
+fn check_writer(
+    pair: &Pair,
+    recall: Option<&Recall>,
+    looked_at: &LookedAt<'_>,
+    found: &mut Findings<'_>,
+) {
+    let (Some(Recall::Known(memory)), Standby::Present(standby), Ok(policy)) =
+        (recall, &pair.standby, &pair.policy)
+    else {
+        return;
+    };
+    let Some(wrote) = memory.wrote else { return };
+    let seen = standby.desired_count;
+    let ours = seen == wrote.to || (!wrote.confirmed && seen == wrote.from);
+    let waited = memory.foreign.is_some_and(|edit| {
+        edit.found == seen && looked_at.age(edit.noticed_at) >= policy.foreign_hold.0
+    });
+    if !ours && !waited {
+        let detail = format!("`{}` is at {seen}, {} was written", standby.key, wrote.to);
+        found.add("one_writer", detail);
     }
 }
 
@@ -204,7 +249,7 @@ fn check_watch(
     pair: &Pair,
     recall: Option<&Recall>,
     to: u32,
-    now: Timestamp,
+    looked_at: &LookedAt<'_>,
     found: &mut Findings<'_>,
 ) {
     let (Some(Recall::Known(memory)), Ok(policy)) = (recall, &pair.policy) else {
@@ -214,11 +259,18 @@ fn check_watch(
         );
         return;
     };
-    let age = |at: Timestamp| now.as_second().saturating_sub(at.as_second());
+    let age = |at: Timestamp| looked_at.age(at);
     let hold_down_secs = policy.hold_down.0;
     let watched_secs = memory.watched.map_or(0, |watch| age(watch.since));
     if watched_secs < hold_down_secs {
         let detail = format!("watched for {watched_secs} s of {hold_down_secs} s");
+        found.add("unneeded_for_the_hold_down", detail);
+    }
+    // Two looks may be lost, not more.
+    let break_secs_max = looked_at.installation.schedule_interval.0.saturating_mul(3);
+    let break_secs = memory.watched.map_or(0, |watch| age(watch.until));
+    if break_secs > break_secs_max {
+        let detail = format!("not looked at for {break_secs} s, {break_secs_max} s may pass");
         found.add("unneeded_for_the_hold_down", detail);
     }
     for level in &memory.needs {
@@ -229,12 +281,19 @@ fn check_watch(
     }
 }
 
-fn check_give_back(pair: &Pair, from: u32, to: u32, found: &mut Findings<'_>) {
+fn check_complete(pair: &Pair, snapshot: &Snapshot, found: &mut Findings<'_>) {
     let Standby::Present(standby) = &pair.standby else {
         return;
     };
-    if !pair.gaps.is_empty() {
-        let detail = format!("the look has {} gaps", pair.gaps.len());
+    let mut gaps = pair.gaps.len();
+    for gap in &snapshot.gaps {
+        let about = gap.resource.as_str();
+        let cluster = pair.primary.key.cluster.as_str();
+        let of_pair = about == pair.primary.key.to_string() || about == standby.key.to_string();
+        gaps += usize::from(about == "*" || about == cluster || of_pair);
+    }
+    if gaps > 0 {
+        let detail = format!("the look has {gaps} gaps");
         found.add("complete_before_giving_back", detail);
     }
     let rolling = |service: &model::snapshot::Service| {
@@ -246,6 +305,12 @@ fn check_give_back(pair: &Pair, from: u32, to: u32, found: &mut Findings<'_>) {
             "a deployment is running".to_owned(),
         );
     }
+}
+
+fn check_ready(pair: &Pair, from: u32, to: u32, found: &mut Findings<'_>) {
+    let Standby::Present(standby) = &pair.standby else {
+        return;
+    };
     let desired = pair.primary.desired_count as usize;
     let ready = serving(&pair.primary);
     let stopped = (from as usize).saturating_sub(to as usize);

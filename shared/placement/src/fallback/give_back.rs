@@ -1,14 +1,15 @@
 //! The standby is larger than what is missing: give back now, or keep it?
 //!
 //! Giving back is never urgent. It needs a memory and a complete look, no deployment on either service, a need that stayed below the
-//! standby's desired count for the whole hold-down, and enough ready tasks whichever of the standby's tasks ECS stops. While ECS still
-//! stops tasks for an earlier give-back, which ones go is not known, so the next one waits.
+//! standby's desired count for the whole hold-down, and enough ready tasks whichever of the standby's tasks ECS stops. While an
+//! earlier give-back settles, which tasks go is not known, so the next one waits: until AWS's answers show it, and until ECS has told the
+//! tasks to stop.
 
 use model::memory::PairMemory;
 use model::plan::{Counts, HoldReason, Role, StepReason};
 use model::snapshot::Gap;
 
-use super::{Case, count, history, hold, step};
+use super::{Case, count, foreign, history, hold, step};
 use crate::Verdict;
 
 /// Decides how far to lower the standby.
@@ -42,9 +43,16 @@ pub(crate) fn decide(case: &Case<'_>, memory: Option<&PairMemory>) -> Verdict {
         }
     }
     let to_run = count::to_run(case.standby);
+    let settling = HoldReason::StandbySettling { counts, to_run };
+    let lowered = memory
+        .wrote
+        .filter(|wrote| wrote.to < wrote.from && wrote.to == counts.standby_desired);
+    let shown_at = lowered.map(|wrote| foreign::READ_LAG.after(wrote.at));
+    if let Some(shown_at) = shown_at.filter(|shown_at| case.look.now < *shown_at) {
+        return hold(case.look, settling, Some(shown_at));
+    }
     if to_run > counts.standby_desired {
-        let reason = HoldReason::StandbySettling { counts, to_run };
-        return hold(case.look, reason, None);
+        return hold(case.look, settling, None);
     }
     let to = needed_max.max(safe_minimum(counts));
     if to >= counts.standby_desired {
@@ -78,7 +86,12 @@ fn safe_minimum(counts: Counts) -> u32 {
 /// What keeps this look from being complete for the pair: its own gaps, and those that concern its cluster or everything.
 fn gaps(case: &Case<'_>) -> Vec<Gap> {
     let cluster = case.look.pair.primary.key.cluster.as_str();
-    let concerns = |gap: &&Gap| gap.resource == "*" || gap.resource == cluster;
+    let (primary, standby) = (
+        case.look.pair.primary.key.to_string(),
+        case.standby.key.to_string(),
+    );
+    let whole = ["*", cluster, primary.as_str(), standby.as_str()];
+    let concerns = |gap: &&Gap| whole.contains(&gap.resource.as_str());
     let shared = case.look.snapshot.gaps.iter().filter(concerns);
     case.look.pair.gaps.iter().chain(shared).cloned().collect()
 }

@@ -56,12 +56,13 @@ pub(crate) fn note(memory: &mut PairMemory, case: &Case<'_>) {
         memory.deficits.clear();
         memory.needs.clear();
     }
+    let forgotten = note_need(&mut memory.needs, case.need, case.policy.hold_down, now);
+    let since = unbroken.map_or(now, |watch| watch.since);
     memory.watched = Some(Watch {
-        since: unbroken.map_or(now, |watch| watch.since),
+        since: forgotten.map_or(since, |at| at.max(since)),
         until: now,
     });
     note_deficit(&mut memory.deficits, case.counts.deficit, now);
-    note_need(&mut memory.needs, case.need, case.policy.hold_down, now);
 }
 
 /// The latest time at which ECS reported that Spot has no capacity for this primary, while that still counts.
@@ -70,14 +71,12 @@ fn spot_shortage_at(case: &Case<'_>, remembered: Option<Timestamp>) -> Option<Ti
     if case.counts.deficit == 0 {
         return None;
     }
-    reported(case.look)
-        .chain(remembered)
-        .filter(|at| now < SPOT_SHORTAGE_TTL.after(*at))
-        .max()
+    let remembered = remembered.filter(|at| now < SPOT_SHORTAGE_TTL.after(*at));
+    reported(case.look).chain(remembered).max()
 }
 
-/// The Spot shortages that the triggers of this invocation report for the pair. An event without a time, or from the future, counts as
-/// of now.
+/// The Spot shortages that the triggers of this invocation report for the pair and that still count. An event without a time, or from
+/// the future, counts as of now; one that comes too late proves nothing any more.
 pub(crate) fn reported<'a>(look: &'a Look<'a>) -> impl Iterator<Item = Timestamp> + 'a {
     let Look {
         hints: Hints { placement_failures },
@@ -93,6 +92,7 @@ pub(crate) fn reported<'a>(look: &'a Look<'a>) -> impl Iterator<Item = Timestamp
         .iter()
         .filter(move |(_, failure)| of_spot(failure))
         .map(move |(time, _)| time.unwrap_or(now).min(now))
+        .filter(move |at| now < SPOT_SHORTAGE_TTL.after(*at))
 }
 
 fn note_deficit(deficits: &mut Vec<Level>, deficit: u32, now: Timestamp) {
@@ -101,14 +101,15 @@ fn note_deficit(deficits: &mut Vec<Level>, deficit: u32, now: Timestamp) {
         .iter()
         .find(|level| level.tasks >= deficit)
         .map_or(now, |level| level.at);
-    deficits.retain(|level| level.tasks < deficit);
+    // A lower step that is no older says nothing of its own.
+    deficits.retain(|level| level.tasks < deficit && level.at < since);
     if deficit > 0 {
         deficits.push(Level {
             tasks: deficit,
             at: since,
         });
     }
-    if deficits.len() > STEPS_MAX
+    while deficits.len() > STEPS_MAX
         && let Some(index) = closest(deficits)
     {
         // Without the lower step, its tasks count as missing only since the next step: younger than they are.
@@ -116,13 +117,29 @@ fn note_deficit(deficits: &mut Vec<Level>, deficit: u32, now: Timestamp) {
     }
 }
 
-fn note_need(needs: &mut Vec<Level>, need: u32, hold_down: Seconds, now: Timestamp) {
-    needs.retain(|level| level.tasks > need && now < hold_down.after(level.at));
-    needs.push(Level {
-        tasks: need,
-        at: now,
-    });
-    if needs.len() > STEPS_MAX
+/// Returns the time of the latest step that fell out of the hold-down, if one did: what was needed up to then is forgotten, so that
+/// the watch counts only from there, should the hold-down be made longer.
+fn note_need(
+    needs: &mut Vec<Level>,
+    need: u32,
+    hold_down: Seconds,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let is_old = |level: &Level| hold_down.after(level.at) <= now;
+    let forgotten = needs
+        .iter()
+        .filter(|level| is_old(level))
+        .map(|level| level.at)
+        .max();
+    needs.retain(|level| level.tasks > need && !is_old(level));
+    // A lower need at the very time of a higher one says nothing of its own.
+    if needs.last().is_none_or(|level| level.at < now) {
+        needs.push(Level {
+            tasks: need,
+            at: now,
+        });
+    }
+    while needs.len() > STEPS_MAX
         && let Some(index) = closest(needs)
     {
         let later = needs.remove(index + 1).at;
@@ -131,6 +148,7 @@ fn note_need(needs: &mut Vec<Level>, need: u32, hold_down: Seconds, now: Timesta
             level.at = later;
         }
     }
+    forgotten
 }
 
 /// The step whose successor is closest in time; the first of several.
@@ -158,7 +176,12 @@ pub(crate) fn lasted(memory: &PairMemory, settle: Seconds, now: Timestamp) -> Op
 
 /// The most standby tasks that were needed within the hold-down, as far as it was watched.
 pub(crate) fn needed_max(memory: &PairMemory) -> u32 {
-    memory.needs.first().map_or(0, |level| level.tasks)
+    memory
+        .needs
+        .iter()
+        .map(|level| level.tasks)
+        .max()
+        .unwrap_or(0)
 }
 
 /// The moment from which on, if nothing more is needed than now, fewer than `tasks` will have been needed for the whole hold-down.

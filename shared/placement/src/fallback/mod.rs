@@ -76,11 +76,9 @@ pub(crate) fn decide_pair(look: &Look<'_>) -> (Verdict, Option<PairMemory>) {
         Err(reason) => return (hold(look, reason, None), recalled),
     };
     let mut memory = recalled;
-    if let Some(memory) = memory.as_mut()
-        && let Some((reason, until)) = foreign::check(memory, standby, policy, look.now)
-    {
-        return (hold(look, reason, Some(until)), Some(memory.clone()));
-    }
+    let not_ours = memory
+        .as_mut()
+        .and_then(|memory| foreign::check(memory, standby, policy, look.now));
     let counts = count::counts(look.pair, standby, policy, look.now);
     let cap = counts.desired.min(policy.standby_max.unwrap_or(u32::MAX));
     let case = Case {
@@ -92,7 +90,11 @@ pub(crate) fn decide_pair(look: &Look<'_>) -> (Verdict, Option<PairMemory>) {
         need: counts.desired.saturating_sub(counts.ready).min(cap),
     };
     if let Some(memory) = memory.as_mut() {
+        // What a look shows is remembered whether or not the standby may be touched at this moment.
         history::note(memory, &case);
+    }
+    if let Some((reason, until)) = not_ours {
+        return (hold(look, reason, Some(until)), memory);
     }
     let verdict = choose(&case, memory.as_ref());
     if let (Verdict::Step(step), Some(memory)) = (&verdict, memory.as_mut()) {

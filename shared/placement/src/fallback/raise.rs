@@ -5,7 +5,8 @@
 //! soon as a standby task started at the next look would be late, and for what has been missing for a while whatever the cause.
 //!
 //! Evidence reaches as far as it goes: a report of a shortage and a near deadline cover everything that is missing, because Spot is then
-//! known to be short; tasks that Spot took a while ago cover their own number; what has lasted covers what has lasted.
+//! known to be short; tasks that Spot took a while ago cover their own number; what has lasted covers what has lasted, without the tasks
+//! that still serve: their own deadline says when they are due.
 
 use jiff::Timestamp;
 use model::Seconds;
@@ -65,7 +66,7 @@ pub(crate) fn decide(case: &Case<'_>, target: u32, memory: Option<&PairMemory>) 
                 since: level.at,
                 settle: case.policy.settle,
             };
-            (level.tasks, evidence)
+            (level.tasks.min(gone), evidence)
         }),
     ];
     let mut best: Option<(u32, Evidence)> = None;

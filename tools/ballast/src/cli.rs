@@ -1,0 +1,146 @@
+//! The arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::ClusterName;
+
+/// Keeps Amazon ECS services on Spot at their desired count: look, replay, and try it on this computer.
+#[derive(Debug, Parser)]
+#[command(name = "ballast", version, max_term_width = 120)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Split(SplitArgs),
+    Status(StatusArgs),
+    Replay(ReplayArgs),
+    Lab(LabArgs),
+}
+
+/// How a result is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// Tables for people.
+    Table,
+    /// One JSON document.
+    Json,
+}
+
+/// Show where a capacity provider strategy puts the tasks of a service, or every rule that it breaks.
+#[derive(Debug, Args)]
+pub(crate) struct SplitArgs {
+    /// A line of the strategy: `FARGATE=1/4` (base 1, weight 4), `FARGATE,base=1,weight=4`, or as the AWS CLI writes it,
+    /// `capacityProvider=FARGATE,base=1,weight=4`
+    #[arg(value_name = "PROVIDER", required = true)]
+    pub(crate) items: Vec<String>,
+    /// The service's desired count
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) tasks: u32,
+    /// Where the tasks are now, one number for each line: shows which are added or removed
+    #[arg(long, value_name = "COUNT,…", value_delimiter = ',')]
+    pub(crate) from: Option<Vec<u32>>,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+/// Which AWS, or which world, to ask.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Endpoint {
+    /// Ask this address instead of AWS, such as a world that `ballast lab --hold` keeps open
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// The Region
+    #[arg(
+        long,
+        value_name = "REGION",
+        env = "AWS_REGION",
+        default_value = "us-west-2"
+    )]
+    pub(crate) region: String,
+}
+
+/// Show a cluster's tasks by capacity provider, its pairs of primary and standby, and its container instances.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// The cluster
+    #[arg(long, value_name = "CLUSTER")]
+    pub(crate) cluster: ClusterName,
+    #[command(flatten)]
+    pub(crate) endpoint: Endpoint,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+/// Show what event files mean to Ballast and, with `--plan` or `--endpoint-url`, what it would do about them. Writes nothing.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Files with one event each: an EventBridge envelope, or an SQS batch of such
+    #[arg(value_name = "EVENT", required = true)]
+    pub(crate) events: Vec<PathBuf>,
+    /// Look at AWS, with the credentials of the environment, and show the plan
+    #[arg(long)]
+    pub(crate) plan: bool,
+    #[command(flatten)]
+    pub(crate) endpoint: Endpoint,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+/// What happens in the lab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// Spot runs dry at once, and returns
+    Workshop,
+    /// Spot comes and goes every few minutes
+    DroughtFlap,
+    /// The workshop, with events lost, late, twice and out of order
+    Lossy,
+    /// The workshop, while the API throttles, fails and answers from the past
+    Throttled,
+}
+
+/// What the function may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LabMode {
+    /// Plan and record; write nothing
+    Observe,
+    /// Plan, record and write
+    Act,
+}
+
+/// Run the real functions against a simulated AWS on this computer, through a shortage of Spot capacity.
+///
+/// The world has a cluster `container-demo` with a service `web` of 10 tasks at FARGATE 1/1 : FARGATE_SPOT 0/4 and its standby
+/// `web-standby`. Its clock runs as fast as the functions answer. Exits with 1 when tasks fell below the desired count.
+#[derive(Debug, Args)]
+pub(crate) struct LabArgs {
+    /// What happens
+    #[arg(value_enum, default_value_t = Scenario::Workshop)]
+    pub(crate) scenario: Scenario,
+    /// Every random choice of the world follows from it
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How long Spot is short, in minutes of the world
+    #[arg(long, value_name = "MINUTES", default_value_t = 20, value_parser = clap::value_parser!(u32).range(5..=600))]
+    pub(crate) minutes: u32,
+    /// What the function may do
+    #[arg(long, value_enum, default_value_t = LabMode::Act)]
+    pub(crate) mode: LabMode,
+    /// Write the decision records here, one JSON line each
+    #[arg(long, value_name = "FILE")]
+    pub(crate) records: Option<PathBuf>,
+    /// The folder of the functions' binaries; by default the one that `ballast` is in
+    #[arg(long, value_name = "DIR")]
+    pub(crate) binaries: Option<PathBuf>,
+    /// Afterwards keep the world open for the AWS CLI, on the host's clock, until ctrl-c
+    #[arg(long)]
+    pub(crate) hold: bool,
+}

@@ -1,0 +1,44 @@
+//! `ballast lab`: the real functions against a simulated AWS on this computer.
+
+use crate::cli::LabArgs;
+use crate::error::CliError;
+use crate::lab::play::play;
+use crate::output::Screen;
+
+/// Runs the command. Whatever ends it, the functions' processes end with it.
+pub(crate) async fn run(args: &LabArgs, screen: &Screen) -> Result<(), CliError> {
+    let mut end = std::pin::pin!(asked_to_end());
+    let played = tokio::select! {
+        played = play(args, *screen) => played?,
+        asked = &mut end => {
+            asked?;
+            return Err(CliError::Interrupted);
+        }
+    };
+    if !args.hold {
+        return Ok(());
+    }
+    tokio::select! {
+        held = played.hold(*screen) => held,
+        asked = &mut end => asked,
+    }
+}
+
+/// Waits for ctrl-c or, where there is such a thing, for the signal that asks a process to end.
+async fn asked_to_end() -> Result<(), CliError> {
+    let failed = |source| CliError::Io {
+        what: "signals cannot be waited for".to_owned(),
+        source,
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        tokio::select! {
+            pressed = tokio::signal::ctrl_c() => pressed.map_err(failed),
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.map_err(failed)
+}

@@ -1,0 +1,6 @@
+//! One file for each command.
+
+pub(crate) mod lab;
+pub(crate) mod replay;
+pub(crate) mod split;
+pub(crate) mod status;

@@ -1,0 +1,222 @@
+//! The real function's process, behind a Lambda Runtime API of the world's.
+//!
+//! Guaranteed: the process ends with this value, and gets no more of this process's environment than what Lambda would give it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use model::policy::Mode;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use world::face::{InvocationResult, RuntimeFace, RuntimeOptions};
+
+use crate::error::CliError;
+
+/// The function's folder, package, binary and Lambda name.
+pub(crate) const FUNCTION: &str = "spot-fallback";
+/// How long the process may take until it asks for its first event, of this host's time.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// How long one invocation may take, of this host's time; `infra/template.yaml` has it so.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The memory of the function in `infra/template.yaml`, in MiB. It is only told to the process.
+const MEMORY_MIB: u32 = 256;
+/// How many of the process's last lines are kept, for when it fails.
+const LINES_KEPT: usize = 40;
+
+/// How the process is started.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    pub(crate) binary: PathBuf,
+    pub(crate) endpoint_url: String,
+    pub(crate) mode: Mode,
+}
+
+/// The function.
+#[derive(Debug)]
+pub(crate) struct Function {
+    setup: Setup,
+    face: Arc<RuntimeFace>,
+    lines: Lines,
+    watcher: JoinHandle<()>,
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        // The watcher owns the process, which is killed with it.
+        self.watcher.abort();
+    }
+}
+
+/// The binary beside `ballast` itself, or in the folder that the caller names.
+pub(crate) fn find_binary(folder: Option<&Path>) -> Result<PathBuf, CliError> {
+    let folder = match folder {
+        Some(folder) => folder.to_owned(),
+        None => std::env::current_exe()
+            .ok()
+            .and_then(|own| own.parent().map(Path::to_owned))
+            .unwrap_or_default(),
+    };
+    let path = folder.join(format!("{FUNCTION}{}", std::env::consts::EXE_SUFFIX));
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(CliError::Missing {
+        path,
+        remedy: "build the functions first (`make build`), or name their folder with `--binaries`"
+            .to_owned(),
+    })
+}
+
+impl Function {
+    /// Starts the process and waits until it asks for its first event.
+    pub(crate) async fn start(setup: Setup, config: &world::Config) -> Result<Self, CliError> {
+        let mut options =
+            RuntimeOptions::new(FUNCTION, config.account.clone(), config.region.clone());
+        options.timeout = TIMEOUT;
+        options.memory_mib = MEMORY_MIB;
+        let face = RuntimeFace::serve(options)
+            .await
+            .map_err(|source| CliError::Io {
+                what: "the Lambda Runtime API cannot listen on loopback".to_owned(),
+                source,
+            })?;
+        let face = Arc::new(face);
+        let lines = Lines::default();
+        let watcher = spawn(&setup, &face, &lines)?;
+        let function = Self {
+            setup,
+            face,
+            lines,
+            watcher,
+        };
+        function.ready().await?;
+        Ok(function)
+    }
+
+    async fn ready(&self) -> Result<(), CliError> {
+        match tokio::time::timeout(START_LIMIT, self.face.ready()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(result)) => Err(self.failure(&format!(
+                "`{FUNCTION}` did not start: {}",
+                describe(&result)
+            ))),
+            Err(_elapsed) => Err(self.failure(&format!(
+                "`{FUNCTION}` did not ask for an event within {} s",
+                START_LIMIT.as_secs()
+            ))),
+        }
+    }
+
+    /// Hands over an event. A process that ended or hangs is replaced for the next one, as Lambda does.
+    pub(crate) async fn invoke(&mut self, payload: &Value) -> Result<InvocationResult, CliError> {
+        let result = self.face.invoke(payload).await;
+        match &result {
+            InvocationResult::Ok(_) | InvocationResult::Err(_) => {}
+            InvocationResult::TimedOut { .. } | InvocationResult::Exited { .. } => {
+                self.watcher.abort();
+                self.face.restarting();
+                self.watcher = spawn(&self.setup, &self.face, &self.lines)?;
+                self.ready().await?;
+            }
+        }
+        Ok(result)
+    }
+
+    /// An error with the process's last lines.
+    pub(crate) fn failure(&self, what: &str) -> CliError {
+        CliError::Function {
+            what: what.to_owned(),
+            lines: self.lines.lock().iter().cloned().collect(),
+        }
+    }
+}
+
+/// How an invocation ended without an answer, in words.
+pub(crate) fn describe(result: &InvocationResult) -> String {
+    match result {
+        InvocationResult::Ok(_) => "it answered".to_owned(),
+        InvocationResult::Err(error) => format!("{}: {}", error.error_type, error.error_message),
+        InvocationResult::TimedOut { after } => format!("no answer within {} s", after.as_secs()),
+        InvocationResult::Exited { detail } => detail.clone(),
+    }
+}
+
+/// Starts the process. The task that is returned owns it, and tells the Runtime API when it ends.
+fn spawn(
+    setup: &Setup,
+    face: &Arc<RuntimeFace>,
+    lines: &Lines,
+) -> Result<JoinHandle<()>, CliError> {
+    let mut child = Command::new(&setup.binary)
+        .env_clear()
+        .envs(environment(setup, face))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|source| CliError::Io {
+            what: format!("`{}` cannot be started", setup.binary.display()),
+            source,
+        })?;
+    lines.follow(child.stdout.take());
+    lines.follow(child.stderr.take());
+    let face = Arc::clone(face);
+    Ok(tokio::spawn(
+        async move { face.exited(wait(&mut child).await) },
+    ))
+}
+
+async fn wait(child: &mut Child) -> String {
+    match child.wait().await {
+        Ok(status) => format!("the process ended: {status}"),
+        Err(error) => format!("the process cannot be waited for: {error}"),
+    }
+}
+
+/// What Lambda gives to the process, with the settings of `infra/template.yaml` and with AWS at the world's address.
+fn environment(setup: &Setup, face: &RuntimeFace) -> BTreeMap<&'static str, String> {
+    let mut environment = face.environment();
+    environment.extend([
+        ("AWS_ACCESS_KEY_ID", "lab".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "lab".to_owned()),
+        ("AWS_SESSION_TOKEN", "lab".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ("AWS_ENDPOINT_URL", setup.endpoint_url.clone()),
+        ("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()),
+        ("BALLAST_MODE", setup.mode.as_str().to_owned()),
+        ("BALLAST_SCHEDULE_INTERVAL_SECS", "60".to_owned()),
+    ]);
+    environment
+}
+
+/// The last lines that the process wrote.
+#[derive(Debug, Clone, Default)]
+struct Lines(Arc<Mutex<VecDeque<String>>>);
+
+impl Lines {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads a stream to its end, in the background: a full pipe would stop the process.
+    fn follow(&self, stream: Option<impl AsyncRead + Unpin + Send + 'static>) {
+        let Some(stream) = stream else { return };
+        let kept = self.clone();
+        tokio::spawn(async move {
+            let mut reader = BufReader::new(stream).lines();
+            while let Ok(Some(line)) = reader.next_line().await {
+                let mut lines = kept.lock();
+                if lines.len() == LINES_KEPT {
+                    lines.pop_front();
+                }
+                lines.push_back(line);
+            }
+        });
+    }
+}

@@ -1,0 +1,217 @@
+//! From an event to the function, as `infra/template.yaml` has it: the rules' own patterns, then the queue with its batches.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use model::Timestamp;
+use serde_json::{Value, json};
+use world::pattern::Pattern;
+
+use crate::error::CliError;
+
+/// The patterns of the template's rules, by the rule's name. A test beside the template keeps the two alike.
+const PATTERNS: &str = include_str!("../../../../infra/patterns.json");
+
+/// The queue's batching window in `infra/template.yaml`, in seconds.
+const BATCHING_WINDOW_SECS: i64 = 1;
+/// The queue's batch size in `infra/template.yaml`, in messages.
+const BATCH_SIZE: usize = 1_000;
+/// The queue's visibility timeout in `infra/template.yaml`, in seconds.
+const VISIBILITY_TIMEOUT_SECS: i64 = 190;
+/// How often a message is received before it goes to the dead-letter queue, in `infra/template.yaml`.
+const RECEIVES_MAX: u32 = 3;
+
+/// The rules.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    patterns: Vec<(String, Pattern)>,
+}
+
+impl Rules {
+    /// The template's rules.
+    pub(crate) fn of_the_template() -> Result<Self, CliError> {
+        let texts: BTreeMap<String, Value> = serde_json::from_str(PATTERNS)?;
+        let mut patterns = Vec::new();
+        for (name, text) in texts {
+            let pattern = Pattern::parse(&text).map_err(|error| {
+                CliError::Lab(format!("the rule `{name}` cannot be used: {error}"))
+            })?;
+            patterns.push((name, pattern));
+        }
+        Ok(Self { patterns })
+    }
+
+    /// How many rules let the event through: each of them delivers it once.
+    pub(crate) fn matching(&self, event: &Value) -> usize {
+        self.patterns
+            .iter()
+            .filter(|(_, pattern)| pattern.matches(event))
+            .count()
+    }
+}
+
+/// A message of the queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) id: String,
+    body: String,
+    receives: u32,
+}
+
+/// The queue between the rules and the function.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    /// By the time from which a message can be received.
+    waiting: BTreeMap<(Timestamp, u64), Message>,
+    sent: u64,
+    /// How many messages the dead-letter queue got.
+    pub(crate) dead: u64,
+}
+
+impl Queue {
+    /// Puts an event into the queue; the batch that takes it starts when the batching window is over.
+    pub(crate) fn send(&mut self, event: &Value, at: Timestamp) {
+        self.sent += 1;
+        let message = Message {
+            id: format!("00000000-0000-4000-a000-{:012x}", self.sent),
+            body: event.to_string(),
+            receives: 0,
+        };
+        self.waiting
+            .insert((later(at, BATCHING_WINDOW_SECS), self.sent), message);
+    }
+
+    /// When the next batch is due.
+    pub(crate) fn next_at(&self) -> Option<Timestamp> {
+        self.waiting.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Takes the next batch, if one is due: what has arrived by now goes along, up to the batch size.
+    pub(crate) fn receive(&mut self, now: Timestamp) -> Vec<Message> {
+        if self.next_at().is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        // A message whose own window is still open goes along with the first, as SQS hands out whatever is there.
+        let arrived = later(now, BATCHING_WINDOW_SECS);
+        let mut batch = Vec::new();
+        while batch.len() < BATCH_SIZE {
+            match self.waiting.first_entry() {
+                Some(entry) if entry.key().0 <= arrived => {
+                    let mut message = entry.remove();
+                    message.receives += 1;
+                    batch.push(message);
+                }
+                Some(_) | None => break,
+            }
+        }
+        batch
+    }
+
+    /// Puts failed messages back until their visibility timeout is over, or into the dead-letter queue.
+    pub(crate) fn put_back(&mut self, failed: Vec<Message>, now: Timestamp) {
+        for message in failed {
+            if message.receives >= RECEIVES_MAX {
+                self.dead += 1;
+            } else {
+                self.sent += 1;
+                self.waiting
+                    .insert((later(now, VISIBILITY_TIMEOUT_SECS), self.sent), message);
+            }
+        }
+    }
+}
+
+fn later(at: Timestamp, secs: i64) -> Timestamp {
+    at.saturating_add(SignedDuration::from_secs(secs))
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// What Lambda hands to the function for a batch.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
+pub(crate) fn batch_payload(batch: &[Message], region: &str, account: &str) -> Value {
+    let records: Vec<Value> = batch
+        .iter()
+        .map(|message| {
+            json!({
+                "messageId": message.id,
+                "receiptHandle": format!("receipt-{}-{}", message.id, message.receives),
+                "body": message.body,
+                "attributes": { "ApproximateReceiveCount": message.receives.to_string() },
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": format!("arn:aws:sqs:{region}:{account}:spot-fallback"),
+                "awsRegion": region,
+            })
+        })
+        .collect();
+    json!({ "Records": records })
+}
+
+/// What EventBridge hands to the function for the schedule rule.
+pub(crate) fn schedule_payload(number: u64, now: Timestamp, region: &str, account: &str) -> Value {
+    let seconds = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    json!({
+        "version": "0",
+        "id": format!("00000000-0000-4000-b000-{number:012x}"),
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": account,
+        "time": seconds.to_string(),
+        "region": region,
+        "resources": [format!("arn:aws:events:{region}:{account}:rule/ballast-schedule")],
+        "detail": {},
+    })
+}
+
+/// The ids of the messages that a batch's answer says have failed.
+pub(crate) fn failed_ids(answer: &Value) -> Vec<&str> {
+    let failures = answer.get("batchItemFailures").and_then(Value::as_array);
+    failures
+        .into_iter()
+        .flatten()
+        .filter_map(|it| it.get("itemIdentifier").and_then(Value::as_str))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_second(secs).unwrap()
+    }
+
+    #[test]
+    fn the_seeds_event_passes_one_rule_and_a_users_stop_none() {
+        let rules = Rules::of_the_template().unwrap();
+        let mut event = json!({
+            "source": "aws.ecs", "detail-type": "ECS Task State Change",
+            "detail": { "desiredStatus": "STOPPED", "lastStatus": "RUNNING", "stopCode": "SpotInterruption",
+                        "stoppedReason": "Your Spot Task was interrupted." },
+        });
+        assert_eq!(rules.matching(&event), 1);
+        event["detail"]["stopCode"] = json!("UserInitiated");
+        assert_eq!(rules.matching(&event), 0);
+    }
+
+    #[test]
+    fn a_batch_waits_for_its_window_and_a_failed_message_comes_three_times() {
+        let mut queue = Queue::default();
+        queue.send(&json!({"n": 1}), at(100));
+        queue.send(&json!({"n": 2}), at(101));
+        assert_eq!(queue.next_at(), Some(at(101)));
+        assert!(queue.receive(at(100)).is_empty());
+        let first = queue.receive(at(101));
+        assert_eq!(first.len(), 2);
+        let payload = batch_payload(&first, "us-west-2", "111122223333");
+        assert_eq!(payload["Records"][1]["body"], json!("{\"n\":2}"));
+        queue.put_back(first.into_iter().take(1).collect(), at(101));
+        for receive in [291, 481] {
+            assert_eq!(queue.next_at(), Some(at(receive)));
+            let again = queue.receive(at(receive));
+            assert_eq!(again.len(), 1);
+            queue.put_back(again, at(receive));
+        }
+        assert_eq!((queue.next_at(), queue.dead), (None, 1));
+    }
+}

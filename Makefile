@@ -32,7 +32,7 @@ CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 # What the tests find the tools, the emulator and the real binaries by. Nothing of this computer's AWS settings reaches them.
 test golden: export BALLAST_VENV := $(abspath $(VENV))
 test golden: export BALLAST_MINISTACK_VENV := $(abspath $(MINISTACK_VENV))
-test golden demo: export BALLAST_BINARIES := $(BIN)
+test golden: export BALLAST_BINARIES := $(BIN)
 test golden demo: export AWS_EC2_METADATA_DISABLED := true
 # Without this a test whose judge is missing says so and is skipped; with it, it fails.
 test: export BALLAST_REQUIRE_JUDGES := 1

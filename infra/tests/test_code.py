@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 import botocore.session
-import pytest
 from botocore import xform_name
 from conftest import ROOT, read_template
 
@@ -133,14 +132,28 @@ def test_how_many_tasks_run_and_never_what_runs():
     assert {"ecs:task-definition", "ecs:capacity-provider", "ecs:enable-execute-command", "ecs:subnet"} <= set(confined)
 
 
-@pytest.mark.parametrize("name", ["observe", "act"])
-def test_clusters_confine_every_statement_that_can_be_confined(name):
-    for statement in policies()[name]:
-        if statement["Sid"] == "ReadWithoutResourceLevel":
-            assert statement["Resource"] == "*"
-            continue
-        text = json.dumps(statement["Condition"])
-        assert "HasClusters" in text and '"ecs:cluster": {"Ref": "ClusterArns"}' in text, statement["Sid"]
+# What the key `ecs:cluster` works for:
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
+KNOW_THE_CLUSTER = {"ecs:DescribeServices", "ecs:DescribeTasks", "ecs:ListServices", "ecs:ListTasks", "ecs:UpdateService"}
+# What has no resource to name, by the same list and its siblings.
+WITHOUT_RESOURCE = {
+    "application-autoscaling:DescribeScalableTargets",
+    "autoscaling:DescribeAutoScalingGroups",
+    "ecs:DescribeTaskDefinition",
+    "ecs:ListClusters",
+    "ecs:ListServices",
+    "ecs:ListTasks",
+}
+
+
+def test_every_statement_is_as_narrow_as_aws_lets_it_be():
+    for statement in [statement for name in ("observe", "act", "ledger") for statement in policies()[name]]:
+        stated = statement["Action"]
+        stated = {stated} if isinstance(stated, str) else set(stated)
+        assert (statement["Resource"] == "*") == (stated <= WITHOUT_RESOURCE), statement["Sid"]
+        condition = json.dumps(statement.get("Condition", {}))
+        confined = "HasClusters" in condition and '"ecs:cluster": {"Ref": "ClusterArns"}' in condition
+        assert confined == bool(stated & KNOW_THE_CLUSTER), statement["Sid"]
 
 
 def test_variables_of_the_template_are_those_of_the_code():
@@ -156,3 +169,14 @@ def test_the_heartbeat_is_the_metric_that_the_code_sends():
     assert f'"{alarm["Namespace"]}"' in texts
     assert alarm["Dimensions"] == [{"Name": "function", "Value": FUNCTION}]
     assert '"function"' in texts
+
+
+def test_the_dashboard_searches_for_metrics_and_dimensions_of_the_code():
+    body = read_template()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
+    body = body["Fn::Sub"] if isinstance(body, dict) else body
+    searched = re.findall(r"\{(\w+),(\w+),(\w+)\} MetricName=\\\"(\w+)\\\"", body)
+    assert len(searched) == body.count("SEARCH(")
+    texts = "\n".join(code(package) for package in linked(FUNCTION))
+    for namespace, first, second, metric in searched:
+        assert (namespace, first) == ("Ballast", "function")
+        assert re.search(rf'"{metric}", Some\("{second}"\)', texts), metric

@@ -1,1 +1,14 @@
-fn main() {}
+//! Spot is short: cover the deficit with on-demand tasks, and give them back.
+//!
+//! `bootstrap` starts the function and puts its steps together; `control` joins them; the decisions are `placement`'s.
+//!
+//! The settings are listed by `bootstrap::SETTINGS`, the errors by `control::Failure`, and the record, which is the function's
+//! result, is `control::Record`.
+
+/// The function's name: its folder, its package, its binary, and the dimension `function` of its metrics.
+const FUNCTION: &str = env!("CARGO_PKG_NAME");
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    bootstrap::serve(FUNCTION, bootstrap::controller).await
+}

@@ -101,7 +101,6 @@ type FailureKey = (ServiceKey, String, Vec<String>);
 #[derive(Default)]
 struct Gathering {
     triggers: Triggers,
-    sweep: bool,
     services: BTreeSet<ServiceKey>,
     event_ids: BTreeSet<EventId>,
     failures: BTreeMap<FailureKey, (Option<Timestamp>, PlacementFailure)>,
@@ -125,7 +124,7 @@ impl Gathering {
                 count(&mut self.triggers.ignored, why.as_str());
                 return;
             }
-            TriggerKind::Scheduled => self.sweep = true,
+            TriggerKind::Scheduled => self.triggers.is_sweep = true,
             TriggerKind::TaskInterrupted(task) | TriggerKind::TaskStopped(task) => {
                 let Some(service) = &task.service else {
                     count(&mut self.triggers.ignored, Outside::StandaloneTask.as_str());
@@ -181,7 +180,6 @@ impl Gathering {
     fn finish(self, home: &Home, is_batch: bool) -> Coalesced {
         let Self {
             mut triggers,
-            sweep,
             services,
             event_ids,
             failures,
@@ -192,7 +190,7 @@ impl Gathering {
         triggers.services_count = services.len();
         triggers.services = services.iter().take(SERVICES_SHOWN_MAX).cloned().collect();
         triggers.event_ids = event_ids.into_iter().take(EVENT_IDS_SHOWN_MAX).collect();
-        let scope = if sweep {
+        let scope = if triggers.is_sweep {
             Some(Scope::Clusters(home.clusters.clone()))
         } else if services.is_empty() {
             None

@@ -8,7 +8,7 @@ use calls::{AwsClock, CallCount, Deadline};
 use ledger::Ledger;
 use model::memory::Recall;
 use model::outcome::{Outcome, OutcomeResult};
-use model::plan::{Hold, Plan};
+use model::plan::Hold;
 use model::policy::Installation;
 use model::snapshot::{Gap, Scope, Snapshot};
 use model::trigger::Hints;
@@ -20,16 +20,19 @@ use tokio::time::Instant;
 
 use crate::coalesce::{Coalesced, Home, coalesce};
 use crate::failure::Failure;
-use crate::record::{Record, RecordedFailure, RecordedOutcome, RecordedPlan};
+use crate::record::{Record, RecordedFailure};
 use crate::round::{Round, millis};
 
 /// How often a pair is looked at and decided in one invocation. A pair is looked at again only when another invocation has changed
 /// its memory meanwhile.
 pub const ROUNDS_MAX: u32 = 3;
 
-/// What decides: [`placement::decide`]. It can be replaced so that a test can show that the audit stops a planner that is wrong.
+/// What decides: [`DECIDE`]. It can be replaced so that a test can show that the audit stops a planner that is wrong.
 pub type Decide =
     fn(&Snapshot, &Installation, &BTreeMap<ServiceKey, Recall>, &Hints, Timestamp) -> Decision;
+
+/// The planner of every function.
+pub const DECIDE: Decide = placement::decide;
 
 /// The steps of the flow, joined. One serves any number of invocations, one after the other or at the same time.
 #[derive(Debug)]
@@ -44,7 +47,7 @@ pub struct Controller {
     pub installation: Installation,
     /// Looks.
     pub observer: Observer,
-    /// What decides; [`placement::decide`] but in tests.
+    /// What decides; [`DECIDE`] but in tests.
     pub decide: Decide,
     /// Acts. Its mode is the invocation's mode.
     pub actor: Actor,
@@ -249,15 +252,8 @@ impl Tally {
             gaps,
             ledger_gaps,
         } = self;
-        record.outcomes = outcomes
-            .iter()
-            .enumerate()
-            .map(|(index, outcome)| RecordedOutcome::new(index, outcome))
-            .collect();
-        record.plan = RecordedPlan::from(Plan {
-            steps: outcomes.into_iter().map(|it| it.step).collect(),
-            holds: holds.into_values().collect(),
-        });
-        record.gaps = gaps.union(&ledger_gaps).cloned().collect();
+        let holds = holds.into_values().collect();
+        let gaps = gaps.union(&ledger_gaps).cloned().collect();
+        record.enter(outcomes, holds, gaps);
     }
 }

@@ -11,6 +11,9 @@ use crate::record::{Record, RecordedHold};
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html>); the rest is room for what Lambda adds.
 pub const LINE_BYTES_MAX: usize = 250_000;
 
+/// Leaves something out of a record and says how many items.
+type Shrink = fn(&mut Record) -> usize;
+
 /// The holds that say that all is well, the least interesting first.
 const QUIET: [&str; 3] = ["not_opted_in", "at_rest", "covered"];
 
@@ -47,7 +50,7 @@ impl Record {
                 return;
             }
         }
-        let stages: [(&str, fn(&mut Self) -> usize); 4] = [
+        let stages: [(&str, Shrink); 4] = [
             ("holds", |it| halve(&mut it.plan.holds)),
             ("outcomes", Self::drop_good_outcomes),
             ("steps", |it| halve(&mut it.plan.steps)),
@@ -111,13 +114,14 @@ fn json<T: serde::Serialize>(value: &T) -> String {
 
 #[cfg(test)]
 mod tests {
-    use model::plan::{Action, Counts, Evidence, Hold, HoldReason, Plan, Step, StepReason};
+    use model::outcome::Outcome;
+    use model::plan::{Action, Counts, Evidence, Hold, HoldReason, Step, StepReason};
     use model::policy::Mode;
     use model::snapshot::GapCause;
     use model::{ServiceKey, Timestamp};
 
     use super::*;
-    use crate::record::{BatchItemFailure, RecordedOutcome, RecordedPlan};
+    use crate::record::BatchItemFailure;
 
     fn key(n: usize) -> ServiceKey {
         format!("container-demo/a-service-with-a-rather-long-name-{n}")
@@ -160,15 +164,10 @@ mod tests {
     }
 
     fn record(holds: usize, steps: usize, failed: usize) -> Record {
-        let plan = Plan {
-            steps: (0..steps).map(step).collect(),
-            holds: (0..holds).map(hold).collect(),
-        };
         let mut record = Record::new("spot-fallback", Mode::Act, None);
-        record.outcomes = (0..steps)
-            .map(|n| RecordedOutcome {
-                step: n,
-                service: key(n),
+        let outcomes = (0..steps)
+            .map(|n| Outcome {
+                step: step(n),
                 result: if n < failed {
                     OutcomeResult::Failed {
                         operation: "ecs:UpdateService".to_owned(),
@@ -180,7 +179,7 @@ mod tests {
                 },
             })
             .collect();
-        record.plan = RecordedPlan::from(plan);
+        record.enter(outcomes, (0..holds).map(hold).collect(), Vec::new());
         record
     }
 

@@ -28,7 +28,7 @@ mod remember;
 mod round;
 
 pub use coalesce::{Home, SERVICES_PER_LOOK_MAX};
-pub use controller::{Controller, Decide, Handled, Invoked, ROUNDS_MAX};
+pub use controller::{Controller, DECIDE, Decide, Handled, Invoked, ROUNDS_MAX};
 pub use failure::Failure;
 pub use fit::LINE_BYTES_MAX;
 pub use record::{

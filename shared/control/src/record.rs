@@ -51,8 +51,14 @@ pub struct Record {
     pub looked_again: Vec<Look>,
     /// What it decided.
     pub plan: RecordedPlan,
+    /// How many steps came to which result. Complete even where `outcomes` was cut.
+    #[serde(default)]
+    pub outcomes_by_result: BTreeMap<String, usize>,
     /// What became of each step, by the step's index in `plan.steps`.
     pub outcomes: Vec<RecordedOutcome>,
+    /// How many gaps have which cause. Complete even where `gaps` was cut.
+    #[serde(default)]
+    pub gaps_by_cause: BTreeMap<String, usize>,
     /// What could not be observed, read or remembered.
     pub gaps: Vec<Gap>,
     /// What was remembered.
@@ -99,6 +105,9 @@ impl From<&Failure> for RecordedFailure {
 pub struct Triggers {
     /// How many events arrived.
     pub received: u32,
+    /// Whether one of them was the schedule's, so that everything in scope was to be looked at.
+    #[serde(default)]
+    pub is_sweep: bool,
     /// How many of them could be read, by kind.
     pub kinds: BTreeMap<String, u32>,
     /// How many of those lead to no look, by why.
@@ -217,16 +226,14 @@ impl From<Plan> for RecordedPlan {
         let Plan { steps, holds } = plan;
         let mut recorded = Self::default();
         for step in steps {
-            let reason = step.reason.as_str().to_owned();
-            *recorded.steps_by_reason.entry(reason).or_default() += 1;
+            count(&mut recorded.steps_by_reason, step.reason.as_str());
             recorded.steps.push(RecordedStep {
                 text: step.to_string(),
                 step,
             });
         }
         for hold in holds {
-            let reason = hold.reason.as_str().to_owned();
-            *recorded.holds_by_reason.entry(reason).or_default() += 1;
+            count(&mut recorded.holds_by_reason, hold.reason.as_str());
             recorded.holds.push(RecordedHold {
                 text: hold.to_string(),
                 hold,
@@ -234,6 +241,10 @@ impl From<Plan> for RecordedPlan {
         }
         recorded
     }
+}
+
+fn count(counts: &mut BTreeMap<String, usize>, name: &str) {
+    *counts.entry(name.to_owned()).or_default() += 1;
 }
 
 /// What became of a step.
@@ -308,7 +319,9 @@ impl Record {
             snapshot: None,
             looked_again: Vec::new(),
             plan: RecordedPlan::default(),
+            outcomes_by_result: BTreeMap::new(),
             outcomes: Vec::new(),
+            gaps_by_cause: BTreeMap::new(),
             gaps: Vec::new(),
             ledger: LedgerUse::default(),
             calls: BTreeMap::new(),
@@ -316,5 +329,21 @@ impl Record {
             cut: BTreeMap::new(),
             batch_item_failures: None,
         }
+    }
+
+    /// Enters what was decided, what became of it, and what could not be seen.
+    pub(crate) fn enter(&mut self, outcomes: Vec<Outcome>, holds: Vec<Hold>, gaps: Vec<Gap>) {
+        for (index, outcome) in outcomes.iter().enumerate() {
+            count(&mut self.outcomes_by_result, outcome.result.as_str());
+            self.outcomes.push(RecordedOutcome::new(index, outcome));
+        }
+        for gap in &gaps {
+            count(&mut self.gaps_by_cause, gap.cause.as_str());
+        }
+        self.gaps = gaps;
+        self.plan = RecordedPlan::from(Plan {
+            steps: outcomes.into_iter().map(|it| it.step).collect(),
+            holds,
+        });
     }
 }

@@ -1,9 +1,41 @@
 //! AWS reads to a snapshot.
+//!
+//! Guaranteed: [`Observer::look`] only reads. Every call goes through the budget and the deadline of `calls`; a call that fails, that
+//! is not made, or that is answered in part leaves a gap where it belongs, and never stops the look: at a pair, at a service that
+//! was passed over as unread, or at the snapshot where a list could not be read to its end. Every page and batch is bounded
+//! (`limits.rs`). Every service that was asked about is in a pair or passed over; a look at whole clusters leaves out those that
+//! carry none of Ballast's tags. A pair is read once, however many of its services were asked about.
+//!
+//! Assumed: what is read one after the other belongs together. ECS answers from eventually consistent copies, so that no order of
+//! reading could give more; the services come first and their tasks right after, and [`Snapshot::taken_at`] is the time of the
+//! first answer: everything seen is at least as young.
+//!
+//! Absent: any meaning. Which tasks count, and what a gap forbids, is decided in `placement`. The primary's own scaling is not asked
+//! for (`None`), as it changes no decision; the standby's is. A standby that two primaries name is seen to be shared only when both
+//! primaries are in scope, as they are in a look at the whole cluster.
 
+mod details;
+mod limits;
+mod look;
+mod markets;
+mod pairs;
+mod read_service;
+mod read_task;
+mod scaling;
+mod services;
+mod task_definitions;
+mod tasks;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use calls::{AwsClock, Budget, Deadline};
-use model::snapshot::{Gap, Scope, Snapshot};
+use model::snapshot::{Gap, PassedOver, Scope, Snapshot};
+use model::{ClusterName, ServiceKey};
+
+use crate::look::Look;
+use crate::pairs::Untagged;
+use crate::services::{Read, Reads};
 
 /// Looks at AWS. One per process: it keeps what never changes in AWS between looks.
 #[derive(Debug)]
@@ -13,6 +45,7 @@ pub struct Observer {
     autoscaling: aws_sdk_autoscaling::Client,
     budget: Arc<Budget>,
     clock: AwsClock,
+    task_definitions: task_definitions::Kept,
 }
 
 /// Nothing was seen: no call was answered with a time, so that not even the time is known.
@@ -44,23 +77,137 @@ impl Observer {
             autoscaling,
             budget,
             clock,
+            task_definitions: task_definitions::Kept::default(),
         }
     }
 
-    /// Looks at the scope.
+    /// Looks at the scope. The deadline should leave time to act on what is seen.
     ///
     /// # Errors
-    /// [`Blind`] when no call was answered.
+    /// [`Blind`] when no call was answered with a time: there is nothing to decide on. An error answer, such as a missing
+    /// permission, is an answer: it gives a snapshot with gaps.
     pub async fn look(&self, scope: &Scope, deadline: Deadline) -> Result<Snapshot, Blind> {
-        let _ = (
-            scope,
-            deadline,
-            &self.ecs,
-            &self.application_autoscaling,
-            &self.autoscaling,
-            &self.budget,
-            &self.clock,
+        let mut look = Look::new(self, deadline);
+        let mut seen = match scope {
+            Scope::Services(keys) => Seen::services(&mut look, keys).await,
+            Scope::Clusters(clusters) => Seen::clusters(&mut look, clusters).await,
+        };
+        let partners = pairs::partners(&seen.subjects, &seen.reads);
+        services::read(&mut look, &partners, &mut seen.reads).await;
+        let Seen {
+            subjects,
+            untagged,
+            reads,
+            running_in_cluster,
+            mut gaps,
+        } = seen;
+        let (mut pairs, passed_over) = pairs::join(&subjects, &reads, untagged);
+        details::fill(&mut look, &mut pairs, &reads, &running_in_cluster).await;
+
+        let Some(taken_at) = look.taken_at() else {
+            gaps.extend(unread(&passed_over));
+            return Err(Blind { gaps });
+        };
+        let snapshot = Snapshot {
+            taken_at,
+            pairs,
+            passed_over,
+            gaps,
+        };
+        tracing::debug!(
+            calls = look.calls(),
+            pairs = snapshot.pairs.len(),
+            passed_over = snapshot.passed_over.len(),
+            gaps = snapshot.gaps.len(),
+            "looked"
         );
-        Err(Blind { gaps: Vec::new() })
+        Ok(snapshot)
+    }
+}
+
+/// The gaps of the services that were not read, each once.
+fn unread(passed_over: &BTreeMap<ServiceKey, PassedOver>) -> BTreeSet<Gap> {
+    passed_over
+        .values()
+        .filter_map(|why| match why {
+            PassedOver::Unread { gap } => Some(gap.clone()),
+            PassedOver::NotOptedIn
+            | PassedOver::NotFound
+            | PassedOver::StandbyWithoutPrimary { .. } => None,
+        })
+        .collect()
+}
+
+/// The services in scope, read.
+#[derive(Debug)]
+struct Seen {
+    /// The services that must be accounted for.
+    subjects: BTreeSet<ServiceKey>,
+    /// What becomes of those without a tag.
+    untagged: Untagged,
+    /// What was read, of them and of others.
+    reads: Reads,
+    /// How many tasks the services of each cluster run and start, where all of them were read.
+    running_in_cluster: BTreeMap<ClusterName, usize>,
+    /// What could not be read and belongs to no single service.
+    gaps: Vec<Gap>,
+}
+
+impl Seen {
+    async fn services(look: &mut Look<'_>, keys: &BTreeSet<ServiceKey>) -> Self {
+        let mut reads = Reads::new();
+        services::read(look, keys, &mut reads).await;
+        Self {
+            subjects: keys.clone(),
+            untagged: Untagged::PassedOver,
+            reads,
+            running_in_cluster: BTreeMap::new(),
+            gaps: Vec::new(),
+        }
+    }
+
+    /// Reads every service of these clusters; of every cluster where none is named.
+    async fn clusters(look: &mut Look<'_>, named: &[ClusterName]) -> Self {
+        let mut seen = Self {
+            subjects: BTreeSet::new(),
+            untagged: Untagged::LeftOut,
+            reads: Reads::new(),
+            running_in_cluster: BTreeMap::new(),
+            gaps: Vec::new(),
+        };
+        let clusters: BTreeSet<ClusterName> = if named.is_empty() {
+            services::clusters(look, &mut seen.gaps).await
+        } else {
+            named.iter().cloned().collect()
+        };
+        let mut open = clusters.into_iter();
+        while let Some(cluster) = open.next() {
+            if look.is_over() {
+                // One gap for all that is left, not one for each.
+                let left = open.len().saturating_add(1);
+                seen.gaps.push(services::not_listed(&cluster, left));
+                break;
+            }
+            let keys = services::of_cluster(look, &cluster, &mut seen.gaps).await;
+            services::read(look, &keys, &mut seen.reads).await;
+            let running = keys.iter().map(|key| running(seen.reads.get(key)));
+            seen.running_in_cluster.insert(cluster, running.sum());
+            seen.subjects.extend(keys);
+        }
+        seen
+    }
+}
+
+/// How many tasks a service runs and starts, by ECS's own count.
+fn running(read: Option<&Read>) -> usize {
+    match read {
+        Some(Read::Found(found)) => {
+            let tasks = found
+                .service
+                .running_count
+                .saturating_add(found.service.pending_count);
+            usize::try_from(tasks).unwrap_or(usize::MAX)
+        }
+        Some(Read::NotFound | Read::Unread(_)) | None => 0,
     }
 }

@@ -1,0 +1,45 @@
+//! The bounds of what one call may ask for, each with its source, and our own bounds.
+
+/// The most services of one DescribeServices.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>
+pub(crate) const DESCRIBE_SERVICES_MAX: usize = 10;
+/// The most tasks of one DescribeTasks.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html>
+pub(crate) const DESCRIBE_TASKS_MAX: usize = 100;
+/// The largest page of ListTasks. <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html>
+pub(crate) const LIST_TASKS_PAGE: i32 = 100;
+/// The largest page of ListServices; without it a page has 10.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html>
+pub(crate) const LIST_SERVICES_PAGE: i32 = 100;
+/// The largest page of ListClusters. <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListClusters.html>
+pub(crate) const LIST_CLUSTERS_PAGE: i32 = 100;
+/// The most names of one DescribeCapacityProviders; its answer comes in pages of at most 10.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeCapacityProviders.html>
+pub(crate) const DESCRIBE_CAPACITY_PROVIDERS_MAX: usize = 100;
+/// The most group names of one DescribeAutoScalingGroups.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html>
+pub(crate) const DESCRIBE_AUTO_SCALING_GROUPS_MAX: usize = 50;
+/// The largest page of DescribeScalableTargets, and so the most resource ids that one call asks for.
+/// <https://docs.aws.amazon.com/autoscaling/application/APIReference/API_DescribeScalableTargets.html>
+pub(crate) const DESCRIBE_SCALABLE_TARGETS_MAX: usize = 50;
+
+/// The longest service name; a name has letters, digits, hyphens and underscores.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html>
+pub(crate) const SERVICE_NAME_CHARACTERS_MAX: usize = 255;
+/// How long a container may take to stop where its definition does not say, in seconds.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html>
+pub(crate) const STOP_TIMEOUT_DEFAULT_SECS: i64 = 30;
+/// What an Auto Scaling group's mixed-instances policy means by no percentage of on-demand instances.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_InstancesDistribution.html>
+pub(crate) const ON_DEMAND_PERCENTAGE_DEFAULT: i32 = 100;
+
+/// The most pages of one list. 100,000 tasks is more than any cluster runs; the invocation's time ends a look much earlier.
+pub(crate) const PAGES_MAX: u32 = 1_000;
+/// From so many services of a cluster on, its tasks are listed once instead of service by service: two lists instead of two for
+/// each service.
+pub(crate) const CLUSTER_LIST_SERVICES_MIN: usize = 20;
+/// A cluster is listed as a whole only while it runs at most this many tasks for each service of interest, as far as its
+/// services' counts are known: a page of ListTasks.
+pub(crate) const CLUSTER_LIST_TASKS_PER_SERVICE_MAX: usize = 100;
+/// How many task definitions are kept between looks.
+pub(crate) const TASK_DEFINITIONS_KEPT_MAX: usize = 1_000;

@@ -1,0 +1,178 @@
+//! One look: its calls, and the time of its first answer.
+
+use std::future::Future;
+
+use calls::{Caller, Deadline, RateBucket, SdkFailure, one_line};
+use model::Timestamp;
+use model::snapshot::{Gap, GapCause};
+
+use crate::Observer;
+use crate::limits::PAGES_MAX;
+
+/// One look. Calls are made one after the other, so that the same AWS gives the same snapshot.
+#[derive(Debug)]
+pub(crate) struct Look<'a> {
+    pub(crate) observer: &'a Observer,
+    caller: Caller,
+    taken_at: Option<Timestamp>,
+    calls: u32,
+}
+
+impl<'a> Look<'a> {
+    pub(crate) fn new(observer: &'a Observer, deadline: Deadline) -> Self {
+        Self {
+            observer,
+            caller: Caller::new(observer.budget.clone(), deadline),
+            taken_at: None,
+            calls: 0,
+        }
+    }
+
+    /// Makes one call. An error answer tells the time as well as any other.
+    pub(crate) async fn call<T, E: SdkFailure>(
+        &mut self,
+        bucket: RateBucket,
+        operation: &'static str,
+        resource: &str,
+        request: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Gap> {
+        let clock = &self.observer.clock;
+        let answers = clock.answers();
+        let result = self.caller.call(bucket, operation, resource, request).await;
+        self.calls = self.calls.saturating_add(1);
+        if self.taken_at.is_none() && clock.answers() > answers {
+            self.taken_at = clock.latest();
+        }
+        result.map_err(Gap::from)
+    }
+
+    /// Whether no further call can be made.
+    pub(crate) fn is_over(&self) -> bool {
+        self.caller.deadline().is_over()
+    }
+
+    /// The time of the first answer. Everything that was seen is at least this young.
+    pub(crate) const fn taken_at(&self) -> Option<Timestamp> {
+        self.taken_at
+    }
+
+    /// How many calls were asked for.
+    pub(crate) const fn calls(&self) -> u32 {
+        self.calls
+    }
+}
+
+/// The pages of a list: where the next one begins, and that there is an end to them.
+#[derive(Debug, Default)]
+pub(crate) struct Pages {
+    token: Option<String>,
+    seen: u32,
+}
+
+impl Pages {
+    /// The token to ask for the next page with.
+    pub(crate) fn token(&self) -> Option<String> {
+        self.token.clone()
+    }
+
+    /// Takes the token that a page ended with. `true`: there is a next page.
+    ///
+    /// # Errors
+    /// When the list does not end.
+    pub(crate) fn turn(
+        &mut self,
+        operation: &'static str,
+        resource: &str,
+        token: Option<String>,
+    ) -> Result<bool, Gap> {
+        let gap = |cause, detail| Gap {
+            operation: operation.to_owned(),
+            resource: resource.to_owned(),
+            cause,
+            detail,
+        };
+        let Some(token) = token.filter(|token| !token.is_empty()) else {
+            return Ok(false);
+        };
+        self.seen = self.seen.saturating_add(1);
+        if self.token.as_ref() == Some(&token) {
+            let detail = format!(
+                "page {} gave the same nextToken as the one before",
+                self.seen
+            );
+            return Err(gap(GapCause::Unreachable, detail));
+        }
+        if self.seen >= PAGES_MAX {
+            let detail = format!("the list goes on after {PAGES_MAX} pages");
+            return Err(gap(GapCause::BudgetSpent, detail));
+        }
+        self.token = Some(token);
+        Ok(true)
+    }
+}
+
+/// The gap that an answer leaves which lacks what it must have.
+pub(crate) fn unreadable(operation: &str, resource: &str, detail: &str) -> Gap {
+    Gap {
+        operation: operation.to_owned(),
+        resource: resource.to_owned(),
+        cause: GapCause::Unreachable,
+        detail: one_line(detail),
+    }
+}
+
+/// The gap of one line of `failures[]`.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Failure.html>
+pub(crate) fn of_failure(
+    operation: &str,
+    resource: &str,
+    failure: &aws_sdk_ecs::types::Failure,
+) -> Gap {
+    let reason = failure.reason().unwrap_or("no reason given");
+    let detail = match failure.detail() {
+        Some(detail) => format!("{reason}: {detail}"),
+        None => reason.to_owned(),
+    };
+    Gap {
+        operation: operation.to_owned(),
+        resource: resource.to_owned(),
+        cause: match reason {
+            MISSING => GapCause::NotFound,
+            _ => GapCause::Other,
+        },
+        detail: one_line(&detail),
+    }
+}
+
+/// The reason of a failure that says that there is no such thing.
+pub(crate) const MISSING: &str = "MISSING";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turn(pages: &mut Pages, token: &str) -> Result<bool, GapCause> {
+        pages
+            .turn("ecs:ListTasks", "demo", Some(token.to_owned()))
+            .map_err(|gap| gap.cause)
+    }
+
+    #[test]
+    fn a_list_ends_by_itself_or_is_ended() {
+        let mut pages = Pages::default();
+        assert_eq!(turn(&mut pages, "a"), Ok(true));
+        assert_eq!(pages.token().as_deref(), Some("a"));
+        assert_eq!(turn(&mut pages, "b"), Ok(true));
+        assert_eq!(turn(&mut pages, "b"), Err(GapCause::Unreachable));
+        assert_eq!(turn(&mut pages, ""), Ok(false));
+        assert_eq!(pages.turn("ecs:ListTasks", "demo", None), Ok(false));
+
+        // Two tokens that take turns are ended as well.
+        let mut pages = Pages::default();
+        let ended = (0_u32..).find(|page| {
+            let token = if page % 2 == 0 { "even" } else { "odd" };
+            turn(&mut pages, token) == Err(GapCause::BudgetSpent)
+        });
+        assert_eq!(ended, Some(PAGES_MAX - 1));
+    }
+}

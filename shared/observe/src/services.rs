@@ -1,0 +1,239 @@
+//! Reading services: by name, and every service of a cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ecs::types::ServiceField;
+use calls::RateBucket;
+use model::snapshot::{Gap, GapCause, Service};
+use model::{ClusterName, ServiceKey};
+
+use crate::limits::{
+    DESCRIBE_SERVICES_MAX, LIST_CLUSTERS_PAGE, LIST_SERVICES_PAGE, SERVICE_NAME_CHARACTERS_MAX,
+};
+use crate::look::{Look, MISSING, Pages, of_failure, unreadable};
+use crate::read_service;
+
+const DESCRIBE_SERVICES: &str = "ecs:DescribeServices";
+const LIST_CLUSTERS: &str = "ecs:ListClusters";
+const LIST_SERVICES: &str = "ecs:ListServices";
+
+/// What became of reading a service.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// It was read.
+    Found(Box<Found>),
+    /// AWS says that it does not exist.
+    NotFound,
+    /// It could not be read.
+    Unread(Gap),
+}
+
+/// A service that was read.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The service.
+    pub(crate) service: Service,
+    /// What its lines of capacity are.
+    pub(crate) capacity: Capacity,
+}
+
+/// What says where a service's tasks may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Capacity {
+    /// A capacity provider strategy.
+    Strategy,
+    /// A launch type, or nothing.
+    LaunchType,
+}
+
+/// Services by what became of reading them.
+pub(crate) type Reads = BTreeMap<ServiceKey, Read>;
+
+/// Reads these services, as far as they have not been read, and adds them to `reads`. Every key is in `reads` afterwards.
+pub(crate) async fn read(look: &mut Look<'_>, keys: &BTreeSet<ServiceKey>, reads: &mut Reads) {
+    let mut by_cluster: BTreeMap<&ClusterName, Vec<&ServiceKey>> = BTreeMap::new();
+    for key in keys {
+        if reads.contains_key(key) {
+            continue;
+        }
+        if could_exist(key) {
+            by_cluster.entry(&key.cluster).or_default().push(key);
+        } else {
+            // One name that AWS refuses would fail the whole batch.
+            reads.insert(key.clone(), Read::NotFound);
+        }
+    }
+    for (cluster, keys) in by_cluster {
+        for batch in keys.chunks(DESCRIBE_SERVICES_MAX) {
+            read_batch(look, cluster, batch, reads).await;
+        }
+    }
+}
+
+/// Whether AWS could have made a service of this name.
+fn could_exist(key: &ServiceKey) -> bool {
+    let name = key.service.as_str();
+    name.len() <= SERVICE_NAME_CHARACTERS_MAX
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+async fn read_batch(
+    look: &mut Look<'_>,
+    cluster: &ClusterName,
+    batch: &[&ServiceKey],
+    reads: &mut Reads,
+) {
+    let names: Vec<String> = batch.iter().map(|key| key.service.to_string()).collect();
+    let about = match batch {
+        [one] => one.to_string(),
+        _ => cluster.to_string(),
+    };
+    let request = look
+        .observer
+        .ecs
+        .describe_services()
+        .cluster(cluster.as_str())
+        .set_services(Some(names))
+        .include(ServiceField::Tags)
+        .send();
+    let answer = look
+        .call(RateBucket::ServiceRead, DESCRIBE_SERVICES, &about, request)
+        .await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(gap) => {
+            for key in batch {
+                reads.insert((*key).clone(), Read::Unread(gap.clone()));
+            }
+            return;
+        }
+    };
+    let asked = |name: &str| batch.iter().find(|key| key.service.as_str() == name);
+    for failure in answer.failures() {
+        // The ARN ends with the name, whether or not it names the cluster.
+        let arn = failure.arn().unwrap_or_default();
+        let Some(key) = asked(arn.rsplit('/').next().unwrap_or(arn)) else {
+            continue;
+        };
+        let read = if failure.reason() == Some(MISSING) {
+            Read::NotFound
+        } else {
+            Read::Unread(of_failure(DESCRIBE_SERVICES, &key.to_string(), failure))
+        };
+        reads.insert((*key).clone(), read);
+    }
+    for service in answer.services() {
+        let Some(key) = service.service_name().and_then(asked) else {
+            continue;
+        };
+        let read = match read_service::service(key, service) {
+            Ok(read) => Read::Found(Box::new(Found {
+                service: read,
+                capacity: if service.capacity_provider_strategy().is_empty() {
+                    Capacity::LaunchType
+                } else {
+                    Capacity::Strategy
+                },
+            })),
+            Err(fault) => Read::Unread(unreadable(DESCRIBE_SERVICES, &key.to_string(), &fault)),
+        };
+        reads.insert((*key).clone(), read);
+    }
+    for key in batch {
+        reads.entry((*key).clone()).or_insert_with(|| {
+            let detail = "the answer has neither the service nor a failure for it";
+            Read::Unread(unreadable(DESCRIBE_SERVICES, &key.to_string(), detail))
+        });
+    }
+}
+
+/// Lists every cluster of the account and Region, as far as it can be done.
+pub(crate) async fn clusters(look: &mut Look<'_>, gaps: &mut Vec<Gap>) -> BTreeSet<ClusterName> {
+    let mut clusters = BTreeSet::new();
+    let mut pages = Pages::default();
+    loop {
+        let request = look
+            .observer
+            .ecs
+            .list_clusters()
+            .max_results(LIST_CLUSTERS_PAGE)
+            .set_next_token(pages.token())
+            .send();
+        let page = look
+            .call(RateBucket::ClusterRead, LIST_CLUSTERS, "*", request)
+            .await;
+        let turned = page.and_then(|page| {
+            for arn in page.cluster_arns() {
+                match ClusterName::from_arn_or_name(arn) {
+                    Ok(cluster) => _ = clusters.insert(cluster),
+                    Err(error) => gaps.push(unreadable(LIST_CLUSTERS, "*", &error.to_string())),
+                }
+            }
+            pages.turn(LIST_CLUSTERS, "*", page.next_token)
+        });
+        match turned {
+            Ok(true) => {}
+            Ok(false) => return clusters,
+            Err(gap) => {
+                gaps.push(gap);
+                return clusters;
+            }
+        }
+    }
+}
+
+/// Lists every service of a cluster, as far as it can be done.
+pub(crate) async fn of_cluster(
+    look: &mut Look<'_>,
+    cluster: &ClusterName,
+    gaps: &mut Vec<Gap>,
+) -> BTreeSet<ServiceKey> {
+    let about = cluster.as_str();
+    let mut keys = BTreeSet::new();
+    let mut pages = Pages::default();
+    loop {
+        let request = look
+            .observer
+            .ecs
+            .list_services()
+            .cluster(about)
+            .max_results(LIST_SERVICES_PAGE)
+            .set_next_token(pages.token())
+            .send();
+        let page = look
+            .call(RateBucket::ServiceRead, LIST_SERVICES, about, request)
+            .await;
+        let turned = page.and_then(|page| {
+            for arn in page.service_arns() {
+                match ServiceKey::from_service_arn(arn, Some(cluster)) {
+                    Ok(key) => _ = keys.insert(ServiceKey::new(cluster.clone(), key.service)),
+                    Err(error) => gaps.push(unreadable(LIST_SERVICES, about, &error.to_string())),
+                }
+            }
+            pages.turn(LIST_SERVICES, about, page.next_token)
+        });
+        match turned {
+            Ok(true) => {}
+            Ok(false) => return keys,
+            Err(gap) => {
+                gaps.push(gap);
+                return keys;
+            }
+        }
+    }
+}
+
+/// The gap of the clusters that no time was left for.
+pub(crate) fn not_listed(first: &ClusterName, clusters: usize) -> Gap {
+    Gap {
+        operation: LIST_SERVICES.to_owned(),
+        resource: first.to_string(),
+        cause: GapCause::OutOfTime,
+        detail: format!(
+            "not sent for this and {} further clusters",
+            clusters.saturating_sub(1)
+        ),
+    }
+}

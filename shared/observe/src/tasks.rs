@@ -1,0 +1,264 @@
+//! Reading the tasks of services.
+//!
+//! ListTasks tells a service's tasks by their *desired* status: RUNNING includes tasks on their way, STOPPED those that are still
+//! up and those that stopped within about the last hour; PENDING gives nothing
+//! (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html>). RUNNING is listed first, so that a task that is
+//! told to stop in between is in both lists rather than in none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ecs::operation::describe_tasks::DescribeTasksOutput;
+use aws_sdk_ecs::types::DesiredStatus;
+use calls::RateBucket;
+use model::snapshot::{Gap, Service, ServiceStatus, Task};
+use model::{ClusterName, ServiceKey, TaskArn};
+
+use crate::limits::{
+    CLUSTER_LIST_SERVICES_MIN, CLUSTER_LIST_TASKS_PER_SERVICE_MAX, DESCRIBE_TASKS_MAX,
+    LIST_TASKS_PAGE,
+};
+use crate::look::{Look, MISSING, Pages, of_failure, unreadable};
+use crate::read_task;
+
+const LIST_TASKS: &str = "ecs:ListTasks";
+const DESCRIBE_TASKS: &str = "ecs:DescribeTasks";
+
+/// The tasks of services, and what could not be read of them.
+#[derive(Debug, Default)]
+pub(crate) struct Tasks {
+    by_service: BTreeMap<ServiceKey, BTreeMap<TaskArn, Task>>,
+    gaps: BTreeMap<ServiceKey, BTreeSet<Gap>>,
+}
+
+impl Tasks {
+    /// The tasks that were read of a service, by ARN.
+    pub(crate) fn of(&self, key: &ServiceKey) -> Vec<Task> {
+        let tasks = self.by_service.get(key);
+        tasks
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .cloned()
+            .collect()
+    }
+
+    /// What could not be read of a service's tasks.
+    pub(crate) fn gaps(&self, key: &ServiceKey) -> impl Iterator<Item = &Gap> {
+        self.gaps.get(key).into_iter().flatten()
+    }
+
+    fn keep(&mut self, key: &ServiceKey, task: Task) {
+        let tasks = self.by_service.entry(key.clone()).or_default();
+        tasks.insert(task.arn.clone(), task);
+    }
+
+    fn leave_gap(&mut self, key: &ServiceKey, gap: Gap) {
+        self.gaps.entry(key.clone()).or_default().insert(gap);
+    }
+}
+
+/// How a listed task is known until it is described.
+#[derive(Debug, Clone, Copy)]
+struct Listed<'a> {
+    /// The service that it belongs to; `None` after a list of the whole cluster.
+    owner: Option<&'a ServiceKey>,
+    /// Whether it is to run.
+    to_run: bool,
+}
+
+/// Reads the tasks of these services. `running_in_cluster` is how many tasks each cluster's services run and start, where every
+/// service of the cluster was read.
+pub(crate) async fn read(
+    look: &mut Look<'_>,
+    services: &BTreeMap<&ServiceKey, &Service>,
+    running_in_cluster: &BTreeMap<ClusterName, usize>,
+) -> Tasks {
+    let mut by_cluster: BTreeMap<&ClusterName, Vec<&ServiceKey>> = BTreeMap::new();
+    for (key, service) in services {
+        // A deleted service has no tasks, and ListTasks refuses to name it.
+        if service.status != ServiceStatus::Inactive {
+            by_cluster.entry(&key.cluster).or_default().push(key);
+        }
+    }
+    let mut tasks = Tasks::default();
+    for (cluster, keys) in by_cluster {
+        let few_enough = keys
+            .len()
+            .saturating_mul(CLUSTER_LIST_TASKS_PER_SERVICE_MAX);
+        let running = running_in_cluster.get(cluster).copied();
+        let whole_cluster = keys.len() >= CLUSTER_LIST_SERVICES_MIN
+            && running.is_none_or(|running| running <= few_enough);
+        let mut listed = BTreeMap::new();
+        if whole_cluster {
+            list(look, cluster, None, &keys, &mut listed, &mut tasks).await;
+        } else {
+            for key in &keys {
+                list(look, cluster, Some(*key), &[*key], &mut listed, &mut tasks).await;
+            }
+        }
+        describe(look, cluster, &keys, &listed, &mut tasks).await;
+    }
+    tasks
+}
+
+/// Lists the tasks of a service, or of the whole cluster. What cannot be listed is a gap of each of `keys`.
+async fn list<'a>(
+    look: &mut Look<'_>,
+    cluster: &ClusterName,
+    owner: Option<&'a ServiceKey>,
+    keys: &[&ServiceKey],
+    listed: &mut BTreeMap<String, Listed<'a>>,
+    tasks: &mut Tasks,
+) {
+    let about = owner.map_or_else(|| cluster.to_string(), ToString::to_string);
+    for desired in [DesiredStatus::Running, DesiredStatus::Stopped] {
+        let to_run = desired == DesiredStatus::Running;
+        let mut pages = Pages::default();
+        loop {
+            let request = look
+                .observer
+                .ecs
+                .list_tasks()
+                .cluster(cluster.as_str())
+                .set_service_name(owner.map(|key| key.service.to_string()))
+                .desired_status(desired.clone())
+                .max_results(LIST_TASKS_PAGE)
+                .set_next_token(pages.token())
+                .send();
+            let page = look
+                .call(RateBucket::ClusterResourceRead, LIST_TASKS, &about, request)
+                .await;
+            let turned = page.and_then(|page| {
+                for arn in page.task_arns.unwrap_or_default() {
+                    listed.entry(arn).or_insert(Listed { owner, to_run });
+                }
+                pages.turn(LIST_TASKS, &about, page.next_token)
+            });
+            match turned {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(gap) => {
+                    for key in keys {
+                        tasks.leave_gap(key, gap.clone());
+                    }
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Describes the listed tasks of a cluster, and keeps those of `keys`.
+async fn describe(
+    look: &mut Look<'_>,
+    cluster: &ClusterName,
+    keys: &[&ServiceKey],
+    listed: &BTreeMap<String, Listed<'_>>,
+    tasks: &mut Tasks,
+) {
+    // Tasks of one service stay together, so that a call that fails is a gap of few services.
+    let mut arns: Vec<(&String, &Listed<'_>)> = listed.iter().collect();
+    arns.sort_by_key(|(arn, listed)| (listed.owner, *arn));
+    for batch in arns.chunks(DESCRIBE_TASKS_MAX) {
+        describe_batch(look, cluster, keys, batch, tasks).await;
+    }
+}
+
+async fn describe_batch(
+    look: &mut Look<'_>,
+    cluster: &ClusterName,
+    keys: &[&ServiceKey],
+    batch: &[(&String, &Listed<'_>)],
+    tasks: &mut Tasks,
+) {
+    let owners: BTreeSet<&ServiceKey> = batch.iter().filter_map(|(_, it)| it.owner).collect();
+    let about = match owners.first() {
+        Some(one) if owners.len() == 1 => one.to_string(),
+        _ => cluster.to_string(),
+    };
+    let request = look
+        .observer
+        .ecs
+        .describe_tasks()
+        .cluster(cluster.as_str())
+        .set_tasks(Some(batch.iter().map(|(arn, _)| (*arn).clone()).collect()))
+        .send();
+    let answer = look
+        .call(
+            RateBucket::ClusterResourceRead,
+            DESCRIBE_TASKS,
+            &about,
+            request,
+        )
+        .await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(gap) => {
+            let all = batch.iter().flat_map(|(_, it)| concerned(it, keys));
+            for key in all.collect::<BTreeSet<_>>() {
+                tasks.leave_gap(&key, gap.clone());
+            }
+            return;
+        }
+    };
+    keep_answer(cluster, keys, batch, &answer, tasks);
+}
+
+/// The services that a listed task may belong to: any of `keys`, while its owner is not known.
+fn concerned(listed: &Listed<'_>, keys: &[&ServiceKey]) -> Vec<ServiceKey> {
+    match listed.owner {
+        Some(owner) => vec![owner.clone()],
+        None => keys.iter().map(|key| (*key).clone()).collect(),
+    }
+}
+
+/// Sorts an answer to its services. Every task of the batch is kept, belongs to none of `keys`, is gone, or leaves a gap.
+fn keep_answer(
+    cluster: &ClusterName,
+    keys: &[&ServiceKey],
+    batch: &[(&String, &Listed<'_>)],
+    answer: &DescribeTasksOutput,
+    tasks: &mut Tasks,
+) {
+    let mut open: BTreeMap<&str, &Listed<'_>> =
+        batch.iter().map(|(arn, it)| (arn.as_str(), *it)).collect();
+    for task in answer.tasks() {
+        let Some(listed) = task.task_arn().and_then(|arn| open.remove(arn)) else {
+            continue;
+        };
+        let by_group = || read_task::owner(cluster, task);
+        let Some(owner) = listed.owner.cloned().or_else(by_group) else {
+            continue;
+        };
+        if !keys.contains(&&owner) {
+            continue;
+        }
+        match read_task::task(task) {
+            Ok(task) => tasks.keep(&owner, task),
+            Err(fault) => {
+                tasks.leave_gap(
+                    &owner,
+                    unreadable(DESCRIBE_TASKS, &owner.to_string(), &fault),
+                );
+            }
+        }
+    }
+    for failure in answer.failures() {
+        let arn = failure.arn().unwrap_or_default();
+        let Some(listed) = open.remove(arn) else {
+            continue;
+        };
+        // ECS forgets a stopped task after a while, and may do so between the two calls: there is nothing left to know.
+        if failure.reason() == Some(MISSING) && !listed.to_run {
+            continue;
+        }
+        for key in concerned(listed, keys) {
+            tasks.leave_gap(&key, of_failure(DESCRIBE_TASKS, arn, failure));
+        }
+    }
+    for (arn, listed) in open {
+        let detail = "the answer has neither the task nor a failure for it";
+        for key in concerned(listed, keys) {
+            tasks.leave_gap(&key, unreadable(DESCRIBE_TASKS, arn, detail));
+        }
+    }
+}

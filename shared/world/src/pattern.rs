@@ -28,9 +28,12 @@ use wildcard::Wildcard;
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-content-based-filtering.html#eb-filtering-complex-example-or>
 pub const OR_COMBINATIONS_MAX: usize = 1_000;
 
-/// Numbers in the filter `numeric` lie between minus and plus this.
+/// Numbers in the filter `numeric` lie between [`NUMERIC_MIN`] and this.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-content-based-filtering.html#eb-filtering-numeric-matching>
 pub const NUMERIC_MAX: f64 = 5.0e9;
+
+/// The other end of [`NUMERIC_MAX`].
+pub const NUMERIC_MIN: f64 = -5.0e9;
 
 /// Why a pattern cannot be used, and where in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

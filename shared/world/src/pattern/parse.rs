@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::wildcard::Wildcard;
-use super::{Comparison, Field, Fields, NUMERIC_MAX, PatternError, PatternFault, Test, lower};
+use super::{
+    Comparison, Field, Fields, NUMERIC_MAX, NUMERIC_MIN, PatternError, PatternFault, Test, lower,
+};
 
 /// Where in the pattern the reader is.
 #[derive(Debug, Clone, Default)]
@@ -204,7 +206,7 @@ fn parse_numeric(value: &Value, at: &Path) -> Result<Test, PatternError> {
         };
         let number = number
             .as_f64()
-            .filter(|number| (-NUMERIC_MAX..=NUMERIC_MAX).contains(number))?;
+            .filter(|number| (NUMERIC_MIN..=NUMERIC_MAX).contains(number))?;
         Some((comparison, number))
     };
     match value.as_array().map(Vec::as_slice) {

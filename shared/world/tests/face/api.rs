@@ -348,6 +348,8 @@ async fn time_runs_by_itself_where_asked_to() {
     let face = serve(World::new(config), options).await.unwrap();
     // Ends as soon as time has run; nothing is asserted about how soon.
     while face.with_world(|world| world.now()) == start {
-        assert_eq!(ecs(&face, "ListClusters", json!({})).await.status, 200);
+        tokio::task::yield_now().await;
     }
+    let answer = ecs(&face, "ListClusters", json!({})).await;
+    assert_ne!(answer.headers["date"], "Mon, 02 Mar 2026 09:00:00 GMT");
 }

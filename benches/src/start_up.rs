@@ -11,10 +11,8 @@ use std::time::{Duration, Instant};
 use comfy_table::Table;
 use serde_json::{Value, json};
 use tokio::process::Command;
-use world::World;
-use world::config::Config;
-use world::face::runtime::{InvocationResult, RuntimeFace, RuntimeOptions};
-use world::face::{Face, FaceOptions, serve};
+use world::face::{Face, FaceOptions, InvocationResult, RuntimeFace, RuntimeOptions, serve};
+use world::{Config, World};
 
 use crate::Failure;
 

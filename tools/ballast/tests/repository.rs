@@ -1,0 +1,270 @@
+//! Rules of the repository that are tests, so that nobody has to remember them: the documents say what the code says, and nothing
+//! grows beyond its size.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use model::plan::HoldReason;
+use model::policy::TAGS;
+use model::settings::Setting;
+
+/// The most lines of a Rust file.
+const FILE_LINES_MAX: usize = 500;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .to_owned()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("`{path}`: {error}"))
+}
+
+/// The text files of the repository, without what is built, installed or hidden.
+fn files(endings: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if !name.starts_with('.') && name != "target" && name != "__pycache__" {
+                    folders.push(path);
+                }
+            } else if endings.iter().any(|ending| name.ends_with(ending)) {
+                found.push(path);
+            }
+        }
+    }
+    assert!(!found.is_empty());
+    found.sort();
+    found
+}
+
+/// The rows of the Markdown tables of a document, cell by cell; an escaped bar does not end a cell.
+fn rows(document: &str) -> Vec<Vec<String>> {
+    document
+        .lines()
+        .filter(|line| line.starts_with('|') && !line.starts_with("|---"))
+        .map(|line| {
+            let cells = line.trim_matches('|').split('|');
+            cells.map(|cell| cell.trim().to_owned()).collect()
+        })
+        .collect()
+}
+
+fn documented(document: &str, settings: &[&Setting], prefix: &str) {
+    let rows = rows(document);
+    for setting in settings {
+        let want = [
+            format!("`{}`", setting.name),
+            setting.allowed.to_owned(),
+            setting.default.to_owned(),
+            setting.meaning.to_owned(),
+        ];
+        assert!(
+            rows.iter().any(|row| row.as_slice() == want),
+            "`docs/configuration.md` lacks the row | {} |",
+            want.join(" | ")
+        );
+    }
+    let known: BTreeSet<String> = settings.iter().map(|it| format!("`{}`", it.name)).collect();
+    for row in &rows {
+        if row[0].starts_with(prefix) {
+            assert!(
+                known.contains(&row[0]),
+                "{} is documented and not known",
+                row[0]
+            );
+        }
+    }
+}
+
+#[test]
+fn every_setting_is_documented_as_it_is() {
+    let document = read("docs/configuration.md");
+    documented(&document, &TAGS, "`ballast:");
+    documented(&document, &bootstrap::SETTINGS, "`BALLAST_");
+}
+
+#[test]
+fn every_metric_is_documented_as_it_is() {
+    let rows = rows(&read("docs/configuration.md"));
+    for metric in bootstrap::METRICS {
+        let dimension = metric
+            .dimension
+            .map_or(String::new(), |it| format!("`{it}`"));
+        let want = [
+            format!("`{}`", metric.name),
+            dimension,
+            metric.meaning.to_owned(),
+        ];
+        assert!(
+            rows.iter().any(|row| row.as_slice() == want),
+            "{want:?} is not documented"
+        );
+    }
+}
+
+/// Each of `names` begins exactly one row of a table of the runbook.
+fn in_the_runbook<'a>(names: impl IntoIterator<Item = &'a str>, what: &str) {
+    let rows = rows(&read("docs/runbook.md"));
+    for name in names {
+        let cell = format!("`{name}`");
+        let count = rows.iter().filter(|row| row[0] == cell).count();
+        assert!(count >= 1, "{what} {cell} has no row in the runbook");
+    }
+}
+
+#[test]
+fn everything_that_a_record_can_say_is_in_the_runbook() {
+    in_the_runbook(HoldReason::NAMES, "the hold");
+    in_the_runbook(control::Failure::NAMES, "the error type");
+    in_the_runbook(["cover", "give_back"], "the step");
+    in_the_runbook(
+        [
+            "spot_shortage",
+            "deadline_near",
+            "spot_took_tasks",
+            "persisted",
+        ],
+        "the evidence",
+    );
+    in_the_runbook(
+        [
+            "done",
+            "already_so",
+            "not_written",
+            "precondition_failed",
+            "refused",
+            "failed",
+            "out_of_time",
+        ],
+        "the outcome",
+    );
+    in_the_runbook(
+        [
+            "access_denied",
+            "throttled",
+            "not_found",
+            "budget_spent",
+            "out_of_time",
+            "unreachable",
+            "other",
+        ],
+        "the gap's cause",
+    );
+    let runbook = read("docs/runbook.md");
+    for law in placement::audit::LAWS {
+        assert!(
+            runbook.contains(&format!("`{law}`")),
+            "the law `{law}` is not in the runbook"
+        );
+    }
+}
+
+#[test]
+fn every_alarm_of_the_template_is_in_the_runbook() {
+    let template = read("infra/template.yaml");
+    let lines: Vec<&str> = template.lines().collect();
+    let alarms: Vec<&str> = lines
+        .windows(2)
+        .filter(|pair| pair[1].trim() == "Type: AWS::CloudWatch::Alarm")
+        .map(|pair| pair[0].trim().trim_end_matches(':'))
+        .collect();
+    assert!(alarms.len() >= 4, "{alarms:?}");
+    in_the_runbook(alarms, "the alarm");
+}
+
+#[test]
+fn no_rust_file_is_too_long() {
+    for path in files(&[".rs"]) {
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        assert!(
+            lines <= FILE_LINES_MAX,
+            "`{}` has {lines} lines, at most {FILE_LINES_MAX} are allowed: is there a room missing?",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn lints_are_expected_with_a_reason_and_nothing_is_unfinished() {
+    // Put together, so that this file does not find itself.
+    let marks = [
+        concat!("#[", "allow("),
+        concat!("#![", "allow("),
+        concat!("#[", "ignore"),
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+    ];
+    for path in files(&[".rs", ".py", ".yaml", ".md", "Makefile"]) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for mark in marks {
+            assert!(
+                !text.contains(mark),
+                "`{}` contains `{mark}`",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_decision_is_in_the_list_and_every_link_leads_somewhere() {
+    let list = read("docs/decisions/README.md");
+    for path in files(&[".md"]) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.parent().unwrap().ends_with("decisions") && name != "README.md" {
+            assert!(
+                list.contains(&format!("({name})")),
+                "`{name}` is not in the list"
+            );
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for link in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            let file = link.split('#').next().unwrap();
+            if file.is_empty() || file.contains("://") || file.contains(' ') {
+                continue;
+            }
+            assert!(
+                path.parent().unwrap().join(file).exists(),
+                "`{}` links to `{link}`, which is not there",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_function_is_its_folder() {
+    for entry in std::fs::read_dir(root().join("functions")).unwrap() {
+        let folder = entry.unwrap().path();
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "`{name}`");
+        assert!(
+            !manifest.contains("[[bin]]"),
+            "`{name}` has a binary of another name"
+        );
+        let lines = std::fs::read_to_string(folder.join("src/main.rs"))
+            .unwrap()
+            .lines()
+            .count();
+        assert!(lines <= 60, "`{name}`: main.rs has {lines} lines");
+        assert!(
+            read("infra/template.yaml").contains(&name),
+            "`{name}` is not in the template"
+        );
+    }
+}

@@ -56,3 +56,45 @@ impl Wildcard {
         rest.ends_with(last.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Tries every split of the text at each `*`: slow, and obviously right.
+    fn matches_by_trying(wildcard: &[char], text: &[char]) -> bool {
+        match (wildcard, text) {
+            ([], text) => text.is_empty(),
+            (['*', behind @ ..], text) => {
+                (0..=text.len()).any(|skipped| matches_by_trying(behind, &text[skipped..]))
+            }
+            (['\\', literal, behind @ ..], [first, rest @ ..])
+            | ([literal, behind @ ..], [first, rest @ ..]) => {
+                literal == first && matches_by_trying(behind, rest)
+            }
+            ([_, ..], []) => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_wildcard_matches_what_some_split_of_the_text_matches(
+            // Few letters, so that parts overlap and repeat.
+            wildcard in r"([ab]|\\\*|\\\\|\*){0,8}",
+            text in r"[ab*\\]{0,12}",
+        ) {
+            let characters: Vec<char> = wildcard.chars().collect();
+            let text_characters: Vec<char> = text.chars().collect();
+            match Wildcard::parse(&wildcard) {
+                Ok(parsed) => prop_assert_eq!(
+                    parsed.matches(&text),
+                    matches_by_trying(&characters, &text_characters),
+                    "{:?} against {:?}", wildcard, text
+                ),
+                Err(why) => prop_assert!(wildcard.contains("**"), "{:?}: {}", wildcard, why),
+            }
+        }
+    }
+}

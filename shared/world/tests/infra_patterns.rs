@@ -2,6 +2,12 @@
 //!
 //! The patterns are read from `infra/patterns.json`, which a test in `infra/` holds against the template.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where its files are not what they should be"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -29,7 +35,10 @@ fn samples() -> BTreeMap<String, Option<Value>> {
     std::fs::read_dir(root().join("events"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
         .map(|path| {
             let text = std::fs::read_to_string(&path).unwrap();
             let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -77,7 +86,9 @@ fn each_sample_is_let_through_by_the_rule_of_the_table_and_by_no_other() {
             .filter(|rule| *rule != "ScheduleRule")
             .collect();
         if matched != wanted {
-            wrong.push(format!("{file}: let through by {matched:?}, the table says {wanted:?}"));
+            wrong.push(format!(
+                "{file}: let through by {matched:?}, the table says {wanted:?}"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

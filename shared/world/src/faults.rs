@@ -27,7 +27,7 @@ pub struct FaultRule {
     pub fault: Fault,
     /// How many of a thousand calls it happens to.
     pub per_mille: u32,
-    /// How often it may happen; `None` has no end.
+    /// How often it may still happen, counted down by the world; `None` has no end.
     pub times: Option<u32>,
     /// From when on, and until when (not included).
     pub during: Option<(Timestamp, Timestamp)>,

@@ -118,16 +118,10 @@ impl World {
             .task_definitions
             .get(&task.task_definition)
             .map_or(STOP_TIMEOUT_DEFAULT_SECS, TaskDefinition::stop_timeout_secs);
-        let text = format!(
-            "task {} of {} gets its Spot interruption warning",
-            short(id),
-            task.service
-        );
         if let Some(pool) = self.pools.get_mut(pool) {
             pool.kept.remove(id);
             pool.reclaimed.insert(id.to_owned());
         }
-        self.timeline.note(self.now, text);
         self.stop_task(id, SPOT_STOP_CODE, SPOT_STOPPED_REASON.to_owned());
         // SIGTERM comes with the warning, and SIGKILL after the stop timeout: no task outlives it.
         let notice = i64::from(self.config.stop.notice_secs.min(stop_timeout)) * 1_000;

@@ -26,6 +26,8 @@ impl fmt::Display for Entry {
 pub struct Timeline {
     entries: Vec<Entry>,
     serving: BTreeMap<ServiceKey, u32>,
+    /// Whose serving tasks the last line is about, and how many there were before it.
+    last: Option<(ServiceKey, u32)>,
 }
 
 impl Timeline {
@@ -37,6 +39,7 @@ impl Timeline {
 
     pub(crate) fn note(&mut self, at: Timestamp, text: String) {
         self.entries.push(Entry { at, text });
+        self.last = None;
     }
 
     /// Notes a change of the serving tasks of a pair.
@@ -47,7 +50,14 @@ impl Timeline {
         serving: u32,
         desired: u32,
     ) {
-        let before = self.serving.insert(primary.clone(), serving).unwrap_or(0);
+        let mut before = self.serving.insert(primary.clone(), serving).unwrap_or(0);
+        // Several changes of one moment are one line.
+        if let Some((_, first)) = self.last.take_if(|(last, _)| last == primary)
+            && let Some(line) = self.entries.pop_if(|it| it.at == at)
+        {
+            before = first;
+            drop(line);
+        }
         if before == serving || (before.min(serving) >= desired) {
             return;
         }
@@ -55,6 +65,7 @@ impl Timeline {
             at,
             format!("{primary} serves with {serving} of {desired} tasks"),
         );
+        self.last = Some((primary.clone(), before));
     }
 
     /// Takes the lines out.

@@ -12,6 +12,7 @@ use crate::api::Gate;
 use crate::config::Config;
 use crate::delivery::Outbox;
 use crate::dice::Dice;
+use crate::life::short;
 use crate::pool::{Bucket, Pool, PoolKey, Pools, later};
 use crate::state::{GroupProvider, State};
 use crate::timeline::Timeline;
@@ -241,8 +242,25 @@ impl World {
             .dice
             .rng("reclaim", &key.to_string(), self.capacity_changes);
         rng.shuffle(&mut holders);
-        for id in holders.into_iter().take(excess) {
-            self.reclaim(key, &id);
+        holders.truncate(excess);
+        self.reclaim_all(key, &holders);
+    }
+
+    fn reclaim_all(&mut self, key: &PoolKey, ids: &[String]) {
+        let mut names: Vec<&str> = ids.iter().map(|it| short(it)).take(10).collect();
+        if ids.len() > names.len() {
+            names.push("...");
+        }
+        self.timeline.note(
+            self.now,
+            format!(
+                "Spot takes back {} tasks of {key}, they get their warning: {}",
+                ids.len(),
+                names.join(", ")
+            ),
+        );
+        for id in ids {
+            self.reclaim(key, id);
         }
     }
 
@@ -257,7 +275,7 @@ impl World {
             return false;
         }
         let key = self.pool_of(task);
-        self.reclaim(&key, task_id);
+        self.reclaim_all(&key, &[task_id.to_owned()]);
         true
     }
 

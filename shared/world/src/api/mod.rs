@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::ApiError;
-use crate::faults::Fault;
+use crate::faults::{Fault, FaultRule};
 use crate::operation::{Category, Operation};
 use crate::pool::{Bucket, later};
 use crate::state::State;
@@ -30,7 +30,6 @@ pub use limits::*;
 pub(crate) struct Gate {
     buckets: BTreeMap<Category, Bucket>,
     calls: BTreeMap<Operation, CallCount>,
-    used: BTreeMap<usize, u32>,
 }
 
 /// How often an operation was called.
@@ -115,32 +114,33 @@ impl World {
     }
 
     fn fault_of(&mut self, operation: Operation, number: u64, input: &Value) -> Option<Fault> {
-        let now = self.now;
-        for (index, rule) in self.config.faults.rules.iter().enumerate() {
-            let used = self.gate.used.get(&index).copied().unwrap_or(0);
-            let applies = rule.operation.is_none_or(|it| it == operation)
-                && rule.times.is_none_or(|times| used < times)
+        let (now, dice) = (self.now, self.dice);
+        let text = input.to_string();
+        let applies = |(index, rule): (u64, &&mut FaultRule)| {
+            rule.operation.is_none_or(|it| it == operation)
+                && rule.times != Some(0)
                 && rule
                     .during
                     .is_none_or(|(from, until)| from <= now && now < until)
                 && rule
                     .about
                     .as_ref()
-                    .is_none_or(|text| input.to_string().contains(text.as_str()))
-                && self.dice.happens(
+                    .is_none_or(|it| text.contains(it.as_str()))
+                && dice.happens(
                     rule.per_mille,
                     "api fault",
                     operation.name(),
-                    number
-                        .wrapping_mul(1_000)
-                        .wrapping_add(u64::try_from(index).unwrap_or(0)),
-                );
-            if applies {
-                self.gate.used.insert(index, used + 1);
-                return Some(rule.fault);
-            }
+                    number.wrapping_mul(1_000).wrapping_add(index),
+                )
+        };
+        let rules = self.config.faults.rules.iter_mut();
+        let (_, rule) = (0_u64..)
+            .zip(rules)
+            .find(|(index, rule)| applies((*index, rule)))?;
+        if let Some(times) = &mut rule.times {
+            *times -= 1;
         }
-        None
+        Some(rule.fault)
     }
 
     fn answer(

@@ -1,5 +1,8 @@
 //! Tasks.
 
+use std::collections::BTreeMap;
+
+use model::{ClusterName, ServiceKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -53,8 +56,17 @@ fn family_of(task: &Task) -> &str {
     name.split(':').next().unwrap_or(name)
 }
 
-impl World {
-    pub(super) fn list_tasks(&self, state: &State, input: &ListTasks) -> Result<Value, ApiError> {
+/// Which tasks a caller wants.
+struct Filter<'a> {
+    input: &'a ListTasks,
+    cluster: ClusterName,
+    service: Option<ServiceKey>,
+    /// `None` wants none at all.
+    desired_running: Option<bool>,
+}
+
+impl<'a> Filter<'a> {
+    fn read(state: &State, input: &'a ListTasks) -> Result<Self, ApiError> {
         let cluster = cluster_name(input.cluster.as_deref())?;
         if !state.clusters.contains_key(&cluster) {
             return Err(ApiError::cluster_not_found());
@@ -77,7 +89,7 @@ impl World {
             }
             None => None,
         };
-        let running = match input.desired_status.as_deref() {
+        let desired_running = match input.desired_status.as_deref() {
             None | Some("RUNNING") => Some(true),
             Some("STOPPED") => Some(false),
             // ECS never sets a task's desired status to PENDING, so that this lists nothing.
@@ -88,44 +100,56 @@ impl World {
                 )));
             }
         };
+        Ok(Self {
+            input,
+            cluster,
+            service,
+            desired_running,
+        })
+    }
+
+    fn wants(&self, task: &Task) -> bool {
+        let input = self.input;
+        let is = |asked: &Option<String>, have: &str| asked.as_ref().is_none_or(|it| it == have);
+        task.service.cluster == self.cluster
+            && Some(task.desired_running) == self.desired_running
+            && self.service.as_ref().is_none_or(|it| task.service == *it)
+            && is(&input.family, family_of(task))
+            && is(&input.started_by, &task.deployment)
+            && is(&input.launch_type, &task.launch_type)
+            // There are no container instances in this world yet.
+            && input.container_instance.is_none()
+    }
+}
+
+impl World {
+    pub(super) fn list_tasks(&self, state: &State, input: &ListTasks) -> Result<Value, ApiError> {
+        let filter = Filter::read(state, input)?;
         let size = page_size(input.max_results, LIST_PAGE_MAX, LIST_PAGE_MAX)?;
-        let wanted = |task: &Task| {
-            task.service.cluster == cluster
-                && Some(task.desired_running) == running
-                && service.as_ref().is_none_or(|it| task.service == *it)
-                && input.family.as_ref().is_none_or(|it| family_of(task) == it)
-                && input
-                    .started_by
-                    .as_ref()
-                    .is_none_or(|it| task.deployment == *it)
-                && input
-                    .launch_type
-                    .as_ref()
-                    .is_none_or(|it| task.launch_type == *it)
-                && input.container_instance.is_none()
+        let token = input.next_token.as_deref();
+        let entry = |(id, task): (&'_ String, &Task)| (id.clone(), task.arn.clone());
+        let wanted: BTreeMap<String, String> = match &filter.service {
+            Some(key) => state
+                .services
+                .get(key)
+                .into_iter()
+                .flat_map(|it| &it.tasks)
+                .filter_map(|id| state.tasks.get_key_value(id))
+                .filter(|(_, task)| filter.wants(task))
+                .map(entry)
+                .collect(),
+            None => state
+                .tasks
+                .iter()
+                .filter(|(_, task)| filter.wants(task))
+                .map(entry)
+                .collect(),
         };
-        let of_service = service.as_ref().and_then(|it| state.services.get(it));
-        let (items, next) = match of_service {
-            Some(service) => page(
-                service
-                    .tasks
-                    .iter()
-                    .filter_map(|id| state.tasks.get_key_value(id))
-                    .filter(|(_, task)| wanted(task))
-                    .map(|(id, task)| (id.as_str(), task.arn.clone())),
-                input.next_token.as_deref(),
-                size,
-            )?,
-            None => page(
-                state
-                    .tasks
-                    .iter()
-                    .filter(|(_, task)| wanted(task))
-                    .map(|(id, task)| (id.as_str(), task.arn.clone())),
-                input.next_token.as_deref(),
-                size,
-            )?,
-        };
+        let (items, next) = page(
+            wanted.iter().map(|(id, arn)| (id.as_str(), arn)),
+            token,
+            size,
+        )?;
         Ok(with_token(json!({ "taskArns": items }), next))
     }
 

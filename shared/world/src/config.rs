@@ -180,6 +180,8 @@ impl Default for SchedulerTimes {
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery {
+    /// No events at all, for simulations that read none. Events that nobody takes are kept forever otherwise.
+    pub silent: bool,
     /// How long an event takes.
     pub delay: RangeMs,
     /// How many of a thousand events come twice.
@@ -199,6 +201,7 @@ pub struct Delivery {
 impl Default for Delivery {
     fn default() -> Self {
         Self {
+            silent: false,
             delay: RangeMs::new(500, 1_500),
             duplicate_per_mille: 0,
             late_per_mille: 0,

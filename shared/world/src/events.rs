@@ -77,6 +77,9 @@ impl World {
         subject: &str,
         number: u64,
     ) {
+        if self.config.delivery.silent {
+            return;
+        }
         let id = self.dice.uuid("event", subject, number);
         let envelope = json!({
             "version": "0",
@@ -98,6 +101,9 @@ impl World {
         let Some(task) = self.state.tasks.get(id) else {
             return;
         };
+        if self.config.delivery.silent {
+            return;
+        }
         let mut detail = self.task_json(task, iso);
         detail.insert("updatedAt".to_owned(), iso(self.now));
         let (arn, version) = (task.arn.clone(), task.version);

@@ -16,6 +16,7 @@ import subprocess
 import time
 import urllib.request
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -23,12 +24,18 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from conftest import EVENTS, INFRA, ROOT, skip, translate
+from moto.server import ThreadedMotoServer
+from samtranslator.yaml_helper import yaml_parse
 
 REGION = "us-west-2"
+# The account of the sample events: the function ignores those of another.
+ACCOUNT = "111122223333"
+WORKSHOP = "container-demo"
 STACK = "ballast"
 BUCKET = "ballast-artifacts"
 FUNCTION = "spot-fallback"
 INTERRUPTION = EVENTS / "aws.ecs--ecs-task-state-change--spot-interruption.json"
+SHORTAGE = EVENTS / "aws.ecs--ecs-service-action--placement-failure-fargate-spot.json"
 START_SECS = 60
 
 
@@ -80,6 +87,7 @@ def endpoint(tmp_path_factory):
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",
         "LAMBDA_EXECUTOR": "local",
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "MINISTACK_REGION": REGION,
         "TMPDIR": str(folder),
     }
@@ -122,11 +130,11 @@ def zipped(binary):
     return archive.getvalue()
 
 
-def wait_for_stack(cloudformation, wanted):
+def wait_for_stack(cloudformation, name, wanted):
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         try:
-            status = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
+            status = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
         except ClientError as error:
             if wanted == "DELETE_COMPLETE" and "does not exist" in str(error):
                 return
@@ -134,15 +142,25 @@ def wait_for_stack(cloudformation, wanted):
         if status == wanted:
             return
         if not status.endswith("_IN_PROGRESS"):
-            events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+            events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
             reasons = [f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason')}" for e in events if "FAILED" in e["ResourceStatus"]]
-            pytest.fail(f"the stack is {status}: {reasons}")
+            pytest.fail(f"the stack {name} is {status}: {reasons}")
         time.sleep(0.2)
-    pytest.fail(f"the stack did not become {wanted}")
+    pytest.fail(f"the stack {name} did not become {wanted}")
 
 
 @pytest.fixture(scope="module")
-def stack(client, endpoint):
+def scaling_endpoint():
+    """moto, another emulator: ministack has no Application Auto Scaling."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def stack(client, endpoint, scaling_endpoint):
     """The physical ids of the deployed stack by logical id."""
     s3 = client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -150,7 +168,11 @@ def stack(client, endpoint):
     template = translate(f"s3://{BUCKET}/spot-fallback.zip")
     # The emulator runs the binary on this computer: that is where its AWS is.
     variables = template["Resources"]["SpotFallbackFunction"]["Properties"]["Environment"]["Variables"]
-    variables |= {"AWS_ENDPOINT_URL": endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
+    variables |= {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING": scaling_endpoint,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
     cloudformation = client("cloudformation")
     machine = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
     cloudformation.create_stack(
@@ -159,9 +181,31 @@ def stack(client, endpoint):
         Parameters=[{"ParameterKey": "Architecture", "ParameterValue": machine}],
         Capabilities=["CAPABILITY_IAM"],
     )
-    wait_for_stack(cloudformation, "CREATE_COMPLETE")
+    wait_for_stack(cloudformation, STACK, "CREATE_COMPLETE")
     found = cloudformation.list_stack_resources(StackName=STACK)["StackResourceSummaries"]
     return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in found}
+
+
+@pytest.fixture(scope="module")
+def workshop(client):
+    """The workshop's stack beside it: what the function finds when it looks."""
+    ec2 = client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    zones = (("10.0.0.0/24", f"{REGION}a"), ("10.0.1.0/24", f"{REGION}b"))
+    subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=block, AvailabilityZone=zone)["Subnet"]["SubnetId"] for block, zone in zones]
+    template = yaml_parse((INFRA / "examples/workshop/template.yaml").read_text(encoding="utf-8"))
+    # The emulator makes no number of a parameter, as CloudFormation does.
+    template["Resources"]["Web"]["Properties"]["DesiredCount"] = template["Parameters"]["DesiredCount"]["Default"]
+    cloudformation = client("cloudformation")
+    cloudformation.create_stack(
+        StackName=WORKSHOP,
+        TemplateBody=json.dumps(template),
+        Parameters=[
+            {"ParameterKey": "VpcId", "ParameterValue": vpc},
+            {"ParameterKey": "SubnetIds", "ParameterValue": ",".join(subnets)},
+        ],
+    )
+    wait_for_stack(cloudformation, WORKSHOP, "CREATE_COMPLETE")
 
 
 def test_every_resource_of_the_template_is_there(stack):
@@ -249,27 +293,83 @@ def test_the_function_the_table_and_the_alarms_are_as_written(stack, client):
     assert {name for logical, name in stack.items() if logical.endswith("Alarm")} <= alarms
 
 
-def test_the_real_binary_answers_the_interruption(stack, client):
-    answer = client("lambda").invoke(FunctionName=FUNCTION, Payload=INTERRUPTION.read_bytes())
+def desired_counts(client):
+    services = client("ecs").describe_services(cluster=WORKSHOP, services=["web", "web-standby"])["services"]
+    return {service["serviceName"]: service["desiredCount"] for service in services}
+
+
+def invoke(client, event):
+    answer = client("lambda").invoke(FunctionName=FUNCTION, Payload=json.dumps(event))
     record = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, record
-    assert answer["StatusCode"] == 200
-    check_record(record)
+    assert record["function"] == FUNCTION, record
+    assert record["gaps"] == [] and record["failures"] == [], record
+    # The ledger that the stack made is read.
+    assert record["ledger"]["recalled"] == 1, record
+    return record
 
 
-def check_record(record):
-    """It says what it was woken by, that it may not write, and that it wrote nothing."""
-    text = json.dumps(record)
-    assert "task_interrupted" in text, record
-    assert record["mode"] == "observe", record
-    assert not any(word in text for word in ('"result": "done"', "failed")), record
+def test_the_real_binary_answers_the_interruption(stack, workshop, client):
+    assert desired_counts(client) == {"web": 10, "web-standby": 0}
+    record = invoke(client, json.loads(INTERRUPTION.read_text(encoding="utf-8")))
+    assert record["mode"] == "observe"
+    assert record["triggers"]["kinds"] == {"task_interrupted": 1}
+    assert record["triggers"]["services"] == [f"{WORKSHOP}/web"]
+    # The emulator knows nothing of the interruption: the event is a hint, and what is observed is a service at its desired count.
+    assert record["plan"]["steps"] == []
+    (hold,) = record["plan"]["holds"]
+    assert f"{WORKSHOP}/web" in json.dumps(hold), record
+    assert desired_counts(client) == {"web": 10, "web-standby": 0}
 
 
-def test_nothing_is_left_when_the_stack_is_deleted(stack, client):
+def test_the_real_binary_covers_a_deficit_once_it_may_act(stack, workshop, client):
+    ecs = client("ecs")
+    for task in ecs.list_tasks(cluster=WORKSHOP, serviceName="web")["taskArns"][:3]:
+        ecs.stop_task(cluster=WORKSHOP, task=task)
+    event = json.loads(SHORTAGE.read_text(encoding="utf-8"))
+    event["time"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    record = invoke(client, event)
+    assert record["outcomes_by_result"] == {"not_written": 1}, record
+    assert desired_counts(client)["web-standby"] == 0
+
+    functions = client("lambda")
+    variables = functions.get_function_configuration(FunctionName=FUNCTION)["Environment"]["Variables"]
+    functions.update_function_configuration(FunctionName=FUNCTION, Environment={"Variables": variables | {"BALLAST_MODE": "act"}})
+    record = invoke(client, event)
+    assert record["mode"] == "act"
+    assert record["outcomes_by_result"] == {"done": 1}, record
+    assert desired_counts(client) == {"web": 10, "web-standby": 3}
+    # And what it wrote is remembered.
+    (item,) = client("dynamodb").scan(TableName=stack["LedgerTable"])["Items"]
+    assert item["pair"] == {"S": f"{WORKSHOP}/web"}
+
+
+def test_the_queue_reaches_the_real_binary(stack, workshop, client):
+    """What a rule would put on the queue. After the test above, which lets the function act."""
+    ecs, sqs = client("ecs"), client("sqs")
+    before = desired_counts(client)["web-standby"]
+    task = ecs.list_tasks(cluster=WORKSHOP, serviceName="web")["taskArns"][0]
+    ecs.stop_task(cluster=WORKSHOP, task=task)
+    event = json.loads(SHORTAGE.read_text(encoding="utf-8")) | {"time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    sqs.send_message(QueueUrl=stack["SpotFallbackQueue"], MessageBody=json.dumps(event))
+    deadline = time.monotonic() + 60
+    while desired_counts(client)["web-standby"] == before and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert desired_counts(client) == {"web": 10, "web-standby": before + 1}
+    dead_letters = sqs.get_queue_attributes(QueueUrl=stack["SpotFallbackDeadLetterQueue"], AttributeNames=["ApproximateNumberOfMessages"])
+    assert dead_letters["Attributes"]["ApproximateNumberOfMessages"] == "0"
+
+
+def test_nothing_is_left_when_the_stacks_are_deleted(stack, workshop, client):
     """Last in this file: it takes away what the others look at."""
     cloudformation = client("cloudformation")
+    cloudformation.delete_stack(StackName=WORKSHOP)
+    wait_for_stack(cloudformation, WORKSHOP, "DELETE_COMPLETE")
+    active = client("ecs").describe_clusters(clusters=[WORKSHOP])["clusters"]
+    assert [cluster["status"] for cluster in active if cluster["status"] != "INACTIVE"] == []
     cloudformation.delete_stack(StackName=STACK)
-    wait_for_stack(cloudformation, "DELETE_COMPLETE")
+    wait_for_stack(cloudformation, STACK, "DELETE_COMPLETE")
     assert client("events").list_rules()["Rules"] == []
     assert client("lambda").list_functions()["Functions"] == []
     assert client("lambda").list_event_source_mappings()["EventSourceMappings"] == []

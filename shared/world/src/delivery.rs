@@ -23,7 +23,7 @@ pub struct Delivered {
 }
 
 /// The events on their way.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Outbox {
     on_the_way: BTreeMap<(Timestamp, u64), Value>,
     sent: u64,

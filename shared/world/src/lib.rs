@@ -1,4 +1,39 @@
 //! The deterministic simulated AWS: a seeded discrete-event model of Amazon ECS on Fargate, its Spot market and its events.
+//!
+//! # Guaranteed
+//! - The same [`Config`] and the same calls give the same world: same ids, same events, same times. Every random choice is drawn
+//!   from the seed, a purpose, a subject and a number, so that one more service, task or event changes nothing about the others.
+//! - The clock is virtual. It moves when [`World::advance_to`] says so, and by [`Config::api_latency_ms`] with each [`World::call`].
+//!   Nothing sleeps, and nothing reads a clock of the computer's.
+//! - What can be read and what is true are different things: [`World::call`] has rate buckets, faults and stale answers;
+//!   [`World::state`], [`World::snapshot`] and [`World::account`] are the truth.
+//! - Nothing in an event is from Ballast. The accounts alone know its tag `ballast:standby`, to count a pair as one.
+//!
+//! # Modelled
+//! - Clusters with capacity providers and a default strategy; PutClusterCapacityProviders replaces all of it.
+//! - Services: desired count, strategy or launch type, minimum and maximum percent, deployments with their rollout state, tags,
+//!   target groups, scheduling strategy, deployment controller.
+//! - Tasks: every status of their life-cycle, with drawn times, versions, stop codes, health; readable for an hour after their stop.
+//! - Pools: how many tasks a provider holds in a zone, over time. Where a Spot pool shrinks below its use, tasks are chosen and
+//!   interrupted: event and SIGTERM at once, the end after the notice or the stop timeout, whichever is shorter.
+//! - The service scheduler: base first, then weights; zones spread; retries with growing waits; never another provider than the
+//!   strategy's; launch rates of Fargate; replacement of unhealthy tasks; deployments within minimum and maximum percent.
+//! - Events: task state changes, placement failures, steady states (again and again), deployments. They may come twice, late, in
+//!   another order, or from best-effort sources never.
+//! - Application Auto Scaling and EC2 Auto Scaling as far as they can be read: that a service is a scalable target, and how a group
+//!   buys its capacity.
+//!
+//! # Assumed
+//! AWS does not document how a strategy's ratio is rounded (here: see [`split()`]), how often the scheduler retries
+//! ([`SchedulerTimes`]), how long starts and stops take ([`StartUp`], [`Stop`]), which task a scale-in takes (here: what does not
+//! run yet, then the fullest zone, then the newest, and the strategy's base is kept) and the rates of the Auto Scaling APIs
+//! ([`Category`]). An interrupted task serves until it is killed: its container makes full use of its stop timeout.
+//!
+//! # Absent
+//! Container instances, Auto Scaling activity and managed scaling: a provider over a group is a pool of task slots here. Standalone
+//! tasks (RunTask), task sets (an EXTERNAL service gets no tasks), daemons (a DAEMON service gets none either), circuit breakers
+//! and rollbacks, Availability Zone rebalancing, load balancers' health, service quotas other than the desired count, image pulls
+//! that fail and tasks that crash, IAM, costs. The contents of a task definition other than its stop timeout.
 
 mod account;
 mod api;

@@ -37,8 +37,8 @@ pub(crate) enum Happening {
     },
 }
 
-/// A simulated AWS account in one Region.
-#[derive(Debug)]
+/// A simulated AWS account in one Region. A clone goes its own way from here on, with the same luck.
+#[derive(Debug, Clone)]
 pub struct World {
     pub(crate) config: Config,
     pub(crate) dice: Dice,

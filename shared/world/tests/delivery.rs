@@ -1,10 +1,5 @@
 //! How events travel: duplicates, delays, losses and changed orders, as often as was asked for.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test stops where its scenario is not what it says"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use expect_test::expect;
@@ -174,5 +169,6 @@ fn an_envelope_is_complete() {
             "SERVICE_DEPLOYMENT_IN_PROGRESS": 2,
             "SERVICE_STEADY_STATE": 2,
         }
-    "#]].assert_debug_eq(&kinds);
+    "#]]
+    .assert_debug_eq(&kinds);
 }

@@ -26,7 +26,7 @@ use crate::world::World;
 pub use limits::*;
 
 /// What stands between a caller and the operations.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Gate {
     buckets: BTreeMap<Category, Bucket>,
     calls: BTreeMap<Operation, CallCount>,

@@ -1,0 +1,221 @@
+//! Placing tasks: where the strategy wants them and there is room, and nowhere else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use model::ServiceKey;
+use model::strategy::StrategyItem;
+use serde_json::{Map, Value, json};
+
+use super::view::{View, count};
+use crate::life::Placement;
+use crate::pool::{Bucket, Pool, PoolKey, later};
+use crate::split;
+use crate::state::{Backoff, Capacity, Deployment};
+use crate::world::World;
+
+impl World {
+    /// Starts tasks where the strategy wants them and there is room, and notes where there is none.
+    pub(super) fn place(
+        &mut self,
+        key: &ServiceKey,
+        deployment: &Deployment,
+        items: &[StrategyItem],
+        view: &View,
+        start: u32,
+    ) {
+        let mut counts: Vec<u32> = items
+            .iter()
+            .map(|item| {
+                let provider = item.provider.as_str();
+                count(view.new.iter().filter(|it| it.provider == provider).count())
+            })
+            .collect();
+        let mut zones: BTreeMap<String, u32> = BTreeMap::new();
+        for task in view.new.iter().chain(&view.old) {
+            *zones.entry(task.zone.clone()).or_default() += 1;
+        }
+        let (mut placed, mut refused) = (BTreeMap::new(), BTreeSet::new());
+        // Providers that this look asks no further: they have said no, or not now.
+        let mut closed: BTreeSet<String> = BTreeSet::new();
+        for _ in 0..start {
+            let Some(index) = split::next(items, &counts) else {
+                break;
+            };
+            if let Some(count) = counts.get_mut(index) {
+                *count += 1;
+            }
+            let Some(item) = items.get(index) else {
+                break;
+            };
+            let provider = item.provider.as_str();
+            // The strategy has spoken: where its provider has no room, no other takes the task.
+            if closed.contains(provider) {
+                continue;
+            }
+            if let Some(retry_at) = self.waits_until(key, provider) {
+                closed.insert(provider.to_owned());
+                self.look_at(key, retry_at);
+                continue;
+            }
+            match self.room(provider, &zones) {
+                Room::Here(zone) => {
+                    *zones.entry(zone.clone()).or_default() += 1;
+                    *placed.entry(provider.to_owned()).or_insert(0_u32) += 1;
+                    self.launch(key, deployment, provider, &zone);
+                }
+                Room::Later => {
+                    closed.insert(provider.to_owned());
+                    self.look_at(key, later(self.now, 1_000));
+                }
+                Room::None => {
+                    closed.insert(provider.to_owned());
+                    refused.insert(provider.to_owned());
+                }
+            }
+        }
+        for (provider, number) in placed {
+            self.log_service(key, &format!("has started {number} tasks."));
+            if let Some(service) = self.state.services.get_mut(key)
+                && !refused.contains(&provider)
+            {
+                service.backoff.remove(&provider);
+            }
+        }
+        for provider in refused {
+            self.placement_failed(key, &provider);
+        }
+    }
+
+    /// When the wait after a failure is over, if it is not.
+    fn waits_until(&self, key: &ServiceKey, provider: &str) -> Option<Timestamp> {
+        let backoff = self.state.services.get(key)?.backoff.get(provider)?;
+        Some(backoff.retry_at).filter(|at| *at > self.now)
+    }
+
+    /// The zone for the next task: the one with the fewest tasks of the service among those with room.
+    fn room(&mut self, provider: &str, zones: &BTreeMap<String, u32>) -> Room {
+        let best = self
+            .config
+            .zones
+            .iter()
+            .map(|it| it.as_str())
+            .filter(|zone| {
+                self.pools
+                    .get(&PoolKey::new(provider, zone))
+                    .is_none_or(Pool::has_room)
+            })
+            .min_by_key(|zone| zones.get(*zone).copied().unwrap_or(0))
+            .map(str::to_owned);
+        let Some(zone) = best else {
+            return Room::None;
+        };
+        if !provider.starts_with("FARGATE") {
+            return Room::Here(zone);
+        }
+        let times = self.config.scheduler;
+        let now = self.now;
+        let launches = self
+            .launches
+            .entry(provider.to_owned())
+            .or_insert_with(|| Bucket::full(times.launch_burst, times.launch_refill_per_sec, now));
+        if launches.take(now) {
+            Room::Here(zone)
+        } else {
+            Room::Later
+        }
+    }
+
+    fn launch(&mut self, key: &ServiceKey, deployment: &Deployment, provider: &str, zone: &str) {
+        let launch_type = if provider.starts_with("FARGATE") {
+            "FARGATE"
+        } else {
+            "EC2"
+        };
+        let by_strategy = match deployment.capacity {
+            Capacity::Strategy(_) => Some(provider.to_owned()),
+            Capacity::LaunchType(_) => None,
+        };
+        self.start_task(Placement {
+            service: key.clone(),
+            deployment: deployment.id.clone(),
+            task_definition: deployment.task_definition.clone(),
+            provider: by_strategy,
+            launch_type: launch_type.to_owned(),
+            pool: PoolKey::new(provider, zone),
+        });
+    }
+
+    fn placement_failed(&mut self, key: &ServiceKey, provider: &str) {
+        let (now, times) = (self.now, self.config.scheduler);
+        let Some(service) = self.state.services.get_mut(key) else {
+            return;
+        };
+        let before = service.backoff.get(provider).copied();
+        let failures = before.map_or(0, |it| it.failures) + 1;
+        let doubled = 1_u32.checked_shl(failures - 1).unwrap_or(u32::MAX);
+        let wait = times
+            .retry_first_secs
+            .saturating_mul(doubled)
+            .min(times.retry_max_secs)
+            .max(1);
+        let retry_at = later(now, i64::from(wait) * 1_000);
+        let quiet = i64::from(times.placement_failure_every_secs) * 1_000;
+        let event_due = before
+            .and_then(|it| it.event_at)
+            .is_none_or(|at| later(at, quiet) <= now);
+        let event_at = if event_due {
+            Some(now)
+        } else {
+            before.and_then(|it| it.event_at)
+        };
+        service.backoff.insert(
+            provider.to_owned(),
+            Backoff {
+                failures,
+                retry_at,
+                event_at,
+            },
+        );
+        self.look_at(key, retry_at);
+        if event_due {
+            self.report_placement_failure(key, provider);
+        }
+        if failures == 1 {
+            self.timeline.note(
+                now,
+                format!("{key} cannot place a task on {provider}: no capacity"),
+            );
+        }
+    }
+
+    fn report_placement_failure(&mut self, key: &ServiceKey, provider: &str) {
+        let fargate = provider.starts_with("FARGATE");
+        let text = if fargate {
+            "was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a different \
+             availability zone."
+        } else {
+            "was unable to place a task because no container instance met all of its requirements."
+        };
+        self.log_service(key, text);
+        let mut extra = Map::new();
+        extra.insert(
+            "capacityProviderArns".to_owned(),
+            json!([self.provider_arn(provider)]),
+        );
+        let reason = if fargate {
+            "RESOURCE:FARGATE"
+        } else {
+            "RESOURCE:CPU"
+        };
+        extra.insert("reason".to_owned(), Value::String(reason.to_owned()));
+        self.send_service_action(key, "ERROR", "SERVICE_TASK_PLACEMENT_FAILURE", extra);
+    }
+}
+
+/// Whether the next task has a place.
+enum Room {
+    Here(String),
+    Later,
+    None,
+}

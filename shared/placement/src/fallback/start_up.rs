@@ -41,5 +41,5 @@ fn took(task: &Task) -> Option<Seconds> {
     } else {
         whole
     };
-    (rounded_up >= Seconds::ZERO).then_some(rounded_up)
+    (created <= started).then_some(rounded_up)
 }

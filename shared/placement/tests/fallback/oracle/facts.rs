@@ -1,0 +1,152 @@
+//! What can be seen of a pair, and what may be believed of its memory.
+
+use jiff::Timestamp;
+use model::memory::PairMemory;
+use model::plan::Counts;
+use model::policy::PairPolicy;
+use model::snapshot::{Health, Pair, Service, Standby, Task, TaskStatus};
+
+use super::{SECOND, at, count, secs};
+
+fn is_ready(task: &Task) -> bool {
+    task.last_status == TaskStatus::Running
+        && task.desired_running
+        && task.health != Health::Unhealthy
+}
+
+/// What can be seen of a pair.
+pub(super) struct Facts<'a> {
+    pub(super) pair: &'a Pair,
+    pub(super) policy: &'a PairPolicy,
+    pub(super) standby: &'a Service,
+    pub(super) counts: Counts,
+    pub(super) cap: u32,
+    pub(super) target: u32,
+    /// Standby tasks that bring ready tasks to the desired count.
+    pub(super) need: u32,
+    /// When the interrupted tasks that still serve will have ended.
+    deadlines: Vec<i128>,
+    /// Missing and not serving any more.
+    pub(super) gone: u32,
+    pub(super) taken: u32,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(pair: &'a Pair) -> Option<Self> {
+        let (Ok(policy), Standby::Present(standby)) = (&pair.policy, &pair.standby) else {
+            return None;
+        };
+        let primary = &pair.primary;
+        let notice = primary
+            .stop_timeout
+            .map_or(30 * SECOND, secs)
+            .min(120 * SECOND);
+        let ends = |task: &Task| {
+            let up = task.last_status == TaskStatus::Running && task.health != Health::Unhealthy;
+            let leaves = task.interrupted && !task.desired_running;
+            let told = task.stopping_at.filter(|_| up && leaves)?;
+            let end = at(told).saturating_add(notice).min(at(Timestamp::MAX));
+            (end > 0).then_some(end)
+        };
+        let ready = count(primary, is_ready);
+        let starting = count(primary, |task| {
+            let early = [
+                TaskStatus::Provisioning,
+                TaskStatus::Pending,
+                TaskStatus::Activating,
+            ];
+            let age = task.created_at.map(|it| -at(it));
+            task.desired_running
+                && early.contains(&task.last_status)
+                && age.is_some_and(|age| age < secs(policy.start_grace))
+        });
+        let taken = count(primary, |task| {
+            let told = task.stopping_at.or(task.stopped_at);
+            task.interrupted
+                && !task.desired_running
+                && ends(task).is_none()
+                && told.is_some_and(|told| -at(told) < 300 * SECOND)
+        });
+        let deadlines: Vec<i128> = primary.tasks.iter().filter_map(ends).collect();
+        let desired = primary.desired_count;
+        let leaving = u32::try_from(deadlines.len()).unwrap();
+        let deficit = desired.saturating_sub(ready + starting);
+        let cap = policy.standby_max.map_or(desired, |max| max.min(desired));
+        let gone = deficit.saturating_sub(leaving);
+        Some(Self {
+            pair,
+            policy,
+            standby,
+            counts: Counts {
+                desired,
+                ready,
+                starting,
+                leaving,
+                deficit,
+                standby_desired: standby.desired_count,
+                standby_ready: count(standby, is_ready),
+            },
+            cap,
+            target: deficit.min(cap),
+            need: desired.saturating_sub(ready).min(cap),
+            deadlines,
+            gone,
+            taken: taken.min(gone),
+        })
+    }
+
+    /// The smallest measured start-up that at least nine tenths of the measured ones do not exceed, in seconds.
+    pub(super) fn start_up(&self) -> i64 {
+        let tasks = self.pair.primary.tasks.iter().chain(&self.standby.tasks);
+        let mut took: Vec<i128> = tasks
+            .filter_map(|it| Some(at(it.started_at?) - at(it.created_at?)))
+            .filter(|took| *took >= 0)
+            .collect();
+        took.sort_unstable();
+        let number = took.len();
+        let enough =
+            |it: &&i128| took.iter().filter(|other| other <= it).count() * 10 >= number * 9;
+        let whole = |it: i128| (it + SECOND - 1) / SECOND;
+        took.iter()
+            .find(enough)
+            .map_or(self.policy.start_up_default.0, |it| {
+                i64::try_from(whole(*it).clamp(5, 600)).unwrap()
+            })
+    }
+
+    pub(super) fn first_deadline(&self) -> Option<i128> {
+        self.deadlines.iter().min().copied()
+    }
+
+    pub(super) fn latest_moment(&self, interval: i128) -> Option<i128> {
+        let lead = i128::from(self.start_up()) * SECOND + interval + secs(self.policy.margin);
+        Some((self.first_deadline()? - lead).max(at(Timestamp::MIN)))
+    }
+}
+
+/// What may still be believed of a memory.
+pub(super) struct Past {
+    /// How long the pair has been watched: the first look.
+    pub(super) since: i128,
+    /// "At least so many have been missing since."
+    pub(super) missing: Vec<(u32, i128)>,
+    pub(super) needed: Vec<(u32, i128)>,
+    pub(super) shortage: Option<i128>,
+}
+
+impl Past {
+    pub(super) fn of(memory: &PairMemory, interval: i128) -> Self {
+        let watch = memory.watched;
+        let unbroken = watch.filter(|it| at(it.until) <= 0 && -at(it.until) <= 3 * interval);
+        let levels = |levels: &[model::memory::Level]| -> Vec<(u32, i128)> {
+            let believed = levels.iter().filter(|_| unbroken.is_some());
+            believed.map(|it| (it.tasks, at(it.at))).collect()
+        };
+        Self {
+            since: unbroken.map_or(0, |it| at(it.since)),
+            missing: levels(&memory.deficits),
+            needed: levels(&memory.needs),
+            shortage: memory.spot_shortage_at.map(at),
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! Whether a step is the right one, and whether what a step or a hold says is true.
+
+use jiff::Timestamp;
+use model::memory::{PairMemory, Recall};
+use model::plan::{Action, Counts, Evidence, Hold, HoldReason, Role, Step, StepReason};
+use model::snapshot::{Pair, Service};
+
+use super::facts::{Facts, Past};
+use super::may_touch::{Writer, holes, refusals, writer};
+use super::{SECOND, at, count, secs, time};
+use crate::random::Situation;
+
+/// One pair that may be touched.
+struct Judge<'a> {
+    situation: &'a Situation,
+    facts: Facts<'a>,
+    interval: i128,
+    past: Option<Past>,
+    memory: Option<PairMemory>,
+}
+
+/// Judges one pair, of which exactly one step or one hold must be there. Says what is wrong by panicking.
+pub(crate) fn judge(situation: &Situation, pair: &Pair, step: Option<&Step>, hold: Option<&Hold>) {
+    let refused = refusals(situation, pair);
+    if !refused.is_empty() {
+        let hold = hold.expect("a pair that may not be touched is held");
+        let name = hold.reason.as_str();
+        let name = if let HoldReason::Daemon { role } | HoldReason::ForeignController { role, .. } =
+            &hold.reason
+        {
+            format!("{name} {role}")
+        } else {
+            name.to_owned()
+        };
+        assert!(refused.contains(&name), "{name} is none of {refused:?}");
+        assert_eq!(hold.until, None);
+        return;
+    }
+    let facts = Facts::of(pair).expect("a pair that may be touched can be counted");
+    let interval = secs(situation.installation.schedule_interval);
+    let mut memory = match situation.memories.get(&pair.primary.key) {
+        Some(Recall::Known(memory)) => Some(memory.clone()),
+        Some(Recall::Unknown) => None,
+        None => Some(PairMemory::default()),
+    };
+    if let Some(memory) = &mut memory {
+        match writer(memory, facts.policy, facts.standby.desired_count) {
+            Writer::Ours => {}
+            Writer::NotVisible { until } => {
+                let hold = hold.expect("an own write is awaited");
+                assert_eq!(hold.reason.as_str(), "own_write_not_visible");
+                assert_eq!(hold.until, Some(time(until)));
+                return;
+            }
+            Writer::Foreign { until, noticed } => {
+                let hold = hold.expect("a foreign edit is left alone");
+                let HoldReason::ForeignEdit {
+                    found, noticed_at, ..
+                } = hold.reason
+                else {
+                    panic!("a foreign edit is held for another reason: {hold}");
+                };
+                assert_eq!(
+                    (found, noticed_at),
+                    (facts.counts.standby_desired, time(noticed))
+                );
+                assert_eq!(hold.until, Some(time(until)));
+                return;
+            }
+            Writer::Adopted => *memory = PairMemory::default(),
+        }
+    }
+    let judge = Judge {
+        situation,
+        interval,
+        past: memory.as_ref().map(|it| Past::of(it, interval)),
+        memory,
+        facts,
+    };
+    match (step, hold) {
+        (Some(step), None) => judge.step(step),
+        (None, Some(hold)) => judge.hold(hold),
+        _ => panic!("a pair is in exactly one step or one hold"),
+    }
+}
+
+impl Judge<'_> {
+    fn shortages(&self) -> Vec<i128> {
+        let primary = &self.facts.pair.primary.key;
+        let reports = self
+            .situation
+            .spot_reports
+            .iter()
+            .filter(|(it, _)| it == primary);
+        let reported = reports.map(|(_, time)| time.map_or(0, |time| at(time).min(0)));
+        let remembered = self.past.as_ref().and_then(|it| it.shortage);
+        let all = reported.chain(remembered);
+        all.filter(|it| *it > -900 * SECOND).collect()
+    }
+
+    /// How much has been missing since before the settle time, as far as one may believe.
+    fn settled(&self) -> u32 {
+        let Some(past) = &self.past else { return 0 };
+        let settle = secs(self.facts.policy.settle);
+        let deficit = self.facts.counts.deficit;
+        let believed = past.missing.iter().filter(|(_, since)| -since >= settle);
+        let most = believed.map(|(tasks, _)| (*tasks).min(deficit)).max();
+        let at_once = if settle == 0 { deficit } else { 0 };
+        most.unwrap_or(0).max(at_once).min(self.facts.gone)
+    }
+
+    fn due(&self) -> bool {
+        self.facts
+            .latest_moment(self.interval)
+            .is_some_and(|latest| latest <= 0)
+    }
+
+    /// How far the standby must be raised now.
+    fn reach(&self) -> u32 {
+        if self.due() || !self.shortages().is_empty() {
+            return self.facts.target;
+        }
+        self.settled().max(self.facts.taken).min(self.facts.target)
+    }
+
+    /// The most that was needed within the hold-down, this look included.
+    fn needed_max(&self, past: &Past) -> u32 {
+        let hold_down = secs(self.facts.policy.hold_down);
+        let recent = past.needed.iter().filter(|(_, at)| -at < hold_down);
+        recent
+            .map(|(tasks, _)| *tasks)
+            .max()
+            .unwrap_or(0)
+            .max(self.facts.need)
+    }
+
+    /// When, as far as is known, fewer than the standby's tasks will have been needed for the whole hold-down.
+    fn unneeded_from(&self, past: &Past) -> i128 {
+        let standby = self.facts.counts.standby_desired;
+        let hold_down = secs(self.facts.policy.hold_down);
+        let recent = past
+            .needed
+            .iter()
+            .filter(|(tasks, at)| *tasks >= standby && -at < hold_down);
+        let last = recent
+            .map(|(_, at)| *at)
+            .max()
+            .unwrap_or(past.since)
+            .max(past.since);
+        let last = if self.facts.need >= standby {
+            last.max(0)
+        } else {
+            last
+        };
+        (last + hold_down).min(at(Timestamp::MAX))
+    }
+
+    fn lowered_until(&self) -> Option<i128> {
+        let wrote = self.memory.as_ref()?.wrote?;
+        let lowered = wrote.to < wrote.from && wrote.to == self.facts.counts.standby_desired;
+        let until = (at(wrote.at) + 30 * SECOND).min(at(Timestamp::MAX));
+        (lowered && until > 0).then_some(until)
+    }
+
+    /// How many tasks may go, whichever they are.
+    fn spare(&self) -> u32 {
+        let Counts {
+            desired,
+            ready,
+            standby_ready,
+            standby_desired,
+            ..
+        } = self.facts.counts;
+        if ready >= desired {
+            standby_desired
+        } else {
+            (ready + standby_ready)
+                .saturating_sub(desired)
+                .min(standby_desired)
+        }
+    }
+
+    /// What the standby is to be lowered to, where it is to be lowered now.
+    fn give_back(&self) -> Option<u32> {
+        let past = self.past.as_ref()?;
+        let from = self.facts.counts.standby_desired;
+        let rolls = |it: &Service| {
+            it.deployments.len() > 1 || it.deployments.iter().any(|it| it.in_progress)
+        };
+        let settles = self.lowered_until().is_some()
+            || count(self.facts.standby, |it| it.desired_running) > from;
+        let free = holes(self.situation, self.facts.pair).is_empty()
+            && !rolls(&self.facts.pair.primary)
+            && !rolls(self.facts.standby)
+            && !settles
+            && self.unneeded_from(past) <= 0;
+        let to = self.needed_max(past).max(from - self.spare());
+        (free && self.facts.target < from && to < from).then_some(to)
+    }
+
+    fn step(&self, step: &Step) {
+        let Action::SetDesiredCount { service, from, to } = &step.action;
+        let (from, to) = (*from, *to);
+        assert_eq!(*service, self.facts.standby.key, "only the standby changes");
+        assert_eq!(from, self.facts.standby.desired_count);
+        match &step.reason {
+            StepReason::Cover { counts, evidence } => {
+                assert_eq!(*counts, self.facts.counts);
+                assert!(from < to && to <= self.facts.cap && to <= self.facts.counts.deficit);
+                assert!(to <= self.reach(), "{to} is more than {}", self.reach());
+                if self.situation.orderly {
+                    assert_eq!(to, self.reach(), "it should reach further");
+                }
+                self.evidence(evidence, to);
+            }
+            StepReason::GiveBack {
+                counts,
+                needed_max,
+                hold_down,
+            } => {
+                assert_eq!(*counts, self.facts.counts);
+                assert_eq!(Some(to), self.give_back());
+                let past = self
+                    .past
+                    .as_ref()
+                    .expect("nothing is given back from memory unknown");
+                assert_eq!(*needed_max, self.needed_max(past));
+                assert_eq!(*hold_down, self.facts.policy.hold_down);
+            }
+        }
+    }
+
+    fn evidence(&self, evidence: &Evidence, to: u32) {
+        match evidence {
+            Evidence::SpotShortage { reported_at } => {
+                assert!(
+                    self.shortages().contains(&at(*reported_at)),
+                    "no report at {reported_at}"
+                );
+            }
+            Evidence::DeadlineNear {
+                first_deadline,
+                latest_moment,
+                start_up,
+            } => {
+                assert!(self.due());
+                assert_eq!(Some(*first_deadline), self.facts.first_deadline().map(time));
+                assert_eq!(
+                    Some(*latest_moment),
+                    self.facts.latest_moment(self.interval).map(time)
+                );
+                assert_eq!(start_up.0, self.facts.start_up());
+            }
+            Evidence::SpotTookTasks { tasks } => {
+                assert_eq!(*tasks, self.facts.taken);
+                assert!(to <= *tasks);
+            }
+            Evidence::Persisted { since, settle } => {
+                assert_eq!(*settle, self.facts.policy.settle);
+                assert!(at(*since) + secs(*settle) <= 0, "not yet since {since}");
+                let past = self
+                    .past
+                    .as_ref()
+                    .expect("only what is remembered can have lasted");
+                let claims = past
+                    .missing
+                    .iter()
+                    .any(|it| it.0 >= to && it.1 == at(*since));
+                assert!(claims || at(*since) == 0, "nobody remembers {since}");
+            }
+        }
+    }
+
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one check for each reason, in one list"
+    )]
+    fn hold(&self, hold: &Hold) {
+        let facts = &self.facts;
+        let Counts {
+            desired,
+            ready,
+            deficit,
+            standby_desired,
+            leaving,
+            ..
+        } = facts.counts;
+        if self.situation.orderly {
+            assert!(
+                facts.target <= standby_desired || self.reach() <= standby_desired,
+                "raise: {hold}"
+            );
+        }
+        assert_eq!(self.give_back(), None, "it could be given back: {hold}");
+        let (too_low, too_high) = (
+            facts.target > standby_desired,
+            facts.target < standby_desired,
+        );
+        let past = self.past.as_ref();
+        let mut until = None;
+        let counts = match &hold.reason {
+            HoldReason::AtRest { counts } => {
+                assert_eq!((deficit, standby_desired), (0, 0));
+                counts
+            }
+            HoldReason::Covered { counts } => {
+                assert!(deficit == standby_desired && deficit > 0);
+                counts
+            }
+            HoldReason::AtCap { counts, cap } => {
+                assert!(*cap == facts.cap && standby_desired == *cap && deficit > *cap);
+                counts
+            }
+            HoldReason::WaitingForDeadline {
+                counts,
+                first_deadline,
+                start_up,
+            } => {
+                assert!(too_low && leaving > 0 && facts.gone <= standby_desired);
+                assert_eq!(Some(*first_deadline), facts.first_deadline().map(time));
+                assert_eq!(start_up.0, facts.start_up());
+                until = facts.latest_moment(self.interval);
+                counts
+            }
+            HoldReason::WaitingToSettle { counts, settle } => {
+                assert!(too_low && past.is_some() && facts.gone > standby_desired);
+                assert_eq!(*settle, facts.policy.settle);
+                until = Some(self.settles_at());
+                counts
+            }
+            HoldReason::MemoryUnavailable { counts } => {
+                assert!(past.is_none() && (too_low || too_high));
+                counts
+            }
+            HoldReason::WaitingForHoldDown {
+                counts,
+                needed_max,
+                hold_down,
+            } => {
+                let past = past.expect("a hold-down is remembered");
+                assert!(too_high);
+                assert_eq!(*needed_max, self.needed_max(past));
+                assert_eq!(*hold_down, facts.policy.hold_down);
+                until = Some(self.unneeded_from(past));
+                counts
+            }
+            HoldReason::SnapshotIncomplete { gaps } => {
+                assert!(too_high && !gaps.is_empty());
+                assert_eq!(*gaps, holes(self.situation, facts.pair));
+                &facts.counts
+            }
+            HoldReason::DeploymentRunning { counts, role } => {
+                let service = match role {
+                    Role::Primary => &facts.pair.primary,
+                    Role::Standby => facts.standby,
+                };
+                let newest = service.deployments.first();
+                let rolls = newest.is_none_or(|it| it.in_progress);
+                assert!(too_high && (service.deployments.len() > 1 || rolls));
+                counts
+            }
+            HoldReason::StandbySettling { counts, to_run } => {
+                assert_eq!(*to_run, count(facts.standby, |it| it.desired_running));
+                until = self.lowered_until();
+                assert!(too_high && (until.is_some() || *to_run > standby_desired));
+                counts
+            }
+            HoldReason::NothingToSpare { counts } => {
+                assert!(too_high && ready < desired && self.spare() == 0);
+                counts
+            }
+            HoldReason::OwnWriteNotVisible { .. }
+            | HoldReason::ForeignEdit { .. }
+            | HoldReason::Paused
+            | HoldReason::SettingsUnusable { .. }
+            | HoldReason::PrimaryNotActive { .. }
+            | HoldReason::Daemon { .. }
+            | HoldReason::ForeignController { .. }
+            | HoldReason::StandbyMissing { .. }
+            | HoldReason::StandbyUnread { .. }
+            | HoldReason::StandbyNotActive { .. }
+            | HoldReason::StandbyNotTagged { .. }
+            | HoldReason::StandbyIsPrimary
+            | HoldReason::StandbyShared { .. }
+            | HoldReason::StandbyOnSpot { .. }
+            | HoldReason::TaskDefinitionDiffers { .. }
+            | HoldReason::StandbyScaledByApplicationAutoScaling
+            | HoldReason::NotOptedIn
+            | HoldReason::NotFound
+            | HoldReason::Unread { .. }
+            | HoldReason::StandbyWithoutPrimary { .. } => {
+                panic!("nothing is wrong with the pair: {hold}")
+            }
+        };
+        assert_eq!(*counts, facts.counts);
+        if self.situation.orderly {
+            assert_eq!(hold.until, until.map(time), "{hold}");
+            assert!(until.is_none_or(|it| it > 0), "the reason is over: {hold}");
+        }
+    }
+
+    /// When more than the standby covers will have lasted, or an interrupted task is due if that is earlier.
+    fn settles_at(&self) -> i128 {
+        let past = self.past.as_ref().expect("what lasts is remembered");
+        let standby = self.facts.counts.standby_desired;
+        let oldest = past
+            .missing
+            .iter()
+            .filter(|it| it.0 > standby)
+            .map(|it| it.1)
+            .min();
+        let settled = oldest.unwrap_or(0).min(0) + secs(self.facts.policy.settle);
+        let due = self.facts.latest_moment(self.interval);
+        due.map_or(settled, |due| due.min(settled))
+    }
+}

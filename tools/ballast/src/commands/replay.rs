@@ -228,7 +228,11 @@ mod tests {
 
     #[test]
     fn an_interruption() {
-        check("interrupted.json", INTERRUPTED, expect![[""]]);
+        check("interrupted.json", INTERRUPTED, expect![[r#"
+            interrupted.json
+              trigger  task_interrupted task `0f4c` of `container-demo/web` on FARGATE_SPOT at 2026-03-02T09:10:00Z
+              looks at the pair that `container-demo/web` belongs to
+        "#]]);
     }
 
     #[test]
@@ -241,22 +245,34 @@ mod tests {
         check(
             "schedule.json",
             &envelope("aws.events", "Scheduled Event"),
-            expect![[""]],
+            expect![[r#"
+                schedule.json
+                  trigger  scheduled the schedule at 2026-03-02T09:10:00Z
+                  looks at every service that is opted in
+            "#]],
         );
         check(
             "stranger.json",
             &envelope("aws.s3", "Object Created"),
-            expect![[""]],
+            expect![[r#"
+                stranger.json
+                  trigger  ignored Object Created from aws.s3: not_ours at 2026-03-02T09:10:00Z
+                  looks at nothing (not_ours)
+            "#]],
         );
     }
 
     #[test]
     fn what_cannot_be_used() {
-        check("broken.json", "{", expect![[""]]);
+        check("broken.json", "{", expect![[r#"
+            broken.json: the payload is not JSON; check what invokes this function: EOF while parsing an object at line 1 column 1
+        "#]]);
         check(
             "half.json",
             &INTERRUPTED.replace("taskArn", "task"),
-            expect![[""]],
+            expect![[r#"
+                half.json: event `a1` from `aws.ecs`, `ECS Task State Change`: `detail.taskArn` is absent; the schedule's next look needs no event
+            "#]],
         );
     }
 }

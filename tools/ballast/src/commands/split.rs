@@ -274,7 +274,15 @@ mod tests {
             &["FARGATE=1/1", "FARGATE_SPOT=0/4"],
             10,
             None,
-            expect![[""]],
+            expect![[r#"
+                10 tasks
+                +------------------+------+--------+-------+
+                | CapacityProvider | Base | Weight | Tasks |
+                +==========================================+
+                | FARGATE          | 1    | 1      | 3     |
+                | FARGATE_SPOT     | 0    | 4      | 7     |
+                +------------------+------+--------+-------+
+            "#]],
         );
     }
 
@@ -288,7 +296,16 @@ mod tests {
             ],
             40,
             None,
-            expect![[""]],
+            expect![[r#"
+                40 tasks
+                +------------------+------+--------+-------+
+                | CapacityProvider | Base | Weight | Tasks |
+                +==========================================+
+                | EC2              | 1    | 1      | 9     |
+                | EC2Spot          | 0    | 4      | 31    |
+                | spare            | 0    | 0      | 0     |
+                +------------------+------+--------+-------+
+            "#]],
         );
     }
 
@@ -298,13 +315,24 @@ mod tests {
             &["FARGATE=1/1", "FARGATE_SPOT=0/4"],
             12,
             Some(&[10, 0]),
-            expect![[""]],
+            expect![[r#"
+                12 tasks
+                +------------------+------+--------+--------+-------+
+                | CapacityProvider | Base | Weight | Before | Tasks |
+                +===================================================+
+                | FARGATE          | 1    | 1      | 10     | 10    |
+                | FARGATE_SPOT     | 0    | 4      | 0      | 2     |
+                +------------------+------+--------+--------+-------+
+            "#]],
         );
         check(
             &["FARGATE=1/1", "FARGATE_SPOT=0/4"],
             12,
             Some(&[10]),
-            expect![[""]],
+            expect![[r#"
+                exit 2
+                `--from` has 1 numbers, the strategy has 2 lines: give one number for each line
+            "#]],
         );
     }
 
@@ -322,7 +350,18 @@ mod tests {
             ],
             1,
             None,
-            expect![[""]],
+            expect![[r#"
+                exit 2
+                8 of the strategy's lines cannot be read
+                `FARGATE=1`: give a base and a weight, such as `1/4`
+                `SPOT,weigth=4`: there is no `weigth`, only `capacityProvider`, `base` and `weight`
+                `A=-1/x`: base `-1` is not a whole number from 0 to 100000
+                `A=-1/x`: weight `x` is not a whole number from 0 to 1000
+                `base=1`: give a base and a weight, such as `1/4`
+                `B=1/1,weight=2`: there is no `B`, only `capacityProvider`, `base` and `weight`
+                `A,B`: `capacityProvider` is given twice
+                `c d=0/1`: a capacity provider name holds white space or a control character: "c d"
+            "#]],
         );
     }
 
@@ -332,7 +371,15 @@ mod tests {
             &["FARGATE=1/0", "EC2=5/0", "FARGATE=99999999999/1001"],
             1,
             None,
-            expect![[""]],
+            expect![[r#"
+                exit 2
+                the strategy breaks 5 of ECS's rules
+                `FARGATE` is named 2 times: give each capacity provider one line
+                `FARGATE` has weight 1001: 0 to 1000 is allowed
+                `FARGATE` has base 4294967295: 0 to 100000 is allowed
+                `FARGATE`, `EC2`, `FARGATE` have a base: at most one capacity provider may have one above 0
+                `FARGATE` (Fargate) and `EC2` (other) cannot be in one strategy: it takes capacity providers of one family
+            "#]],
         );
     }
 }

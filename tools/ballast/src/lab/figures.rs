@@ -75,6 +75,18 @@ mod tests {
             warning_to_cover_secs: None,
             interrupted: 7,
         };
-        expect![[""]].assert_eq(&tables(10, with, without, "12 events", Screen::plain()));
+        expect![[r#"
+            Figures
+            +---------------------------------------------+--------------+---------+
+            |                                             | With Ballast | Without |
+            +======================================================================+
+            | lowest running tasks, of 10 desired         | 10           | 3       |
+            | tasks below desired × seconds               | 0            | 7777    |
+            | on-demand task-minutes spent on the standby | 245          | 0       |
+            | seconds from a warning to cover, at most    | 41           | -       |
+            | tasks that Spot took                        | 7            | 7       |
+            +---------------------------------------------+--------------+---------+
+            12 events
+        "#]].assert_eq(&tables(10, with, without, "12 events", Screen::plain()));
     }
 }

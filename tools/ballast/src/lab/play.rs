@@ -140,7 +140,11 @@ fn stage(args: &LabArgs) -> Result<Stage, CliError> {
         .is_none_or(|it| it.serving < it.desired)
     {
         match world.next_event_at() {
-            Some(next) if next <= limit => world.advance_to(next),
+            Some(next) if next <= limit => {
+                world.advance_to(next);
+                // What is sent on the way there is no part of the scenario.
+                drop(world.take_due_events());
+            }
             Some(_) | None => {
                 return Err(CliError::Lab(
                     "the workshop did not reach its steady state".to_owned(),
@@ -148,7 +152,6 @@ fn stage(args: &LabArgs) -> Result<Stage, CliError> {
             }
         }
     }
-    // What was sent on the way there is no part of the scenario.
     world.advance_secs(30);
     drop(world.take_due_events());
     world.begin_accounts();

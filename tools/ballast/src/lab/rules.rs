@@ -191,6 +191,7 @@ mod tests {
         });
         assert_eq!(rules.matching(&event), 1);
         event["detail"]["stopCode"] = json!("UserInitiated");
+        event["detail"]["stoppedReason"] = json!("Task stopped by user");
         assert_eq!(rules.matching(&event), 0);
     }
 

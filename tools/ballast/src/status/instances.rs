@@ -114,7 +114,17 @@ mod tests {
             row("EC2", "i-00000000000000001", 1),
             row("EC2Spot", "i-00000000000000002", 0),
         ];
-        expect![[""]].assert_eq(&table(&rows, Screen::plain()));
-        expect![[""]].assert_eq(&table(&[], Screen::plain()));
+        expect![[r#"
+            Container instances
+            +------------------+---------------------+--------------+--------+
+            | CapacityProvider | InstanceId          | RunningTasks | Status |
+            +================================================================+
+            | EC2              | i-00000000000000001 | 1            | ACTIVE |
+            | EC2Spot          | i-00000000000000002 | 0            | ACTIVE |
+            +------------------+---------------------+--------------+--------+
+        "#]].assert_eq(&table(&rows, Screen::plain()));
+        expect![[r#"
+            Container instances: none; the tasks run on Fargate
+        "#]].assert_eq(&table(&[], Screen::plain()));
     }
 }

@@ -175,6 +175,31 @@ mod tests {
             container_instances: Vec::new(),
             gaps: Vec::new(),
         };
-        expect![[""]].assert_eq(&status.tables(Screen::plain()));
+        expect![[r#"
+            Cluster container-demo at 2026-03-02T09:10:00Z
+            capacity providers: FARGATE, FARGATE_SPOT; default strategy (base/weight): FARGATE 1/1
+
+            Tasks
+            +------------+------------------+---------------+-----------------------------------------------------------------------------------------+------------+
+            | AZ         | CapacityProvider | DesiredStatus | Id                                                                                      | LastStatus |
+            +======================================================================================================================================================+
+            | us-west-2a | FARGATE          | RUNNING       | arn:aws:ecs:us-west-2:111122223333:task/container-demo/00000000000000000000000000000002 | RUNNING    |
+            | us-west-2a | FARGATE_SPOT     | RUNNING       | arn:aws:ecs:us-west-2:111122223333:task/container-demo/00000000000000000000000000000004 | RUNNING    |
+            | us-west-2b | FARGATE_SPOT     | STOPPED       | arn:aws:ecs:us-west-2:111122223333:task/container-demo/00000000000000000000000000000001 | RUNNING    |
+            | us-west-2c | FARGATE_SPOT     | RUNNING       | arn:aws:ecs:us-west-2:111122223333:task/container-demo/00000000000000000000000000000003 | PENDING    |
+            +------------+------------------+---------------+-----------------------------------------------------------------------------------------+------------+
+
+            Tasks by capacity provider
+            +-------------+------------------+---------+----------+---------+
+            | Group       | CapacityProvider | Running | Starting | Leaving |
+            +===============================================================+
+            | service:web | FARGATE          | 1       | 0        | 0       |
+            | service:web | FARGATE_SPOT     | 1       | 1        | 1       |
+            +-------------+------------------+---------+----------+---------+
+
+            Services: none
+
+            Container instances: none; the tasks run on Fargate
+        "#]].assert_eq(&status.tables(Screen::plain()));
     }
 }

@@ -166,6 +166,15 @@ mod tests {
                 &why_passed_over(&PassedOver::NotOptedIn),
             ),
         ];
-        expect![[""]].assert_eq(&table(&rows, Screen::plain()));
+        expect![[r#"
+            Services
+            +---------+---------+-------+----------+---------+---------+-------------+----------------+--------------+-----------------------------------+
+            | Service | Desired | Ready | Starting | Leaving | Deficit | Standby     | StandbyDesired | StandbyReady | Remark                            |
+            +============================================================================================================================================+
+            | web     | 10      | 3     | 1        | 2       | 6       | web-standby | 6              | 5            |                                   |
+            | api     | -       | -     | -        | -       | -       | api-standby | -              | -            | there is no service `api-standby` |
+            | batch   | -       | -     | -        | -       | -       | -           | -              | -            | not opted in                      |
+            +---------+---------+-------+----------+---------+---------+-------------+----------------+--------------+-----------------------------------+
+        "#]].assert_eq(&table(&rows, Screen::plain()));
     }
 }

@@ -94,6 +94,8 @@ pub struct StartUp {
     pub pending: RangeMs,
     /// In ACTIVATING: targets are registered.
     pub activating: RangeMs,
+    /// How many of a thousand tasks never leave PENDING, until they are told to stop.
+    pub stuck_per_mille: u32,
 }
 
 impl Default for StartUp {
@@ -102,6 +104,7 @@ impl Default for StartUp {
             provisioning: RangeMs::new(5_000, 12_000),
             pending: RangeMs::new(9_000, 25_000),
             activating: RangeMs::new(1_000, 5_000),
+            stuck_per_mille: 0,
         }
     }
 }

@@ -159,6 +159,13 @@ impl World {
         let Some(task) = self.state.tasks.get(id) else {
             return;
         };
+        let stuck = self.config.start_up.stuck_per_mille;
+        if task.last_status == TaskStatus::Pending
+            && task.desired_running
+            && self.dice.happens(stuck, "stuck", id, 0)
+        {
+            return;
+        }
         let (range, purpose) = self.time_in(task);
         let millis = self.dice.millis(range, purpose, id, 0);
         let step = task.step;

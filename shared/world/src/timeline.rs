@@ -37,7 +37,8 @@ impl Timeline {
         &self.entries
     }
 
-    pub(crate) fn note(&mut self, at: Timestamp, text: String) {
+    /// Adds a line.
+    pub fn note(&mut self, at: Timestamp, text: String) {
         self.entries.push(Entry { at, text });
         self.last = None;
     }

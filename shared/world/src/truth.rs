@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::policy::{PairPolicy, TAG_STANDBY};
+use model::policy::{PairPolicy, TAG_STANDBY, TAG_STANDBY_OF};
+use model::settings::Setting;
 use model::snapshot::{
-    Deployment, Pair, PassedOver, ProviderShare, Service, ServiceStatus, Snapshot, Standby, Task,
+    Deployment, Pair, PassedOver, PrimaryFault, ProviderShare, Service, ServiceStatus, Snapshot,
+    Standby, Task,
 };
 use model::strategy::{Market, StrategyItem};
 use model::{CapacityProviderName, ClusterName, IdError, Seconds, ServiceKey};
@@ -49,56 +51,84 @@ impl World {
             .collect()
     }
 
-    /// A complete snapshot of these clusters; an empty list means all of them.
+    /// A complete snapshot of these clusters; an empty list means all of them. Services without any of Ballast's tags are left out, as
+    /// in a look at whole clusters.
     ///
     /// # Errors
     /// When a name in the world is not a valid id; the API refuses such names.
     pub fn snapshot(&self, clusters: &[ClusterName]) -> Result<Snapshot, IdError> {
+        let subjects: Vec<(&ServiceKey, &WorldService)> = self
+            .state
+            .services
+            .iter()
+            .filter(|(key, service)| {
+                (clusters.is_empty() || clusters.contains(&key.cluster))
+                    && service.status != "INACTIVE"
+            })
+            .collect();
         let mut pairs = BTreeMap::new();
-        let mut passed_over = BTreeMap::new();
-        let mut standbys = BTreeSet::new();
-        for (key, service) in &self.state.services {
-            let looked_at = clusters.is_empty() || clusters.contains(&key.cluster);
-            if !looked_at || service.status == "INACTIVE" {
-                continue;
-            }
-            let Some(policy) = PairPolicy::from_tags(&service.tags) else {
-                passed_over.insert(key.clone(), PassedOver::NotOptedIn);
-                continue;
-            };
-            let standby_key = service
-                .tags
-                .get(TAG_STANDBY.name)
-                .and_then(|it| it.parse().ok())
-                .map(|it| ServiceKey::new(key.cluster.clone(), it));
-            let standby = match &standby_key {
-                Some(it) => match self.state.services.get(it) {
-                    Some(_) => self
-                        .observed(it)?
-                        .map_or(Standby::Missing, |it| Standby::Present(Box::new(it))),
-                    None => Standby::Missing,
-                },
-                None => Standby::Unknown,
-            };
-            standbys.extend(standby_key);
-            if let Some(primary) = self.observed(key)? {
-                pairs.insert(
-                    key.clone(),
-                    Pair {
-                        primary,
-                        standby,
-                        policy,
-                        gaps: Vec::new(),
-                    },
-                );
+        let mut accounted = BTreeSet::new();
+        for (key, service) in &subjects {
+            if let Some(pair) = self.pair(key, service)? {
+                accounted.insert((*key).clone());
+                accounted.extend(named(key, &service.tags, &TAG_STANDBY));
+                pairs.insert((*key).clone(), pair);
             }
         }
-        passed_over.retain(|key, _| !standbys.contains(key));
+        let passed_over = subjects
+            .into_iter()
+            .filter(|(key, _)| !accounted.contains(*key))
+            .filter_map(|(key, service)| Some((key.clone(), self.lonely_standby(key, service)?)))
+            .collect();
         Ok(Snapshot {
             taken_at: self.now,
             pairs,
             passed_over,
             gaps: Vec::new(),
+        })
+    }
+
+    fn pair(&self, key: &ServiceKey, service: &WorldService) -> Result<Option<Pair>, IdError> {
+        let Some(policy) = PairPolicy::from_tags(&service.tags) else {
+            return Ok(None);
+        };
+        let standby = match named(key, &service.tags, &TAG_STANDBY) {
+            None => Standby::Unknown,
+            Some(standby) => match self.observed(&standby)? {
+                None => Standby::Missing,
+                // The stop timeout is of interest for the primary only.
+                Some(standby) => Standby::Present(Box::new(Service {
+                    stop_timeout: None,
+                    ..standby
+                })),
+            },
+        };
+        Ok(self.observed(key)?.map(|primary| Pair {
+            primary,
+            standby,
+            policy,
+            gaps: Vec::new(),
+        }))
+    }
+
+    /// What is wrong with a service that is opted in as a standby and is in no pair.
+    fn lonely_standby(&self, key: &ServiceKey, service: &WorldService) -> Option<PassedOver> {
+        let text = service.tags.get(TAG_STANDBY_OF.name)?;
+        let fault = match named(key, &service.tags, &TAG_STANDBY_OF) {
+            None => PrimaryFault::UnusableName,
+            Some(primary) => match self.state.services.get(&primary) {
+                None => PrimaryFault::NotFound,
+                Some(primary) => match primary.tags.get(TAG_STANDBY.name) {
+                    None => PrimaryFault::NotOptedIn,
+                    Some(standby) => PrimaryFault::NamesAnother {
+                        standby: standby.chars().take(256).collect(),
+                    },
+                },
+            },
+        };
+        Some(PassedOver::StandbyWithoutPrimary {
+            primary: text.chars().take(256).collect(),
+            fault,
         })
     }
 
@@ -190,6 +220,12 @@ impl World {
             }]),
         }
     }
+}
+
+/// The service in the same cluster that a tag names.
+fn named(key: &ServiceKey, tags: &BTreeMap<String, String>, tag: &Setting) -> Option<ServiceKey> {
+    let name = tags.get(tag.name)?.parse().ok()?;
+    Some(ServiceKey::new(key.cluster.clone(), name))
 }
 
 fn observed_task(task: &WorldTask) -> Result<Task, IdError> {

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 
 use model::ServiceKey;
 use model::snapshot::{Health, TaskStatus};
-use model::strategy::{FARGATE, Market};
+use model::strategy::{FARGATE, Market, StrategyItem};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use world::{Config, Operation, World};
+use world::{Config, Operation, World, line, split};
 
 /// Something that is done to the world.
 #[derive(Debug, Clone)]
@@ -159,8 +159,24 @@ fn books_agree(world: &World, key: &ServiceKey) {
     assert!(account.serving_min <= account.serving);
 }
 
+/// A strategy with at most one base and at least one weight.
+fn strategy() -> impl Strategy<Value = Vec<StrategyItem>> {
+    let weights = prop::collection::vec(0_u32..8, 1..5);
+    (weights, 0_usize..5, 0_u32..6, 1_u32..8).prop_map(|(weights, at, base, weight)| {
+        let mut items: Vec<StrategyItem> = weights
+            .into_iter()
+            .enumerate()
+            .map(|(index, weight)| line(&format!("p{index}"), 0, weight).unwrap())
+            .collect();
+        let at = at % items.len();
+        items[at].base = base;
+        items[0].weight = weight;
+        items
+    })
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_world_keeps_its_books(seed in 0_u64..1_000, deeds in prop::collection::vec(deed(), 1..25)) {
@@ -210,5 +226,26 @@ proptest! {
             (world.timeline().to_string(), events, world.snapshot(&[]).unwrap())
         };
         prop_assert_eq!(play(), play());
+    }
+
+    /// The exact shares are fractions over the sum of weights; the oracle multiplies both sides by it.
+    #[test]
+    fn splits_are_whole_keep_the_base_and_the_quota(items in strategy(), desired in 0_u32..200) {
+        let counts = split(&items, desired);
+        prop_assert_eq!(counts.iter().sum::<u32>(), desired);
+        let base: u32 = items.iter().map(|it| it.base).sum();
+        let weights: u32 = items.iter().map(|it| it.weight).sum();
+        let above = desired.saturating_sub(base);
+        for (item, count) in items.iter().zip(&counts) {
+            prop_assert!(*count >= item.base.min(desired));
+            let own = i64::from(count.saturating_sub(item.base)) * i64::from(weights);
+            let exact = i64::from(item.weight) * i64::from(above);
+            // Greedy by (count + 1) / weight is d'Hondt's rule: never below the rounded down share, and above it by less than
+            // one task for each other line.
+            prop_assert!(own > exact - i64::from(weights), "{items:?} of {desired}: {counts:?}");
+            prop_assert!(own < exact + i64::from(weights) * i64::try_from(items.len()).unwrap(), "{items:?} of {desired}: {counts:?}");
+        }
+        let one_more = split(&items, desired + 1);
+        prop_assert!(counts.iter().zip(&one_more).all(|(before, after)| before <= after));
     }
 }

@@ -335,3 +335,21 @@ fn stopped_tasks_can_be_read_for_an_hour() {
     world.advance_secs(120);
     assert_eq!(world.tasks_of(&key("shop/web")).len(), 0);
 }
+
+#[test]
+fn a_stuck_task_stays_pending_until_it_is_stopped() {
+    let mut config = Config::new(4);
+    config.start_up.stuck_per_mille = 1_000;
+    let mut world = world_with(config, spec(2));
+    world.advance_secs(3_600);
+    assert_eq!(serving(&world), 0);
+    assert_eq!(world.live_tasks(&key("shop/web")).len(), 2);
+    world.set_desired_count(&key("shop/web"), 0).unwrap();
+    world.advance_secs(60);
+    assert!(
+        world
+            .tasks_of(&key("shop/web"))
+            .into_iter()
+            .all(|it| it.stopped_at.is_some())
+    );
+}

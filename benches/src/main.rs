@@ -5,6 +5,7 @@
 
 mod decide;
 mod start_up;
+mod storm;
 
 use std::path::PathBuf;
 
@@ -60,6 +61,7 @@ impl Failure {
 async fn main() -> Result<(), Failure> {
     let Arguments { binaries, runs } = Arguments::parse();
     println!("{}\n", start_up::run(&binaries, runs).await?);
+    println!("{}\n", storm::run(&binaries, runs).await?);
     println!("{}", decide::run(runs)?);
     Ok(())
 }

@@ -135,7 +135,12 @@ async fn start(binary: &Path, face: &Face) -> Result<Start, Failure> {
     }
     match answer {
         InvocationResult::Ok(Value::Object(_)) => {}
-        other => return Err(Failure::Answer(format!("{other:?}"))),
+        result @ (InvocationResult::Ok(_)
+        | InvocationResult::Err(_)
+        | InvocationResult::TimedOut { .. }
+        | InvocationResult::Exited { .. }) => {
+            return Err(Failure::Answer(format!("{result:?}")));
+        }
     }
     Ok(Start {
         first_poll: first_poll.1,

@@ -60,23 +60,24 @@ impl Outside {
 
 /// What the triggers of one invocation come to.
 #[derive(Debug)]
-pub(crate) struct Coalesced {
+pub struct Coalesced {
     /// What to look at; `None` when no trigger asks for a look.
-    pub(crate) scope: Option<Scope>,
+    pub scope: Option<Scope>,
     /// How soon.
-    pub(crate) hints: Hints,
+    pub hints: Hints,
     /// What the record says about the triggers. The age is added when AWS's time is known.
-    pub(crate) triggers: Triggers,
+    pub triggers: Triggers,
     /// The time of the oldest event that was looked into.
-    pub(crate) oldest: Option<Timestamp>,
+    pub oldest: Option<Timestamp>,
     /// For an SQS batch: the messages that cannot be used.
-    pub(crate) batch_item_failures: Option<Vec<BatchItemFailure>>,
+    pub batch_item_failures: Option<Vec<BatchItemFailure>>,
     /// The first malformed event that cannot be handed back to a queue by itself, with the number of them.
-    pub(crate) malformed: Option<(u32, String)>,
+    pub malformed: Option<(u32, String)>,
 }
 
 /// Joins the triggers of one invocation.
-pub(crate) fn coalesce(invocation: &Invocation, home: &Home) -> Coalesced {
+#[must_use]
+pub fn coalesce(invocation: &Invocation, home: &Home) -> Coalesced {
     let mut gathering = Gathering::default();
     for item in &invocation.items {
         gathering.triggers.received += 1;

@@ -27,7 +27,7 @@ mod record;
 mod remember;
 mod round;
 
-pub use coalesce::{Home, SERVICES_PER_LOOK_MAX};
+pub use coalesce::{Coalesced, Home, SERVICES_PER_LOOK_MAX, coalesce};
 pub use controller::{Controller, DECIDE, Decide, Handled, Invoked, ROUNDS_MAX};
 pub use failure::Failure;
 pub use fit::LINE_BYTES_MAX;

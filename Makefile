@@ -37,7 +37,7 @@ test golden demo: export AWS_EC2_METADATA_DISABLED := true
 # Without this a test whose judge is missing says so and is skipped; with it, it fails.
 test: export BALLAST_REQUIRE_JUDGES := 1
 
-.PHONY: help setup build test check demo watch invoke golden clean
+.PHONY: help setup build test check demo bench watch invoke golden clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -90,6 +90,13 @@ watch: $(VENV_READY) ## serve the functions on this computer, for `make invoke` 
 invoke: $(VENV_READY) ## send an event to a function that `make watch` serves: FN=spot-fallback EVENT=events/FILE.json
 	@test -n "$(FN)" && test -n "$(EVENT)" || { echo "usage: make invoke FN=<$(FUNCTIONS)> EVENT=events/FILE.json" >&2; exit 2; }
 	PATH="$(VENV_BIN):$$PATH" cargo lambda invoke "$(FN)" --data-file "$(EVENT)"
+
+# With a target named, so that cargo's `lambda` folder does not meet the one that cargo-lambda writes packages to.
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+
+bench: ## measure start-up, a storm of events and deciding, on what is shipped; prints tables [RUNS=21]
+	cargo build --profile lambda --target $(HOST) --locked --package benches --package spot-fallback --bins
+	$(TARGET_DIR)/$(HOST)/lambda/bench --binaries $(TARGET_DIR)/$(HOST)/lambda --runs $(or $(RUNS),21)
 
 golden: $(VENV_READY) ## rewrite the expected outputs that tests compare with
 	UPDATE_EXPECT=1 cargo test --workspace --locked

@@ -228,11 +228,15 @@ mod tests {
 
     #[test]
     fn an_interruption() {
-        check("interrupted.json", INTERRUPTED, expect![[r#"
+        check(
+            "interrupted.json",
+            INTERRUPTED,
+            expect![[r#"
             interrupted.json
               trigger  task_interrupted task `0f4c` of `container-demo/web` on FARGATE_SPOT at 2026-03-02T09:10:00Z
               looks at the pair that `container-demo/web` belongs to
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -264,9 +268,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used() {
-        check("broken.json", "{", expect![[r#"
+        check(
+            "broken.json",
+            "{",
+            expect![[r#"
             broken.json: the payload is not JSON; check what invokes this function: EOF while parsing an object at line 1 column 1
-        "#]]);
+        "#]],
+        );
         check(
             "half.json",
             &INTERRUPTED.replace("taskArn", "task"),

@@ -87,6 +87,7 @@ mod tests {
             | tasks that Spot took                        | 7            | 7       |
             +---------------------------------------------+--------------+---------+
             12 events
-        "#]].assert_eq(&tables(10, with, without, "12 events", Screen::plain()));
+        "#]]
+        .assert_eq(&tables(10, with, without, "12 events", Screen::plain()));
     }
 }

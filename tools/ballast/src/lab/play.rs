@@ -13,7 +13,7 @@ use world::face::{Face, FaceOptions, serve};
 
 use crate::cli::{LabArgs, LabMode};
 use crate::error::CliError;
-use crate::lab::driver::{Driver, Invoked};
+use crate::lab::driver::Driver;
 use crate::lab::function::{Function, Setup, find_binary};
 use crate::lab::meter::Figures;
 use crate::lab::scenario::{RETURN_SECS_MAX, Script, later};
@@ -86,7 +86,10 @@ pub(crate) async fn play(args: &LabArgs, screen: Screen) -> Result<Played, CliEr
     let desired = desired(&driver);
     let without = without_ballast(args, end).await?;
     let about = show.counts(&driver);
-    show.print(&figures::tables(desired, with, without, &about, screen))?;
+    show.print(&format!(
+        "\n{}",
+        figures::tables(desired, with, without, &about, screen)
+    ))?;
     show.finish()?;
     verdict(args.mode, desired, with, at_rest, screen)?;
     Ok(Played { face, driver })
@@ -113,7 +116,8 @@ impl Played {
             let until = later(self.driver.world().now(), 1);
             self.driver.run_until(until, |_, _| false).await?;
             let invoked = std::mem::take(&mut self.driver.invoked);
-            let told = story.tell(&invoked, screen);
+            let entries = self.driver.world().timeline_mut().take();
+            let told = story.tell(&entries, &invoked, screen);
             if !told.is_empty() {
                 screen.print(&told)?;
             }
@@ -154,6 +158,7 @@ fn stage(args: &LabArgs) -> Result<Stage, CliError> {
     }
     world.advance_secs(30);
     drop(world.take_due_events());
+    drop(world.timeline_mut().take());
     world.begin_accounts();
     let script = args.scenario.write(&mut world, args.minutes);
     Ok(Stage {
@@ -246,7 +251,7 @@ impl Show {
             args.seed,
             args.scenario.about()
         );
-        self.print(&format!("{}\n", self.screen.paint(Tone::Strong, &line)))
+        self.print(&self.screen.paint(Tone::Strong, &line))
     }
 
     fn tables(&self, title: &str, driver: &Driver) -> Result<(), CliError> {
@@ -262,7 +267,7 @@ impl Show {
                 self.screen,
             )
         };
-        self.print(&text)
+        self.print(&format!("\n{text}"))
     }
 
     async fn run_until(&mut self, driver: &mut Driver, until: Timestamp) -> Result<(), CliError> {
@@ -272,7 +277,7 @@ impl Show {
             false
         });
         let ran = run.await;
-        self.tell(&std::mem::take(&mut driver.invoked))?;
+        self.tell(driver)?;
         ran.map(|_| ())
     }
 
@@ -290,15 +295,17 @@ impl Show {
                 && seen.standby_ready == 0
         });
         let ran = run.await;
-        self.tell(&std::mem::take(&mut driver.invoked))?;
+        self.tell(driver)?;
         let came = ran?;
         let until = later(driver.world().now(), REST_SECS);
         self.run_until(driver, until).await?;
         Ok(came)
     }
 
-    fn tell(&mut self, invoked: &[Invoked]) -> Result<(), CliError> {
-        for one in invoked {
+    fn tell(&mut self, driver: &mut Driver) -> Result<(), CliError> {
+        let invoked = std::mem::take(&mut driver.invoked);
+        let entries = driver.world().timeline_mut().take();
+        for one in &invoked {
             self.invocations += 1;
             match &one.answer {
                 Ok(answer) => {
@@ -312,12 +319,14 @@ impl Show {
                 Err(_) => self.failures += 1,
             }
         }
-        let told = self.story.tell(invoked, self.screen);
+        let told = self.story.tell(&entries, &invoked, self.screen);
         if told.is_empty() {
             return Ok(());
         }
-        let title = self.screen.paint(Tone::Strong, "Decisions");
-        self.print(&format!("{title}\n{told}"))
+        let title = self
+            .screen
+            .paint(Tone::Strong, "What happened, and the decisions");
+        self.print(&format!("\n{title}\n{told}"))
     }
 
     /// What the function did for its figures.

@@ -1,75 +1,111 @@
-//! The decisions, as they are told: one line where something changed.
+//! What happened in the world and what was decided about it, in order: one line where something changed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use control::Record;
+use model::Timestamp;
+use world::Entry;
 
 use crate::lab::driver::Invoked;
 use crate::lab::tables::clock;
 use crate::output::{Screen, Tone};
 use crate::record::lines_of;
 
-/// Tells the invocations, and remembers the last hold, so that the same hold minute after minute is told once.
+/// The width of the column that says why.
+const WHY_WIDTH: usize = 20;
+
+/// Tells what happened, and remembers the last hold, so that the same hold minute after minute is told once.
 #[derive(Debug, Default)]
 pub(crate) struct Story {
     last: String,
     silent: u32,
+    silent_until: Option<Timestamp>,
 }
 
 impl Story {
-    /// The invocations since the last call, as lines.
-    pub(crate) fn tell(&mut self, invoked: &[Invoked], screen: Screen) -> String {
+    /// The world's own lines and the invocations since the last call, by time.
+    pub(crate) fn tell(&mut self, world: &[Entry], invoked: &[Invoked], screen: Screen) -> String {
         let mut text = String::new();
+        let mut entries = world.iter().peekable();
         for one in invoked {
-            let (subject, tone, lines) = match &one.answer {
-                Err(error) => (
-                    String::new(),
-                    Tone::Bad,
-                    vec![format!("the function failed: {error}")],
-                ),
-                Ok(answer) => (
-                    kind(&answer.record),
-                    tone(&answer.record),
-                    lines_of(&answer.record),
-                ),
-            };
-            if !subject.is_empty() && subject == self.last {
-                self.silent += 1;
-                continue;
+            while let Some(entry) = entries.next_if(|entry| entry.at <= one.at) {
+                self.tell_entry(entry, &mut text, screen);
             }
-            self.tell_silence(&mut text);
-            self.last = subject;
-            let why = one
-                .answer
-                .as_ref()
-                .map_or_else(|_| String::new(), |answer| triggers(&answer.record));
-            let mut lines = lines.into_iter();
-            let first = lines
-                .next()
-                .unwrap_or_else(|| "nothing was looked at".to_owned());
-            let _ = writeln!(
-                text,
-                "{}  {why:<22}  {}",
-                clock(one.at),
-                screen.paint(tone, &first)
-            );
-            for line in lines {
-                let _ = writeln!(text, "{:>8}  {:<22}  {}", "", "", screen.paint(tone, &line));
-            }
+            self.tell_invoked(one, &mut text, screen);
+        }
+        for entry in entries {
+            self.tell_entry(entry, &mut text, screen);
         }
         self.tell_silence(&mut text);
         text
     }
 
-    fn tell_silence(&mut self, text: &mut String) {
-        if self.silent > 0 {
+    fn tell_entry(&mut self, entry: &Entry, text: &mut String, screen: Screen) {
+        self.tell_silence(text);
+        let line = screen.paint(Tone::Notice, &entry.text);
+        let _ = writeln!(
+            text,
+            "{}  {:<WHY_WIDTH$}  {line}",
+            clock(entry.at),
+            "the world"
+        );
+    }
+
+    fn tell_invoked(&mut self, one: &Invoked, text: &mut String, screen: Screen) {
+        let (subject, why, tone, lines) = match &one.answer {
+            Err(error) => {
+                let line = format!("the function failed: {error}");
+                (String::new(), String::new(), Tone::Bad, vec![line])
+            }
+            Ok(answer) => {
+                let record = &answer.record;
+                (
+                    kind(record),
+                    triggers(record),
+                    tone(record),
+                    lines_of(record),
+                )
+            }
+        };
+        if !subject.is_empty() && subject == self.last {
+            self.silent += 1;
+            self.silent_until = Some(one.at);
+            return;
+        }
+        self.tell_silence(text);
+        self.last = subject;
+        let mut lines = lines.into_iter();
+        let first = lines
+            .next()
+            .unwrap_or_else(|| "nothing was looked at".to_owned());
+        let at = clock(one.at);
+        let _ = writeln!(
+            text,
+            "{at}  {why:<WHY_WIDTH$}  {}",
+            screen.paint(tone, &first)
+        );
+        for line in lines {
             let _ = writeln!(
                 text,
-                "{:>8}  {} more looks with the same result",
-                "", self.silent
+                "{:>8}  {:<WHY_WIDTH$}  {}",
+                "",
+                "",
+                screen.paint(tone, &line)
             );
-            self.silent = 0;
+        }
+    }
+
+    fn tell_silence(&mut self, text: &mut String) {
+        if let Some(until) = self.silent_until.take() {
+            let looks = if self.silent == 1 { "look" } else { "looks" };
+            let count = std::mem::take(&mut self.silent);
+            let _ = writeln!(
+                text,
+                "{}  {:<WHY_WIDTH$}  the same after {count} more {looks}",
+                clock(until),
+                ""
+            );
         }
     }
 }

@@ -122,9 +122,11 @@ mod tests {
             | EC2              | i-00000000000000001 | 1            | ACTIVE |
             | EC2Spot          | i-00000000000000002 | 0            | ACTIVE |
             +------------------+---------------------+--------------+--------+
-        "#]].assert_eq(&table(&rows, Screen::plain()));
+        "#]]
+        .assert_eq(&table(&rows, Screen::plain()));
         expect![[r#"
             Container instances: none; the tasks run on Fargate
-        "#]].assert_eq(&table(&[], Screen::plain()));
+        "#]]
+        .assert_eq(&table(&[], Screen::plain()));
     }
 }

@@ -1,0 +1,211 @@
+//! The lab, from end to end: the real binaries, through the command line, over loopback.
+//!
+//! The functions' binaries are built by `cargo test --workspace` or `make build`, and are found beside `ballast`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// `ballast` with these arguments, without anything of this process's environment that could change what it does.
+fn ballast(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ballast"))
+        .args(arguments)
+        .env_remove("AWS_ENDPOINT_URL")
+        .env_remove("AWS_REGION")
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A file of this test's own.
+fn own_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// Plays a scenario to its good end; returns what it printed and its decision records.
+fn play(scenario: &str, seed: &str, more: &[&str]) -> (String, Vec<Value>) {
+    let records = own_file(&format!("{scenario}-{seed}-{}.jsonl", more.join("")));
+    let mut arguments = vec!["lab", scenario, "--seed", seed, "--minutes", "8"];
+    arguments.extend(["--records", records.to_str().unwrap()]);
+    arguments.extend(more);
+    let output = ballast(&arguments);
+    let (shown, said) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{shown}\n{said}");
+    let lines = std::fs::read_to_string(&records).unwrap();
+    let records = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    (shown, records)
+}
+
+/// The numbers of a row of the table of figures: with Ballast, and without.
+fn figures(shown: &str, row: &str) -> (String, String) {
+    let line = shown
+        .lines()
+        .find(|line| line.contains(row))
+        .unwrap_or_else(|| panic!("no `{row}` in\n{shown}"));
+    let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+    match cells.as_slice() {
+        [_, _, with, without, _] => ((*with).to_owned(), (*without).to_owned()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The rows of the counted tables, in order: group, provider, running.
+fn running(shown: &str, group: &str, provider: &str) -> Vec<String> {
+    let rows = shown
+        .lines()
+        .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+    rows.filter_map(|cells| match cells.as_slice() {
+        [_, of, on, running, _, _, _] if *of == group && *on == provider => {
+            Some((*running).to_owned())
+        }
+        _ => None,
+    })
+    .collect()
+}
+
+/// Every write of the standby's desired count, in order.
+fn writes(records: &[Value]) -> Vec<(u64, u64)> {
+    let steps = records
+        .iter()
+        .filter_map(|record| record.pointer("/plan/steps")?.as_array())
+        .flatten();
+    steps
+        .map(|step| {
+            let number = |name: &str| {
+                step.pointer(&format!("/action/{name}"))
+                    .and_then(Value::as_u64)
+            };
+            (number("from").unwrap(), number("to").unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn the_workshop_never_falls_below_ten_and_the_standby_goes_back_to_0() {
+    let (shown, records) = play("workshop", "1", &[]);
+    assert_eq!(
+        running(&shown, "service:web", "FARGATE"),
+        ["3", "3", "3"],
+        "before, during and after\n{shown}"
+    );
+    assert_eq!(
+        running(&shown, "service:web", "FARGATE_SPOT"),
+        ["7", "7"],
+        "before and after\n{shown}"
+    );
+    assert_eq!(
+        running(&shown, "service:web-standby", "FARGATE"),
+        ["7"],
+        "during\n{shown}"
+    );
+    assert_eq!(
+        figures(&shown, "lowest running tasks"),
+        ("10".to_owned(), "3".to_owned())
+    );
+    assert_eq!(figures(&shown, "tasks below desired").0, "0");
+    assert_ne!(figures(&shown, "tasks below desired").1, "0");
+    assert_eq!(
+        figures(&shown, "tasks that Spot took"),
+        ("7".to_owned(), "7".to_owned())
+    );
+    assert_eq!(writes(&records), [(0, 7), (7, 0)]);
+    // The seven interruptions came through the rules and the queue.
+    let interrupted: u64 = records
+        .iter()
+        .filter_map(|record| record.pointer("/triggers/kinds/task_interrupted")?.as_u64())
+        .sum();
+    assert!(
+        interrupted >= 7,
+        "{interrupted} interruptions reached the function"
+    );
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story_and_another_seed_another() {
+    let (one, _) = play("workshop", "7", &[]);
+    let (same, _) = play("workshop", "7", &["--mode", "act"]);
+    let (other, _) = play("workshop", "8", &[]);
+    assert_eq!(one, same);
+    assert_ne!(one, other);
+}
+
+#[test]
+fn neither_a_flapping_market_nor_lost_events_bring_it_below_ten() {
+    for scenario in ["drought-flap", "lossy"] {
+        let (shown, _) = play(scenario, "3", &[]);
+        assert_eq!(
+            figures(&shown, "lowest running tasks").0,
+            "10",
+            "{scenario}\n{shown}"
+        );
+    }
+}
+
+#[test]
+fn in_mode_observe_nothing_is_written_and_the_service_suffers() {
+    let (shown, records) = play("workshop", "1", &["--mode", "observe"]);
+    let (with, without) = figures(&shown, "tasks below desired");
+    assert_eq!(
+        (
+            with.as_str(),
+            figures(&shown, "lowest running tasks").0.as_str()
+        ),
+        (without.as_str(), "3")
+    );
+    assert!(!writes(&records).is_empty(), "it planned");
+    let results = records
+        .iter()
+        .filter_map(|record| record.get("outcomes")?.as_array())
+        .flatten();
+    for outcome in results {
+        assert_eq!(outcome.get("result").unwrap(), "not_written");
+    }
+    assert!(running(&shown, "service:web-standby", "FARGATE").is_empty());
+}
+
+#[test]
+fn without_the_functions_binaries_it_says_how_to_build_them() {
+    let folder = own_file("no-binaries");
+    std::fs::create_dir_all(&folder).unwrap();
+    let output = ballast(&["lab", "--binaries", folder.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("make build") && said.contains("spot-fallback"),
+        "{said}"
+    );
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_function_that_does_not_start_is_shown_with_its_last_words() {
+    let folder = own_file("broken-binaries");
+    std::fs::create_dir_all(&folder).unwrap();
+    let script = folder.join("spot-fallback");
+    std::fs::write(&script, "#!/bin/sh\necho 'the disk is full' >&2\nexit 3\n").unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let output = ballast(&["lab", "--binaries", folder.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("did not start") && said.contains("the disk is full"),
+        "{said}"
+    );
+}

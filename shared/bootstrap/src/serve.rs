@@ -1,5 +1,6 @@
 //! The runtime around a controller.
 
+use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,8 +25,13 @@ pub type Build = fn(&'static str, &Settings, Clients) -> Controller;
 /// What is kept of an invocation's time for its record, its metrics and its answer.
 const ANSWER_RESERVE: Duration = Duration::from_millis(500);
 
-/// The time to count with where the runtime gives no deadline, as local tools may.
+/// The time to count with where the runtime gives no deadline that can be meant, as local tools may.
 const TIME_WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The longest that an invocation may take. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+///
+/// A deadline that is longer ago was never one of this invocation: `cargo lambda watch` gives ten minutes after 1970.
+const INVOCATION_MAX: Duration = Duration::from_secs(900);
 
 /// What the Lambda runtime reads from the environment and cannot do without.
 const REQUIRED: [&str; 4] = [
@@ -36,7 +42,7 @@ const REQUIRED: [&str; 4] = [
 ];
 
 /// The process was not started by Lambda, nor by something that acts like it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this is an AWS Lambda function and was not started as one: {} not set; start it with `cargo lambda watch` or `ballast lab`",
     missing.join(", ")
@@ -46,10 +52,24 @@ pub struct NotStarted {
     pub missing: Vec<&'static str>,
 }
 
+impl fmt::Debug for NotStarted {
+    /// As `Display`: this is what a shell shows of an error that `main` returns.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Why an invocation failed, as Lambda shows it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
 pub struct InvocationError(#[from] pub Failure);
+
+impl fmt::Debug for InvocationError {
+    /// The error's name and its message: the runtime logs failed invocations so.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.as_str(), self.0)
+    }
+}
 
 impl From<InvocationError> for Diagnostic {
     fn from(InvocationError(failure): InvocationError) -> Self {
@@ -154,10 +174,6 @@ impl Function {
         if let Err(error) = told {
             tracing::error!(%error, "the record could not be written");
         }
-        if let Some(failure) = &handled.failure {
-            let request_id = handled.record.request_id.as_deref();
-            tracing::error!(error_type = failure.as_str(), request_id, "{failure}");
-        }
     }
 }
 
@@ -177,10 +193,10 @@ fn account_of(arn: &str) -> Option<AccountId> {
 
 /// How long until the record must be ready. Lambda gives its deadline by the host's clock.
 fn time_left(context: &Context, now: SystemTime) -> Duration {
-    let left = if context.deadline == 0 {
-        TIME_WITHOUT_DEADLINE
-    } else {
-        context.deadline().duration_since(now).unwrap_or_default()
+    let left = match context.deadline().duration_since(now) {
+        Ok(left) => left,
+        Err(ago) if ago.duration() > INVOCATION_MAX => TIME_WITHOUT_DEADLINE,
+        Err(_) => Duration::ZERO,
     };
     left.saturating_sub(ANSWER_RESERVE)
 }
@@ -220,7 +236,10 @@ mod tests {
         };
         check(1_000_030_000, 29_500);
         check(1_000_000_100, 0);
-        check(900_000_000, 0);
+        check(999_999_000, 0);
+        check(999_100_000, 0);
+        check(999_099_999, 29_500);
+        check(600_000, 29_500);
         check(0, 29_500);
     }
 

@@ -121,17 +121,18 @@ pub(crate) fn unreadable(operation: &str, resource: &str, detail: &str) -> Gap {
     }
 }
 
-/// The gap of one line of `failures[]`.
+/// The gap of one line of `failures[]`: `what` failed, and belongs to `resource`.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Failure.html>
 pub(crate) fn of_failure(
     operation: &str,
     resource: &str,
+    what: &str,
     failure: &aws_sdk_ecs::types::Failure,
 ) -> Gap {
     let reason = failure.reason().unwrap_or("no reason given");
     let detail = match failure.detail() {
-        Some(detail) => format!("{reason}: {detail}"),
-        None => reason.to_owned(),
+        Some(detail) => format!("{what}: {reason}: {detail}"),
+        None => format!("{what}: {reason}"),
     };
     Gap {
         operation: operation.to_owned(),

@@ -101,7 +101,8 @@ async fn describe_providers(
             for failure in page.failures() {
                 let text = failure.arn().unwrap_or_default();
                 if let Ok(name) = CapacityProviderName::from_arn_or_name(text) {
-                    let gap = of_failure(operation, &format!("{cluster}/{name}"), failure);
+                    let what = format!("capacity provider `{name}`");
+                    let gap = of_failure(operation, cluster.as_str(), &what, failure);
                     found.insert(name, Found::Market(Err(gap)));
                 }
             }
@@ -120,10 +121,12 @@ async fn describe_providers(
     };
     for name in batch {
         found.entry((*name).clone()).or_insert_with(|| {
-            let detail = "the answer has neither the provider nor a failure for it";
+            let detail = format!(
+                "capacity provider `{name}`: the answer has neither it nor a failure for it"
+            );
             let gap = rest
                 .clone()
-                .unwrap_or_else(|| unreadable(operation, &format!("{cluster}/{name}"), detail));
+                .unwrap_or_else(|| unreadable(operation, cluster.as_str(), &detail));
             Found::Market(Err(gap))
         });
     }

@@ -120,7 +120,13 @@ async fn read_batch(
         let read = if failure.reason() == Some(MISSING) {
             Read::NotFound
         } else {
-            Read::Unread(of_failure(DESCRIBE_SERVICES, &key.to_string(), failure))
+            let what = format!("service `{}`", key.service);
+            Read::Unread(of_failure(
+                DESCRIBE_SERVICES,
+                &key.to_string(),
+                &what,
+                failure,
+            ))
         };
         reads.insert((*key).clone(), read);
     }

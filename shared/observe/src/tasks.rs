@@ -252,13 +252,14 @@ fn keep_answer(
             continue;
         }
         for key in concerned(listed, keys) {
-            tasks.leave_gap(&key, of_failure(DESCRIBE_TASKS, arn, failure));
+            let (about, what) = (key.to_string(), format!("task `{arn}`"));
+            tasks.leave_gap(&key, of_failure(DESCRIBE_TASKS, &about, &what, failure));
         }
     }
     for (arn, listed) in open {
-        let detail = "the answer has neither the task nor a failure for it";
+        let detail = format!("task `{arn}`: the answer has neither it nor a failure for it");
         for key in concerned(listed, keys) {
-            tasks.leave_gap(&key, unreadable(DESCRIBE_TASKS, arn, detail));
+            tasks.leave_gap(&key, unreadable(DESCRIBE_TASKS, &key.to_string(), &detail));
         }
     }
 }

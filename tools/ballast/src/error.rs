@@ -23,6 +23,9 @@ pub(crate) enum CliError {
     /// Event files cannot be read or hold unusable events; each line is one fault.
     #[error("{} of {files} event files cannot be used", .faults.len())]
     Events { files: usize, faults: Vec<String> },
+    /// Plans that the function would end in an error; the failures were shown with them.
+    #[error("the function would fail for {0} of the event files")]
+    Plans(usize),
     /// A call failed; the text is one line.
     #[error("{0}")]
     Call(model::snapshot::Gap),
@@ -65,7 +68,8 @@ impl CliError {
             | Self::Events { .. } => 2,
             // What a shell reports for a process that SIGINT ended.
             Self::Interrupted => 130,
-            Self::Call(_)
+            Self::Plans(_)
+            | Self::Call(_)
             | Self::Blind(_)
             | Self::Io { .. }
             | Self::Output(_)
@@ -93,6 +97,7 @@ impl CliError {
             | Self::Lab(_)
             | Self::NotKept(_)
             | Self::Interrupted
+            | Self::Plans(_)
             | Self::Call(_)
             | Self::Blind(_)
             | Self::Io { .. }

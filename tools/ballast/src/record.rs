@@ -1,17 +1,8 @@
 //! A decision record, as lines for people.
 
 use control::Record;
-use serde_json::Value;
 
 /// The steps with what became of them, the holds, what could not be observed and what failed: one line each.
-pub(crate) fn lines(record: &Value) -> Vec<String> {
-    match serde_json::from_value::<Record>(record.clone()) {
-        Ok(record) => lines_of(&record),
-        Err(error) => vec![format!("the decision record cannot be read: {error}")],
-    }
-}
-
-/// The same, of a record that was read already.
 pub(crate) fn lines_of(record: &Record) -> Vec<String> {
     let mut lines = Vec::new();
     for (index, step) in record.plan.steps.iter().enumerate() {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use calls::Deadline;
-use control::Invoked;
+use control::{Invoked, Record};
 use model::trigger::{Trigger, TriggerKind};
 use serde::Serialize;
 use serde_json::Value;
@@ -15,6 +15,7 @@ use crate::error::{CliError, one_line};
 use crate::lab::function::FUNCTION;
 use crate::output::{Screen, Tone};
 use crate::progress::spinner;
+use crate::record::lines_of;
 
 /// How long one event may take, as the function's timeout has it.
 const EVENT_SECS_MAX: u64 = 30;
@@ -26,7 +27,7 @@ struct Replayed {
     triggers: Vec<Read>,
     /// The decision record of an invocation with this file, in mode observe.
     #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<Value>,
+    record: Option<Record>,
 }
 
 #[derive(Debug, Serialize)]
@@ -53,7 +54,7 @@ pub(crate) async fn run(args: &ReplayArgs, screen: &Screen) -> Result<(), CliErr
     if args.plan || args.endpoint.endpoint_url.is_some() {
         let waiting = spinner("looking");
         for (payload, one) in payloads.iter().zip(&mut replayed) {
-            one.record = Some(plan(args, payload).await?);
+            one.record = Some(plan(args, payload).await);
         }
         waiting.finish_and_clear();
     }
@@ -65,7 +66,11 @@ pub(crate) async fn run(args: &ReplayArgs, screen: &Screen) -> Result<(), CliErr
         }
         Output::Json => screen.print_json(&replayed)?,
     }
-    if faults.is_empty() {
+    let records = replayed.iter().filter_map(|one| one.record.as_ref());
+    let failed = records.filter(|record| !record.failures.is_empty()).count();
+    if faults.is_empty() && failed > 0 {
+        Err(CliError::Plans(failed))
+    } else if faults.is_empty() {
         Ok(())
     } else {
         Err(CliError::Events {
@@ -121,7 +126,7 @@ fn looks_at(kind: &TriggerKind) -> String {
 }
 
 /// What a function would do with this payload: the controller itself, in mode observe, with an empty memory of its own.
-async fn plan(args: &ReplayArgs, payload: &Value) -> Result<Value, CliError> {
+async fn plan(args: &ReplayArgs, payload: &Value) -> Record {
     let aws = Aws::connect(&args.endpoint).await;
     let invoked = Invoked {
         request_id: None,
@@ -130,7 +135,7 @@ async fn plan(args: &ReplayArgs, payload: &Value) -> Result<Value, CliError> {
         deadline: Deadline::after(Duration::from_secs(EVENT_SECS_MAX)),
     };
     let handled = aws.controller(FUNCTION).handle(payload, &invoked).await;
-    Ok(serde_json::to_value(&handled.record)?)
+    handled.record
 }
 
 fn text(one: &Replayed, screen: Screen) -> String {
@@ -140,11 +145,7 @@ fn text(one: &Replayed, screen: Screen) -> String {
         lines.push(format!("  looks at {}", read.looks_at));
     }
     if let Some(record) = &one.record {
-        lines.extend(
-            crate::record::lines(record)
-                .into_iter()
-                .map(|line| format!("  {line}")),
-        );
+        lines.extend(lines_of(record).into_iter().map(|line| format!("  {line}")));
     }
     lines.join("\n")
 }

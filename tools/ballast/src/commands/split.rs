@@ -1,7 +1,5 @@
 //! `ballast split`: where a strategy puts the tasks.
 
-use std::num::IntErrorKind;
-
 use model::strategy::StrategyItem;
 use placement::strategy::{self, BASE_DEFAULT, WEIGHT_DEFAULT};
 use serde::Serialize;
@@ -183,20 +181,15 @@ impl<'a> Fields<'a> {
         } else {
             strategy::WEIGHT_MAX
         };
-        let number = match text.parse::<u32>() {
-            Ok(number) => number,
-            // Too large to be held is too large to be allowed: the rule's own message follows from the largest number.
-            Err(error) if *error.kind() == IntErrorKind::PosOverflow => u32::MAX,
-            Err(_) => {
-                let text = text.to_owned();
-                self.faults.push(ItemFault::BadNumber {
-                    line,
-                    key,
-                    text,
-                    max,
-                });
-                return;
-            }
+        let Ok(number) = text.parse::<u32>() else {
+            let text = text.to_owned();
+            self.faults.push(ItemFault::BadNumber {
+                line,
+                key,
+                text,
+                max,
+            });
+            return;
         };
         let field = if key == "base" {
             &mut self.base
@@ -368,7 +361,7 @@ mod tests {
     #[test]
     fn every_broken_rule_is_named() {
         check(
-            &["FARGATE=1/0", "EC2=5/0", "FARGATE=99999999999/1001"],
+            &["FARGATE=1/0", "EC2=5/0", "FARGATE=200000/1001"],
             1,
             None,
             expect![[r#"
@@ -376,7 +369,7 @@ mod tests {
                 the strategy breaks 5 of ECS's rules
                 `FARGATE` is named 2 times: give each capacity provider one line
                 `FARGATE` has weight 1001: 0 to 1000 is allowed
-                `FARGATE` has base 4294967295: 0 to 100000 is allowed
+                `FARGATE` has base 200000: 0 to 100000 is allowed
                 `FARGATE`, `EC2`, `FARGATE` have a base: at most one capacity provider may have one above 0
                 `FARGATE` (Fargate) and `EC2` (other) cannot be in one strategy: it takes capacity providers of one family
             "#]],

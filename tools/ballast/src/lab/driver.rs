@@ -15,7 +15,7 @@ use crate::lab::meter::{Figures, Meter, Seen};
 use crate::lab::rules::{Message, Queue, Rules, batch_payload, failed_ids, schedule_payload};
 
 /// The schedule of `infra/template.yaml`, in seconds.
-const SCHEDULE_INTERVAL_SECS: i64 = 60;
+pub(crate) const SCHEDULE_INTERVAL_SECS: i64 = 60;
 
 /// One invocation of the function.
 #[derive(Debug)]

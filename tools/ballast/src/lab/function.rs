@@ -22,9 +22,9 @@ pub(crate) const FUNCTION: &str = "spot-fallback";
 /// How long the process may take until it asks for its first event, of this host's time.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// How long one invocation may take, of this host's time; `infra/template.yaml` has it so.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 /// The memory of the function in `infra/template.yaml`, in MiB. It is only told to the process.
-const MEMORY_MIB: u32 = 256;
+pub(crate) const MEMORY_MIB: u32 = 256;
 /// How many of the process's last lines are kept, for when it fails.
 const LINES_KEPT: usize = 40;
 

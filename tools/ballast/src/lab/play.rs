@@ -251,7 +251,10 @@ impl Show {
             args.seed,
             args.scenario.about()
         );
-        self.print(&self.screen.paint(Tone::Strong, &line))
+        let heading = self.screen.paint(Tone::Strong, &line);
+        self.print(&format!(
+            "{heading}\ncluster container-demo; service web, 10 tasks at FARGATE 1/1, FARGATE_SPOT 0/4; standby web-standby on FARGATE"
+        ))
     }
 
     fn tables(&self, title: &str, driver: &Driver) -> Result<(), CliError> {

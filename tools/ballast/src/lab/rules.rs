@@ -176,6 +176,7 @@ pub(crate) fn failed_ids(answer: &Value) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::{driver, function};
 
     fn at(secs: i64) -> Timestamp {
         Timestamp::from_second(secs).unwrap()
@@ -193,6 +194,31 @@ mod tests {
         event["detail"]["stopCode"] = json!("UserInitiated");
         event["detail"]["stoppedReason"] = json!("Task stopped by user");
         assert_eq!(rules.matching(&event), 0);
+    }
+
+    /// What this file, the driver and the function's process take from the template is what the template says.
+    #[test]
+    fn the_numbers_are_those_of_the_template() {
+        let template = include_str!("../../../../infra/template.yaml");
+        for line in [
+            format!("VisibilityTimeout: {VISIBILITY_TIMEOUT_SECS}"),
+            format!("maxReceiveCount: {RECEIVES_MAX}"),
+            format!("BatchSize: {BATCH_SIZE}"),
+            format!("MaximumBatchingWindowInSeconds: {BATCHING_WINDOW_SECS}"),
+            format!("MemorySize: {}", function::MEMORY_MIB),
+            format!("Timeout: {}", function::TIMEOUT.as_secs()),
+            format!(
+                "ScheduleExpression: rate({} minute)",
+                driver::SCHEDULE_INTERVAL_SECS / 60
+            ),
+            format!(
+                "BALLAST_SCHEDULE_INTERVAL_SECS: \"{}\"",
+                driver::SCHEDULE_INTERVAL_SECS
+            ),
+        ] {
+            let found = template.lines().any(|it| it.trim() == line);
+            assert!(found, "the template has no line `{line}`");
+        }
     }
 
     #[test]

@@ -1,0 +1,158 @@
+//! `status` and `replay` against a world on loopback: what they show, and that they write nothing.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::process::Output;
+
+use expect_test::expect;
+use model::ServiceKey;
+use model::strategy::FARGATE_SPOT;
+use tokio::process::Command;
+use world::face::{Face, FaceOptions, serve};
+use world::{Config, World};
+
+/// The workshop in its steady state, behind HTTP.
+async fn workshop() -> (Face, ServiceKey) {
+    let mut world = World::new(Config::new(1));
+    let (web, _) = world.add_workshop().unwrap();
+    world.advance_secs(120);
+    (serve(world, FaceOptions::default()).await.unwrap(), web)
+}
+
+async fn ballast(face: &Face, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ballast"))
+        .args(arguments)
+        .envs(face.environment())
+        .output()
+        .await
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+const EVENT: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../events/aws.ecs--ecs-task-state-change--spot-interruption.json"
+);
+
+#[tokio::test]
+async fn the_workshops_tables() {
+    let (face, _) = workshop().await;
+    let output = ballast(&face, &["status", "--cluster", "container-demo"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    expect![[r#"
+        Cluster container-demo at 2026-03-02T09:02:00Z
+        capacity providers: FARGATE, FARGATE_SPOT; default strategy (base/weight): FARGATE 1/1, FARGATE_SPOT 0/4
+
+        Tasks
+        +------------+------------------+---------------+-----------------------------------------------------------------------------------------+------------+
+        | AZ         | CapacityProvider | DesiredStatus | Id                                                                                      | LastStatus |
+        +======================================================================================================================================================+
+        | us-west-2a | FARGATE          | RUNNING       | arn:aws:ecs:us-west-2:111122223333:task/container-demo/b215b4e62c8f681517d2a71b975bc009 | RUNNING    |
+        | us-west-2a | FARGATE          | RUNNING       | arn:aws:ecs:us-west-2:111122223333:task/container-demo/b95ff3f4c87a5b795ab87ada4472db68 | RUNNING    |
+        | us-west-2b | FARGATE          | RUNNING       | arn:aws:ecs:us-west-2:111122223333:task/container-demo/39fd82ca695eb44fc082f9f231aee47b | RUNNING    |
+        | us-west-2a | FARGATE_SPOT     | RUNNING       | arn:aws:ecs:us-west-2:111122223333:task/container-demo/468d9c53a8a67847e310b649648f35ba | RUNNING    |
+        | us-west-2a | FARGATE_SPOT     | RUNNING       | arn:aws:ecs:us-west-2:111122223333:task/container-demo/723ee788dc0924e950ded6bce0d8a4f1 | RUNNING    |
+        | us-west-2b | FARGATE_SPOT     | RUNNING       | arn:aws:ecs:us-west-2:111122223333:task/container-demo/6e4ac130b4472814074ffe58a9d48cde | RUNNING    |
+        | us-west-2b | FARGATE_SPOT     | RUNNING       | arn:aws:ecs:us-west-2:111122223333:task/container-demo/80a1b49c8544d5cb78875d58ce0a16ef | RUNNING    |
+        | us-west-2c | FARGATE_SPOT     | RUNNING       | arn:aws:ecs:us-west-2:111122223333:task/container-demo/1dc660bee83f886221341c62512f37e3 | RUNNING    |
+        | us-west-2c | FARGATE_SPOT     | RUNNING       | arn:aws:ecs:us-west-2:111122223333:task/container-demo/a2658d9ec0e588f52c087b41f0f96e7f | RUNNING    |
+        | us-west-2c | FARGATE_SPOT     | RUNNING       | arn:aws:ecs:us-west-2:111122223333:task/container-demo/d8a58a31b12d5c1f45b9349492eb61f6 | RUNNING    |
+        +------------+------------------+---------------+-----------------------------------------------------------------------------------------+------------+
+
+        Tasks by capacity provider
+        +-------------+------------------+---------+----------+---------+
+        | Group       | CapacityProvider | Running | Starting | Leaving |
+        +===============================================================+
+        | service:web | FARGATE          | 3       | 0        | 0       |
+        | service:web | FARGATE_SPOT     | 7       | 0        | 0       |
+        +-------------+------------------+---------+----------+---------+
+
+        Services
+        +---------+---------+-------+----------+---------+---------+-------------+----------------+--------------+--------+
+        | Service | Desired | Ready | Starting | Leaving | Deficit | Standby     | StandbyDesired | StandbyReady | Remark |
+        +=================================================================================================================+
+        | web     | 10      | 10    | 0        | 0       | 0       | web-standby | 0              | 0            |        |
+        +---------+---------+-------+----------+---------+---------+-------------+----------------+--------------+--------+
+
+        Container instances: none; the tasks run on Fargate
+    "#]].assert_eq(&text(&output.stdout));
+}
+
+#[tokio::test]
+async fn the_same_as_json() {
+    let (face, _) = workshop().await;
+    let arguments = ["status", "--cluster", "container-demo", "--output", "json"];
+    let output = ballast(&face, &arguments).await;
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let tasks = status.get("tasks").unwrap().as_array().unwrap();
+    let on_spot = tasks
+        .iter()
+        .filter(|task| task.get("CapacityProvider").unwrap() == FARGATE_SPOT);
+    assert_eq!((tasks.len(), on_spot.count()), (10, 7));
+    assert_eq!(status.pointer("/services/0/counts/ready").unwrap(), 10);
+    assert_eq!(
+        status.pointer("/container_instances").unwrap(),
+        &serde_json::json!([])
+    );
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_there() {
+    let (face, _) = workshop().await;
+    let output = ballast(&face, &["status", "--cluster", "container-dem0"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    expect![[r#"
+        ballast: `ecs:DescribeClusters` for `container-dem0`: not_found (there is no such cluster in this account and Region: MISSING)
+    "#]].assert_eq(&text(&output.stderr));
+}
+
+#[tokio::test]
+async fn a_replayed_event_is_planned_and_nothing_is_written() {
+    let (face, web) = workshop().await;
+    face.with_world(|world| {
+        world.set_capacity_everywhere(FARGATE_SPOT, world.now(), 0);
+        world.advance_secs(200);
+    });
+    let output = ballast(&face, &["replay", EVENT, "--endpoint-url", &face.url()]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    let plan: Vec<&str> = shown.lines().skip(1).map(str::trim).collect();
+    expect![[r#"
+          trigger  task_interrupted task `f51b13db856bc829f8bffe11d41f3f6a` of `container-demo/web` on FARGATE_SPOT at 2026-03-14T09:26:53Z
+          looks at the pair that `container-demo/web` belongs to
+          step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 7, because Spot took 7 tasks that are still missing (desired 10, ready 3, starting 0, leaving 0, deficit 7; standby 0, of which ready 0): not written: the mode is `observe`"#]].assert_eq(&plan.join("\n"));
+    let (writes, desired) = face.with_world(|world| {
+        let standby = ServiceKey::new(web.cluster.clone(), "web-standby".parse().unwrap());
+        let writes = world.calls().contains_key(&world::Operation::UpdateService);
+        (
+            writes,
+            world.state().services.get(&standby).unwrap().desired_count,
+        )
+    });
+    assert_eq!((writes, desired), (false, 0));
+}
+
+#[tokio::test]
+async fn a_world_that_refuses_is_named_with_the_call() {
+    let (face, _) = workshop().await;
+    face.with_world(|world| {
+        let rule =
+            world::FaultRule::always(world::Operation::ListServices, world::Fault::AccessDenied);
+        world.config_mut().faults.rules.push(rule);
+    });
+    let event = EVENT.replace(
+        "aws.ecs--ecs-task-state-change--spot-interruption",
+        "aws.events--scheduled-event--bare",
+    );
+    let output = ballast(&face, &["replay", &event, "--plan"]).await;
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    let shown = text(&output.stdout);
+    assert!(
+        shown.contains("ecs:ListServices") && shown.contains("access_denied"),
+        "{shown}"
+    );
+    assert!(text(&output.stderr).contains("would fail for 1"));
+}

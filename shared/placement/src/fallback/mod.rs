@@ -27,7 +27,10 @@ pub mod raise;
 pub mod refusal;
 pub mod start_up;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use model::ServiceKey;
 use model::memory::{PairMemory, Recall, Write};
 use model::plan::{Action, Counts, Hold, HoldReason, Step, StepReason};
 use model::policy::{Installation, PairPolicy};
@@ -41,6 +44,8 @@ use crate::Verdict;
 pub struct Look<'a> {
     /// The whole snapshot: providers, other pairs, gaps that concern more than one pair.
     pub snapshot: &'a Snapshot,
+    /// Which primaries name which standby: [`primaries_by_standby`] of the snapshot.
+    pub primaries: &'a BTreeMap<ServiceKey, Vec<ServiceKey>>,
     /// The pair.
     pub pair: &'a Pair,
     /// What the installation adds.
@@ -51,6 +56,19 @@ pub struct Look<'a> {
     pub hints: &'a Hints,
     /// AWS's own time.
     pub now: Timestamp,
+}
+
+/// Which primaries name which standby, in the order of their keys.
+#[must_use]
+pub fn primaries_by_standby(snapshot: &Snapshot) -> BTreeMap<ServiceKey, Vec<ServiceKey>> {
+    let mut primaries: BTreeMap<ServiceKey, Vec<ServiceKey>> = BTreeMap::new();
+    for (primary, pair) in &snapshot.pairs {
+        if let Ok(policy) = &pair.policy {
+            let standby = ServiceKey::new(primary.cluster.clone(), policy.standby.clone());
+            primaries.entry(standby).or_default().push(primary.clone());
+        }
+    }
+    primaries
 }
 
 /// A pair that may be touched, with its numbers.

@@ -84,25 +84,13 @@ fn belongs(look: &Look<'_>, standby: &Service) -> Result<(), HoldReason> {
             found: found.map(|text| text.chars().take(256).collect()),
         });
     }
-    let primaries: Vec<_> = look
-        .snapshot
-        .pairs
-        .values()
-        .filter(|other| names(other, standby))
-        .map(|other| other.primary.key.clone())
-        .collect();
-    if primaries.len() > 1 {
-        return Err(HoldReason::StandbyShared { primaries });
+    let primaries = look.primaries.get(&standby.key);
+    if let Some(primaries) = primaries.filter(|primaries| primaries.len() > 1) {
+        return Err(HoldReason::StandbyShared {
+            primaries: primaries.clone(),
+        });
     }
     Ok(())
-}
-
-fn names(pair: &Pair, standby: &Service) -> bool {
-    pair.primary.key.cluster == standby.key.cluster
-        && pair
-            .policy
-            .as_ref()
-            .is_ok_and(|policy| policy.standby == standby.key.service)
 }
 
 /// The standby would run the same thing, on other capacity, and nobody else sets its count.

@@ -262,8 +262,11 @@ fn deployments() -> impl Strategy<Value = Vec<bool>> {
 
 fn pair() -> impl Strategy<Value = Pair> {
     let counts = (0_u32..7, 0_u32..7, 0_u32..6, 0_u32..6);
+    // Some looks find nothing but ready tasks and tasks that got their warning a moment ago.
+    let leaving = weighted(0.5, (1_u32..4, 0_i64..60));
+    let odd_tasks = prop_oneof![1 => Just(0_usize..1), 2 => Just(0_usize..6)];
     let services = (
-        vec(task_parts(), 0..6),
+        odd_tasks.prop_flat_map(|size| vec(task_parts(), size)),
         vec(task_parts(), 0..3),
         deployments(),
         deployments(),
@@ -278,10 +281,11 @@ fn pair() -> impl Strategy<Value = Pair> {
     );
     let about = (
         tags(),
-        0_u32..80,
+        0_u32..48,
         weighted(0.15, select(vec!["ecs:DescribeTasks", "ecs:ListTasks"])),
     );
-    (counts, services, about).prop_map(|(counts, services, (tags, broken, hole))| {
+    let parts = (counts, leaving, services, about);
+    parts.prop_map(|(counts, leaving, services, (tags, broken, hole))| {
         let (desired, standby_desired, ready, standby_ready) = counts;
         let (tasks, standby_tasks, rolls, standby_rolls, stop_timeout) = services;
         let fill = |service: &mut Service, ready: u32, tasks: &[TaskParts], rolls: &[bool]| {
@@ -296,6 +300,7 @@ fn pair() -> impl Strategy<Value = Pair> {
         };
         let mut pair = Scene::desired(desired)
             .primary(|it| fill(it, ready, &tasks, &rolls))
+            .leaving(leaving)
             .on_standby(|it| {
                 it.desired_count = standby_desired;
                 fill(it, standby_ready, &standby_tasks, &standby_rolls);
@@ -313,6 +318,17 @@ fn pair() -> impl Strategy<Value = Pair> {
             .collect();
         pair
     })
+}
+
+impl Scene {
+    /// Tasks that were told a moment ago and started fast.
+    fn leaving(self, leaving: Option<(u32, i64)>) -> Self {
+        let Some((tasks, told_secs_ago)) = leaving else {
+            return self;
+        };
+        self.ready_started_in(1, 12)
+            .interrupted(tasks, told_secs_ago)
+    }
 }
 
 /// Gives a pair its own names.
@@ -366,7 +382,7 @@ pub(crate) fn situation() -> impl Strategy<Value = Situation> {
         reports(),
         shared_gap,
         select(vec![60_i64, 60, 90, 300]),
-        0_u32..30,
+        0_u32..20,
     );
     (vec(pair(), 1..4), recalls, rest).prop_map(move |(pairs, recalls, rest)| {
         let (reports, shared_gap, interval, shared_standby) = rest;

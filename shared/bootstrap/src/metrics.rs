@@ -132,3 +132,88 @@ fn record_ms(metric: Metric, ms: u64) {
     // An `f64` holds 32 bits exactly; 49 days are long enough.
     histogram!(metric.name).record(f64::from(u32::try_from(ms).unwrap_or(u32::MAX)));
 }
+
+#[cfg(test)]
+mod tests {
+    use control::{Failure, Record};
+    use model::policy::Mode;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// One test: a process has one recorder.
+    #[test]
+    fn metrics_come_from_the_record_with_bounded_dimensions() {
+        let metrics = Metrics::start("spot-fallback").unwrap();
+        assert!(Metrics::start("spot-fallback").is_err());
+        let mut record = Record::new("spot-fallback", Mode::Act, Some("id-1".to_owned()));
+        record.triggers.kinds.insert("scheduled".to_owned(), 1);
+        record.triggers.is_sweep = true;
+        record.triggers.oldest_event_age_secs = Some(3);
+        record.plan.steps_by_reason.insert("cover".to_owned(), 2);
+        record.outcomes_by_result.insert("done".to_owned(), 2);
+        record.durations_ms.total = 120;
+        record.snapshot = Some(control::Look {
+            taken_at: "2026-03-02T09:00:00Z".parse().unwrap(),
+            digest: String::new(),
+            pairs: 2,
+            passed_over: 0,
+            gaps: 0,
+        });
+        let mut handled = Handled {
+            record,
+            failure: None,
+        };
+        let values = written(&metrics, &handled);
+        assert_eq!(
+            values,
+            [
+                "EventAgeMs=[3000.0]",
+                "EventsReceived{type=scheduled}=1",
+                "InvocationMs=[120.0]",
+                "Outcomes{result=done}=2",
+                "PlanSteps{reason=cover}=2",
+                "SweepCompleted=1"
+            ]
+        );
+
+        // A failed sweep is no heartbeat, and what was written is not written again.
+        handled.failure = Some(Failure::LookIncomplete {
+            count: 1,
+            first: "x".to_owned(),
+        });
+        let values = written(&metrics, &handled);
+        assert!(values.contains(&"Failures{type=LookIncomplete}=1".to_owned()));
+        assert!(!values.iter().any(|it| it.starts_with("SweepCompleted")));
+        assert!(values.contains(&"PlanSteps{reason=cover}=2".to_owned()));
+    }
+
+    /// What was written: each metric with its dimension and its value.
+    fn written(metrics: &Metrics, handled: &Handled) -> Vec<String> {
+        let mut out = Vec::new();
+        metrics.write(handled, &mut out).unwrap();
+        let mut values = Vec::new();
+        for line in String::from_utf8(out).unwrap().lines() {
+            let document: Value = serde_json::from_str(line).unwrap();
+            let directive = &document["_aws"]["CloudWatchMetrics"][0];
+            assert_eq!(directive["Namespace"], NAMESPACE);
+            assert_eq!(document["function"], "spot-fallback");
+            assert_eq!(document["request_id"], "id-1");
+            let dimensions = directive["Dimensions"][0].as_array().unwrap();
+            assert_eq!(dimensions[0], DIMENSION_FUNCTION);
+            assert!(dimensions.len() <= 2);
+            for metric in directive["Metrics"].as_array().unwrap() {
+                let name = metric["Name"].as_str().unwrap();
+                let row = METRICS.iter().find(|it| it.name == name).unwrap();
+                let dimension = dimensions.get(1).and_then(Value::as_str);
+                assert_eq!(dimension, row.dimension, "{name}");
+                let label = dimension
+                    .map(|it| format!("{{{it}={}}}", document[it].as_str().unwrap()))
+                    .unwrap_or_default();
+                values.push(format!("{name}{label}={}", document[name]));
+            }
+        }
+        values.sort();
+        values
+    }
+}

@@ -253,3 +253,118 @@ fn chain(error: &dyn Error) -> String {
 fn count(counts: &mut BTreeMap<String, u32>, name: &str) {
     *counts.entry(name.to_owned()).or_default() += 1;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn placement_failure(service: usize, cluster: &str, time: &str) -> Value {
+        json!({
+            "source": "aws.ecs",
+            "detail-type": "ECS Service Action",
+            "id": format!("{service:08}"),
+            "time": time,
+            "resources": [format!("arn:aws:ecs:us-west-2:111122223333:service/{cluster}/web-{service}")],
+            "detail": {
+                "eventType": "ERROR",
+                "eventName": "SERVICE_TASK_PLACEMENT_FAILURE",
+                "clusterArn": format!("arn:aws:ecs:us-west-2:111122223333:cluster/{cluster}"),
+                "reason": "RESOURCE:FARGATE",
+            }
+        })
+    }
+
+    fn coalesced(events: &[Value], home: &Home) -> Coalesced {
+        let records: Vec<Value> = events
+            .iter()
+            .map(|event| json!({"messageId": "m", "eventSource": "aws:sqs", "body": event.to_string()}))
+            .collect();
+        coalesce(&trigger::parse(&json!({ "Records": records })), home)
+    }
+
+    #[test]
+    fn the_order_and_the_number_of_deliveries_do_not_matter() {
+        let events: Vec<Value> = (0..10)
+            .map(|n| placement_failure(n % 3, "demo", &format!("2026-03-02T09:00:{n:02}Z")))
+            .collect();
+        let mut twice_backwards = events.clone();
+        twice_backwards.extend(events.clone());
+        twice_backwards.reverse();
+        let home = Home::default();
+        let (once, again) = (
+            coalesced(&events, &home),
+            coalesced(&twice_backwards, &home),
+        );
+        assert_eq!(once.scope, again.scope);
+        assert_eq!(once.hints, again.hints);
+        assert_eq!(once.oldest, again.oldest);
+        assert_eq!(once.triggers.services, again.triggers.services);
+
+        // One hint for each service, with its latest time.
+        let times: Vec<String> = once
+            .hints
+            .placement_failures
+            .iter()
+            .map(|(time, failure)| format!("{} {}", failure.service, time.unwrap()))
+            .collect();
+        assert_eq!(
+            times,
+            [
+                "demo/web-0 2026-03-02T09:00:09Z",
+                "demo/web-1 2026-03-02T09:00:07Z",
+                "demo/web-2 2026-03-02T09:00:08Z"
+            ]
+        );
+        assert_eq!(once.oldest, Some("2026-03-02T09:00:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn more_services_than_one_look_names_are_looked_at_by_cluster() {
+        let home = Home::default();
+        let events = |count: usize| -> Vec<Value> {
+            (0..count)
+                .map(|n| placement_failure(n, ["a", "b"][n % 2], "2026-03-02T09:00:00Z"))
+                .collect()
+        };
+        let few = coalesced(&events(SERVICES_PER_LOOK_MAX), &home);
+        assert!(
+            matches!(&few.scope, Some(Scope::Services(keys)) if keys.len() == SERVICES_PER_LOOK_MAX)
+        );
+        let many = coalesced(&events(SERVICES_PER_LOOK_MAX + 1), &home);
+        let clusters = ["a", "b"].map(|it| it.parse().unwrap()).to_vec();
+        assert_eq!(many.scope, Some(Scope::Clusters(clusters)));
+        assert!(!many.triggers.is_sweep);
+        assert_eq!(many.triggers.services.len(), SERVICES_SHOWN_MAX);
+        assert_eq!(many.triggers.services_count, SERVICES_PER_LOOK_MAX + 1);
+    }
+
+    #[test]
+    fn a_schedule_beside_other_events_is_one_look_at_everything() {
+        let schedule = json!({"source": "aws.events", "detail-type": "Scheduled Event"});
+        let home = Home {
+            clusters: vec!["demo".parse().unwrap()],
+            ..Home::default()
+        };
+        let events = [
+            placement_failure(1, "demo", "2026-03-02T09:00:00Z"),
+            schedule,
+            placement_failure(1, "elsewhere", "2026-03-02T09:00:00Z"),
+        ];
+        let both = coalesced(&events, &home);
+        assert_eq!(both.scope, Some(Scope::Clusters(home.clusters.clone())));
+        assert!(both.triggers.is_sweep);
+        assert_eq!(both.hints.placement_failures.len(), 1, "the hint is kept");
+        assert_eq!(both.triggers.ignored.get("other_cluster"), Some(&1));
+        let services: BTreeSet<String> = both
+            .triggers
+            .services
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(services, BTreeSet::from(["demo/web-1".to_owned()]));
+    }
+}

@@ -2,7 +2,8 @@
 //!
 //! Guaranteed: a step is carried out only after the audit let it pass and, where the pair's memory could be read, after the ledger
 //! took the memory that announces it. Of several invocations that read the same memory, one announces its step; the others look
-//! again.
+//! again. One that reads an announcement leaves the pair alone until it is carried out, taken back or too old. So no two invocations
+//! carry out the same step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -12,12 +13,13 @@ use calls::Deadline;
 use ledger::{LedgerError, Recalled, Version};
 use model::memory::{PairMemory, Recall};
 use model::outcome::{Outcome, OutcomeResult};
-use model::plan::{Action, Hold, Plan, Step};
+use model::plan::{Action, Hold, HoldReason, Plan, Step};
 use model::policy::Mode;
 use model::snapshot::{Gap, GapCause, PassedOver, Scope, Snapshot};
 use model::trigger::Hints;
-use model::{ServiceKey, Timestamp};
+use model::{Seconds, ServiceKey, Timestamp};
 use observe::Blind;
+use placement::Decision;
 use placement::audit::audit;
 use tokio::time::Instant;
 
@@ -27,6 +29,10 @@ use crate::remember::{Writing, remember_all};
 
 /// What is kept of the time for confirming in the ledger what was done.
 const CONFIRM_RESERVE: Duration = Duration::from_secs(1);
+
+/// How long an announced step that nobody confirmed counts as under way: the timeout of the function, after which the invocation that
+/// announced it cannot act any more.
+const UNDER_WAY: Seconds = Seconds(30);
 
 /// What one round came to.
 #[derive(Debug, Default)]
@@ -89,16 +95,22 @@ impl Controller {
     ) -> Round {
         // A look may take two thirds of the time that is left: raising on an incomplete look beats not raising.
         let look_by = deadline.with_reserve(deadline.remaining() / 3);
-        let looking = self.observer.look(scope, look_by);
+        // On the heap, as below: the futures of SDK calls are large.
+        let looking = Box::pin(self.observer.look(scope, look_by));
         let snapshot = match timed(&mut durations.observe, looking).await {
             Ok(snapshot) => snapshot,
             Err(blind) => return Round::blind(blind),
         };
-        let recalled = timed(&mut durations.recall, self.recall(&snapshot, deadline)).await;
+        let recalled = timed(
+            &mut durations.recall,
+            Box::pin(self.recall(&snapshot, deadline)),
+        )
+        .await;
         let started = Instant::now();
         let memories = known_or_not(&recalled);
         let now = snapshot.taken_at;
-        let decision = (self.decide)(&snapshot, &self.installation, &memories, hints, now);
+        let mut decision = (self.decide)(&snapshot, &self.installation, &memories, hints, now);
+        let kept = leave_under_way(&mut decision.plan, &recalled, now);
         let refused = violations(&audit(
             &decision.plan,
             &snapshot,
@@ -108,7 +120,7 @@ impl Controller {
         ));
         durations.decide += millis(started);
 
-        let writings = self.writings(&decision.plan, &refused, decision.memories, &recalled);
+        let writings = self.writings(&decision, &refused, &kept, &recalled);
         let announced = timed(
             &mut durations.remember,
             self.announce(writings, now, deadline),
@@ -139,9 +151,9 @@ impl Controller {
         round.holds = holds;
         round.holds.retain(|it| !round.again.contains(&it.subject));
         let acting = self.carry_out(&mut round, steps, &refused, &recalled, &announced, deadline);
-        timed(&mut durations.act, acting).await;
-        let confirming = self.confirm(&mut round, announced, now, deadline);
-        timed(&mut durations.remember, confirming).await;
+        timed(&mut durations.act, Box::pin(acting)).await;
+        let settling = self.settle(&mut round, &recalled, announced, now, deadline);
+        timed(&mut durations.remember, Box::pin(settling)).await;
         round
     }
 
@@ -157,12 +169,13 @@ impl Controller {
     /// carried out, the memory must not say that one was.
     fn writings(
         &self,
-        plan: &Plan,
+        decision: &Decision,
         refused: &BTreeMap<usize, String>,
-        memories: BTreeMap<ServiceKey, PairMemory>,
+        kept: &BTreeSet<ServiceKey>,
         recalled: &Recalled,
     ) -> Vec<Writing> {
-        let carried_out: BTreeMap<&ServiceKey, bool> = plan
+        let mut carried_out: BTreeMap<&ServiceKey, bool> = decision
+            .plan
             .steps
             .iter()
             .enumerate()
@@ -171,18 +184,20 @@ impl Controller {
                 (&step.subject, writes)
             })
             .collect();
+        carried_out.extend(kept.iter().map(|key| (key, false)));
         let mut writings = Vec::new();
-        for (key, mut memory) in memories {
-            let Some((before, version)) = recalled.known.get(&key) else {
+        for (key, memory) in &decision.memories {
+            let Some((before, version)) = recalled.known.get(key) else {
                 continue;
             };
-            let writes = carried_out.get(&key).copied();
+            let mut memory = memory.clone();
+            let writes = carried_out.get(key).copied();
             if writes == Some(false) {
                 memory.wrote.clone_from(&before.wrote);
             }
             if writes == Some(true) || memory != *before {
                 writings.push(Writing {
-                    key,
+                    key: key.clone(),
                     memory,
                     expected: *version,
                 });
@@ -271,40 +286,44 @@ impl Controller {
         }
     }
 
-    /// Notes in the ledger that what was announced is so.
-    async fn confirm(
+    /// Notes in the ledger that what was announced is so, and takes back what certainly is not. What may be so stays announced.
+    async fn settle(
         &self,
         round: &mut Round,
+        recalled: &Recalled,
         mut announced: Announced,
         now: Timestamp,
         deadline: Deadline,
     ) {
         let mut writings = Vec::new();
+        let mut confirmations = BTreeSet::new();
         for outcome in &round.outcomes {
-            let is_so = matches!(
-                outcome.result,
-                OutcomeResult::Done | OutcomeResult::AlreadySo
-            );
             let key = &outcome.step.subject;
-            let Some((mut memory, expected)) = announced.written.remove(key).filter(|_| is_so)
-            else {
+            let Some((mut memory, expected)) = announced.written.remove(key) else {
                 continue;
             };
-            if let Some(wrote) = &mut memory.wrote {
-                wrote.confirmed = true;
+            let announcement = memory.wrote;
+            match is_applied(&outcome.result) {
+                Some(true) => {
+                    confirmations.insert(key.clone());
+                    if let Some(wrote) = &mut memory.wrote {
+                        wrote.confirmed = true;
+                    }
+                }
+                Some(false) => memory.wrote = recalled.known.get(key).and_then(|it| it.0.wrote),
+                None => continue,
             }
-            writings.push(Writing {
-                key: key.clone(),
-                memory,
-                expected,
-            });
+            if memory.wrote != announcement {
+                writings.push(Writing {
+                    key: key.clone(),
+                    memory,
+                    expected,
+                });
+            }
         }
-        for answer in remember_all(&self.ledger, writings, now, deadline)
-            .await
-            .into_values()
-        {
+        for (key, answer) in remember_all(&self.ledger, writings, now, deadline).await {
             match answer {
-                Ok(_version) => round.ledger.confirmed += 1,
+                Ok(_version) => round.ledger.confirmed += usize::from(confirmations.contains(&key)),
                 // Another invocation has seen the announced write and gone on from it: its memory is newer.
                 Err(LedgerError::Conflict { .. }) => round.ledger.conflicts += 1,
                 Err(LedgerError::Unavailable(gap)) => {
@@ -312,6 +331,57 @@ impl Controller {
                 }
             }
         }
+    }
+}
+
+/// Leaves steps of pairs for which another invocation announced a step a moment ago that is not seen yet: it is about to be carried
+/// out. Such a step becomes a hold; the pairs are returned.
+fn leave_under_way(plan: &mut Plan, recalled: &Recalled, now: Timestamp) -> BTreeSet<ServiceKey> {
+    let mut kept = BTreeSet::new();
+    let steps = std::mem::take(&mut plan.steps);
+    for step in steps {
+        let Action::SetDesiredCount { from, .. } = &step.action;
+        let announced = recalled
+            .known
+            .get(&step.subject)
+            .and_then(|(memory, _)| memory.wrote)
+            .filter(|wrote| !wrote.confirmed && wrote.from == *from);
+        match announced.map(|wrote| (wrote, UNDER_WAY.after(wrote.at))) {
+            Some((wrote, until)) if now < until => {
+                kept.insert(step.subject.clone());
+                plan.holds.push(Hold {
+                    subject: step.subject,
+                    reason: HoldReason::OwnWriteNotVisible {
+                        found: *from,
+                        wrote: wrote.to,
+                    },
+                    until: Some(until),
+                });
+            }
+            Some(_) | None => plan.steps.push(step),
+        }
+    }
+    kept
+}
+
+/// Whether a step's write took effect; `None` where that is not certain.
+const fn is_applied(result: &OutcomeResult) -> Option<bool> {
+    match result {
+        OutcomeResult::Done | OutcomeResult::AlreadySo => Some(true),
+        OutcomeResult::NotWritten
+        | OutcomeResult::PreconditionFailed { .. }
+        | OutcomeResult::Refused { .. }
+        | OutcomeResult::OutOfTime => Some(false),
+        OutcomeResult::Failed { cause, .. } => match cause {
+            GapCause::AccessDenied => Some(false),
+            // The last attempt's error does not tell what became of the attempts before it.
+            GapCause::Throttled
+            | GapCause::NotFound
+            | GapCause::BudgetSpent
+            | GapCause::OutOfTime
+            | GapCause::Unreachable
+            | GapCause::Other => None,
+        },
     }
 }
 

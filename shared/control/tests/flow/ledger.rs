@@ -1,0 +1,137 @@
+//! What happens without the ledger.
+
+use std::sync::Arc;
+
+use ::ledger::{DynamoDbLedger, Ledger};
+use model::outcome::OutcomeResult;
+use model::policy::Mode;
+use model::snapshot::GapCause;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use world::{Fault, FaultRule, Operation};
+
+use crate::stage::{Stage, dynamodb, in_drought, interruption, schedule};
+
+/// A DynamoDB in which there is no table: every request gets this answer.
+async fn without_table() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut request = vec![0; 65_536];
+            // The requests of these tests fit into one read or two; the answer is the same for any.
+            if socket.read(&mut request).await.is_err() {
+                continue;
+            }
+            let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"Requested resource not found"}"#;
+            let answer = format!(
+                "HTTP/1.1 400 Bad Request\r\ncontent-type: application/x-amz-json-1.0\r\n\
+                 content-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = socket.write_all(answer.as_bytes()).await;
+        }
+    });
+    url
+}
+
+async fn lost(stage: &mut Stage) {
+    let url = without_table().await;
+    let client = dynamodb(&url);
+    stage.ledger = Arc::new(Ledger::DynamoDb(DynamoDbLedger::new(
+        client,
+        "no-such-table",
+    )));
+}
+
+#[tokio::test]
+async fn without_its_table_evident_shortage_is_covered_and_the_invocation_fails() {
+    let mut stage = in_drought().await;
+    lost(&mut stage).await;
+    let handled = stage.handle(Mode::Act, &interruption()).await;
+    let failure = handled.failure.unwrap();
+    assert_eq!(failure.as_str(), "LedgerUnavailable");
+    assert!(
+        failure.to_string().contains("ResourceNotFoundException"),
+        "{failure}"
+    );
+    let gap = &handled.record.gaps[0];
+    assert_eq!(gap.cause, GapCause::NotFound);
+    assert!(gap.operation.starts_with("dynamodb:"), "{gap}");
+    assert_eq!(handled.record.outcomes[0].result, OutcomeResult::Done);
+    assert_eq!(stage.desired(&stage.standby), 7);
+}
+
+#[tokio::test]
+async fn without_its_table_nothing_is_given_back() {
+    let mut stage = in_drought().await;
+    stage.handle(Mode::Act, &interruption()).await;
+    assert_eq!(stage.desired(&stage.standby), 7);
+    stage.face.with_world(|world| {
+        let now = world.now();
+        world.set_capacity_everywhere("FARGATE_SPOT", now, 100);
+    });
+    lost(&mut stage).await;
+    for _ in 0..20 {
+        stage.face.with_world(|world| world.advance_secs(60));
+        let handled = stage.handle(Mode::Act, &schedule()).await;
+        assert_eq!(handled.failure.unwrap().as_str(), "LedgerUnavailable");
+        assert_eq!(handled.record.plan.steps, []);
+    }
+    assert_eq!(stage.desired(&stage.standby), 7);
+}
+
+#[tokio::test]
+async fn with_its_ledger_everything_is_given_back_and_then_rests() {
+    let stage = in_drought().await;
+    stage.handle(Mode::Act, &interruption()).await;
+    stage.face.with_world(|world| {
+        let now = world.now();
+        world.set_capacity_everywhere("FARGATE_SPOT", now, 100);
+    });
+    for _ in 0..30 {
+        stage.face.with_world(|world| world.advance_secs(60));
+        // Each time a fresh process: what is needed is in the ledger.
+        let handled = stage.handle(Mode::Act, &schedule()).await;
+        assert_eq!(handled.failure, None);
+        let serving = stage.face.with_world(|world| {
+            let serving = |key| world.account(key).unwrap().serving;
+            serving(&stage.primary) + serving(&stage.standby)
+        });
+        assert!(serving >= 10, "{serving} tasks serve");
+    }
+    assert_eq!(stage.desired(&stage.standby), 0);
+    let last = stage.handle(Mode::Act, &schedule()).await;
+    assert_eq!(last.record.plan.steps, []);
+    assert!(last.record.plan.holds_by_reason.contains_key("at_rest"));
+}
+
+#[tokio::test]
+async fn a_write_that_certainly_failed_is_tried_again_at_once() {
+    let stage = in_drought().await;
+    let fault = FaultRule::times(Operation::UpdateService, Fault::AccessDenied, 1);
+    stage.fault(fault);
+    let handled = stage.handle(Mode::Act, &interruption()).await;
+    assert_eq!(handled.failure.unwrap().as_str(), "StepFailed");
+    let handled = stage.handle(Mode::Act, &interruption()).await;
+    assert_eq!(handled.failure, None);
+    assert_eq!(handled.record.outcomes[0].result, OutcomeResult::Done);
+}
+
+#[tokio::test]
+async fn a_write_that_may_be_under_way_is_waited_for_and_then_tried_again() {
+    let stage = in_drought().await;
+    // The SDK attempts three times.
+    let fault = FaultRule::times(Operation::UpdateService, Fault::Throttle, 3);
+    stage.fault(fault);
+    let handled = stage.handle(Mode::Act, &interruption()).await;
+    assert_eq!(handled.failure.unwrap().as_str(), "StepFailed");
+    let handled = stage.handle(Mode::Act, &interruption()).await;
+    assert_eq!(handled.failure, None);
+    let holds = &handled.record.plan.holds_by_reason;
+    assert_eq!(holds.get("own_write_not_visible"), Some(&1), "{holds:?}");
+    stage.face.with_world(|world| world.advance_secs(30));
+    let handled = stage.handle(Mode::Act, &schedule()).await;
+    assert_eq!(handled.failure, None);
+    assert_eq!(handled.record.outcomes[0].result, OutcomeResult::Done);
+}

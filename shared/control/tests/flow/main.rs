@@ -1,0 +1,17 @@
+//! The whole flow against a world, over HTTP, with the real SDK.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where its scenario is not what it says"
+)]
+
+mod audit;
+mod bad_input;
+mod batches;
+mod events;
+mod ledger;
+mod races;
+mod record;
+mod stage;

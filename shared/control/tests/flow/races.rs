@@ -1,0 +1,99 @@
+//! Several invocations at once.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use model::outcome::OutcomeResult;
+use model::policy::Mode;
+
+use crate::stage::{Stage, in_drought, interruption, invoked, schedule};
+
+fn acted(all: &[control::Handled]) -> usize {
+    all.iter()
+        .flat_map(|it| &it.record.outcomes)
+        .filter(|it| it.result == OutcomeResult::Done)
+        .count()
+}
+
+/// One of them acts, none fails, and the state is as after one alone.
+fn check(stage: &Stage, all: &[control::Handled]) {
+    for handled in all {
+        assert_eq!(handled.failure, None);
+    }
+    assert_eq!(acted(all), 1, "{all:#?}");
+    assert_eq!(stage.updates(), 1);
+    assert_eq!(stage.desired(&stage.standby), 7);
+}
+
+/// Polls a future so many times. `None`: it is not done yet.
+async fn poll_times<F: Future + Unpin>(future: &mut F, times: usize) -> Option<F::Output> {
+    let mut left = times;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        Pin::new(&mut *future).poll(context).map(Some)
+    })
+    .await
+}
+
+/// The first invocation is stopped at each of its waits in turn, while the second runs from its begin to its end.
+#[tokio::test]
+async fn wherever_one_invocation_waits_while_another_runs_one_of_them_acts() {
+    let (event, sweep, invoked) = (interruption(), schedule(), invoked());
+    for times in 0..1_000 {
+        let stage = in_drought().await;
+        let (a, b) = (stage.controller(Mode::Act), stage.controller(Mode::Act));
+        let mut first = Box::pin(a.handle(&event, &invoked));
+        let early = poll_times(&mut first, times).await;
+        let is_over = early.is_some();
+        let second = b.handle(&sweep, &invoked).await;
+        let first = match early {
+            Some(handled) => handled,
+            None => first.await,
+        };
+        check(&stage, &[first, second]);
+        if is_over {
+            assert!(times > 10, "it waited only {times} times");
+            return;
+        }
+    }
+    panic!("the first invocation did not end");
+}
+
+#[tokio::test]
+async fn of_two_interleaved_invocations_one_acts() {
+    let stage = in_drought().await;
+    let (a, b) = (stage.controller(Mode::Act), stage.controller(Mode::Act));
+    let (event, sweep, invoked) = (interruption(), schedule(), invoked());
+    let (a, b) = tokio::join!(a.handle(&event, &invoked), b.handle(&sweep, &invoked));
+    check(&stage, &[a, b]);
+}
+
+#[tokio::test]
+async fn of_three_interleaved_invocations_one_acts() {
+    let stage = in_drought().await;
+    let controllers = [0, 1, 2].map(|_| stage.controller(Mode::Act));
+    let (event, sweep, invoked) = (interruption(), schedule(), invoked());
+    let [a, b, c] = &controllers;
+    let (a, b, c) = tokio::join!(
+        a.handle(&event, &invoked),
+        b.handle(&event, &invoked),
+        c.handle(&sweep, &invoked)
+    );
+    check(&stage, &[a, b, c]);
+}
+
+#[tokio::test]
+async fn invocations_of_one_controller_do_not_disturb_each_other() {
+    let stage = in_drought().await;
+    let controller = stage.controller(Mode::Act);
+    let (event, invoked) = (interruption(), invoked());
+    let (a, b) = tokio::join!(
+        controller.handle(&event, &invoked),
+        controller.handle(&event, &invoked)
+    );
+    check(&stage, &[a, b]);
+}

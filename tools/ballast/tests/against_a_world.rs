@@ -6,7 +6,7 @@ use std::process::Output;
 
 use expect_test::expect;
 use model::ServiceKey;
-use model::strategy::FARGATE_SPOT;
+use model::strategy::{FARGATE_SPOT, StrategyItem};
 use tokio::process::Command;
 use world::face::{Face, FaceOptions, serve};
 use world::{Config, World};
@@ -155,4 +155,27 @@ async fn a_world_that_refuses_is_named_with_the_call() {
         "{shown}"
     );
     assert!(text(&output.stderr).contains("would fail for 1"));
+}
+
+/// Two lines at most have a weight here: with more, the world's rule may give a provider more than a task above its share.
+#[test]
+fn the_world_places_tasks_where_split_says() {
+    for (base, first, second) in (0..4).flat_map(|base| {
+        (0..9).flat_map(move |first| (0..9).map(move |second| (base, first, second)))
+    }) {
+        let line = |provider: &str, base, weight| StrategyItem {
+            provider: provider.parse().unwrap(),
+            base,
+            weight,
+        };
+        let items = [line("EC2", base, first), line("EC2Spot", 0, second)];
+        for desired in 0..50 {
+            let split = placement::strategy::split(&items, desired);
+            assert_eq!(
+                world::split(&items, desired),
+                split,
+                "{items:?} of {desired}"
+            );
+        }
+    }
 }

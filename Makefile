@@ -18,6 +18,9 @@ ARCH ?= $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 # `make setup` installs, once `rustup target add aarch64-unknown-linux-gnu` has brought its standard library.
 COMPILER ?= $(if $(filter $(ARCH),$(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)),cargo,cargo-zigbuild)
 
+# The C library of `provided.al2023`: what a binary needs must not be newer.
+LAMBDA_GLIBC := 2.34
+
 # A folder in functions/ is a package, a binary and a Lambda function.
 FUNCTIONS := $(notdir $(patsubst %/,%,$(wildcard functions/*/)))
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
@@ -66,7 +69,14 @@ $(CARGO_DENY):
 build: $(VENV_READY) ## build what is shipped, target/lambda/FUNCTION/bootstrap [ARCH=arm64|x86_64 COMPILER=cargo|cargo-zigbuild]
 	PATH="$(VENV_BIN):$$PATH" cargo lambda build --profile lambda --locked --compiler $(COMPILER) \
 		--$(subst _,-,$(ARCH)) --lambda-dir target/lambda $(addprefix --package ,$(FUNCTIONS))
-	@for function in $(FUNCTIONS); do ls -l "target/lambda/$$function/bootstrap"; done
+	@for function in $(FUNCTIONS); do \
+		binary="target/lambda/$$function/bootstrap"; \
+		ls -l "$$binary"; \
+		newest=$$({ objdump -T "$$binary" | grep -o 'GLIBC_[0-9.]*'; echo GLIBC_$(LAMBDA_GLIBC); } | sort -Vu | tail -1); \
+		if [ "$$newest" != GLIBC_$(LAMBDA_GLIBC) ]; then \
+			echo "$$binary needs $$newest, Amazon Linux 2023 has $(LAMBDA_GLIBC): use COMPILER=cargo-zigbuild" >&2; exit 1; \
+		fi; \
+	done
 
 test: $(VENV_READY) $(MINISTACK_READY) ## run every test, the outside judges (AWS CLI, cfn-lint, ministack) included
 	cargo build --workspace --bins --locked
@@ -85,11 +95,11 @@ demo: ## the workshop, end to end, with the real function binary
 	$(BIN)/ballast lab workshop
 
 watch: $(VENV_READY) ## serve the functions on this computer, for `make invoke` [ctrl-c ends it]
-	PATH="$(VENV_BIN):$$PATH" cargo lambda watch --only-lambda-apis
+	PATH="$(VENV_BIN):$$PATH" cargo lambda watch --invoke-address 127.0.0.1
 
 invoke: $(VENV_READY) ## send an event to a function that `make watch` serves: FN=spot-fallback EVENT=events/FILE.json
 	@test -n "$(FN)" && test -n "$(EVENT)" || { echo "usage: make invoke FN=<$(FUNCTIONS)> EVENT=events/FILE.json" >&2; exit 2; }
-	PATH="$(VENV_BIN):$$PATH" cargo lambda invoke "$(FN)" --data-file "$(EVENT)"
+	PATH="$(VENV_BIN):$$PATH" cargo lambda invoke --invoke-address 127.0.0.1 "$(FN)" --data-file "$(EVENT)"
 
 # With a target named, so that cargo's `lambda` folder does not meet the one that cargo-lambda writes packages to.
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')

@@ -109,10 +109,15 @@ async fn with_its_ledger_everything_is_given_back_and_then_rests() {
 #[tokio::test]
 async fn a_write_that_certainly_failed_is_tried_again_at_once() {
     let stage = in_drought().await;
-    let fault = FaultRule::times(Operation::UpdateService, Fault::AccessDenied, 1);
-    stage.fault(fault);
+    stage.fault(FaultRule::always(
+        Operation::UpdateService,
+        Fault::AccessDenied,
+    ));
     let handled = stage.handle(Mode::Act, &interruption()).await;
     assert_eq!(handled.failure.unwrap().as_str(), "StepFailed");
+    stage
+        .face
+        .with_world(|world| world.config_mut().faults.rules.clear());
     let handled = stage.handle(Mode::Act, &interruption()).await;
     assert_eq!(handled.failure, None);
     assert_eq!(handled.record.outcomes[0].result, OutcomeResult::Done);

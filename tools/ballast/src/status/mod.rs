@@ -81,7 +81,12 @@ pub(crate) fn task_table(tasks: &[TaskRow], screen: Screen) -> String {
         "LastStatus",
     ]);
     for task in tasks {
-        let tone = task.tone();
+        // What runs is not worth a colour: what is on its way, or about to go, is to catch the eye.
+        let tone = match task.tone() {
+            Tone::Good | Tone::Plain | Tone::Strong => Tone::Plain,
+            Tone::Notice => Tone::Notice,
+            Tone::Bad => Tone::Bad,
+        };
         table.add_row(vec![
             cell(tone, &task.availability_zone),
             cell(tone, &task.capacity_provider),

@@ -158,3 +158,30 @@ def test_the_ledger_is_the_table_of_the_code(resources):
     assert table["KeySchema"] == [{"AttributeName": "pair", "KeyType": "HASH"}]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def rows(path, heading):
+    """The first column of the table under a heading."""
+    section = path.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+
+
+def test_the_readme_lists_the_parameters_with_their_defaults(template):
+    assert rows(INFRA / "README.md", "Parameters") == list(template["Parameters"])
+    text = (INFRA / "README.md").read_text(encoding="utf-8")
+    for name, parameter in template["Parameters"].items():
+        default = f"`{parameter['Default']}`" if parameter["Default"] != "" else "none"
+        assert f"| `{name}` | {default} |" in text, name
+
+
+def test_the_readme_lists_what_wakes_the_function_and_the_alarms(resources):
+    kinds = {"What wakes the function": "AWS::Events::Rule", "Alarms": "AWS::CloudWatch::Alarm"}
+    for heading, kind in kinds.items():
+        assert sorted(rows(INFRA / "README.md", heading)) == sorted(name for name, r in resources.items() if r["Type"] == kind)
+
+
+def test_the_runbook_has_a_line_for_each_alarm(resources):
+    runbook = (INFRA.parent / "docs/runbook.md").read_text(encoding="utf-8")
+    for name, resource in resources.items():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            assert f"`{name}`" in runbook, name

@@ -149,6 +149,7 @@ fn service(key: &str, desired: u32, interrupted: u32, now: Timestamp) -> Result<
         }],
         tags: BTreeMap::new(),
         tasks,
+        all_to_run_read: true,
         stop_timeout: Some(Seconds(120)),
         scaled_by_application_auto_scaling: Some(false),
     })

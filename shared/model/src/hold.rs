@@ -120,8 +120,10 @@ pub enum HoldReason {
         /// Whose deployment.
         role: Role,
     },
-    /// Standby tasks look unneeded, but not everything could be observed.
+    /// Not everything could be observed: nothing is given back, and only what is missing for certain is covered.
     SnapshotIncomplete {
+        /// The numbers; tasks that could not be read are not counted as missing.
+        counts: Counts,
         /// What is missing.
         gaps: Vec<Gap>,
     },
@@ -352,8 +354,12 @@ impl fmt::Display for HoldReason {
             Self::DeploymentRunning { counts, role } => {
                 write!(f, "a deployment of the {role} is running ({counts})")
             }
-            Self::SnapshotIncomplete { gaps } => {
-                f.write_str("nothing is given back while something could not be observed: ")?;
+            Self::SnapshotIncomplete { counts, gaps } => {
+                write!(
+                    f,
+                    "something could not be observed: nothing is given back, and only what is missing for certain is covered \
+                     ({counts}): "
+                )?;
                 list(f, gaps)
             }
             Self::MemoryUnavailable { counts } => write!(

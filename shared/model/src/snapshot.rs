@@ -131,6 +131,9 @@ pub struct Service {
     pub tags: BTreeMap<String, String>,
     /// Its tasks: those that are to run, and those that were told to stop and that ECS still lists.
     pub tasks: Vec<Task>,
+    /// Whether every task that is to run is among `tasks`. While this is `false` (a gap of the pair says why), tasks that were not read
+    /// are not taken for missing: ECS's own counts stand in for them.
+    pub all_to_run_read: bool,
     /// How long its containers may take to stop after SIGTERM: the smallest `stopTimeout` of the task definition's essential
     /// containers, 30 seconds where a container sets none
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html>). `None` where the task definition

@@ -46,6 +46,7 @@ pub(crate) async fn fill(
         };
         for service in [Some(&mut pair.primary), standby].into_iter().flatten() {
             service.tasks = tasks.of(&service.key);
+            service.all_to_run_read = tasks.all_to_run_read(&service.key);
             gaps.extend(tasks.gaps(&service.key).cloned());
             gaps.extend(fill_markets(service, &markets));
             service.scaled_by_application_auto_scaling = match scaled.get(&service.key) {

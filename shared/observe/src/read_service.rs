@@ -33,6 +33,8 @@ pub(crate) fn service(key: &ServiceKey, answer: &ecs::Service) -> Result<Service
         deployments: deployments(answer)?,
         tags: tags(answer.tags()),
         tasks: Vec::new(),
+        // Until the tasks are read, none is.
+        all_to_run_read: false,
         stop_timeout: None,
         scaled_by_application_auto_scaling: None,
     })

@@ -28,6 +28,8 @@ const DESCRIBE_TASKS: &str = "ecs:DescribeTasks";
 pub(crate) struct Tasks {
     by_service: BTreeMap<ServiceKey, BTreeMap<TaskArn, Task>>,
     gaps: BTreeMap<ServiceKey, BTreeSet<Gap>>,
+    /// The services of which a task that is to run may be missing here.
+    to_run_unread: BTreeSet<ServiceKey>,
 }
 
 impl Tasks {
@@ -51,8 +53,17 @@ impl Tasks {
         tasks.insert(task.arn.clone(), task);
     }
 
-    fn leave_gap(&mut self, key: &ServiceKey, gap: Gap) {
+    /// Whether every task of the service that is to run was read.
+    pub(crate) fn all_to_run_read(&self, key: &ServiceKey) -> bool {
+        !self.to_run_unread.contains(key)
+    }
+
+    /// Notes a gap; `to_run` says whether it may hide a task that is to run.
+    fn leave_gap(&mut self, key: &ServiceKey, gap: Gap, to_run: bool) {
         self.gaps.entry(key.clone()).or_default().insert(gap);
+        if to_run {
+            self.to_run_unread.insert(key.clone());
+        }
     }
 }
 
@@ -138,7 +149,7 @@ async fn list<'a>(
                 Ok(false) => break,
                 Err(gap) => {
                     for key in keys {
-                        tasks.leave_gap(key, gap.clone());
+                        tasks.leave_gap(key, gap.clone(), to_run);
                     }
                     break;
                 }
@@ -193,9 +204,10 @@ async fn describe_batch(
     let answer = match answer {
         Ok(answer) => answer,
         Err(gap) => {
-            let all = batch.iter().flat_map(|(_, it)| concerned(it, keys));
-            for key in all.collect::<BTreeSet<_>>() {
-                tasks.leave_gap(&key, gap.clone());
+            for (_, listed) in batch {
+                for key in concerned(listed, keys) {
+                    tasks.leave_gap(&key, gap.clone(), listed.to_run);
+                }
             }
             return;
         }
@@ -238,6 +250,7 @@ fn keep_answer(
                 tasks.leave_gap(
                     &owner,
                     unreadable(DESCRIBE_TASKS, &owner.to_string(), &fault),
+                    listed.to_run,
                 );
             }
         }
@@ -253,13 +266,15 @@ fn keep_answer(
         }
         for key in concerned(listed, keys) {
             let (about, what) = (key.to_string(), format!("task `{arn}`"));
-            tasks.leave_gap(&key, of_failure(DESCRIBE_TASKS, &about, &what, failure));
+            let gap = of_failure(DESCRIBE_TASKS, &about, &what, failure);
+            tasks.leave_gap(&key, gap, listed.to_run);
         }
     }
     for (arn, listed) in open {
         let detail = format!("task `{arn}`: the answer has neither it nor a failure for it");
         for key in concerned(listed, keys) {
-            tasks.leave_gap(&key, unreadable(DESCRIBE_TASKS, &key.to_string(), &detail));
+            let gap = unreadable(DESCRIBE_TASKS, &key.to_string(), &detail);
+            tasks.leave_gap(&key, gap, listed.to_run);
         }
     }
 }

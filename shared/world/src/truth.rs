@@ -184,6 +184,7 @@ impl World {
                 .collect::<Result<_, IdError>>()?,
             tags: service.tags.clone(),
             tasks,
+            all_to_run_read: true,
             stop_timeout: self
                 .state
                 .task_definitions

@@ -15,11 +15,22 @@ pub const SPOT_NOTICE: Seconds = Seconds(120);
 pub const STOP_TIMEOUT_DEFAULT: Seconds = Seconds(30);
 
 /// Counts a pair.
+///
+/// Where not every task that is to run was read, those that were not are not taken for missing: ECS's own counts stand in for them, so
+/// that the deficit is what is missing for certain. `runningCount` counts interrupted tasks until they leave RUNNING, so the certain
+/// deficit may be smaller than the true one; the next complete look finds it.
 #[must_use]
 pub fn counts(pair: &Pair, standby: &Service, policy: &PairPolicy, now: Timestamp) -> Counts {
     let primary = &pair.primary;
-    let ready = number(primary, is_ready);
-    let starting = number(primary, |task| is_starting(task, policy.start_grace, now));
+    let mut ready = number(primary, is_ready);
+    let mut starting = number(primary, |task| is_starting(task, policy.start_grace, now));
+    if !primary.all_to_run_read {
+        let running_not_ready = number(primary, |task| {
+            task.last_status == TaskStatus::Running && !is_ready(task)
+        });
+        ready = ready.max(primary.running_count.saturating_sub(running_not_ready));
+        starting = starting.max(primary.pending_count);
+    }
     let leaving = number(primary, |task| {
         deadline(task, primary).is_some_and(|deadline| now < deadline)
     });

@@ -19,8 +19,12 @@ pub(crate) fn decide(case: &Case<'_>, memory: Option<&PairMemory>) -> Verdict {
         return hold(case.look, HoldReason::MemoryUnavailable { counts }, None);
     };
     let gaps = gaps(case);
-    if !gaps.is_empty() {
-        return hold(case.look, HoldReason::SnapshotIncomplete { gaps }, None);
+    if !gaps.is_empty() || !case.look.pair.primary.all_to_run_read {
+        return hold(
+            case.look,
+            HoldReason::SnapshotIncomplete { counts, gaps },
+            None,
+        );
     }
     let hold_down = case.policy.hold_down;
     let needed_max = history::needed_max(memory);
@@ -84,7 +88,7 @@ fn safe_minimum(counts: Counts) -> u32 {
 }
 
 /// What keeps this look from being complete for the pair: its own gaps, and those that concern its cluster or everything.
-fn gaps(case: &Case<'_>) -> Vec<Gap> {
+pub(super) fn gaps(case: &Case<'_>) -> Vec<Gap> {
     let cluster = case.look.pair.primary.key.cluster.as_str();
     let (primary, standby) = (
         case.look.pair.primary.key.to_string(),

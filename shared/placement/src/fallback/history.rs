@@ -36,8 +36,9 @@ pub(crate) fn note(memory: &mut PairMemory, case: &Case<'_>) {
         installation, now, ..
     } = *case.look;
     memory.spot_shortage_at = spot_shortage_at(case, memory.spot_shortage_at);
+    let all_read = case.look.pair.primary.all_to_run_read;
     let at_rest = case.counts.deficit == 0 && case.need == 0 && case.counts.standby_desired == 0;
-    if at_rest {
+    if at_rest && all_read {
         memory.watched = None;
         memory.deficits.clear();
         memory.needs.clear();
@@ -53,8 +54,13 @@ pub(crate) fn note(memory: &mut PairMemory, case: &Case<'_>) {
         .watched
         .filter(|watch| watch.until <= now && now <= break_max.after(watch.until));
     if unbroken.is_none() {
+        memory.watched = None;
         memory.deficits.clear();
         memory.needs.clear();
+    }
+    if !all_read {
+        // What is missing and needed is not known: at this look the pair was not watched.
+        return;
     }
     let forgotten = note_need(&mut memory.needs, case.need, case.policy.hold_down, now);
     let since = unbroken.map_or(now, |watch| watch.since);
@@ -68,7 +74,7 @@ pub(crate) fn note(memory: &mut PairMemory, case: &Case<'_>) {
 /// The latest time at which ECS reported that Spot has no capacity for this primary, while that still counts.
 fn spot_shortage_at(case: &Case<'_>, remembered: Option<Timestamp>) -> Option<Timestamp> {
     let now = case.look.now;
-    if case.counts.deficit == 0 {
+    if case.counts.deficit == 0 && case.look.pair.primary.all_to_run_read {
         return None;
     }
     let remembered = remembered.filter(|at| now < SPOT_SHORTAGE_TTL.after(*at));

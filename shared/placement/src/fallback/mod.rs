@@ -141,7 +141,13 @@ fn choose(case: &Case<'_>, memory: Option<&PairMemory>) -> Verdict {
         return give_back::decide(case, memory);
     }
     let counts = case.counts;
-    let reason = if deficit > case.cap {
+    let reason = if !case.look.pair.primary.all_to_run_read {
+        // Nothing is missing for certain; whether nothing is missing is not known.
+        HoldReason::SnapshotIncomplete {
+            counts,
+            gaps: give_back::gaps(case),
+        }
+    } else if deficit > case.cap {
         HoldReason::AtCap {
             counts,
             cap: case.cap,

@@ -10,7 +10,7 @@
 
 use jiff::Timestamp;
 use model::Seconds;
-use model::memory::PairMemory;
+use model::memory::{Level, PairMemory};
 use model::plan::{Counts, Evidence, HoldReason, StepReason};
 
 use super::{Case, count, history, hold, start_up, step};
@@ -48,6 +48,11 @@ pub(crate) fn decide(case: &Case<'_>, target: u32, memory: Option<&PairMemory>) 
     };
     let taken = count::taken_lately(&case.look.pair.primary, SPOT_TOOK_TTL, now).min(gone);
     let lasted = memory.and_then(|memory| history::lasted(memory, case.policy.settle, now));
+    // Without a settle time, what is missing has lasted long enough, whether or not it could be remembered.
+    let at_once = (case.policy.settle == Seconds::ZERO).then_some(Level {
+        tasks: deficit,
+        at: now,
+    });
 
     // How far each kind of evidence reaches, the strongest first; the first that reaches furthest is named.
     let reaches = [
@@ -61,7 +66,7 @@ pub(crate) fn decide(case: &Case<'_>, target: u32, memory: Option<&PairMemory>) 
             (target, evidence)
         }),
         Some((taken, Evidence::SpotTookTasks { tasks: taken })),
-        lasted.map(|level| {
+        lasted.or(at_once).map(|level| {
             let evidence = Evidence::Persisted {
                 since: level.at,
                 settle: case.policy.settle,

@@ -141,9 +141,9 @@ fn a_longer_hold_down_counts_from_what_is_still_remembered() {
     check(
         short.clone(),
         expect![[r#"
-        hold `container-demo/web` snapshot_incomplete: nothing is given back while something could not be observed: `ecs:DescribeTasks` for `container-demo/web`: throttled (ThrottlingException: Rate exceeded)
-        remembered: watched -100 s to now; needed 0 at now
-    "#]],
+            hold `container-demo/web` snapshot_incomplete: something could not be observed: nothing is given back, and only what is missing for certain is covered (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5): `ecs:DescribeTasks` for `container-demo/web`: throttled (ThrottlingException: Rate exceeded)
+            remembered: watched -100 s to now; needed 0 at now
+        "#]],
     );
     let mut later = short.carried_out();
     later.pair.gaps.clear();
@@ -189,21 +189,21 @@ fn a_gap_of_the_pair_or_of_its_cluster_or_of_everything_keeps_it() {
     check(
         unneeded().pair_gap("ecs:DescribeTasks", "container-demo/web-standby"),
         expect![[r#"
-            hold `container-demo/web` snapshot_incomplete: nothing is given back while something could not be observed: `ecs:DescribeTasks` for `container-demo/web-standby`: throttled (ThrottlingException: Rate exceeded)
+            hold `container-demo/web` snapshot_incomplete: something could not be observed: nothing is given back, and only what is missing for certain is covered (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5): `ecs:DescribeTasks` for `container-demo/web-standby`: throttled (ThrottlingException: Rate exceeded)
             remembered: watched -600 s to now; needed 0 at now; wrote 0 to 5 at -1000 s
         "#]],
     );
     check(
         unneeded().shared_gap("ecs:ListServices", "container-demo"),
         expect![[r#"
-            hold `container-demo/web` snapshot_incomplete: nothing is given back while something could not be observed: `ecs:ListServices` for `container-demo`: throttled (ThrottlingException: Rate exceeded)
+            hold `container-demo/web` snapshot_incomplete: something could not be observed: nothing is given back, and only what is missing for certain is covered (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5): `ecs:ListServices` for `container-demo`: throttled (ThrottlingException: Rate exceeded)
             remembered: watched -600 s to now; needed 0 at now; wrote 0 to 5 at -1000 s
         "#]],
     );
     check(
         unneeded().shared_gap("ecs:ListClusters", "*"),
         expect![[r#"
-            hold `container-demo/web` snapshot_incomplete: nothing is given back while something could not be observed: `ecs:ListClusters` for `*`: throttled (ThrottlingException: Rate exceeded)
+            hold `container-demo/web` snapshot_incomplete: something could not be observed: nothing is given back, and only what is missing for certain is covered (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5): `ecs:ListClusters` for `*`: throttled (ThrottlingException: Rate exceeded)
             remembered: watched -600 s to now; needed 0 at now; wrote 0 to 5 at -1000 s
         "#]],
     );
@@ -213,14 +213,14 @@ fn a_gap_of_the_pair_or_of_its_cluster_or_of_everything_keeps_it() {
             "container-demo/web-standby",
         ),
         expect![[r#"
-            hold `container-demo/web` snapshot_incomplete: nothing is given back while something could not be observed: `application-autoscaling:DescribeScalableTargets` for `container-demo/web-standby`: throttled (ThrottlingException: Rate exceeded)
+            hold `container-demo/web` snapshot_incomplete: something could not be observed: nothing is given back, and only what is missing for certain is covered (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5): `application-autoscaling:DescribeScalableTargets` for `container-demo/web-standby`: throttled (ThrottlingException: Rate exceeded)
             remembered: watched -600 s to now; needed 0 at now; wrote 0 to 5 at -1000 s
         "#]],
     );
     check(
         unneeded().shared_gap("ecs:DescribeTasks", "container-demo/web"),
         expect![[r#"
-            hold `container-demo/web` snapshot_incomplete: nothing is given back while something could not be observed: `ecs:DescribeTasks` for `container-demo/web`: throttled (ThrottlingException: Rate exceeded)
+            hold `container-demo/web` snapshot_incomplete: something could not be observed: nothing is given back, and only what is missing for certain is covered (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5): `ecs:DescribeTasks` for `container-demo/web`: throttled (ThrottlingException: Rate exceeded)
             remembered: watched -600 s to now; needed 0 at now; wrote 0 to 5 at -1000 s
         "#]],
     );

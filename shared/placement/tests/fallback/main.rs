@@ -24,3 +24,4 @@ mod scene;
 mod sequences;
 mod staircase;
 mod storm;
+mod unread;

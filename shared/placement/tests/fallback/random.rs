@@ -283,41 +283,48 @@ fn pair() -> impl Strategy<Value = Pair> {
         tags(),
         0_u32..48,
         weighted(0.15, select(vec!["ecs:DescribeTasks", "ecs:ListTasks"])),
+        (proptest::bool::ANY, 0_u32..8, 0_u32..3),
     );
     let parts = (counts, leaving, services, about);
-    parts.prop_map(|(counts, leaving, services, (tags, broken, hole))| {
-        let (desired, standby_desired, ready, standby_ready) = counts;
-        let (tasks, standby_tasks, rolls, standby_rolls, stop_timeout) = services;
-        let fill = |service: &mut Service, ready: u32, tasks: &[TaskParts], rolls: &[bool]| {
-            add(service, ready, |_| {});
-            for parts in tasks {
-                add(service, 1, |task| apply(task, parts));
+    parts.prop_map(
+        |(counts, leaving, services, (tags, broken, hole, own_counts))| {
+            let (desired, standby_desired, ready, standby_ready) = counts;
+            let (tasks, standby_tasks, rolls, standby_rolls, stop_timeout) = services;
+            let fill = |service: &mut Service, ready: u32, tasks: &[TaskParts], rolls: &[bool]| {
+                add(service, ready, |_| {});
+                for parts in tasks {
+                    add(service, 1, |task| apply(task, parts));
+                }
+                let deployments = rolls.iter().zip(["1", "2"]);
+                service.deployments = deployments
+                    .map(|(rolls, id)| deployment(id, *rolls))
+                    .collect();
+            };
+            let mut pair = Scene::desired(desired)
+                .primary(|it| fill(it, ready, &tasks, &rolls))
+                .leaving(leaving)
+                .on_standby(|it| {
+                    it.desired_count = standby_desired;
+                    fill(it, standby_ready, &standby_tasks, &standby_rolls);
+                })
+                .pair;
+            pair.primary.stop_timeout = stop_timeout.map(Seconds);
+            for (name, value) in tags {
+                pair.primary.tags.insert(name.to_owned(), value);
             }
-            let deployments = rolls.iter().zip(["1", "2"]);
-            service.deployments = deployments
-                .map(|(rolls, id)| deployment(id, *rolls))
+            break_something(&mut pair, broken);
+            pair.policy = PairPolicy::from_tags(&pair.primary.tags).unwrap();
+            let (hides_tasks, running, pending) = own_counts;
+            pair.primary.all_to_run_read = hole.is_none() || !hides_tasks;
+            pair.primary.running_count = running;
+            pair.primary.pending_count = pending;
+            pair.gaps = hole
+                .map(|it| gap(it, "container-demo/web"))
+                .into_iter()
                 .collect();
-        };
-        let mut pair = Scene::desired(desired)
-            .primary(|it| fill(it, ready, &tasks, &rolls))
-            .leaving(leaving)
-            .on_standby(|it| {
-                it.desired_count = standby_desired;
-                fill(it, standby_ready, &standby_tasks, &standby_rolls);
-            })
-            .pair;
-        pair.primary.stop_timeout = stop_timeout.map(Seconds);
-        for (name, value) in tags {
-            pair.primary.tags.insert(name.to_owned(), value);
-        }
-        break_something(&mut pair, broken);
-        pair.policy = PairPolicy::from_tags(&pair.primary.tags).unwrap();
-        pair.gaps = hole
-            .map(|it| gap(it, "container-demo/web"))
-            .into_iter()
-            .collect();
-        pair
-    })
+            pair
+        },
+    )
 }
 
 impl Scene {

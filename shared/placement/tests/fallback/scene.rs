@@ -78,6 +78,7 @@ pub(crate) fn service(text: &str, desired: u32, capacity: Vec<ProviderShare>) ->
         deployments: vec![deployment("1", false)],
         tags: BTreeMap::new(),
         tasks: Vec::new(),
+        all_to_run_read: true,
         stop_timeout: Some(Seconds(120)),
         scaled_by_application_auto_scaling: Some(false),
     }

@@ -60,6 +60,14 @@ impl<'a> Facts<'a> {
                 && early.contains(&task.last_status)
                 && age.is_some_and(|age| age < secs(policy.start_grace))
         });
+        let (ready, starting) = if primary.all_to_run_read {
+            (ready, starting)
+        } else {
+            // ECS's own numbers, less what was seen to run and not to serve.
+            let seen_running = count(primary, |it| it.last_status == TaskStatus::Running);
+            let others = primary.running_count.saturating_sub(seen_running - ready);
+            (ready.max(others), starting.max(primary.pending_count))
+        };
         let taken = count(primary, |task| {
             let told = task.stopping_at.or(task.stopped_at);
             task.interrupted

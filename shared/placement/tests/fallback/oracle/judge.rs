@@ -308,14 +308,17 @@ impl Judge<'_> {
         let counts = match &hold.reason {
             HoldReason::AtRest { counts } => {
                 assert_eq!((deficit, standby_desired), (0, 0));
+                assert!(facts.pair.primary.all_to_run_read);
                 counts
             }
             HoldReason::Covered { counts } => {
                 assert!(deficit == standby_desired && deficit > 0);
+                assert!(facts.pair.primary.all_to_run_read);
                 counts
             }
             HoldReason::AtCap { counts, cap } => {
                 assert!(*cap == facts.cap && standby_desired == *cap && deficit > *cap);
+                assert!(facts.pair.primary.all_to_run_read);
                 counts
             }
             HoldReason::WaitingForDeadline {
@@ -353,10 +356,12 @@ impl Judge<'_> {
                 until = Some(self.unneeded_from(past));
                 counts
             }
-            HoldReason::SnapshotIncomplete { gaps } => {
-                assert!(too_high && !gaps.is_empty());
+            HoldReason::SnapshotIncomplete { counts, gaps } => {
+                let unread = !facts.pair.primary.all_to_run_read;
+                assert!(!gaps.is_empty());
+                assert!(too_high || unread && facts.target == standby_desired);
                 assert_eq!(*gaps, holes(self.situation, facts.pair));
-                &facts.counts
+                counts
             }
             HoldReason::DeploymentRunning { counts, role } => {
                 let service = match role {

@@ -39,7 +39,7 @@ macro_rules! metrics {
 metrics! {
     EVENTS_RECEIVED = "EventsReceived", Some("type"), "Events that arrived, by what they tell; `malformed` could not be read.";
     EVENTS_IGNORED = "EventsIgnored", Some("reason"), "Events that arrived and lead to no look, by why.";
-    EVENT_AGE_MS = "EventAgeMs", None, "How old the oldest event of an invocation was when AWS first answered.";
+    EVENT_AGE_MS = "EventAgeMs", None, "How old the oldest event of an invocation was when AWS last answered.";
     PLAN_STEPS = "PlanSteps", Some("reason"), "Steps that were planned, by reason; in the mode `observe` too.";
     PLAN_HOLDS = "PlanHolds", Some("reason"), "Services that were left alone, by reason.";
     OUTCOMES = "Outcomes", Some("result"), "What became of the steps.";

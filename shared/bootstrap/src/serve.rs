@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(diagnostic.error_type, "LookIncomplete");
         assert_eq!(
             diagnostic.error_message,
-            "1 things could not be observed; the first: `ecs:ListTasks` for `demo/web`: access_denied (no)"
+            "gaps in what was observed: 1; the first: `ecs:ListTasks` for `demo/web`: access_denied (no)"
         );
     }
 }

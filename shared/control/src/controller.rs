@@ -118,8 +118,9 @@ impl Controller {
         if let Some(scope) = scope {
             self.rounds(scope, &hints, invoked.deadline, &mut record, &mut tally)
                 .await;
-            let age = |at| Seconds::between(at, self.clock.latest().unwrap_or(at));
-            record.triggers.oldest_event_age_secs = oldest.map(|at| age(at).0);
+            record.triggers.oldest_event_age_secs = oldest
+                .zip(self.clock.latest())
+                .map(|(event, answer)| Seconds::between(event, answer).0);
         }
         let failures = tally.failures(malformed);
         tally.write_to(&mut record);

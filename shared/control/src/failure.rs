@@ -26,7 +26,7 @@ pub enum Failure {
         detail: String,
     },
     /// An event for Ballast cannot be read.
-    #[error("{count} of the events cannot be read; the first: {first}")]
+    #[error("events that cannot be read: {count}; the first: {first}")]
     MalformedEvent {
         /// How many.
         count: u32,
@@ -34,7 +34,7 @@ pub enum Failure {
         first: String,
     },
     /// A step of the plan would have broken a safety law and was not taken. This is a fault of Ballast's, to be reported.
-    #[error("{count} steps would break a safety law and were not taken; the first: {first}")]
+    #[error("steps that would break a safety law and were not taken: {count}; the first: {first}")]
     AuditRefused {
         /// How many.
         count: usize,
@@ -42,7 +42,7 @@ pub enum Failure {
         first: String,
     },
     /// A step was refused or failed.
-    #[error("{count} of {steps} steps failed; the first: {first}")]
+    #[error("steps that failed: {count} of {steps}; the first: {first}")]
     StepFailed {
         /// How many.
         count: usize,
@@ -52,7 +52,7 @@ pub enum Failure {
         first: String,
     },
     /// Time, or the budget of calls, ran out before every step was started.
-    #[error("{count} of {steps} steps were not started: out of time; the first: {first}")]
+    #[error("steps not started for lack of time: {count} of {steps}; the first: {first}")]
     OutOfTime {
         /// How many.
         count: usize,
@@ -62,7 +62,7 @@ pub enum Failure {
         first: String,
     },
     /// What is remembered could not be read or written. Raising went on, giving back did not.
-    #[error("the ledger could not be used {count} times; the first: {first}")]
+    #[error("ledger calls that failed: {count}; the first: {first}")]
     LedgerUnavailable {
         /// How many calls failed.
         count: usize,
@@ -70,7 +70,7 @@ pub enum Failure {
         first: String,
     },
     /// Something could not be observed. What could be decided without it was done.
-    #[error("{count} things could not be observed; the first: {first}")]
+    #[error("gaps in what was observed: {count}; the first: {first}")]
     LookIncomplete {
         /// How many.
         count: usize,

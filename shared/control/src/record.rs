@@ -128,7 +128,7 @@ pub struct Triggers {
     /// The ids of up to [`EVENT_IDS_SHOWN_MAX`] events.
     #[serde(default)]
     pub event_ids: Vec<EventId>,
-    /// How old the oldest event was when AWS first answered, in seconds of AWS's time.
+    /// How old the oldest event was when AWS last answered, in seconds of AWS's time; negative for an event from the future.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest_event_age_secs: Option<i64>,
 }

@@ -2,6 +2,7 @@
 
 use aws_sdk_ecs::types::{self as ecs, HealthStatus};
 use aws_smithy_types::DateTime;
+use jiff::Unit;
 use model::snapshot::{Health, Task, TaskStatus};
 use model::{ServiceKey, Timestamp};
 
@@ -69,10 +70,12 @@ fn last_status(text: Option<&str>) -> TaskStatus {
     }
 }
 
+/// ECS sends milliseconds, as a fraction of a second in binary: what is finer is noise.
 fn time(time: Option<&DateTime>) -> Option<Timestamp> {
     let time = time?;
     let nanoseconds = i32::try_from(time.subsec_nanos()).ok()?;
-    Timestamp::new(time.secs(), nanoseconds).ok()
+    let noisy = Timestamp::new(time.secs(), nanoseconds).ok()?;
+    noisy.round(Unit::Millisecond).ok()
 }
 
 /// Whether Spot took the task. Some interruptions were seen without a code

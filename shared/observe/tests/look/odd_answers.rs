@@ -150,8 +150,10 @@ async fn lists_without_end_are_ended() {
             pair demo/web: standby spare
               primary web ACTIVE: desired 2, running 2, pending 0; arn:aws:ecs:us-west-2:111122223333:task-definition/web:1; FARGATE 0/1 on-demand
                 ECS, REPLICA
+                not every task that is to run was read
               standby spare ACTIVE: desired 2, running 2, pending 0; arn:aws:ecs:us-west-2:111122223333:task-definition/web:1; FARGATE 0/1 on-demand
                 ECS, REPLICA, not scaled
+                not every task that is to run was read
               gap `ecs:ListTasks` for `demo/spare`: unreachable (page 2 gave the same nextToken as the one before)
               gap `ecs:ListTasks` for `demo/web`: unreachable (page 2 gave the same nextToken as the one before)
         "#]],
@@ -282,6 +284,7 @@ async fn tasks_that_vanish_between_two_calls() {
                 ECS, REPLICA
                 1 tasks RUNNING to run on a launch type
                 1 tasks RUNNING to stop on a launch type, interrupted
+                not every task that is to run was read
               standby spare INACTIVE: desired 2, running 2, pending 0; arn:aws:ecs:us-west-2:111122223333:task-definition/web:1; FARGATE 0/1 on-demand
                 ECS, REPLICA, not scaled
               gap `ecs:DescribeTasks` for `demo/web`: not_found (task `arn:aws:ecs:us-west-2:111122223333:task/demo/3`: MISSING)

@@ -211,4 +211,7 @@ fn show_service(text: &mut String, role: &str, service: &Service) {
         let count = kinds.iter().filter(|it| it == &kind).count();
         writeln!(text, "    {count} tasks {kind}").unwrap();
     }
+    if !service.all_to_run_read {
+        writeln!(text, "    not every task that is to run was read").unwrap();
+    }
 }

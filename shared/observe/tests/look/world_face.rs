@@ -283,8 +283,10 @@ async fn a_call_that_fails_leaves_a_gap_where_it_belongs() {
             pair container-demo/web: standby web-standby
               primary web ACTIVE: desired 10, running 10, pending 0; arn:aws:ecs:us-west-2:111122223333:task-definition/web:1; FARGATE 1/1 on-demand : FARGATE_SPOT 0/4 Spot
                 ECS, REPLICA
+                not every task that is to run was read
               standby web-standby ACTIVE: desired 0, running 0, pending 0; arn:aws:ecs:us-west-2:111122223333:task-definition/web:1; FARGATE 0/1 on-demand
                 ECS, REPLICA, not scaled
+                not every task that is to run was read
               gap `ecs:ListTasks` for `container-demo/web`: throttled (ThrottlingException: Rate exceeded)
               gap `ecs:ListTasks` for `container-demo/web-standby`: throttled (ThrottlingException: Rate exceeded)
         "#]],
@@ -299,6 +301,7 @@ async fn a_call_that_fails_leaves_a_gap_where_it_belongs() {
                 ECS, REPLICA
                 2 tasks RUNNING to run on FARGATE
                 7 tasks RUNNING to run on FARGATE_SPOT
+                not every task that is to run was read
               standby web-standby ACTIVE: desired 0, running 0, pending 0; arn:aws:ecs:us-west-2:111122223333:task-definition/web:1; FARGATE 0/1 on-demand
                 ECS, REPLICA, not scaled
               gap `ecs:DescribeTasks` for `container-demo/web`: not_found (task `arn:aws:ecs:us-west-2:111122223333:task/container-demo/<id>`: MISSING)

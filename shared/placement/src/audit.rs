@@ -292,6 +292,12 @@ fn check_complete(pair: &Pair, snapshot: &Snapshot, found: &mut Findings<'_>) {
         let of_pair = about == pair.primary.key.to_string() || about == standby.key.to_string();
         gaps += usize::from(about == "*" || about == cluster || of_pair);
     }
+    if !pair.primary.all_to_run_read || !standby.all_to_run_read {
+        found.add(
+            "complete_before_giving_back",
+            "not every task was read".to_owned(),
+        );
+    }
     if gaps > 0 {
         let detail = format!("the look has {gaps} gaps");
         found.add("complete_before_giving_back", detail);

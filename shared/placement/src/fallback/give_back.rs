@@ -19,7 +19,8 @@ pub(crate) fn decide(case: &Case<'_>, memory: Option<&PairMemory>) -> Verdict {
         return hold(case.look, HoldReason::MemoryUnavailable { counts }, None);
     };
     let gaps = gaps(case);
-    if !gaps.is_empty() || !case.look.pair.primary.all_to_run_read {
+    let all_read = case.look.pair.primary.all_to_run_read && case.standby.all_to_run_read;
+    if !gaps.is_empty() || !all_read {
         return hold(
             case.look,
             HoldReason::SnapshotIncomplete { counts, gaps },

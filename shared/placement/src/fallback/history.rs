@@ -58,11 +58,18 @@ pub(crate) fn note(memory: &mut PairMemory, case: &Case<'_>) {
         memory.deficits.clear();
         memory.needs.clear();
     }
-    if !all_read {
+    if !all_read && (case.need == 0 || unbroken.is_none()) {
         // What is missing and needed is not known: at this look the pair was not watched.
         return;
     }
     let forgotten = note_need(&mut memory.needs, case.need, case.policy.hold_down, now);
+    if !all_read {
+        // So much was needed for certain, perhaps more: no watch, but nothing to give back soon either.
+        if let (Some(watch), Some(forgotten)) = (memory.watched.as_mut(), forgotten) {
+            watch.since = watch.since.max(forgotten);
+        }
+        return;
+    }
     let since = unbroken.map_or(now, |watch| watch.since);
     memory.watched = Some(Watch {
         since: forgotten.map_or(since, |at| at.max(since)),

@@ -53,6 +53,10 @@ pub(crate) fn decide(case: &Case<'_>, target: u32, memory: Option<&PairMemory>) 
         tasks: deficit,
         at: now,
     });
+    let lasted_most = lasted
+        .filter(|level| level.tasks >= deficit)
+        .or(at_once)
+        .or(lasted);
 
     // How far each kind of evidence reaches, the strongest first; the first that reaches furthest is named.
     let reaches = [
@@ -66,7 +70,7 @@ pub(crate) fn decide(case: &Case<'_>, target: u32, memory: Option<&PairMemory>) 
             (target, evidence)
         }),
         Some((taken, Evidence::SpotTookTasks { tasks: taken })),
-        lasted.or(at_once).map(|level| {
+        lasted_most.map(|level| {
             let evidence = Evidence::Persisted {
                 since: level.at,
                 settle: case.policy.settle,

@@ -106,6 +106,23 @@ fn only_the_pairs_own_standby_is_touched() {
     assert_eq!(to("container-demo/web", "container-demo/web"), wrong);
     assert_eq!(to("container-demo/web", "container-demo/other"), wrong);
     assert_eq!(to("container-demo/web", "elsewhere/web-standby"), wrong);
+    // What was read is not what the tag names, although the step goes where the tag points.
+    for read in ["container-demo/other", "elsewhere/web-standby"] {
+        let scene = short().on_standby(|it| it.key = key(read));
+        assert_eq!(raises(&scene), wrong, "{read}");
+        let elsewhere = step_of("container-demo/web", read, 0, 3);
+        assert_eq!(laws(&scene, vec![elsewhere]), wrong, "{read}");
+    }
+    // A primary that names itself.
+    let mut own = short().tag("ballast:standby", "web");
+    own.pair
+        .primary
+        .tags
+        .insert("ballast:standby-of".to_owned(), "web".to_owned());
+    let itself = own.pair.primary.clone();
+    let own = own.standby_is(Standby::Present(Box::new(itself)));
+    let raised = step_of("container-demo/web", "container-demo/web", 10, 3);
+    assert!(laws(&own, vec![raised]).contains(&"opt_in"));
 }
 
 #[test]
@@ -196,6 +213,9 @@ fn a_give_back_needs_a_complete_look_without_a_deployment() {
     );
     let second = |it: &mut Service| it.deployments.push(deployment("2", false));
     let rolling = |it: &mut Service| it.deployments[0].in_progress = true;
+    let unread = |it: &mut Service| it.all_to_run_read = false;
+    assert_eq!(gives_back(&unneeded().primary(unread)), wrong);
+    assert_eq!(gives_back(&unneeded().on_standby(unread)), wrong);
     assert_eq!(gives_back(&unneeded().primary(second)), wrong);
     assert_eq!(gives_back(&unneeded().primary(rolling)), wrong);
     assert_eq!(gives_back(&unneeded().on_standby(second)), wrong);
@@ -225,6 +245,9 @@ fn a_give_back_leaves_the_ready_tasks_that_are_needed() {
     assert_eq!(gives_back(&scene(9)), wrong);
     assert_eq!(laws(&scene(9), vec![step(5, 1)]), Vec::<&str>::new());
     assert_eq!(laws(&scene(5), vec![step(5, 4)]), wrong);
+    // More tasks than were asked for do not stay.
+    let more = scene(9).on_standby(|it| crate::scene::add(it, 2, |_| {}));
+    assert_eq!(gives_back(&more), wrong);
     let sick = scene(9).on_standby(|it| it.tasks[0].health = Health::Unhealthy);
     assert_eq!(laws(&sick, vec![step(5, 1)]), wrong);
 }

@@ -253,3 +253,43 @@ fn a_deployment_with_one_interruption_waits_for_the_earlier_of_the_two() {
         "#]],
     );
 }
+
+#[test]
+fn the_first_deadline_of_several_counts() {
+    let scene = Scene::desired(10).ready_started_in(7, 20);
+    let scene = scene
+        .interrupted(1, 10)
+        .interrupted(1, 25)
+        .interrupted(1, 15);
+    check(
+        scene,
+        expect![[r#"
+        hold `container-demo/web` waiting_for_deadline until 2026-03-01T12:00:05Z: interrupted tasks serve until 2026-03-01T12:01:35Z and a task starts in 20 s: raising now gains nothing (desired 10, ready 7, starting 0, leaving 3, deficit 3; standby 0, of which ready 0)
+        remembered: watched now to now; missing 3 at now; needed 3 at now
+    "#]],
+    );
+    // The one that has gone is covered: the next deadline counts.
+    let covered = Scene::desired(10).ready_started_in(7, 20).standby(1);
+    check(
+        covered.interrupted(2, 10).taken(1, 200),
+        expect![[r#"
+        hold `container-demo/web` waiting_for_deadline until 2026-03-01T12:00:20Z: interrupted tasks serve until 2026-03-01T12:01:50Z and a task starts in 20 s: raising now gains nothing (desired 10, ready 7, starting 0, leaving 2, deficit 3; standby 1, of which ready 1)
+        remembered: watched now to now; missing 3 at now; needed 3 at now
+    "#]],
+    );
+}
+
+/// A fraction of a second counts as a whole one.
+#[test]
+fn the_start_up_time_is_rounded_up() {
+    let scene = Scene::desired(2).ready_started_in(1, 20).interrupted(1, 10);
+    let later = jiff::SignedDuration::from_millis(1);
+    let scene = scene.primary(|it| it.tasks[0].started_at = Some(ago(3_580) + later));
+    check(
+        scene,
+        expect![[r#"
+        hold `container-demo/web` waiting_for_deadline until 2026-03-01T12:00:19Z: interrupted tasks serve until 2026-03-01T12:01:50Z and a task starts in 21 s: raising now gains nothing (desired 2, ready 1, starting 0, leaving 1, deficit 1; standby 0, of which ready 0)
+        remembered: watched now to now; missing 1 at now; needed 1 at now
+    "#]],
+    );
+}

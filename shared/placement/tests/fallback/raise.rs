@@ -441,3 +441,16 @@ fn without_a_ledger_a_deficit_cannot_be_seen_to_last() {
         "#]],
     );
 }
+
+/// Spot took three a while ago, two of which were replaced; three more still serve.
+#[test]
+fn replaced_tasks_that_spot_took_are_not_covered_again() {
+    let scene = Scene::desired(10).ready_started_in(6, 20).taken(3, 200);
+    check(
+        scene.interrupted(3, 10),
+        expect![[r#"
+        step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 1, because Spot took 1 tasks that are still missing (desired 10, ready 6, starting 0, leaving 3, deficit 4; standby 0, of which ready 0)
+        remembered: watched now to now; missing 4 at now; needed 4 at now; may write 0 to 1 at now
+    "#]],
+    );
+}

@@ -238,6 +238,28 @@ impl Walk {
             }
         }
         scene.recall = Recall::Known(self.memory.clone());
+        if self.faults.way && self.dice.one_in(10) {
+            return self.half_read(scene);
+        }
+        scene
+    }
+
+    /// The look finds only some of the primary's tasks; ECS's own counts are right.
+    fn half_read(&mut self, scene: Scene) -> Scene {
+        let found = |scene: &Scene, status| {
+            let tasks = scene.pair.primary.tasks.iter();
+            u32::try_from(tasks.filter(|it| it.last_status == status).count()).unwrap()
+        };
+        let (running, pending) = (
+            found(&scene, TaskStatus::Running),
+            found(&scene, TaskStatus::Pending),
+        );
+        let mut scene = scene.pair_gap("ecs:DescribeTasks", "container-demo/web");
+        let primary = &mut scene.pair.primary;
+        primary.tasks.retain(|_| self.dice.one_in(2));
+        primary.running_count = running;
+        primary.pending_count = pending;
+        primary.all_to_run_read = false;
         scene
     }
 
@@ -282,10 +304,8 @@ impl Walk {
             self.noticed = None;
             self.raised_at = None;
         }
-        self.seen.push(Seen {
-            secs: self.secs,
-            need,
-        });
+        let (secs, complete) = (self.secs, scene.pair.primary.all_to_run_read);
+        self.seen.extend(complete.then_some(Seen { secs, need }));
         if let Some(step) = plan.steps.first() {
             let Action::SetDesiredCount { from, to, .. } = step.action;
             assert_eq!(from, before);

@@ -91,7 +91,73 @@ fn what_lasted_before_goes_on_lasting() {
         unread(7, 0).missing_since(3, 120).watched(120, 60),
         expect![[r#"
             step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 3, because the deficit has lasted since 2026-03-01T11:58:00Z, longer than 120 s (desired 10, ready 7, starting 0, leaving 0, deficit 3; standby 0, of which ready 0)
-            remembered: watched -120 s to -60 s; missing 3 at -120 s; may write 0 to 3 at now
+            remembered: watched -120 s to -60 s; missing 3 at -120 s; needed 3 at now; may write 0 to 3 at now
         "#]],
+    );
+}
+
+/// A raise for what is missing for certain is not taken back at the next look, however long the watch before it was.
+#[test]
+fn what_is_needed_for_certain_holds_the_next_give_back() {
+    let scene = unread(4, 0)
+        .standby(1)
+        .watched(1_000, 60)
+        .needed(0, 60)
+        .spot_failed(5);
+    check(
+        scene.clone(),
+        expect![[r#"
+        step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 1 to 6, because ECS found no Spot capacity at 2026-03-01T11:59:55Z (desired 10, ready 4, starting 0, leaving 0, deficit 6; standby 1, of which ready 1)
+        remembered: watched -1000 s to -60 s; needed 6 at now; may write 1 to 6 at now; Spot short at -5 s
+    "#]],
+    );
+    let mut later = scene.carried_out().primary(|primary| {
+        primary.all_to_run_read = true;
+        crate::scene::add(primary, 10, |_| {});
+    });
+    later.pair.gaps.clear();
+    check(
+        later,
+        expect![[r#"
+        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: up to 6 standby tasks were needed within the hold-down of 600 s (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 6, of which ready 1)
+        remembered: watched -1000 s to now; needed 6 at now; wrote 1 to 6 at now
+    "#]],
+    );
+}
+
+#[test]
+fn an_unread_standby_is_not_given_back() {
+    let unneeded = Scene::desired(10)
+        .ready(10)
+        .standby(5)
+        .watched(1_000, 60)
+        .needed(0, 60);
+    let unread = |it: &mut model::snapshot::Service| it.all_to_run_read = false;
+    check(
+        unneeded.on_standby(unread),
+        expect![[r#"
+        hold `container-demo/web` snapshot_incomplete: something could not be observed: nothing is given back, and only what is missing for certain is covered (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5): 
+        remembered: watched -1000 s to now; needed 0 at now
+    "#]],
+    );
+}
+
+/// Without a settle time, what is missing for certain is covered at once, whatever lasted before and whatever is remembered.
+#[test]
+fn without_a_settle_time_nothing_needs_to_be_remembered() {
+    let scene = unread(4, 0).tag("ballast:settle-secs", "0");
+    check(
+        scene.clone().watched(200, 60).missing_since(2, 200),
+        expect![[r#"
+            step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 6, because the deficit has lasted since 2026-03-01T12:00:00Z, longer than 0 s (desired 10, ready 4, starting 0, leaving 0, deficit 6; standby 0, of which ready 0)
+            remembered: watched -200 s to -60 s; missing 2 at -200 s; needed 6 at now; may write 0 to 6 at now
+        "#]],
+    );
+    check(
+        scene.ledger_unknown(),
+        expect![[r#"
+        step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 6, because the deficit has lasted since 2026-03-01T12:00:00Z, longer than 0 s (desired 10, ready 4, starting 0, leaving 0, deficit 6; standby 0, of which ready 0)
+        not remembered
+    "#]],
     );
 }

@@ -100,13 +100,18 @@ impl Judge<'_> {
 
     /// How much has been missing since before the settle time, as far as one may believe.
     fn settled(&self) -> u32 {
-        let Some(past) = &self.past else { return 0 };
         let settle = secs(self.facts.policy.settle);
         let deficit = self.facts.counts.deficit;
-        let believed = past.missing.iter().filter(|(_, since)| -since >= settle);
-        let most = believed.map(|(tasks, _)| (*tasks).min(deficit)).max();
-        let at_once = if settle == 0 { deficit } else { 0 };
-        most.unwrap_or(0).max(at_once).min(self.facts.gone)
+        if settle == 0 {
+            return self.facts.gone;
+        }
+        let past = self.past.iter();
+        let believed = past.flat_map(|past| past.missing.iter());
+        let most = believed
+            .filter(|(_, since)| -since >= settle)
+            .map(|(tasks, _)| (*tasks).min(deficit))
+            .max();
+        most.unwrap_or(0).min(self.facts.gone)
     }
 
     fn due(&self) -> bool {
@@ -189,7 +194,10 @@ impl Judge<'_> {
         };
         let settles = self.lowered_until().is_some()
             || count(self.facts.standby, |it| it.desired_running) > from;
-        let free = holes(self.situation, self.facts.pair).is_empty()
+        let all_read =
+            self.facts.pair.primary.all_to_run_read && self.facts.standby.all_to_run_read;
+        let free = all_read
+            && holes(self.situation, self.facts.pair).is_empty()
             && !rolls(&self.facts.pair.primary)
             && !rolls(self.facts.standby)
             && !settles
@@ -265,14 +273,9 @@ impl Judge<'_> {
             Evidence::Persisted { since, settle } => {
                 assert_eq!(*settle, self.facts.policy.settle);
                 assert!(at(*since) + secs(*settle) <= 0, "not yet since {since}");
-                let past = self
-                    .past
-                    .as_ref()
-                    .expect("only what is remembered can have lasted");
-                let claims = past
-                    .missing
-                    .iter()
-                    .any(|it| it.0 >= to && it.1 == at(*since));
+                let past = self.past.iter();
+                let mut claims = past.flat_map(|past| past.missing.iter());
+                let claims = claims.any(|it| it.0 >= to && it.1 == at(*since));
                 assert!(claims || at(*since) == 0, "nobody remembers {since}");
             }
         }

@@ -15,7 +15,7 @@ TOOLS ?= .tools
 # The processor that `make build` builds for: this computer's, unless another is named.
 ARCH ?= $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 # What links the function: `cargo` is the toolchain's own linker; `cargo-zigbuild` links for another processor, with the zig that
-# `make setup` installs, once `rustup target add aarch64-unknown-linux-gnu` has brought its standard library.
+# `make setup` installs; cargo-lambda asks rustup for the standard library of that processor.
 COMPILER ?= $(if $(filter $(ARCH),$(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)),cargo,cargo-zigbuild)
 
 # The C library of `provided.al2023`: what a binary needs must not be newer.

@@ -1,16 +1,23 @@
 //! The AWS clients, with every time limit that the SDK leaves open.
+//!
+//! The configuration is put together here, from the few variables that Lambda and its users set, instead of by `aws-config`: its chain
+//! of credential providers (profiles, web identities, instance metadata) would be linked into every function, and none of it is used in
+//! Lambda. See `docs/decisions/007-what-is-compiled.md`.
 
 use std::time::Duration;
 
-use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::identity::IdentityCache;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_ecs::config::{BehaviorVersion, IdentityCache};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::SystemTimeSource;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
+use aws_types::app_name::AppName;
+use aws_types::region::Region;
 use calls::{AwsClock, CallCount};
-use model::RegionName;
 
 /// How long a connection may take to come about. Within a Region that is milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -23,8 +30,6 @@ const ATTEMPTS_MAX: u32 = 3;
 /// The longest first wait between attempts; the second is up to twice as long. The SDK's own default of a second would not fit
 /// into [`OPERATION_TIMEOUT`].
 const BACKOFF: Duration = Duration::from_millis(250);
-/// How long reading the credentials may take. They come from the environment.
-const IDENTITY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The name by which AWS's own logs of calls (CloudTrail's `userAgent`) tell Ballast's calls.
 const APP_NAME: &str = "ballast";
 
@@ -46,47 +51,73 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients over one connection pool. Credentials come from the environment and from nowhere else; endpoints from
-    /// `AWS_ENDPOINT_URL` and its siblings, where they are set.
-    pub(crate) async fn load(region: &RegionName) -> Self {
-        Self::of(&load_config(region).await)
+    /// Clients for this Region, as the environment says; at `endpoint_url`, where it is given.
+    ///
+    /// # Errors
+    /// [`NoCredentials`] when the environment has none.
+    pub fn load(region: &str, endpoint_url: Option<&str>) -> Result<Self, NoCredentials> {
+        let config = config_from(region, endpoint_url, variable)?;
+        // A service's own endpoint goes before the one for all, but not before one that was asked for.
+        let own_endpoint = |name: &str| variable(name).filter(|_| endpoint_url.is_none());
+        Ok(Self::of(&config, own_endpoint))
     }
 
-    /// Clients of this configuration.
-    #[must_use]
-    pub fn of(config: &SdkConfig) -> Self {
+    fn of(config: &SdkConfig, own_endpoint: impl Fn(&str) -> Option<String>) -> Self {
         let clock = AwsClock::new();
         let calls = CallCount::new();
+        // <https://docs.aws.amazon.com/sdkref/latest/guide/ss-endpoints-table.html>
         macro_rules! client {
-            ($sdk:ident) => {
-                $sdk::Client::from_conf(
-                    $sdk::config::Builder::from(config)
-                        .interceptor(clock.clone())
-                        .interceptor(calls.clone())
-                        .build(),
-                )
-            };
+            ($sdk:ident, $endpoint:literal) => {{
+                let mut builder = $sdk::config::Builder::from(config)
+                    .interceptor(clock.clone())
+                    .interceptor(calls.clone());
+                if let Some(url) = own_endpoint($endpoint) {
+                    builder = builder.endpoint_url(url);
+                }
+                $sdk::Client::from_conf(builder.build())
+            }};
         }
         Self {
-            ecs: client!(aws_sdk_ecs),
-            application_autoscaling: client!(aws_sdk_applicationautoscaling),
-            autoscaling: client!(aws_sdk_autoscaling),
-            dynamodb: client!(aws_sdk_dynamodb),
+            ecs: client!(aws_sdk_ecs, "AWS_ENDPOINT_URL_ECS"),
+            application_autoscaling: client!(
+                aws_sdk_applicationautoscaling,
+                "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING"
+            ),
+            autoscaling: client!(aws_sdk_autoscaling, "AWS_ENDPOINT_URL_AUTO_SCALING"),
+            dynamodb: client!(aws_sdk_dynamodb, "AWS_ENDPOINT_URL_DYNAMODB"),
             clock,
             calls,
         }
     }
 }
 
-async fn load_config(region: &RegionName) -> SdkConfig {
+/// Credentials are needed and not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no AWS credentials: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` are not both set; Lambda sets them, elsewhere \
+     `aws configure export-credentials --format env` prints them"
+)]
+pub struct NoCredentials;
+
+/// The configuration of every client: this Region, one connection pool, every time limit; credentials from the environment and from
+/// nowhere else; the endpoint from `endpoint_url`, else from `AWS_ENDPOINT_URL`, else AWS's own.
+///
+fn config_from(
+    region: &str,
+    endpoint_url: Option<&str>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<SdkConfig, NoCredentials> {
     let http_client = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+    let mut builder = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
         .http_client(http_client)
-        .region(Region::new(region.to_string()))
-        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
-        .identity_cache(IdentityCache::lazy().load_timeout(IDENTITY_TIMEOUT).build())
+        .region(Region::new(region.to_owned()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials(&variable)?))
+        .identity_cache(IdentityCache::no_cache())
+        .sleep_impl(TokioSleep::new())
+        .time_source(SystemTimeSource::new())
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(CONNECT_TIMEOUT)
@@ -100,18 +131,79 @@ async fn load_config(region: &RegionName) -> SdkConfig {
                 .with_initial_backoff(BACKOFF),
         );
     if let Ok(name) = AppName::new(APP_NAME) {
-        loader = loader.app_name(name);
+        builder = builder.app_name(name);
     }
-    loader.load().await
+    if let Some(url) = endpoint_url
+        .map(str::to_owned)
+        .or_else(|| variable("AWS_ENDPOINT_URL"))
+    {
+        builder = builder.endpoint_url(url);
+    }
+    // <https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html>
+    let is_on = |name| variable(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if is_on("AWS_USE_FIPS_ENDPOINT") {
+        builder = builder.use_fips(true);
+    }
+    if is_on("AWS_USE_DUALSTACK_ENDPOINT") {
+        builder = builder.use_dual_stack(true);
+    }
+    Ok(builder.build())
+}
+
+/// The credentials of the environment. Those of a function do not change while its process lives.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
+fn credentials(variable: &impl Fn(&str) -> Option<String>) -> Result<Credentials, NoCredentials> {
+    let key = variable("AWS_ACCESS_KEY_ID").ok_or(NoCredentials)?;
+    let secret = variable("AWS_SECRET_ACCESS_KEY").ok_or(NoCredentials)?;
+    let token = variable("AWS_SESSION_TOKEN");
+    Ok(Credentials::new(key, secret, token, None, "environment"))
+}
+
+/// A variable of the environment that is set and not empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn every_time_limit_is_set() {
-        let config = load_config(&"us-west-2".parse().unwrap()).await;
+    fn config(variables: &[(&str, &str)]) -> Result<SdkConfig, NoCredentials> {
+        config_from("us-west-2", None, |name| {
+            let found = variables.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    const KEYS: [(&str, &str); 2] = [
+        ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "not-a-secret"),
+    ];
+
+    #[test]
+    fn without_both_keys_there_are_no_credentials() {
+        assert_eq!(config(&[]).err(), Some(NoCredentials));
+        assert_eq!(config(&KEYS[..1]).err(), Some(NoCredentials));
+        assert_eq!(config(&KEYS[1..]).err(), Some(NoCredentials));
+        assert!(config(&KEYS).unwrap().credentials_provider().is_some());
+    }
+
+    #[test]
+    fn endpoints_follow_the_environment() {
+        let with = |name, value| config(&[KEYS[0], KEYS[1], (name, value)]).unwrap();
+        let plain = config(&KEYS).unwrap();
+        assert_eq!((plain.endpoint_url(), plain.use_fips()), (None, None));
+        let lab = with("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+        assert_eq!(lab.endpoint_url(), Some("http://127.0.0.1:1"));
+        assert_eq!(with("AWS_USE_FIPS_ENDPOINT", "TRUE").use_fips(), Some(true));
+        assert_eq!(with("AWS_USE_FIPS_ENDPOINT", "no").use_fips(), None);
+        let dual = with("AWS_USE_DUALSTACK_ENDPOINT", "true");
+        assert_eq!(dual.use_dual_stack(), Some(true));
+    }
+
+    #[test]
+    fn every_time_limit_is_set() {
+        let config = config(&KEYS).unwrap();
         let timeouts = config.timeout_config().unwrap();
         assert_eq!(timeouts.connect_timeout(), Some(CONNECT_TIMEOUT));
         assert_eq!(timeouts.operation_attempt_timeout(), Some(ATTEMPT_TIMEOUT));

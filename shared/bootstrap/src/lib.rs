@@ -21,7 +21,7 @@ mod metrics;
 mod serve;
 mod settings;
 
-pub use clients::Clients;
+pub use clients::{Clients, NoCredentials};
 pub use controller::controller;
 pub use metrics::{DIMENSION_FUNCTION, METRICS, Metric, NAMESPACE};
 pub use serve::{Build, InvocationError, NotStarted, serve};

@@ -12,7 +12,6 @@ use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn, tracing};
 use model::AccountId;
 use model::policy::Mode;
 use serde_json::Value;
-use tokio::runtime::Handle;
 use tokio::sync::SetOnce;
 
 use crate::clients::Clients;
@@ -111,18 +110,22 @@ pub async fn serve(function: &'static str, build: Build) -> Result<(), lambda_ru
     .await
 }
 
-/// Reads the settings and builds the clients on another thread.
+/// Reads the settings and builds the clients on another thread. The task that starts it runs when this thread first waits, which is
+/// for its connection to the Runtime API: the first poll comes first.
 fn start(function: &'static str, build: Build) -> Ready {
     let ready: Ready = Arc::new(SetOnce::new());
     let when_ready = Arc::clone(&ready);
-    let runtime = Handle::current();
-    let building = tokio::task::spawn_blocking(move || {
-        let settings =
-            Settings::from_env().map_err(|faults| Failure::SettingsUnusable { faults })?;
-        let clients = runtime.block_on(Clients::load(&settings.region));
-        Ok(build(function, &settings, clients))
-    });
     tokio::spawn(async move {
+        let building = tokio::task::spawn_blocking(move || {
+            let settings =
+                Settings::from_env().map_err(|faults| Failure::SettingsUnusable { faults })?;
+            let clients = Clients::load(settings.region.as_str(), None).map_err(|error| {
+                Failure::StartUpFailed {
+                    detail: error.to_string(),
+                }
+            })?;
+            Ok(build(function, &settings, clients))
+        });
         let built = building.await.unwrap_or_else(|panicked| {
             Err(Failure::StartUpFailed {
                 detail: panicked.to_string(),

@@ -13,11 +13,11 @@ use calls::Deadline;
 use ledger::{LedgerError, Recalled, Version};
 use model::memory::{PairMemory, Recall};
 use model::outcome::{Outcome, OutcomeResult};
-use model::plan::{Action, Hold, HoldReason, Plan, Step};
+use model::plan::{Action, Hold, Plan, Step};
 use model::policy::Mode;
 use model::snapshot::{Gap, GapCause, PassedOver, Scope, Snapshot};
 use model::trigger::Hints;
-use model::{Seconds, ServiceKey, Timestamp};
+use model::{ServiceKey, Timestamp};
 use observe::Blind;
 use placement::Decision;
 use placement::audit::audit;
@@ -29,10 +29,6 @@ use crate::remember::{Writing, remember_all};
 
 /// What is kept of the time for confirming in the ledger what was done.
 const CONFIRM_RESERVE: Duration = Duration::from_secs(1);
-
-/// How long an announced step that nobody confirmed counts as under way: the timeout of the function, after which the invocation that
-/// announced it cannot act any more.
-const UNDER_WAY: Seconds = Seconds(30);
 
 /// What one round came to.
 #[derive(Debug, Default)]
@@ -109,8 +105,7 @@ impl Controller {
         let started = Instant::now();
         let memories = known_or_not(&recalled);
         let now = snapshot.taken_at;
-        let mut decision = (self.decide)(&snapshot, &self.installation, &memories, hints, now);
-        let kept = leave_under_way(&mut decision.plan, &recalled, now);
+        let decision = (self.decide)(&snapshot, &self.installation, &memories, hints, now);
         let refused = violations(&audit(
             &decision.plan,
             &snapshot,
@@ -120,7 +115,7 @@ impl Controller {
         ));
         durations.decide += millis(started);
 
-        let writings = self.writings(&decision, &refused, &kept, &recalled);
+        let writings = self.writings(&decision, &refused, &recalled);
         let announced = timed(
             &mut durations.remember,
             self.announce(writings, now, deadline),
@@ -171,10 +166,9 @@ impl Controller {
         &self,
         decision: &Decision,
         refused: &BTreeMap<usize, String>,
-        kept: &BTreeSet<ServiceKey>,
         recalled: &Recalled,
     ) -> Vec<Writing> {
-        let mut carried_out: BTreeMap<&ServiceKey, bool> = decision
+        let carried_out: BTreeMap<&ServiceKey, bool> = decision
             .plan
             .steps
             .iter()
@@ -184,7 +178,6 @@ impl Controller {
                 (&step.subject, writes)
             })
             .collect();
-        carried_out.extend(kept.iter().map(|key| (key, false)));
         let mut writings = Vec::new();
         for (key, memory) in &decision.memories {
             let Some((before, version)) = recalled.known.get(key) else {
@@ -332,36 +325,6 @@ impl Controller {
             }
         }
     }
-}
-
-/// Leaves steps of pairs for which another invocation announced a step a moment ago that is not seen yet: it is about to be carried
-/// out. Such a step becomes a hold; the pairs are returned.
-fn leave_under_way(plan: &mut Plan, recalled: &Recalled, now: Timestamp) -> BTreeSet<ServiceKey> {
-    let mut kept = BTreeSet::new();
-    let steps = std::mem::take(&mut plan.steps);
-    for step in steps {
-        let Action::SetDesiredCount { from, .. } = &step.action;
-        let announced = recalled
-            .known
-            .get(&step.subject)
-            .and_then(|(memory, _)| memory.wrote)
-            .filter(|wrote| !wrote.confirmed && wrote.from == *from);
-        match announced.map(|wrote| (wrote, UNDER_WAY.after(wrote.at))) {
-            Some((wrote, until)) if now < until => {
-                kept.insert(step.subject.clone());
-                plan.holds.push(Hold {
-                    subject: step.subject,
-                    reason: HoldReason::OwnWriteNotVisible {
-                        found: *from,
-                        wrote: wrote.to,
-                    },
-                    until: Some(until),
-                });
-            }
-            Some(_) | None => plan.steps.push(step),
-        }
-    }
-    kept
 }
 
 /// Whether a step's write took effect; `None` where that is not certain.

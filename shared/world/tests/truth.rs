@@ -45,15 +45,21 @@ fn check(snapshot: &Snapshot, want: &Expect) {
 fn a_pair_before_during_and_after_a_drought() {
     let mut world = workshop();
     let cluster = ["container-demo".parse().unwrap()];
-    check(&world.snapshot(&cluster).unwrap(), &expect![[r#"
+    check(
+        &world.snapshot(&cluster).unwrap(),
+        &expect![[r#"
         container-demo/web: 10 of 10 run, 0 pending, 10 tasks seen, deploying false, usable policy true; standby 0 of 0
-    "#]]);
+    "#]],
+    );
     world.set_capacity_everywhere("FARGATE_SPOT", world.now(), 0);
     world.advance_secs(60);
     let snapshot = world.snapshot(&cluster).unwrap();
-    check(&snapshot, &expect![[r#"
+    check(
+        &snapshot,
+        &expect![[r#"
         container-demo/web: 10 of 10 run, 0 pending, 10 tasks seen, deploying false, usable policy true; standby 0 of 0
-    "#]]);
+    "#]],
+    );
     let pair = snapshot.pairs.values().next().unwrap();
     assert_eq!(
         pair.primary
@@ -71,9 +77,12 @@ fn a_pair_before_during_and_after_a_drought() {
     };
     world.apply(&action).unwrap();
     world.advance_secs(120);
-    check(&world.snapshot(&cluster).unwrap(), &expect![[r#"
+    check(
+        &world.snapshot(&cluster).unwrap(),
+        &expect![[r#"
         container-demo/web: 3 of 10 run, 0 pending, 10 tasks seen, deploying false, usable policy true; standby 7 of 7
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -91,13 +100,16 @@ fn services_without_a_partner_are_named() {
             .create(ServiceSpec::new(key, "t:1", 0).tag(tag, value))
             .unwrap();
     }
-    check(&world.snapshot(&[]).unwrap(), &expect![[r#"
+    check(
+        &world.snapshot(&[]).unwrap(),
+        &expect![[r#"
         container-demo/alone: 0 of 0 run, 0 pending, 0 tasks seen, deploying true, usable policy true; standby missing
         container-demo/web: 10 of 10 run, 0 pending, 10 tasks seen, deploying false, usable policy true; standby 0 of 0
         container-demo/orphan: StandbyWithoutPrimary { primary: "nobody", fault: NotFound }
         container-demo/second: StandbyWithoutPrimary { primary: "web", fault: NamesAnother { standby: "web-standby" } }
         container-demo/wrong: StandbyWithoutPrimary { primary: "a b", fault: UnusableName }
-    "#]]);
+    "#]],
+    );
     assert!(
         world
             .snapshot(&["other".parse().unwrap()])

@@ -26,6 +26,9 @@ pub(crate) enum CliError {
     /// Plans that the function would end in an error; the failures were shown with them.
     #[error("the function would fail for {0} of the event files")]
     Plans(usize),
+    /// Nothing can be asked without credentials.
+    #[error(transparent)]
+    Credentials(bootstrap::NoCredentials),
     /// A call failed; the text is one line.
     #[error("{0}")]
     Call(model::snapshot::Gap),
@@ -69,6 +72,7 @@ impl CliError {
             // What a shell reports for a process that SIGINT ended.
             Self::Interrupted => 130,
             Self::Plans(_)
+            | Self::Credentials(_)
             | Self::Call(_)
             | Self::Blind(_)
             | Self::Io { .. }
@@ -98,6 +102,7 @@ impl CliError {
             | Self::NotKept(_)
             | Self::Interrupted
             | Self::Plans(_)
+            | Self::Credentials(_)
             | Self::Call(_)
             | Self::Blind(_)
             | Self::Io { .. }

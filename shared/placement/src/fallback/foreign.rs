@@ -10,13 +10,16 @@ use model::plan::HoldReason;
 use model::policy::PairPolicy;
 use model::snapshot::Service;
 
-/// How long an answer of AWS may lag behind an accepted write, in seconds. ECS promises only that it becomes consistent
-/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>); the number is ours.
+/// How long an announced write may take to show, in seconds. ECS promises only that its answers become consistent
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>); the number is ours, and is the function's timeout in
+/// `infra/template.yaml`, after which the invocation that announced a write cannot write any more.
 pub const READ_LAG: Seconds = Seconds(30);
 
 /// Compares the standby's desired count with the last write, and keeps the memory of it.
 ///
-/// A write that was planned and never confirmed may or may not have happened: both counts are then our own. A count that is neither
+/// A write of a moment ago that does not show may be under way in another invocation, which announced it and has not written yet, or
+/// AWS's answer may be older than the write: either way it is waited for. Later, a write that was announced and never confirmed may or
+/// may not have happened: both counts are then our own. A count that is neither
 /// is somebody else's; it is left alone for the policy's time and then taken as given, with a new watch. Setting it back to what
 /// Ballast wrote ends the hold at once.
 ///
@@ -29,17 +32,17 @@ pub(crate) fn check(
 ) -> Option<(HoldReason, Timestamp)> {
     let wrote = memory.wrote?;
     let found = standby.desired_count;
-    if found == wrote.to || (found == wrote.from && !wrote.confirmed) {
-        memory.foreign = None;
-        return None;
-    }
     let visible_at = READ_LAG.after(wrote.at);
-    if found == wrote.from && now < visible_at {
+    if found != wrote.to && found == wrote.from && now < visible_at {
         let reason = HoldReason::OwnWriteNotVisible {
             found,
             wrote: wrote.to,
         };
         return Some((reason, visible_at));
+    }
+    if found == wrote.to || (found == wrote.from && !wrote.confirmed) {
+        memory.foreign = None;
+        return None;
     }
     let edit = memory
         .foreign

@@ -166,18 +166,24 @@ fn without_a_settle_time_nothing_needs_to_be_remembered() {
 #[test]
 fn a_pair_that_was_not_read_is_not_at_rest() {
     let scene = unread(10, 0).watched(100, 60).missing_since(3, 100);
-    check(scene.needed(3, 60), expect![[r#"
+    check(
+        scene.needed(3, 60),
+        expect![[r#"
         hold `container-demo/web` snapshot_incomplete: something could not be observed: nothing is given back, and only what is missing for certain is covered (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 0, of which ready 0): `ecs:ListTasks` for `container-demo/web`: throttled (ThrottlingException: Rate exceeded)
         remembered: watched -100 s to -60 s; missing 3 at -100 s; needed 3 at -60 s
-    "#]]);
+    "#]],
+    );
 }
 
 /// Five were needed 100 s ago; with a hold-down of 60 s that is forgotten, and the watch counts from there.
 #[test]
 fn what_an_unread_look_forgets_shortens_the_watch() {
     let scene = unread(8, 0).standby(5).watched(1_000, 60).needed(5, 100);
-    check(scene.tag("ballast:hold-down-secs", "60"), expect![[r#"
+    check(
+        scene.tag("ballast:hold-down-secs", "60"),
+        expect![[r#"
         hold `container-demo/web` snapshot_incomplete: something could not be observed: nothing is given back, and only what is missing for certain is covered (desired 10, ready 8, starting 0, leaving 0, deficit 2; standby 5, of which ready 5): `ecs:ListTasks` for `container-demo/web`: throttled (ThrottlingException: Rate exceeded)
         remembered: watched -100 s to -60 s; needed 2 at now
-    "#]]);
+    "#]],
+    );
 }

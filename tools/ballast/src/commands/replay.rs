@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &ReplayArgs, screen: &Screen) -> Result<(), CliErr
     if args.plan || args.endpoint.endpoint_url.is_some() {
         let waiting = spinner("looking");
         for (payload, one) in payloads.iter().zip(&mut replayed) {
-            one.record = Some(plan(args, payload).await);
+            one.record = Some(plan(args, payload).await?);
         }
         waiting.finish_and_clear();
     }
@@ -126,8 +126,8 @@ fn looks_at(kind: &TriggerKind) -> String {
 }
 
 /// What a function would do with this payload: the controller itself, in mode observe, with an empty memory of its own.
-async fn plan(args: &ReplayArgs, payload: &Value) -> Record {
-    let aws = Aws::connect(&args.endpoint).await;
+async fn plan(args: &ReplayArgs, payload: &Value) -> Result<Record, CliError> {
+    let aws = Aws::connect(&args.endpoint)?;
     let invoked = Invoked {
         request_id: None,
         // The account of a sample event is nobody's.
@@ -135,7 +135,7 @@ async fn plan(args: &ReplayArgs, payload: &Value) -> Record {
         deadline: Deadline::after(Duration::from_secs(EVENT_SECS_MAX)),
     };
     let handled = aws.controller(FUNCTION).handle(payload, &invoked).await;
-    handled.record
+    Ok(handled.record)
 }
 
 fn text(one: &Replayed, screen: Screen) -> String {

@@ -26,7 +26,7 @@ pub(crate) async fn run(args: &StatusArgs, screen: &Screen) -> Result<(), CliErr
 }
 
 async fn look(args: &StatusArgs) -> Result<Status, CliError> {
-    let aws = Aws::connect(&args.endpoint).await;
+    let aws = Aws::connect(&args.endpoint)?;
     let deadline = Deadline::after(std::time::Duration::from_secs(LOOK_SECS_MAX));
     let cluster = tasks::describe_cluster(&aws, &args.cluster, deadline).await?;
     let tasks = tasks::look(&aws, &args.cluster, deadline).await?;

@@ -23,12 +23,14 @@ pub(super) fn writer(memory: &PairMemory, policy: &PairPolicy, found: u32) -> Wr
     let Some(wrote) = memory.wrote else {
         return Writer::Ours;
     };
-    if found == wrote.to || (found == wrote.from && !wrote.confirmed) {
+    if found == wrote.to {
         return Writer::Ours;
     }
     let visible = (at(wrote.at) + 30 * SECOND).min(at(Timestamp::MAX));
-    if found == wrote.from && visible > 0 {
-        return Writer::NotVisible { until: visible };
+    match (found == wrote.from, visible > 0, wrote.confirmed) {
+        (true, true, _) => return Writer::NotVisible { until: visible },
+        (true, false, false) => return Writer::Ours,
+        _ => {}
     }
     let known = memory.foreign.filter(|it| it.found == found);
     let noticed = known.map_or(0, |it| at(it.noticed_at));

@@ -30,8 +30,20 @@ fn an_own_write_that_does_not_show_yet_is_awaited_to_the_second() {
 /// Another invocation may have announced it and not written yet; after 30 s it cannot write any more.
 #[test]
 fn a_write_that_was_never_confirmed_is_awaited_and_then_planned_again() {
-    check(short(0).wrote_unconfirmed(0, 5, 29), expect![[""]]);
-    check(short(0).wrote_unconfirmed(0, 5, 30), expect![[""]]);
+    check(
+        short(0).wrote_unconfirmed(0, 5, 29),
+        expect![[r#"
+        hold `container-demo/web` own_write_not_visible until 2026-03-01T12:00:01Z: the standby's desired count was set to 5 a moment ago and still reads 0
+        remembered: watched now to now; missing 5 at now; needed 5 at now; may write 0 to 5 at -29 s
+    "#]],
+    );
+    check(
+        short(0).wrote_unconfirmed(0, 5, 30),
+        expect![[r#"
+        step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 5, because Spot took 5 tasks that are still missing (desired 10, ready 5, starting 0, leaving 0, deficit 5; standby 0, of which ready 0)
+        remembered: watched now to now; missing 5 at now; needed 5 at now; may write 0 to 5 at now
+    "#]],
+    );
 }
 
 #[test]

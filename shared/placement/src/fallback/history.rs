@@ -26,6 +26,9 @@ pub const STEPS_MAX: usize = 32;
 /// How many schedule intervals may pass between two looks before the watch counts as broken: two lost looks are borne.
 pub const INTERVALS_MISSED_MAX: i64 = 3;
 
+/// By how much AWS's time may seem to go back between two looks: the `Date` header counts whole seconds, and AWS's hosts differ a little.
+pub const CLOCK_NOISE: Seconds = Seconds(5);
+
 /// How long a reported lack of Spot capacity counts as evidence. ECS may keep quiet about further failures for hours, so this is
 /// long; the report is forgotten as soon as nothing is missing.
 pub const SPOT_SHORTAGE_TTL: Seconds = Seconds(900);
@@ -50,9 +53,11 @@ pub(crate) fn note(memory: &mut PairMemory, case: &Case<'_>) {
             .0
             .saturating_mul(INTERVALS_MISSED_MAX),
     );
-    let unbroken = memory
-        .watched
-        .filter(|watch| watch.until <= now && now <= break_max.after(watch.until));
+    let unbroken = memory.watched.filter(|watch| {
+        watch.until <= CLOCK_NOISE.after(now) && now <= break_max.after(watch.until)
+    });
+    // What is remembered never goes back in time.
+    let now = unbroken.map_or(now, |watch| watch.until.max(now));
     if unbroken.is_none() {
         memory.watched = None;
         memory.deficits.clear();

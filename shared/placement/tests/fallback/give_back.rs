@@ -402,3 +402,30 @@ fn right_after_a_give_back_the_next_one_waits() {
     "#]],
     );
 }
+
+#[test]
+fn a_clock_that_goes_back_a_little_does_not_break_the_watch() {
+    let scene = |until_secs_ago| {
+        Scene::desired(10)
+            .ready(10)
+            .standby(5)
+            .wrote(0, 5, 1_000)
+            .watched(1_000, until_secs_ago)
+            .needed(5, 900)
+            .needed(0, until_secs_ago)
+    };
+    check(
+        scene(-5),
+        expect![[r#"
+        step `container-demo/web` give_back: set the desired count of `container-demo/web-standby` from 5 to 0, because for 600 s no more than 0 standby tasks were needed (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5)
+        remembered: watched -900 s to +5 s; needed 0 at +5 s; may write 5 to 0 at now
+    "#]],
+    );
+    check(
+        scene(-6),
+        expect![[r#"
+        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: up to 0 standby tasks were needed within the hold-down of 600 s (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5)
+        remembered: watched now to now; needed 0 at now; wrote 0 to 5 at -1000 s
+    "#]],
+    );
+}

@@ -342,9 +342,9 @@ fn a_broken_watch_starts_to_settle_anew() {
     check(
         watched(-1),
         expect![[r#"
-        hold `container-demo/web` waiting_to_settle until 2026-03-01T12:02:00Z: a deficit without sign of a Spot shortage must last 120 s (desired 10, ready 8, starting 0, leaving 0, deficit 2; standby 0, of which ready 0)
-        remembered: watched now to now; missing 2 at now; needed 2 at now
-    "#]],
+            step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 2, because the deficit has lasted since 2026-03-01T11:51:40Z, longer than 120 s (desired 10, ready 8, starting 0, leaving 0, deficit 2; standby 0, of which ready 0)
+            remembered: watched -500 s to +1 s; missing 2 at -500 s; needed 2 at +1 s; may write 0 to 2 at now
+        "#]],
     );
 }
 

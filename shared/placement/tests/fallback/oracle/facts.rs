@@ -145,7 +145,8 @@ pub(super) struct Past {
 impl Past {
     pub(super) fn of(memory: &PairMemory, interval: i128) -> Self {
         let watch = memory.watched;
-        let unbroken = watch.filter(|it| at(it.until) <= 0 && -at(it.until) <= 3 * interval);
+        let unbroken =
+            watch.filter(|it| at(it.until) <= 5 * SECOND && -at(it.until) <= 3 * interval);
         let levels = |levels: &[model::memory::Level]| -> Vec<(u32, i128)> {
             let believed = levels.iter().filter(|_| unbroken.is_some());
             believed.map(|it| (it.tasks, at(it.at))).collect()

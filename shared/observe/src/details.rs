@@ -34,7 +34,7 @@ pub(crate) async fn fill(
         .flat_map(|service| open_providers(service, reads))
         .collect();
 
-    let tasks = tasks::read(look, &services, running_in_cluster).await;
+    let tasks = tasks::read(look, &services, &standbys, running_in_cluster).await;
     let markets = markets::read(look, &providers).await;
     let scaled = scaling::read(look, &standbys).await;
 

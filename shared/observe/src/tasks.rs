@@ -23,6 +23,9 @@ use crate::read_task;
 const LIST_TASKS: &str = "ecs:ListTasks";
 const DESCRIBE_TASKS: &str = "ecs:DescribeTasks";
 
+/// Both lists, in the order in which they are asked for.
+const BOTH_LISTS: [DesiredStatus; 2] = [DesiredStatus::Running, DesiredStatus::Stopped];
+
 /// The tasks of services, and what could not be read of them.
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
@@ -76,11 +79,27 @@ struct Listed<'a> {
     to_run: bool,
 }
 
-/// Reads the tasks of these services. `running_in_cluster` is how many tasks each cluster's services run and start, where every
+/// Which lists of a service's tasks are needed. A standby's stopped tasks tell nothing that is needed, and a standby at 0 that runs nothing
+/// has none to list: most standbys, most of the time.
+fn lists_of(service: &Service, is_standby: bool) -> &'static [DesiredStatus] {
+    let counts = [
+        service.desired_count,
+        service.running_count,
+        service.pending_count,
+    ];
+    match (is_standby, counts) {
+        (true, [0, 0, 0]) => &[],
+        (true, _) => &[DesiredStatus::Running],
+        (false, _) => &BOTH_LISTS,
+    }
+}
+
+/// Reads the tasks of these services, of which `standbys` are standbys. `running_in_cluster` is how many tasks each cluster's services run and start, where every
 /// service of the cluster was read.
 pub(crate) async fn read(
     look: &mut Look<'_>,
     services: &BTreeMap<&ServiceKey, &Service>,
+    standbys: &BTreeSet<&ServiceKey>,
     running_in_cluster: &BTreeMap<ClusterName, usize>,
 ) -> Tasks {
     let mut by_cluster: BTreeMap<&ClusterName, Vec<&ServiceKey>> = BTreeMap::new();
@@ -100,10 +119,18 @@ pub(crate) async fn read(
             && running.is_none_or(|running| running <= few_enough);
         let mut listed = BTreeMap::new();
         if whole_cluster {
-            list(look, cluster, None, &keys, &mut listed, &mut tasks).await;
+            for desired in &BOTH_LISTS {
+                list(look, cluster, None, desired, &keys, &mut listed, &mut tasks).await;
+            }
         } else {
             for key in &keys {
-                list(look, cluster, Some(*key), &[*key], &mut listed, &mut tasks).await;
+                let lists = services
+                    .get(key)
+                    .map(|it| lists_of(it, standbys.contains(key)));
+                for desired in lists.unwrap_or(&BOTH_LISTS) {
+                    let (owner, keys) = (Some(*key), &[*key]);
+                    list(look, cluster, owner, desired, keys, &mut listed, &mut tasks).await;
+                }
             }
         }
         describe(look, cluster, &keys, &listed, &mut tasks).await;
@@ -111,48 +138,47 @@ pub(crate) async fn read(
     tasks
 }
 
-/// Lists the tasks of a service, or of the whole cluster. What cannot be listed is a gap of each of `keys`.
+/// Lists the tasks of a service, or of the whole cluster, with one desired status. What cannot be listed is a gap of each of `keys`.
 async fn list<'a>(
     look: &mut Look<'_>,
     cluster: &ClusterName,
     owner: Option<&'a ServiceKey>,
+    desired: &DesiredStatus,
     keys: &[&ServiceKey],
     listed: &mut BTreeMap<String, Listed<'a>>,
     tasks: &mut Tasks,
 ) {
     let about = owner.map_or_else(|| cluster.to_string(), ToString::to_string);
-    for desired in [DesiredStatus::Running, DesiredStatus::Stopped] {
-        let to_run = desired == DesiredStatus::Running;
-        let mut pages = Pages::default();
-        loop {
-            let request = look
-                .observer
-                .ecs
-                .list_tasks()
-                .cluster(cluster.as_str())
-                .set_service_name(owner.map(|key| key.service.to_string()))
-                .desired_status(desired.clone())
-                .max_results(LIST_TASKS_PAGE)
-                .set_next_token(pages.token())
-                .send();
-            let page = look
-                .call(RateBucket::ClusterResourceRead, LIST_TASKS, &about, request)
-                .await;
-            let turned = page.and_then(|page| {
-                for arn in page.task_arns.unwrap_or_default() {
-                    listed.entry(arn).or_insert(Listed { owner, to_run });
+    let to_run = *desired == DesiredStatus::Running;
+    let mut pages = Pages::default();
+    loop {
+        let request = look
+            .observer
+            .ecs
+            .list_tasks()
+            .cluster(cluster.as_str())
+            .set_service_name(owner.map(|key| key.service.to_string()))
+            .desired_status(desired.clone())
+            .max_results(LIST_TASKS_PAGE)
+            .set_next_token(pages.token())
+            .send();
+        let page = look
+            .call(RateBucket::ClusterResourceRead, LIST_TASKS, &about, request)
+            .await;
+        let turned = page.and_then(|page| {
+            for arn in page.task_arns.unwrap_or_default() {
+                listed.entry(arn).or_insert(Listed { owner, to_run });
+            }
+            pages.turn(LIST_TASKS, &about, page.next_token)
+        });
+        match turned {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(gap) => {
+                for key in keys {
+                    tasks.leave_gap(key, gap.clone(), to_run);
                 }
-                pages.turn(LIST_TASKS, &about, page.next_token)
-            });
-            match turned {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(gap) => {
-                    for key in keys {
-                        tasks.leave_gap(key, gap.clone(), to_run);
-                    }
-                    break;
-                }
+                return;
             }
         }
     }

@@ -164,8 +164,8 @@ async fn lists_without_end_are_ended() {
         .filter(|it| it.starts_with("ListTasks"))
         .count();
     assert_eq!(
-        lists, 8,
-        "two lists of two services, each with one page too many"
+        lists, 6,
+        "two lists of the primary and one of the standby, each with one page too many"
     );
 }
 

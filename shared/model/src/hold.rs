@@ -334,7 +334,7 @@ impl fmt::Display for HoldReason {
                 hold_down,
             } => write!(
                 f,
-                "up to {needed_max} standby tasks were needed within the hold-down of {hold_down} ({counts})"
+                "standby tasks are given back once unneeded for {hold_down} without a break; lately up to {needed_max} were needed ({counts})"
             ),
             Self::OwnWriteNotVisible { found, wrote } => write!(
                 f,

@@ -150,7 +150,7 @@ fn an_adopted_count_is_watched_anew() {
     check(
         scene,
         expect![[r#"
-        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: up to 0 standby tasks were needed within the hold-down of 600 s (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 8, of which ready 8)
+        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 0 were needed (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 8, of which ready 8)
         remembered: watched now to now; needed 0 at now; wrote 8 to 8 at now
     "#]],
     );

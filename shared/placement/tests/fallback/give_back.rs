@@ -25,7 +25,7 @@ fn the_hold_down_counts_to_the_second() {
     check(
         recovered(599),
         expect![[r#"
-        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:00:01Z: up to 5 standby tasks were needed within the hold-down of 600 s (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5)
+        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:00:01Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 5 were needed (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5)
         remembered: watched -1000 s to now; needed 5 at -599 s, 0 at now; wrote 0 to 5 at -1000 s
     "#]],
     );
@@ -39,7 +39,7 @@ fn the_hold_down_counts_to_the_second() {
     check(
         recovered(119).tag("ballast:hold-down-secs", "120"),
         expect![[r#"
-            hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:00:01Z: up to 5 standby tasks were needed within the hold-down of 120 s (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5)
+            hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:00:01Z: standby tasks are given back once unneeded for 120 s without a break; lately up to 5 were needed (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5)
             remembered: watched -1000 s to now; needed 5 at -119 s, 0 at now; wrote 0 to 5 at -1000 s
         "#]],
     );
@@ -64,7 +64,7 @@ fn the_watch_itself_must_be_as_long() {
     check(
         scene(599),
         expect![[r#"
-        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:00:01Z: up to 0 standby tasks were needed within the hold-down of 600 s (desired 2, ready 2, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
+        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:00:01Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 0 were needed (desired 2, ready 2, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
         remembered: watched -599 s to now; needed 0 at now
     "#]],
     );
@@ -78,7 +78,7 @@ fn the_watch_itself_must_be_as_long() {
     check(
         Scene::desired(2).ready(2).standby(1),
         expect![[r#"
-        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: up to 0 standby tasks were needed within the hold-down of 600 s (desired 2, ready 2, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
+        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 0 were needed (desired 2, ready 2, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
         remembered: watched now to now; needed 0 at now
     "#]],
     );
@@ -103,7 +103,7 @@ fn a_broken_watch_starts_the_hold_down_anew() {
     check(
         scene(181),
         expect![[r#"
-        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: up to 0 standby tasks were needed within the hold-down of 600 s (desired 2, ready 2, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
+        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 0 were needed (desired 2, ready 2, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
         remembered: watched now to now; needed 0 at now
     "#]],
     );
@@ -150,7 +150,7 @@ fn a_longer_hold_down_counts_from_what_is_still_remembered() {
     check(
         later.tag("ballast:hold-down-secs", "600"),
         expect![[r#"
-        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:08:20Z: up to 0 standby tasks were needed within the hold-down of 600 s (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5)
+        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:08:20Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 0 were needed (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5)
         remembered: watched -100 s to now; needed 0 at now
     "#]],
     );
@@ -301,7 +301,7 @@ fn ready_tasks_stay_at_the_desired_count() {
     check(
         scene(5, 5),
         expect![[r#"
-        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: up to 5 standby tasks were needed within the hold-down of 600 s (desired 10, ready 5, starting 5, leaving 0, deficit 0; standby 5, of which ready 5)
+        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 5 were needed (desired 10, ready 5, starting 5, leaving 0, deficit 0; standby 5, of which ready 5)
         remembered: watched -1000 s to now; needed 5 at now
     "#]],
     );
@@ -424,7 +424,7 @@ fn a_clock_that_goes_back_a_little_does_not_break_the_watch() {
     check(
         scene(-6),
         expect![[r#"
-        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: up to 0 standby tasks were needed within the hold-down of 600 s (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5)
+        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 0 were needed (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5)
         remembered: watched now to now; needed 0 at now; wrote 0 to 5 at -1000 s
     "#]],
     );

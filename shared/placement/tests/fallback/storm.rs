@@ -102,7 +102,7 @@ fn a_steady_state_is_no_proof() {
     check(
         scene.needed(1, 30),
         expect![[r#"
-        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:09:30Z: up to 1 standby tasks were needed within the hold-down of 600 s (desired 4, ready 4, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
+        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:09:30Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 1 were needed (desired 4, ready 4, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
         remembered: watched -900 s to now; needed 1 at -30 s, 0 at now
     "#]],
     );

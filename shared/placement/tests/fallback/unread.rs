@@ -119,7 +119,7 @@ fn what_is_needed_for_certain_holds_the_next_give_back() {
     check(
         later,
         expect![[r#"
-        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: up to 6 standby tasks were needed within the hold-down of 600 s (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 6, of which ready 1)
+        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 6 were needed (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 6, of which ready 1)
         remembered: watched -1000 s to now; needed 6 at now; wrote 1 to 6 at now
     "#]],
     );

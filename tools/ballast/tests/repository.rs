@@ -164,6 +164,19 @@ fn everything_that_a_record_can_say_is_in_the_runbook() {
         ],
         "the gap's cause",
     );
+    in_the_runbook(
+        [
+            "not_ours",
+            "task_not_stopping",
+            "service_event_without_meaning",
+            "test_notification",
+            "other_account",
+            "other_region",
+            "other_cluster",
+            "standalone_task",
+        ],
+        "the ignored event's reason",
+    );
     let runbook = read("docs/runbook.md");
     for law in placement::audit::LAWS {
         assert!(

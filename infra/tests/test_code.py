@@ -102,7 +102,7 @@ def test_only_the_policy_that_acts_writes_to_ecs():
     assert actions("act") == ["ecs:UpdateService"]
 
 
-def test_lambda_itself_needs_the_logs_and_the_queues():
+def test_lambda_itself_needs_the_logs_and_the_queue():
     """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions"""
     assert set(actions("runtime")) == {
         "logs:CreateLogStream",
@@ -110,7 +110,6 @@ def test_lambda_itself_needs_the_logs_and_the_queues():
         "sqs:DeleteMessage",
         "sqs:GetQueueAttributes",
         "sqs:ReceiveMessage",
-        "sqs:SendMessage",
     }
     for statement in policies()["runtime"]:
         assert statement["Resource"] != "*", statement["Sid"]

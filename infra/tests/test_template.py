@@ -100,8 +100,8 @@ def test_a_message_is_neither_seen_twice_nor_lost_before_its_last_try(resources)
 
 
 def test_queues_are_encrypted_and_only_their_rules_may_send(resources):
-    rules = {name for name, resource in resources.items() if resource["Type"] == "AWS::Events::Rule"}
-    for queue, senders in (("SpotFallbackQueue", rules - {"ScheduleRule"}), ("SpotFallbackDeadLetterQueue", rules)):
+    senders = {name for name, resource in resources.items() if resource["Type"] == "AWS::Events::Rule"} - {"ScheduleRule"}
+    for queue in ("SpotFallbackQueue", "SpotFallbackDeadLetterQueue"):
         assert resources[queue]["Properties"]["SqsManagedSseEnabled"] is True
         policy = resources[f"{queue}Policy"]["Properties"]
         assert policy["Queues"] == [{"Ref": queue}]
@@ -114,8 +114,7 @@ def test_queues_are_encrypted_and_only_their_rules_may_send(resources):
         for rule in senders:
             for target in resources[rule]["Properties"]["Targets"]:
                 assert target["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["SpotFallbackDeadLetterQueue", "Arn"]}
-                if rule != "ScheduleRule":
-                    assert target["Arn"] == {"Fn::GetAtt": ["SpotFallbackQueue", "Arn"]}
+                assert target["Arn"] == {"Fn::GetAtt": ["SpotFallbackQueue", "Arn"]}
 
 
 def test_the_schedule_is_the_one_the_function_counts_with(resources):
@@ -129,6 +128,22 @@ def test_the_schedule_is_the_one_the_function_counts_with(resources):
     assert permission["SourceArn"] == {"Fn::GetAtt": ["ScheduleRule", "Arn"]}
     invoke = [r for r in resources.values() if r["Type"] == "AWS::Lambda::EventInvokeConfig"]
     assert len(invoke) == 1 and invoke[0]["Properties"]["MaximumEventAgeInSeconds"] <= 120
+
+
+def test_one_failed_look_of_the_schedule_leaves_no_dead_letter(resources):
+    """The next minute is the retry. What would keep a lost look is nowhere: not at the rule, not at the function, not in the role."""
+    (invoke,) = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::Lambda::EventInvokeConfig"]
+    assert invoke["MaximumRetryAttempts"] == 0
+    assert invoke.get("DestinationConfig", {}) == {}
+    assert "DeadLetterConfig" not in resources["SpotFallbackFunction"]["Properties"]
+    for target in resources["ScheduleRule"]["Properties"]["Targets"]:
+        assert "DeadLetterConfig" not in target
+    assert "sqs:SendMessage" not in json.dumps(resources["SpotFallbackRole"])
+    # What it leaves are alarms: one error is none, and five minutes without a completed look are one.
+    errors = resources["SpotFallbackErrorsAlarm"]["Properties"]
+    assert errors["DatapointsToAlarm"] > 1
+    heartbeat = resources["SpotFallbackHeartbeatAlarm"]["Properties"]
+    assert heartbeat["Period"] * heartbeat["DatapointsToAlarm"] >= 300
 
 
 def test_everything_goes_when_the_stack_goes(resources):

@@ -119,7 +119,8 @@ pub(crate) enum LabMode {
 /// Run the real functions against a simulated AWS on this computer, through a shortage of Spot capacity.
 ///
 /// The world has a cluster `container-demo` with a service `web` of 10 tasks at FARGATE 1/1 : FARGATE_SPOT 0/4 and its standby
-/// `web-standby`. Its clock runs as fast as the functions answer. Exits with 1 when tasks fell below the desired count.
+/// `web-standby`. Its clock runs as fast as the functions answer. In mode act it exits with 1 when tasks fell below the desired count, or when
+/// the standby did not go back to 0; in mode observe the service is left to Spot, and that is no error.
 #[derive(Debug, Args)]
 pub(crate) struct LabArgs {
     /// What happens

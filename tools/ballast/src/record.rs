@@ -14,6 +14,12 @@ pub(crate) fn lines_of(record: &Record) -> Vec<String> {
         lines.push(format!("{}: {result}", step.text));
     }
     lines.extend(record.plan.holds.iter().map(|hold| hold.text.clone()));
+    if record.snapshot.is_none() {
+        let ignored = record.triggers.ignored.iter();
+        lines.extend(
+            ignored.map(|(why, count)| format!("ignored: {count} {why}; nothing was looked at")),
+        );
+    }
     lines.extend(record.gaps.iter().map(|gap| format!("not observed: {gap}")));
     let failures = record.failures.iter();
     lines.extend(failures.map(|it| format!("failure {}: {}", it.error_type, it.message)));

@@ -34,6 +34,16 @@ fn own_file(name: &str) -> PathBuf {
 
 /// Plays a scenario to its good end; returns what it printed and its decision records.
 fn play(scenario: &str, seed: &str, more: &[&str]) -> (String, Vec<Value>) {
+    let (shown, lines) = play_lines(scenario, seed, more);
+    let records = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    (shown, records)
+}
+
+/// The same, with the records as they were written.
+fn play_lines(scenario: &str, seed: &str, more: &[&str]) -> (String, String) {
     let records = own_file(&format!("{scenario}-{seed}-{}.jsonl", more.join("")));
     let mut arguments = vec!["lab", scenario, "--seed", seed, "--minutes", "8"];
     arguments.extend(["--records", records.to_str().unwrap()]);
@@ -42,11 +52,7 @@ fn play(scenario: &str, seed: &str, more: &[&str]) -> (String, Vec<Value>) {
     let (shown, said) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{shown}\n{said}");
     let lines = std::fs::read_to_string(&records).unwrap();
-    let records = lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    (shown, records)
+    (shown, lines)
 }
 
 /// The numbers of a row of the table of figures: with Ballast, and without.
@@ -131,6 +137,92 @@ fn the_workshop_never_falls_below_ten_and_the_standby_goes_back_to_0() {
         interrupted >= 7,
         "{interrupted} interruptions reached the function"
     );
+    // And the reader sees them do so.
+    let warned = |line: &&str| {
+        line.split_once("  ")
+            .is_some_and(|(_, why)| why.starts_with("7 interrupted"))
+    };
+    assert!(shown.lines().any(|line| warned(&line)), "{shown}");
+    let mut titles_since_tables = 0;
+    for line in shown.lines() {
+        match line {
+            "Services" => titles_since_tables = 0,
+            "What happened, and the decisions" => titles_since_tables += 1,
+            _ => {}
+        }
+        assert!(titles_since_tables <= 1, "a title without a table\n{shown}");
+    }
+}
+
+/// Throttled calls leave gaps, and a look with a gap ends in an error. Two seeds, so that one that is spared is no harm.
+#[test]
+fn a_throttled_api_fails_invocations_whose_records_are_kept() {
+    let mut failed_records = 0;
+    for seed in ["3", "5"] {
+        let (shown, lines) = play_lines("throttled", seed, &[]);
+        assert_eq!(figures(&shown, "lowest running tasks").0, "10", "{shown}");
+        let records: Vec<Value> = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let counts = shown
+            .lines()
+            .find(|line| line.contains(" invocations, "))
+            .unwrap();
+        let number = |before: &str| {
+            let (text, _) = counts.split_once(before).unwrap();
+            text.rsplit(' ').next().unwrap().parse::<usize>().unwrap()
+        };
+        let failed: Vec<&Value> = records
+            .iter()
+            .filter(|it| it.pointer("/failures/0").is_some())
+            .collect();
+        assert_eq!(
+            (records.len(), failed.len()),
+            (number(" invocations"), number(" failed")),
+            "{counts}"
+        );
+        for record in failed {
+            let kind = record.pointer("/failures/0/type").and_then(Value::as_str);
+            let gaps = record.pointer("/gaps").and_then(Value::as_array).unwrap();
+            let results = record.pointer("/outcomes_by_result").unwrap();
+            let is_named = match kind.unwrap() {
+                "LookIncomplete" => {
+                    gaps.iter().all(|gap| {
+                        ["operation", "resource", "cause"]
+                            .iter()
+                            .all(|it| gap.get(it).is_some())
+                    }) && !gaps.is_empty()
+                }
+                "StepFailed" => results.get("failed").is_some(),
+                "OutOfTime" => results.get("out_of_time").is_some(),
+                other => panic!("{other}: {record}"),
+            };
+            assert!(is_named, "{record}");
+            // The story has the failure, and why the function looked.
+            let message = record
+                .pointer("/failures/0/message")
+                .and_then(Value::as_str);
+            let line = format!("failure {}: {}", kind.unwrap(), message.unwrap());
+            assert!(shown.contains(&line), "no `{line}` in\n{shown}");
+            failed_records += 1;
+        }
+    }
+    assert!(failed_records > 0, "no invocation failed");
+}
+
+#[test]
+fn a_record_is_the_functions_own_line() {
+    let (_, lines) = play_lines("workshop", "2", &[]);
+    for line in lines.lines() {
+        // The function's order of fields, not that of a map.
+        assert!(
+            line.starts_with(r#"{"record":"ballast.decision","version":1,"function":"spot-fallback","mode":"act""#),
+            "{line}"
+        );
+        let triggers = line.find(r#""triggers":"#).unwrap();
+        assert!(triggers < line.find(r#""plan":"#).unwrap(), "{line}");
+    }
 }
 
 #[test]
@@ -174,6 +266,10 @@ fn in_mode_observe_nothing_is_written_and_the_service_suffers() {
         assert_eq!(outcome.get("result").unwrap(), "not_written");
     }
     assert!(running(&shown, "service:web-standby", "FARGATE").is_empty());
+    let told = shown
+        .lines()
+        .filter(|line| line.contains("not written: the mode is") && line.contains("  schedule  "));
+    assert_eq!(told.count(), 1, "equal plans are told once\n{shown}");
 }
 
 #[test]
@@ -184,7 +280,7 @@ fn without_the_functions_binaries_it_says_how_to_build_them() {
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
     assert!(
-        said.contains("make build") && said.contains("spot-fallback"),
+        said.contains("cargo build --workspace --bins") && said.contains("spot-fallback"),
         "{said}"
     );
     assert!(output.stdout.is_empty());

@@ -10,26 +10,31 @@ use world::World;
 use world::face::InvocationResult;
 
 use crate::error::CliError;
-use crate::lab::function::{Function, describe};
+use crate::lab::function::{Ended, Function, describe};
 use crate::lab::meter::{Figures, Meter, Seen};
 use crate::lab::rules::{Message, Queue, Rules, batch_payload, failed_ids, schedule_payload};
 
 /// The schedule of `infra/template.yaml`, in seconds.
 pub(crate) const SCHEDULE_INTERVAL_SECS: i64 = 60;
+/// How often Lambda repeats an invocation of the schedule's that failed, by `infra/template.yaml`: not at all, and it leaves no dead
+/// letter. The next minute brings the next look.
+pub(crate) const SCHEDULE_RETRIES_MAX: u32 = 0;
 
 /// One invocation of the function.
 #[derive(Debug)]
 pub(crate) struct Invoked {
     /// The time in the world when it began.
     pub(crate) at: Timestamp,
-    /// What the function answered, or how it failed.
-    pub(crate) answer: Result<Answer, String>,
+    /// Its decision record. `None` where it ended without one.
+    pub(crate) told: Option<Told>,
+    /// How it failed.
+    pub(crate) failure: Option<String>,
 }
 
-/// A decision record, as it came and as it was read.
+/// A decision record, as it was written and as it was read.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) json: Value,
+pub(crate) struct Told {
+    pub(crate) line: String,
     pub(crate) record: Record,
 }
 
@@ -175,8 +180,11 @@ impl Driver {
         self.schedules += 1;
         self.schedule_at = later(self.schedule_at, SCHEDULE_INTERVAL_SECS);
         let payload = schedule_payload(self.schedules, now, &region, &account);
-        // A failed one is not repeated here: the next minute brings the next look.
-        let _ = self.invoke(&payload).await?;
+        for _ in 0..=SCHEDULE_RETRIES_MAX {
+            if self.invoke(&payload).await?.is_ok() {
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -185,22 +193,28 @@ impl Driver {
         let Some(function) = self.function.as_mut() else {
             return Ok(Err(()));
         };
-        let result = function.invoke(payload).await?;
-        let answer = match result {
-            InvocationResult::Ok(json) => match serde_json::from_value::<Record>(json.clone()) {
-                Ok(record) => Ok(Answer { json, record }),
+        let Ended { result, line } = function.invoke(payload).await?;
+        let told = match line {
+            None => None,
+            Some(line) => match serde_json::from_str(&line) {
+                Ok(record) => Some(Told { line, record }),
                 Err(error) => {
                     return Err(function.failure(&format!(
-                        "the function's answer is no decision record: {error}"
+                        "the function's decision record cannot be read: {error}"
                     )));
                 }
             },
+        };
+        let (outcome, failure) = match result {
+            InvocationResult::Ok(_) if told.is_none() => {
+                return Err(function.failure("the function answered and wrote no decision record"));
+            }
+            InvocationResult::Ok(answer) => (Ok(answer), None),
             InvocationResult::Err(_)
             | InvocationResult::TimedOut { .. }
-            | InvocationResult::Exited { .. } => Err(describe(&result)),
+            | InvocationResult::Exited { .. } => (Err(()), Some(describe(&result))),
         };
-        let outcome = answer.as_ref().map(|it| it.json.clone()).map_err(|_| ());
-        self.invoked.push(Invoked { at, answer });
+        self.invoked.push(Invoked { at, told, failure });
         Ok(outcome)
     }
 

@@ -12,6 +12,7 @@ use model::policy::Mode;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use world::face::{InvocationResult, RuntimeFace, RuntimeOptions};
 
@@ -27,6 +28,9 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const MEMORY_MIB: u32 = 256;
 /// How many of the process's last lines are kept, for when it fails.
 const LINES_KEPT: usize = 40;
+/// How long the record of an invocation that has ended is waited for, of this host's time. The process writes it before it answers,
+/// so that it is on its way.
+const RECORD_LIMIT: Duration = Duration::from_secs(5);
 
 /// How the process is started.
 #[derive(Debug, Clone)]
@@ -42,13 +46,29 @@ pub(crate) struct Function {
     setup: Setup,
     face: Arc<RuntimeFace>,
     lines: Lines,
+    process: Process,
+}
+
+/// The process that serves at present.
+#[derive(Debug)]
+struct Process {
     watcher: JoinHandle<()>,
+    /// The lines of its decision records, one for each invocation. The channel ends with the process.
+    records: mpsc::UnboundedReceiver<String>,
+}
+
+/// What an invocation came to.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) result: InvocationResult,
+    /// The line of the decision record, unchanged as the process wrote it. `None` when it wrote none.
+    pub(crate) line: Option<String>,
 }
 
 impl Drop for Function {
     fn drop(&mut self) {
         // The watcher owns the process, which is killed with it.
-        self.watcher.abort();
+        self.process.watcher.abort();
     }
 }
 
@@ -67,7 +87,8 @@ pub(crate) fn find_binary(folder: Option<&Path>) -> Result<PathBuf, CliError> {
     }
     Err(CliError::Missing {
         path,
-        remedy: "build the functions first (`make build`), or name their folder with `--binaries`"
+        remedy: "build the functions first (`cargo build --workspace --bins`, or `make demo`), or name their folder with \
+                 `--binaries`"
             .to_owned(),
     })
 }
@@ -87,12 +108,12 @@ impl Function {
             })?;
         let face = Arc::new(face);
         let lines = Lines::default();
-        let watcher = spawn(&setup, &face, &lines)?;
+        let process = spawn(&setup, &face, &lines)?;
         let function = Self {
             setup,
             face,
             lines,
-            watcher,
+            process,
         };
         function.ready().await?;
         Ok(function)
@@ -113,18 +134,24 @@ impl Function {
     }
 
     /// Hands over an event. A process that ended or hangs is replaced for the next one, as Lambda does.
-    pub(crate) async fn invoke(&mut self, payload: &Value) -> Result<InvocationResult, CliError> {
+    pub(crate) async fn invoke(&mut self, payload: &Value) -> Result<Ended, CliError> {
         let result = self.face.invoke(payload).await;
+        if let InvocationResult::TimedOut { .. } = &result {
+            self.process.watcher.abort();
+        }
+        // The line went into the pipe before the answer was sent; a process that ended closes the pipe.
+        let line = tokio::time::timeout(RECORD_LIMIT, self.process.records.recv());
+        let line = line.await.unwrap_or(None);
         match &result {
             InvocationResult::Ok(_) | InvocationResult::Err(_) => {}
             InvocationResult::TimedOut { .. } | InvocationResult::Exited { .. } => {
-                self.watcher.abort();
+                self.process.watcher.abort();
                 self.face.restarting();
-                self.watcher = spawn(&self.setup, &self.face, &self.lines)?;
+                self.process = spawn(&self.setup, &self.face, &self.lines)?;
                 self.ready().await?;
             }
         }
-        Ok(result)
+        Ok(Ended { result, line })
     }
 
     /// An error with the process's last lines.
@@ -147,11 +174,7 @@ pub(crate) fn describe(result: &InvocationResult) -> String {
 }
 
 /// Starts the process. The task that is returned owns it, and tells the Runtime API when it ends.
-fn spawn(
-    setup: &Setup,
-    face: &Arc<RuntimeFace>,
-    lines: &Lines,
-) -> Result<JoinHandle<()>, CliError> {
+fn spawn(setup: &Setup, face: &Arc<RuntimeFace>, lines: &Lines) -> Result<Process, CliError> {
     let mut child = Command::new(&setup.binary)
         .env_clear()
         .envs(environment(setup, face))
@@ -164,12 +187,23 @@ fn spawn(
             what: format!("`{}` cannot be started", setup.binary.display()),
             source,
         })?;
-    lines.follow(child.stdout.take());
-    lines.follow(child.stderr.take());
+    let (record, records) = mpsc::unbounded_channel();
+    lines.follow(child.stdout.take(), Some(record));
+    lines.follow(child.stderr.take(), None);
     let face = Arc::clone(face);
-    Ok(tokio::spawn(
-        async move { face.exited(wait(&mut child).await) },
-    ))
+    let watcher = tokio::spawn(async move { face.exited(wait(&mut child).await) });
+    Ok(Process { watcher, records })
+}
+
+/// Whether a line of the process is a decision record, and not a message or a metric.
+fn is_record(line: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Probe {
+        record: String,
+    }
+    // Most lines are not, and need not be read.
+    line.contains(control::KIND)
+        && serde_json::from_str::<Probe>(line).is_ok_and(|it| it.record == control::KIND)
 }
 
 async fn wait(child: &mut Child) -> String {
@@ -207,13 +241,21 @@ impl Lines {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads a stream to its end, in the background: a full pipe would stop the process.
-    fn follow(&self, stream: Option<impl AsyncRead + Unpin + Send + 'static>) {
+    /// Reads a stream to its end, in the background: a full pipe would stop the process. Decision records go to `records` too.
+    fn follow(
+        &self,
+        stream: Option<impl AsyncRead + Unpin + Send + 'static>,
+        records: Option<mpsc::UnboundedSender<String>>,
+    ) {
         let Some(stream) = stream else { return };
         let kept = self.clone();
         tokio::spawn(async move {
             let mut reader = BufReader::new(stream).lines();
             while let Ok(Some(line)) = reader.next_line().await {
+                if let Some(records) = records.as_ref().filter(|_| is_record(&line)) {
+                    // Nobody reads them any more when the process was replaced.
+                    let _unread = records.send(line.clone());
+                }
                 let mut lines = kept.lock();
                 if lines.len() == LINES_KEPT {
                     lines.pop_front();
@@ -221,5 +263,25 @@ impl Lines {
                 lines.push_back(line);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_told_from_a_message_about_one() {
+        assert!(is_record(
+            r#"{"record":"ballast.decision","version":1,"mode":"act"}"#
+        ));
+        for other in [
+            r#"{"level":"INFO","fields":{"message":"ballast.decision"}}"#,
+            r#"{"record":"other","about":"ballast.decision"}"#,
+            "ballast.decision",
+            "",
+        ] {
+            assert!(!is_record(other), "{other}");
+        }
     }
 }

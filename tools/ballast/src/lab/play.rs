@@ -223,6 +223,8 @@ struct Show {
     story: Story,
     records: Option<BufWriter<File>>,
     bar: ProgressBar,
+    /// Whether the story goes on below its title: no table has come between.
+    has_title: bool,
     invocations: u64,
     failures: u64,
 }
@@ -235,6 +237,7 @@ impl Show {
             story: Story::default(),
             records,
             bar: spinner("setting up"),
+            has_title: false,
             invocations: 0,
             failures: 0,
         })
@@ -257,7 +260,8 @@ impl Show {
         ))
     }
 
-    fn tables(&self, title: &str, driver: &Driver) -> Result<(), CliError> {
+    fn tables(&mut self, title: &str, driver: &Driver) -> Result<(), CliError> {
+        self.has_title = false;
         let (primary, standby) = driver.meter.pair();
         let text = {
             let world = driver.world();
@@ -310,21 +314,20 @@ impl Show {
         let entries = driver.world().timeline_mut().take();
         for one in &invoked {
             self.invocations += 1;
-            match &one.answer {
-                Ok(answer) => {
-                    if let Some(file) = &mut self.records {
-                        writeln!(file, "{}", answer.json).map_err(|source| CliError::Io {
-                            what: "the decision records cannot be written".to_owned(),
-                            source,
-                        })?;
-                    }
-                }
-                Err(_) => self.failures += 1,
+            self.failures += u64::from(one.failure.is_some());
+            if let (Some(file), Some(told)) = (&mut self.records, &one.told) {
+                writeln!(file, "{}", told.line).map_err(|source| CliError::Io {
+                    what: "the decision records cannot be written".to_owned(),
+                    source,
+                })?;
             }
         }
         let told = self.story.tell(&entries, &invoked, self.screen);
         if told.is_empty() {
             return Ok(());
+        }
+        if std::mem::replace(&mut self.has_title, true) {
+            return self.print(&told);
         }
         let title = self
             .screen

@@ -207,6 +207,7 @@ mod tests {
             format!("MaximumBatchingWindowInSeconds: {BATCHING_WINDOW_SECS}"),
             format!("MemorySize: {}", function::MEMORY_MIB),
             format!("Timeout: {}", function::TIMEOUT.as_secs()),
+            format!("MaximumRetryAttempts: {}", driver::SCHEDULE_RETRIES_MAX),
             format!(
                 "ScheduleExpression: rate({} minute)",
                 driver::SCHEDULE_INTERVAL_SECS / 60
@@ -219,6 +220,21 @@ mod tests {
             let found = template.lines().any(|it| it.trim() == line);
             assert!(found, "the template has no line `{line}`");
         }
+    }
+
+    /// The driver counts no dead letter for a look of the schedule's that failed, and neither does Lambda.
+    #[test]
+    fn a_failed_look_of_the_schedules_leaves_no_dead_letter() {
+        let template = include_str!("../../../../infra/template.yaml");
+        let (_, rest) = template.split_once("EventInvokeConfig:\n").unwrap();
+        let block: Vec<&str> = rest
+            .lines()
+            .take_while(|line| line.starts_with("        "))
+            .map(str::trim)
+            .collect();
+        let retries = format!("MaximumRetryAttempts: {}", driver::SCHEDULE_RETRIES_MAX);
+        assert!(block.contains(&retries.as_str()), "{block:?}");
+        assert!(!block.contains(&"OnFailure:"), "{block:?}");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What happened in the world and what was decided about it, in order: one line where something changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use control::Record;
 use model::Timestamp;
+use model::outcome::OutcomeResult;
 use world::Entry;
 
 use crate::lab::driver::Invoked;
@@ -15,10 +16,15 @@ use crate::record::lines_of;
 /// The width of the column that says why.
 const WHY_WIDTH: usize = 20;
 
-/// Tells what happened, and remembers the last hold, so that the same hold minute after minute is told once.
+/// The kind of trigger that is always told: that the warnings reach the function is what the lab is there to show.
+const ALWAYS_TOLD: &str = "task_interrupted";
+
+/// Tells what happened, and remembers the last plan, so that the same plan minute after minute is told once for each kind of trigger.
 #[derive(Debug, Default)]
 pub(crate) struct Story {
     last: String,
+    /// The kinds of triggers that were shown with the last plan.
+    shown: BTreeSet<String>,
     silent: u32,
     silent_until: Option<Timestamp>,
 }
@@ -53,28 +59,44 @@ impl Story {
     }
 
     fn tell_invoked(&mut self, one: &Invoked, text: &mut String, screen: Screen) {
-        let (subject, why, tone, lines) = match &one.answer {
-            Err(error) => {
-                let line = format!("the function failed: {error}");
-                (String::new(), String::new(), Tone::Bad, vec![line])
-            }
-            Ok(answer) => {
-                let record = &answer.record;
-                (
-                    kind(record),
-                    triggers(record),
-                    tone(record),
-                    lines_of(record),
-                )
-            }
+        let (subject, kinds, why, tone, mut lines) = match &one.told {
+            None => (
+                String::new(),
+                BTreeSet::new(),
+                String::new(),
+                Tone::Bad,
+                Vec::new(),
+            ),
+            Some(told) => (
+                subject(&told.record),
+                told.record.triggers.kinds.keys().cloned().collect(),
+                triggers(&told.record),
+                tone(&told.record),
+                lines_of(&told.record),
+            ),
         };
-        if !subject.is_empty() && subject == self.last {
+        if let Some(failure) = &one.failure {
+            // A record names its failures itself.
+            let is_named = one
+                .told
+                .as_ref()
+                .is_some_and(|it| !it.record.failures.is_empty());
+            if !is_named {
+                lines.push(format!("the function failed: {failure}"));
+            }
+        }
+        let is_same = !subject.is_empty() && subject == self.last && one.failure.is_none();
+        if !is_same {
+            self.shown.clear();
+        }
+        if is_same && !kinds.contains(ALWAYS_TOLD) && kinds.is_subset(&self.shown) {
             self.silent += 1;
             self.silent_until = Some(one.at);
             return;
         }
         self.tell_silence(text);
         self.last = subject;
+        self.shown.extend(kinds);
         let mut lines = lines.into_iter();
         let first = lines
             .next()
@@ -135,17 +157,23 @@ fn triggers(record: &Record) -> String {
     parts.join(", ")
 }
 
-/// What makes two records the same to a reader: their holds, by subject and reason. A record with a step is always told.
-fn kind(record: &Record) -> String {
-    if !record.plan.steps.is_empty() || !record.failures.is_empty() {
+/// What makes two records the same to a reader: their steps and holds, by subject and reason. Empty for a record that is always
+/// told: something failed, or something was written.
+fn subject(record: &Record) -> String {
+    let is_unwritten = |it: &control::RecordedOutcome| it.result == OutcomeResult::NotWritten;
+    if !record.failures.is_empty() || !record.outcomes.iter().all(is_unwritten) {
         return String::new();
     }
+    let steps = record.plan.steps.iter().map(|it| {
+        let step = &it.step;
+        format!("{} {} {}", step.subject, step.reason.as_str(), step.action)
+    });
     let holds = record
         .plan
         .holds
         .iter()
         .map(|it| format!("{} {}", it.hold.subject, it.hold.reason.as_str()));
-    holds.collect::<Vec<_>>().join("; ")
+    steps.chain(holds).collect::<Vec<_>>().join("; ")
 }
 
 fn tone(record: &Record) -> Tone {
@@ -155,5 +183,96 @@ fn tone(record: &Record) -> Tone {
         Tone::Plain
     } else {
         Tone::Good
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    use super::*;
+    use crate::lab::driver::Told;
+
+    /// A look at the second of an hour, with its triggers.
+    fn look(secs: i64, kinds: &[(&str, u32)], failure: Option<&str>) -> Invoked {
+        let at = Timestamp::from_second(secs).unwrap();
+        let mut record = Record::new("spot-fallback", model::policy::Mode::Act, None);
+        record.triggers.kinds = kinds
+            .iter()
+            .map(|(kind, n)| ((*kind).to_owned(), *n))
+            .collect();
+        let hold = json!({"text": "hold `demo/web` paused: it is", "subject": "demo/web", "reason": {"reason": "paused"}});
+        record.plan.holds = vec![serde_json::from_value(hold).unwrap()];
+        if let Some(failure) = failure {
+            record.failures = vec![control::RecordedFailure {
+                error_type: "LookIncomplete".to_owned(),
+                message: failure.to_owned(),
+            }];
+        }
+        Invoked {
+            at,
+            told: Some(Told {
+                line: String::new(),
+                record,
+            }),
+            failure: failure.map(|it| format!("LookIncomplete: {it}")),
+        }
+    }
+
+    fn check(invoked: &[Invoked], want: Expect) {
+        let told = Story::default().tell(&[], invoked, Screen::plain());
+        let lines: Vec<&str> = told.lines().map(str::trim_end).collect();
+        want.assert_eq(&format!("{}\n", lines.join("\n")));
+    }
+
+    #[test]
+    fn the_same_plan_is_told_once_for_each_kind_of_trigger_and_for_every_interruption() {
+        check(
+            &[
+                look(0, &[("scheduled", 1)], None),
+                look(60, &[("scheduled", 1)], None),
+                look(61, &[("task_interrupted", 7)], None),
+                look(62, &[("service_steady", 1)], None),
+                look(63, &[("service_steady", 2)], None),
+                look(64, &[("task_interrupted", 1)], None),
+                look(120, &[("scheduled", 1)], None),
+            ],
+            expect![[r#"
+                00:00:00  schedule              hold `demo/web` paused: it is
+                00:01:00                        the same after 1 more look
+                00:01:01  7 interrupted         hold `demo/web` paused: it is
+                00:01:02  steady                hold `demo/web` paused: it is
+                00:01:03                        the same after 1 more look
+                00:01:04  interrupted           hold `demo/web` paused: it is
+                00:02:00                        the same after 1 more look
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_failed_look_is_told_with_its_triggers_its_holds_and_its_failure() {
+        let mut without_record = look(61, &[], Some("x"));
+        without_record.told = None;
+        without_record.failure = Some("no answer within 30 s".to_owned());
+        check(
+            &[
+                look(0, &[("scheduled", 1)], None),
+                look(
+                    60,
+                    &[("scheduled", 1)],
+                    Some("gaps in what was observed: 1"),
+                ),
+                without_record,
+                look(120, &[("scheduled", 1)], None),
+            ],
+            expect![[r#"
+                00:00:00  schedule              hold `demo/web` paused: it is
+                00:01:00  schedule              hold `demo/web` paused: it is
+                                                failure LookIncomplete: gaps in what was observed: 1
+                00:01:01                        the function failed: no answer within 30 s
+                00:02:00  schedule              hold `demo/web` paused: it is
+            "#]],
+        );
     }
 }

@@ -166,8 +166,26 @@ def test_the_heartbeat_is_the_metric_that_the_code_sends():
     texts = "\n".join(code(package) for package in linked(FUNCTION))
     assert f'"{alarm["MetricName"]}"' in texts
     assert f'"{alarm["Namespace"]}"' in texts
-    assert alarm["Dimensions"] == [{"Name": "function", "Value": FUNCTION}]
-    assert '"function"' in texts
+    # The value is the function's own name, so that two installations do not hear each other's heartbeat.
+    assert alarm["Dimensions"] == [{"Name": "function", "Value": {"Ref": "SpotFallbackFunction"}}]
+    assert '"function"' in texts and '"AWS_LAMBDA_FUNCTION_NAME"' in texts
+
+
+def test_no_metric_is_asked_for_by_a_name_that_another_installation_may_have():
+    body = read_template()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
+    body = body["Fn::Sub"] if isinstance(body, dict) else body
+    assert "${SpotFallbackFunction}" in body
+    assert FUNCTION not in body
+
+
+def test_no_log_level_can_be_chosen_that_drops_records_and_metrics():
+    """What names no level counts as INFO: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html"""
+    levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
+    template = read_template()
+    parameter = template["Parameters"]["LogLevel"]
+    assert parameter["AllowedValues"] == levels[: levels.index("INFO") + 1]
+    logging = template["Resources"]["SpotFallbackFunction"]["Properties"]["LoggingConfig"]
+    assert (logging["LogFormat"], logging["ApplicationLogLevel"]) == ("JSON", {"Ref": "LogLevel"})
 
 
 def test_the_dashboard_searches_for_metrics_and_dimensions_of_the_code():

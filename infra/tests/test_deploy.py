@@ -4,6 +4,7 @@ The emulator is an outside judge of the template alone: it is no judge of how EC
 bus, so that the function is invoked directly, and what the rules let through is asked of `TestEventPattern`.
 """
 
+import base64
 import contextlib
 import io
 import json
@@ -33,7 +34,10 @@ ACCOUNT = "111122223333"
 WORKSHOP = "container-demo"
 STACK = "ballast"
 BUCKET = "ballast-artifacts"
-FUNCTION = "spot-fallback"
+# The name of the program, and of the function in this installation.
+PROGRAM = "spot-fallback"
+PREFIX = "blue-"
+FUNCTION = f"{PREFIX}{PROGRAM}"
 INTERRUPTION = EVENTS / "aws.ecs--ecs-task-state-change--spot-interruption.json"
 SHORTAGE = EVENTS / "aws.ecs--ecs-service-action--placement-failure-fargate-spot.json"
 START_SECS = 60
@@ -49,7 +53,7 @@ def ministack_program():
 
 def function_binary():
     target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
-    binary = Path(os.environ.get("BALLAST_BINARIES", Path(target) / "debug")) / FUNCTION
+    binary = Path(os.environ.get("BALLAST_BINARIES", Path(target) / "debug")) / PROGRAM
     if not binary.exists():
         skip(f"no function at {binary}: `cargo build --workspace --bins` builds it")
     return binary
@@ -178,7 +182,10 @@ def stack(client, endpoint, scaling_endpoint):
     cloudformation.create_stack(
         StackName=STACK,
         TemplateBody=json.dumps(template),
-        Parameters=[{"ParameterKey": "Architecture", "ParameterValue": machine}],
+        Parameters=[
+            {"ParameterKey": "Architecture", "ParameterValue": machine},
+            {"ParameterKey": "FunctionNamePrefix", "ParameterValue": PREFIX},
+        ],
         Capabilities=["CAPABILITY_IAM"],
     )
     wait_for_stack(cloudformation, STACK, "CREATE_COMPLETE")
@@ -302,7 +309,7 @@ def invoke(client, event):
     answer = client("lambda").invoke(FunctionName=FUNCTION, Payload=json.dumps(event))
     record = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, record
-    assert record["function"] == FUNCTION, record
+    assert record["function"] == PROGRAM, record
     assert record["gaps"] == [] and record["failures"] == [], record
     # The ledger that the stack made is read.
     assert record["ledger"]["recalled"] == 1, record
@@ -320,6 +327,32 @@ def test_the_real_binary_answers_the_interruption(stack, workshop, client):
     (hold,) = record["plan"]["holds"]
     assert f"{WORKSHOP}/web" in json.dumps(hold), record
     assert desired_counts(client) == {"web": 10, "web-standby": 0}
+
+
+def test_the_heartbeat_is_the_one_that_this_installations_alarm_listens_to(stack, workshop, client):
+    """The metrics that the real binary writes for a look of the schedule, held against the deployed alarm."""
+    event = {
+        "version": "0",
+        "id": "0",
+        "account": ACCOUNT,
+        "region": REGION,
+        "source": "aws.events",
+        "detail-type": "Scheduled Event",
+        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "resources": [],
+        "detail": {},
+    }
+    answer = client("lambda").invoke(FunctionName=FUNCTION, Payload=json.dumps(event), LogType="Tail")
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    lines = base64.b64decode(answer["LogResult"]).decode().splitlines()
+    documents = [json.loads(line) for line in lines if line.startswith("{") and '"_aws"' in line]
+    heartbeats = [document for document in documents if "SweepCompleted" in document]
+    assert len(heartbeats) == 1, lines
+    (alarm,) = client("cloudwatch").describe_alarms(AlarmNames=[stack["SpotFallbackHeartbeatAlarm"]])["MetricAlarms"]
+    assert [directive["Namespace"] for directive in heartbeats[0]["_aws"]["CloudWatchMetrics"]] == [alarm["Namespace"]]
+    assert alarm["MetricName"] == "SweepCompleted"
+    assert {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]} == {"function": FUNCTION}
+    assert heartbeats[0]["function"] == FUNCTION
 
 
 def test_the_real_binary_covers_a_deficit_once_it_may_act(stack, workshop, client):

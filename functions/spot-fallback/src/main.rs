@@ -5,7 +5,8 @@
 //! The settings are listed by `bootstrap::SETTINGS`, the errors by `control::Failure`, and the record, which is the function's
 //! result, is `control::Record`.
 
-/// The function's name: its folder, its package, its binary, and the dimension `function` of its metrics.
+/// The function's name: its folder, its package, its binary, and the field `function` of its records. An installation may put a prefix
+/// before it; its metrics then carry the name with the prefix.
 const FUNCTION: &str = env!("CARGO_PKG_NAME");
 
 #[tokio::main(flavor = "current_thread")]

@@ -13,7 +13,7 @@ use metrics_cloudwatch_embedded::{Builder, Collector};
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "Ballast";
 
-/// The dimension of every metric: the function's name.
+/// The dimension of every metric: the Lambda function's own name, so that two installations in one Region share no metric.
 pub const DIMENSION_FUNCTION: &str = "function";
 
 /// A metric, as the documentation lists it.
@@ -56,11 +56,11 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Starts the process's metrics.
+    /// Starts the process's metrics, for the Lambda function of this name.
     ///
     /// # Errors
     /// When they were started before.
-    pub(crate) fn start(function: &'static str) -> Result<Self, lambda_runtime::Error> {
+    pub(crate) fn start(function: String) -> Result<Self, lambda_runtime::Error> {
         let collector = Builder::new()
             .cloudwatch_namespace(NAMESPACE)
             .with_dimension(DIMENSION_FUNCTION, function)
@@ -144,8 +144,8 @@ mod tests {
     /// One test: a process has one recorder.
     #[test]
     fn metrics_come_from_the_record_with_bounded_dimensions() {
-        let metrics = Metrics::start("spot-fallback").unwrap();
-        assert!(Metrics::start("spot-fallback").is_err());
+        let metrics = Metrics::start("blue-spot-fallback".to_owned()).unwrap();
+        assert!(Metrics::start("blue-spot-fallback".to_owned()).is_err());
         let mut record = Record::new("spot-fallback", Mode::Act, Some("id-1".to_owned()));
         record.triggers.kinds.insert("scheduled".to_owned(), 1);
         record.triggers.is_sweep = true;
@@ -197,7 +197,7 @@ mod tests {
             let document: Value = serde_json::from_str(line).unwrap();
             let directive = &document["_aws"]["CloudWatchMetrics"][0];
             assert_eq!(directive["Namespace"], NAMESPACE);
-            assert_eq!(document["function"], "spot-fallback");
+            assert_eq!(document["function"], "blue-spot-fallback");
             assert_eq!(document["request_id"], "id-1");
             let dimensions = directive["Dimensions"][0].as_array().unwrap();
             assert_eq!(dimensions[0], DIMENSION_FUNCTION);

@@ -32,10 +32,14 @@ const TIME_WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
 /// A deadline that is longer ago was never one of this invocation: `cargo lambda watch` gives ten minutes after 1970.
 const INVOCATION_MAX: Duration = Duration::from_secs(900);
 
+/// The variable in which Lambda gives the function's own name, which the installation chose.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
+const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
+
 /// What the Lambda runtime reads from the environment and cannot do without.
 const REQUIRED: [&str; 4] = [
     "AWS_LAMBDA_RUNTIME_API",
-    "AWS_LAMBDA_FUNCTION_NAME",
+    FUNCTION_NAME,
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
     "AWS_LAMBDA_FUNCTION_VERSION",
 ];
@@ -96,7 +100,7 @@ pub async fn serve(function: &'static str, build: Build) -> Result<(), lambda_ru
     // The runtime logs whole events at the level TRACE, and events may hold secrets.
     let writer = std::io::stdout.with_max_level(tracing::Level::DEBUG);
     tracing::init_default_subscriber_with_writer(writer);
-    let metrics = Metrics::start(function)?;
+    let metrics = Metrics::start(std::env::var(FUNCTION_NAME)?)?;
     let ready = start(function, build);
     let function = Function {
         name: function,
@@ -166,8 +170,10 @@ impl Function {
         }
     }
 
-    /// Writes the record and the metrics. They are lines of their own, not log messages, so that no log level hides them and
-    /// CloudWatch finds their fields.
+    /// Writes the record and the metrics. They are lines of their own, not log messages, so that CloudWatch finds their fields.
+    ///
+    /// They name no level, and Lambda then takes INFO: a function whose log level is above it loses them, and its heartbeat too.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>
     fn tell(&self, handled: &Handled) {
         let mut out = std::io::stdout().lock();
         let told = writeln!(out, "{}", handled.record.line())

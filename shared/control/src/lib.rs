@@ -9,7 +9,7 @@
 //! - All events of a payload lead to one look, however many they are. Only a pair whose memory another invocation changed meanwhile
 //!   is looked at again, at most [`ROUNDS_MAX`] times in all.
 //! - A step is announced in the ledger before it is carried out. Where the ledger cannot be used, raising goes on and giving back
-//!   does not.
+//!   does not; the raise is remembered as soon as the ledger can be used again within the invocation.
 //! - A step that the audit rejects is not carried out.
 //! - Whatever failed is in the record with its call and cause, the rest of the plan is carried out, and the invocation fails so that
 //!   it is tried again.
@@ -26,6 +26,7 @@ mod fit;
 mod record;
 mod remember;
 mod round;
+mod settle;
 
 pub use coalesce::{Coalesced, Home, SERVICES_PER_LOOK_MAX, coalesce};
 pub use controller::{Controller, DECIDE, Decide, Handled, Invoked, ROUNDS_MAX};

@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use crate::controller::Controller;
 use crate::record::{Durations, LedgerUse, Look};
 use crate::remember::{Writing, remember_all};
+use crate::settle::not_carried_out;
 
 /// What is kept of the time for confirming in the ledger what was done.
 const CONFIRM_RESERVE: Duration = Duration::from_secs(1);
@@ -72,9 +73,9 @@ impl Round {
 
 /// What is to be written to the ledger, and what became of it.
 #[derive(Default)]
-struct Announced {
+pub(crate) struct Announced {
     /// The memories as they were sent, with the version that they have now.
-    written: BTreeMap<ServiceKey, (PairMemory, Version)>,
+    pub(crate) written: BTreeMap<ServiceKey, (PairMemory, Version)>,
     conflicts: BTreeSet<ServiceKey>,
     unavailable: BTreeMap<ServiceKey, Gap>,
 }
@@ -115,7 +116,7 @@ impl Controller {
         ));
         durations.decide += millis(started);
 
-        let writings = self.writings(&decision, &refused, &recalled);
+        let writings = self.writings(&decision, &refused, &recalled, now);
         let announced = timed(
             &mut durations.remember,
             self.announce(writings, now, deadline),
@@ -167,15 +168,17 @@ impl Controller {
         decision: &Decision,
         refused: &BTreeMap<usize, String>,
         recalled: &Recalled,
+        now: Timestamp,
     ) -> Vec<Writing> {
-        let carried_out: BTreeMap<&ServiceKey, bool> = decision
+        let steps: BTreeMap<&ServiceKey, (bool, u32)> = decision
             .plan
             .steps
             .iter()
             .enumerate()
             .map(|(index, step)| {
                 let writes = self.actor.mode() == Mode::Act && !refused.contains_key(&index);
-                (&step.subject, writes)
+                let Action::SetDesiredCount { from, .. } = &step.action;
+                (&step.subject, (writes, *from))
             })
             .collect();
         let mut writings = Vec::new();
@@ -184,11 +187,11 @@ impl Controller {
                 continue;
             };
             let mut memory = memory.clone();
-            let writes = carried_out.get(key).copied();
-            if writes == Some(false) {
-                memory.wrote.clone_from(&before.wrote);
+            let step = steps.get(key).copied();
+            if let Some((false, from)) = step {
+                memory.wrote = not_carried_out(before.wrote, from, now);
             }
-            if writes == Some(true) || memory != *before {
+            if matches!(step, Some((true, _))) || memory != *before {
                 writings.push(Writing {
                     key: key.clone(),
                     memory,
@@ -277,74 +280,6 @@ impl Controller {
             };
             round.outcomes.push(outcome);
         }
-    }
-
-    /// Notes in the ledger that what was announced is so, and takes back what certainly is not. What may be so stays announced.
-    async fn settle(
-        &self,
-        round: &mut Round,
-        recalled: &Recalled,
-        mut announced: Announced,
-        now: Timestamp,
-        deadline: Deadline,
-    ) {
-        let mut writings = Vec::new();
-        let mut confirmations = BTreeSet::new();
-        for outcome in &round.outcomes {
-            let key = &outcome.step.subject;
-            let Some((mut memory, expected)) = announced.written.remove(key) else {
-                continue;
-            };
-            let announcement = memory.wrote;
-            match is_applied(&outcome.result) {
-                Some(true) => {
-                    confirmations.insert(key.clone());
-                    if let Some(wrote) = &mut memory.wrote {
-                        wrote.confirmed = true;
-                    }
-                }
-                Some(false) => memory.wrote = recalled.known.get(key).and_then(|it| it.0.wrote),
-                None => continue,
-            }
-            if memory.wrote != announcement {
-                writings.push(Writing {
-                    key: key.clone(),
-                    memory,
-                    expected,
-                });
-            }
-        }
-        for (key, answer) in remember_all(&self.ledger, writings, now, deadline).await {
-            match answer {
-                Ok(_version) => round.ledger.confirmed += usize::from(confirmations.contains(&key)),
-                // Another invocation has seen the announced write and gone on from it: its memory is newer.
-                Err(LedgerError::Conflict { .. }) => round.ledger.conflicts += 1,
-                Err(LedgerError::Unavailable(gap)) => {
-                    round.ledger_gaps.insert(gap);
-                }
-            }
-        }
-    }
-}
-
-/// Whether a step's write took effect; `None` where that is not certain.
-const fn is_applied(result: &OutcomeResult) -> Option<bool> {
-    match result {
-        OutcomeResult::Done | OutcomeResult::AlreadySo => Some(true),
-        OutcomeResult::NotWritten
-        | OutcomeResult::PreconditionFailed { .. }
-        | OutcomeResult::Refused { .. }
-        | OutcomeResult::OutOfTime => Some(false),
-        OutcomeResult::Failed { cause, .. } => match cause {
-            GapCause::AccessDenied => Some(false),
-            // The last attempt's error does not tell what became of the attempts before it.
-            GapCause::Throttled
-            | GapCause::NotFound
-            | GapCause::BudgetSpent
-            | GapCause::OutOfTime
-            | GapCause::Unreachable
-            | GapCause::Other => None,
-        },
     }
 }
 

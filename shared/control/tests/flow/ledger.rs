@@ -1,16 +1,76 @@
 //! What happens without the ledger.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ::ledger::{DynamoDbLedger, Ledger};
+use ::ledger::{DynamoDbLedger, Ledger, Version};
+use model::Seconds;
+use model::memory::{ForeignEdit, PairMemory, Write};
 use model::outcome::OutcomeResult;
 use model::policy::Mode;
 use model::snapshot::GapCause;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use world::{Fault, FaultRule, Operation};
 
-use crate::stage::{Stage, dynamodb, in_drought, interruption, schedule};
+use crate::stage::{Stage, dynamodb, in_drought, interruption, invoked, schedule};
+
+/// A DynamoDB that refuses its first requests and then keeps items, without looking at conditions.
+async fn away_for(refused: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut kept: BTreeMap<String, Value> = BTreeMap::new();
+        let mut requests = 0;
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let (head, body) = read_request(&mut socket).await;
+            requests += 1;
+            let (status, answer) = if requests <= refused {
+                let code = "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException";
+                ("400 Bad Request", json!({"__type": code}))
+            } else if head.contains("BatchGetItem") {
+                let keys = body["RequestItems"]["pairs"]["Keys"].as_array().unwrap();
+                let items: Vec<&Value> = keys
+                    .iter()
+                    .filter_map(|key| kept.get(key["pair"]["S"].as_str().unwrap()))
+                    .collect();
+                let answer = json!({"Responses": {"pairs": items}, "UnprocessedKeys": {}});
+                ("200 OK", answer)
+            } else {
+                let item = body["Item"].clone();
+                let pair = item["pair"]["S"].as_str().unwrap().to_owned();
+                kept.insert(pair, item);
+                ("200 OK", json!({}))
+            };
+            let body = answer.to_string();
+            let answer = format!(
+                "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.0\r\n\
+                 content-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = socket.write_all(answer.as_bytes()).await;
+        }
+    });
+    url
+}
+
+/// A request's head in lower case but for its values, and its body.
+async fn read_request(socket: &mut TcpStream) -> (String, Value) {
+    let mut bytes = Vec::new();
+    loop {
+        let mut more = [0; 65_536];
+        let count = socket.read(&mut more).await.unwrap();
+        bytes.extend_from_slice(&more[..count]);
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        if let Some((head, body)) = text.split_once("\r\n\r\n")
+            && let Ok(body) = serde_json::from_str(body)
+        {
+            return (head.to_owned(), body);
+        }
+        assert!(count > 0, "the request does not end: {text}");
+    }
+}
 
 /// A DynamoDB in which there is no table: every request gets this answer.
 async fn without_table() -> String {
@@ -139,4 +199,78 @@ async fn a_write_that_may_be_under_way_is_waited_for_and_then_tried_again() {
     let handled = stage.handle(Mode::Act, &schedule()).await;
     assert_eq!(handled.failure, None);
     assert_eq!(handled.record.outcomes[0].result, OutcomeResult::Done);
+}
+
+/// A raise that the ledger was not there for is no foreign edit to the next look.
+#[tokio::test]
+async fn a_raise_that_could_not_be_announced_is_remembered_afterwards() {
+    let mut stage = in_drought().await;
+    let client = dynamodb(&away_for(1).await);
+    stage.ledger = Arc::new(Ledger::DynamoDb(DynamoDbLedger::new(client, "pairs")));
+    let handled = stage.handle(Mode::Act, &interruption()).await;
+    assert_eq!(handled.failure.unwrap().as_str(), "LedgerUnavailable");
+    assert_eq!(handled.record.outcomes[0].result, OutcomeResult::Done);
+    assert_eq!(handled.record.ledger.confirmed, 1);
+    let keys = BTreeSet::from([stage.primary.clone()]);
+    let recalled = stage.ledger.recall(&keys, invoked().deadline).await;
+    let wrote = recalled.known[&stage.primary].0.wrote.unwrap();
+    assert_eq!((wrote.from, wrote.to, wrote.confirmed), (0, 7, true));
+}
+
+/// Somebody else set the standby to 2 more than an hour ago; Ballast had written 1 before.
+async fn with_an_expired_foreign_edit() -> Stage {
+    let stage = in_drought().await;
+    let now = stage.face.with_world(|world| {
+        world.set_desired_count(&stage.standby, 2).unwrap();
+        world.now()
+    });
+    let memory = PairMemory {
+        wrote: Some(Write {
+            from: 0,
+            to: 1,
+            at: Seconds(-8_000).after(now),
+            confirmed: true,
+        }),
+        foreign: Some(ForeignEdit {
+            found: 2,
+            wrote: 1,
+            noticed_at: Seconds(-7_000).after(now),
+        }),
+        ..PairMemory::default()
+    };
+    let deadline = invoked().deadline;
+    let written = stage
+        .ledger
+        .remember(&stage.primary, &memory, Version::NONE, now, deadline);
+    written.await.unwrap();
+    stage
+}
+
+#[tokio::test]
+async fn an_accepted_foreign_count_stays_accepted_when_the_step_fails() {
+    let stage = with_an_expired_foreign_edit().await;
+    stage.fault(FaultRule::always(
+        Operation::UpdateService,
+        Fault::AccessDenied,
+    ));
+    let handled = stage.handle(Mode::Act, &interruption()).await;
+    assert_eq!(handled.failure.unwrap().as_str(), "StepFailed");
+    stage
+        .face
+        .with_world(|world| world.config_mut().faults.rules.clear());
+    let handled = stage.handle(Mode::Act, &interruption()).await;
+    let plan = &handled.record.plan;
+    assert_eq!(plan.steps.len(), 1, "{:?}", plan.holds_by_reason);
+    assert_eq!(handled.record.outcomes[0].result, OutcomeResult::Done);
+}
+
+#[tokio::test]
+async fn an_accepted_foreign_count_stays_accepted_where_nothing_is_written() {
+    let stage = with_an_expired_foreign_edit().await;
+    for _ in 0..2 {
+        let handled = stage.handle(Mode::Observe, &interruption()).await;
+        let plan = &handled.record.plan;
+        assert_eq!(plan.steps.len(), 1, "{:?}", plan.holds_by_reason);
+        assert_eq!(handled.record.outcomes[0].result, OutcomeResult::NotWritten);
+    }
 }

@@ -6,6 +6,7 @@ import re
 import pytest
 from cfnlint.api import lint_all
 from conftest import ARCHITECTURES, INFRA, PACKAGED_CODE, translate
+from samtranslator.yaml_helper import yaml_parse
 
 
 def faults(text):
@@ -62,6 +63,24 @@ def test_the_linter_sees_planted_faults(name, break_it):
     broken = translate()
     break_it(broken["Resources"])
     assert faults(json.dumps(broken)), name
+
+
+def test_the_workshops_services_are_a_pair_that_ballast_can_look_after():
+    """What the README asks of a pair: one task definition, one target group, on-demand capacity, and all the time that a warning gives."""
+    template = yaml_parse((INFRA / "examples/workshop/template.yaml").read_text(encoding="utf-8"))
+    resources = template["Resources"]
+    primary, standby = (resources[name]["Properties"] for name in ("Web", "WebStandby"))
+    assert standby["CapacityProviderStrategy"] == [{"CapacityProvider": "FARGATE", "Weight": 1}]
+    alike = ("Cluster", "TaskDefinition", "NetworkConfiguration", "LoadBalancers")
+    assert {name: primary[name] for name in alike} == {name: standby[name] for name in alike}
+    condition, (target,), otherwise = primary["LoadBalancers"]["Fn::If"]
+    assert (condition, otherwise) == ("HasTargetGroup", {"Ref": "AWS::NoValue"})
+    (container,) = resources["TaskDefinition"]["Properties"]["ContainerDefinitions"]
+    assert (target["ContainerName"], target["TargetGroupArn"]) == (container["Name"], {"Ref": "TargetGroupArn"})
+    assert target["ContainerPort"] in [mapping["ContainerPort"] for mapping in container["PortMappings"]]
+    # Two minutes from the warning to SIGKILL, and no more than 120 s on Fargate:
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+    assert container["StopTimeout"] == 120
 
 
 def test_aliases_are_not_used():

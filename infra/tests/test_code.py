@@ -123,18 +123,65 @@ def test_nothing_happens_without_opt_in():
     assert re.search(r'TAG_STANDBY_OF: Setting = Setting \{\s*name: "ballast:standby-of"', tags)
 
 
-def test_how_many_tasks_run_and_never_what_runs():
+# The keys that `ecs:UpdateService` has for fields of its request, each with its field:
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
+KEYS_OF_UPDATE_SERVICE = {
+    "ecs:auto-assign-public-ip": "networkConfiguration",
+    "ecs:capacity-provider": "capacityProviderStrategy",
+    "ecs:enable-ebs-volumes": "volumeConfigurations",
+    "ecs:enable-ecs-managed-tags": "enableECSManagedTags",
+    "ecs:enable-execute-command": "enableExecuteCommand",
+    "ecs:enable-service-connect": "serviceConnectConfiguration",
+    "ecs:enable-vpc-lattice": "vpcLatticeConfigurations",
+    "ecs:namespace": "serviceConnectConfiguration",
+    "ecs:propagate-tags": "propagateTags",
+    "ecs:subnet": "networkConfiguration",
+    "ecs:task-cpu": "taskDefinition",
+    "ecs:task-definition": "taskDefinition",
+    "ecs:task-memory": "taskDefinition",
+}
+
+
+def confined_keys():
     (statement,) = policies()["act"]
     condition, confined, otherwise = statement["Condition"]["Null"]["Fn::If"]
     assert (condition, otherwise) == ("Confined", {"Ref": "AWS::NoValue"})
     assert set(confined.values()) == {"true"}
-    assert {"ecs:task-definition", "ecs:capacity-provider", "ecs:enable-execute-command", "ecs:subnet"} <= set(confined)
+    return set(confined)
+
+
+def test_the_role_denies_every_field_of_an_update_that_iam_has_a_key_for():
+    """The size of a task comes with its task definition, so that its two keys add nothing."""
+    assert set(KEYS_OF_UPDATE_SERVICE) - confined_keys() == {"ecs:task-cpu", "ecs:task-memory"}
+    assert confined_keys() <= set(KEYS_OF_UPDATE_SERVICE)
+    fields = {KEYS_OF_UPDATE_SERVICE[key] for key in confined_keys()}
+    assert fields == set(KEYS_OF_UPDATE_SERVICE.values())
+    # A key sees a field only if the field must hold what the key reads.
+    ecs = botocore.session.get_session().get_service_model("ecs")
+    assert "subnets" in ecs.shape_for("AwsVpcConfiguration").required_members
+    assert "enabled" in ecs.shape_for("ServiceConnectConfiguration").required_members
+
+
+def test_the_readme_says_of_every_field_of_an_update_how_it_is_confined():
+    """AWS's model of the request has the fields: a new one is in nobody's list until somebody looks at it."""
+    text = (ROOT / "infra/README.md").read_text(encoding="utf-8")
+    section = text.split("\n### What IAM confines, and what it cannot\n")[1].split("\n## ")[0]
+    said = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.MULTILINE))
+    ecs = botocore.session.get_session().get_service_model("ecs")
+    assert set(said) == set(ecs.operation_model("UpdateService").input_shape.members)
+    by_count_or_resource = {"cluster", "service", "desiredCount"}
+    for field, how in said.items():
+        keys = {key for key in confined_keys() if KEYS_OF_UPDATE_SERVICE[key] == field}
+        if keys:
+            assert set(re.findall(r"`(ecs:[\w-]+)`", how)) == keys, field
+        elif field not in by_count_or_resource:
+            assert how.startswith("no key"), field
 
 
 # What the key `ecs:cluster` works for:
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
 KNOW_THE_CLUSTER = {"ecs:DescribeServices", "ecs:DescribeTasks", "ecs:ListServices", "ecs:ListTasks", "ecs:UpdateService"}
-# What has no resource to name, by the same list and its siblings.
+# What has no resource to name, by the same list and its siblings; that of `ecs:ListTasks` is a container instance, which Fargate has not.
 WITHOUT_RESOURCE = {
     "application-autoscaling:DescribeScalableTargets",
     "autoscaling:DescribeAutoScalingGroups",

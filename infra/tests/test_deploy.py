@@ -349,7 +349,8 @@ def test_the_heartbeat_is_the_one_that_this_installations_alarm_listens_to(stack
     heartbeats = [document for document in documents if "SweepCompleted" in document]
     assert len(heartbeats) == 1, lines
     (alarm,) = client("cloudwatch").describe_alarms(AlarmNames=[stack["SpotFallbackHeartbeatAlarm"]])["MetricAlarms"]
-    assert [directive["Namespace"] for directive in heartbeats[0]["_aws"]["CloudWatchMetrics"]] == [alarm["Namespace"]]
+    (directive,) = heartbeats[0]["_aws"]["CloudWatchMetrics"]
+    assert (directive["Namespace"], directive["Dimensions"]) == (alarm["Namespace"], [["function"]])
     assert alarm["MetricName"] == "SweepCompleted"
     assert {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]} == {"function": FUNCTION}
     assert heartbeats[0]["function"] == FUNCTION

@@ -187,6 +187,31 @@ def test_alarms_notify_the_topic_and_treat_silence_as_meant(resources):
         assert alarm["TreatMissingData"] == missing, name
 
 
+def test_one_failed_try_of_an_event_rings_no_alarm_and_two_do(resources):
+    """A message in flight counts in the age: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html"""
+    queue = resources["SpotFallbackQueue"]["Properties"]
+    visibility_secs = queue["VisibilityTimeout"]
+    timeout_secs = resources["SpotFallbackFunction"]["Properties"]["Timeout"]
+    alarm = resources["SpotFallbackEventAgeAlarm"]["Properties"]
+    assert alarm["Threshold"] > visibility_secs + timeout_secs
+    assert alarm["Threshold"] + alarm["EvaluationPeriods"] * alarm["Period"] < queue["RedrivePolicy"]["maxReceiveCount"] * visibility_secs
+
+
+def test_alarms_count_minutes_of_metrics_that_aws_has(resources):
+    """https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html and the list of SQS; Ballast's own is held elsewhere."""
+    known = {
+        ("AWS/Lambda", "Errors", "Sum", "FunctionName"),
+        ("AWS/Lambda", "Throttles", "Sum", "FunctionName"),
+        ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", "QueueName"),
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", "QueueName"),
+        ("Ballast", "SweepCompleted", "Sum", "function"),
+    }
+    alarms = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::CloudWatch::Alarm"]
+    asked = {(a["Namespace"], a["MetricName"], a["Statistic"], d["Name"]) for a in alarms for d in a["Dimensions"]}
+    assert asked == known
+    assert {alarm["Period"] for alarm in alarms} == {60}
+
+
 def test_the_ledger_is_the_table_of_the_code(resources):
     table = resources["LedgerTable"]["Properties"]
     assert table["KeySchema"] == [{"AttributeName": "pair", "KeyType": "HASH"}]

@@ -55,14 +55,9 @@ pub(crate) struct Endpoint {
     /// Ask this address instead of AWS, such as a world that `ballast lab --hold` keeps open
     #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
     pub(crate) endpoint_url: Option<String>,
-    /// The Region
-    #[arg(
-        long,
-        value_name = "REGION",
-        env = "AWS_REGION",
-        default_value = "us-west-2"
-    )]
-    pub(crate) region: String,
+    /// The Region; else `AWS_DEFAULT_REGION`, else with an endpoint's address `us-west-2`
+    #[arg(long, value_name = "REGION", env = "AWS_REGION")]
+    pub(crate) region: Option<String>,
 }
 
 /// Show a cluster's tasks by capacity provider, its pairs of primary and standby, and its container instances.
@@ -79,6 +74,9 @@ pub(crate) struct StatusArgs {
 }
 
 /// Show what event files mean to Ballast and, with `--plan` or `--endpoint-url`, what it would do about them. Writes nothing.
+///
+/// Each file is planned by itself, with an empty ledger: what the function remembers of earlier looks (how long tasks have been
+/// missing, what was needed lately, who wrote last) is not read.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
     /// Files with one event each: an EventBridge envelope, or an SQS batch of such

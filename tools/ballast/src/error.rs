@@ -21,14 +21,22 @@ pub(crate) enum CliError {
     #[error("{0}")]
     Argument(String),
     /// Event files cannot be read or hold unusable events; each line is one fault.
-    #[error("{} of {files} event files cannot be used", .faults.len())]
-    Events { files: usize, faults: Vec<String> },
+    #[error("{unusable} of {files} event files cannot be used in full")]
+    Events {
+        files: usize,
+        unusable: usize,
+        faults: Vec<String>,
+    },
     /// Plans that the function would end in an error; the failures were shown with them.
     #[error("the function would fail for {0} of the event files")]
     Plans(usize),
     /// Nothing can be asked without credentials.
-    #[error(transparent)]
-    Credentials(bootstrap::NoCredentials),
+    #[error("{missing}{hint}")]
+    Credentials {
+        missing: bootstrap::NoCredentials,
+        /// What else is worth saying, or nothing.
+        hint: &'static str,
+    },
     /// A call failed; the text is one line.
     #[error("{0}")]
     Call(model::snapshot::Gap),
@@ -72,7 +80,7 @@ impl CliError {
             // What a shell reports for a process that SIGINT ended.
             Self::Interrupted => 130,
             Self::Plans(_)
-            | Self::Credentials(_)
+            | Self::Credentials { .. }
             | Self::Call(_)
             | Self::Blind(_)
             | Self::Io { .. }
@@ -102,7 +110,7 @@ impl CliError {
             | Self::NotKept(_)
             | Self::Interrupted
             | Self::Plans(_)
-            | Self::Credentials(_)
+            | Self::Credentials { .. }
             | Self::Call(_)
             | Self::Blind(_)
             | Self::Io { .. }

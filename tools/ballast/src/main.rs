@@ -25,7 +25,20 @@ use crate::error::CliError;
 use crate::output::Screen;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version are errors to clap too, with the exit code 0.
+        Err(shown) => {
+            let code = u8::try_from(shown.exit_code()).unwrap_or(1);
+            return match shown.print() {
+                Ok(()) => ExitCode::from(code),
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                    ExitCode::from(code)
+                }
+                Err(_) => ExitCode::from(code.max(1)),
+            };
+        }
+    };
     let screen = Screen::of_this_process();
     match run(cli, &screen) {
         Ok(()) => ExitCode::SUCCESS,

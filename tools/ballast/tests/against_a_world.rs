@@ -105,7 +105,7 @@ async fn a_cluster_that_is_not_there() {
     let output = ballast(&face, &["status", "--cluster", "container-dem0"]).await;
     assert_eq!(output.status.code(), Some(1));
     expect![[r#"
-        ballast: `ecs:DescribeClusters` for `container-dem0`: not_found (there is no such cluster in this account and Region: MISSING)
+        ballast: `ecs:DescribeClusters` for `container-dem0`: not_found (there is no such cluster in this account in `us-west-2`: MISSING)
     "#]].assert_eq(&text(&output.stderr));
 }
 
@@ -121,9 +121,10 @@ async fn a_replayed_event_is_planned_and_nothing_is_written() {
     let shown = text(&output.stdout);
     let plan: Vec<&str> = shown.lines().skip(1).map(str::trim).collect();
     expect![[r#"
-          trigger  task_interrupted task `f51b13db856bc829f8bffe11d41f3f6a` of `container-demo/web` on FARGATE_SPOT at 2026-03-14T09:26:53Z
-          looks at the pair that `container-demo/web` belongs to
-          step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 7, because Spot took 7 tasks that are still missing (desired 10, ready 3, starting 0, leaving 0, deficit 7; standby 0, of which ready 0): not written: the mode is `observe`"#]].assert_eq(&plan.join("\n"));
+        trigger  task_interrupted task `f51b13db856bc829f8bffe11d41f3f6a` of `container-demo/web` on FARGATE_SPOT at 2026-03-14T09:26:53Z
+        looks at the pair that `container-demo/web` belongs to
+        planned with an empty ledger, in mode observe:
+        step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 7, because Spot took 7 tasks that are still missing (desired 10, ready 3, starting 0, leaving 0, deficit 7; standby 0, of which ready 0): not written: the mode is `observe`"#]].assert_eq(&plan.join("\n"));
     let (writes, desired) = face.with_world(|world| {
         let standby = ServiceKey::new(web.cluster.clone(), "web-standby".parse().unwrap());
         let writes = world.calls().contains_key(&world::Operation::UpdateService);
@@ -133,6 +134,37 @@ async fn a_replayed_event_is_planned_and_nothing_is_written() {
         )
     });
     assert_eq!((writes, desired), (false, 0));
+}
+
+#[tokio::test]
+async fn a_batch_with_a_bad_message_is_planned_for_the_good_ones() {
+    let (face, _) = workshop().await;
+    let batch = EVENT.replace(
+        "aws.ecs--ecs-task-state-change--spot-interruption",
+        "aws.sqs--batch--mixed",
+    );
+    let output = ballast(&face, &["replay", &batch, "--plan"]).await;
+    assert_eq!(output.status.code(), Some(2));
+    let shown = text(&output.stdout);
+    let planned = shown.split_once("planned with an empty ledger").unwrap().1;
+    assert!(
+        planned.contains("hold `container-demo/web` at_rest"),
+        "{shown}"
+    );
+    assert!(text(&output.stderr).contains("1 of 1 event files"));
+}
+
+#[tokio::test]
+async fn an_event_of_another_region_is_shown_as_ignored() {
+    let (face, _) = workshop().await;
+    let arguments = ["replay", EVENT, "--plan", "--region", "eu-central-1"];
+    let output = ballast(&face, &arguments).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    assert!(
+        shown.contains("ignored: 1 other_region; nothing was looked at"),
+        "{shown}"
+    );
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ fn ballast(arguments: &[&str]) -> Output {
         .args(arguments)
         .env_remove("AWS_ENDPOINT_URL")
         .env_remove("AWS_REGION")
+        .env_remove("AWS_DEFAULT_REGION")
         .output()
         .unwrap()
 }
@@ -117,6 +118,8 @@ fn what_nobody_answers_is_an_error_of_one_line() {
             "--endpoint-url",
             "http://127.0.0.1:9",
         ])
+        .env_remove("AWS_REGION")
+        .env_remove("AWS_DEFAULT_REGION")
         .env("AWS_ACCESS_KEY_ID", "none")
         .env("AWS_SECRET_ACCESS_KEY", "none")
         .env("AWS_EC2_METADATA_DISABLED", "true")
@@ -129,4 +132,94 @@ fn what_nobody_answers_is_an_error_of_one_line() {
         said.contains("ecs:DescribeClusters") && said.contains("container-demo"),
         "{said}"
     );
+}
+
+#[test]
+fn without_a_region_aws_cannot_be_asked() {
+    for arguments in [
+        &["status", "--cluster", "container-demo"][..],
+        &[
+            "replay",
+            "--plan",
+            concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../../events/aws.events--scheduled-event--bare.json"
+            ),
+        ],
+    ] {
+        check(
+            arguments,
+            expect![[r#"
+                exit 2
+                ballast: no Region: set `AWS_REGION` or `AWS_DEFAULT_REGION`, or give `--region`
+            "#]],
+        );
+    }
+}
+
+#[test]
+fn without_credentials_a_lab_says_that_any_will_do() {
+    for (url, is_lab) in [
+        ("http://127.0.0.1:9", true),
+        ("https://ecs.us-west-2.example.com", false),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ballast"))
+            .args(["status", "--cluster", "container-demo"])
+            .args(["--endpoint-url", url])
+            .env_remove("AWS_ACCESS_KEY_ID")
+            .env_remove("AWS_SECRET_ACCESS_KEY")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.starts_with("ballast: no AWS credentials"), "{said}");
+        let any = "any values do: `AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x`";
+        assert_eq!(said.contains(any), is_lab, "{said}");
+    }
+}
+
+#[test]
+fn a_batch_with_one_bad_message_counts_as_one_file() {
+    let batch = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../events/aws.sqs--batch--mixed.json"
+    );
+    let output = ballast(&["replay", batch]);
+    assert_eq!(output.status.code(), Some(2));
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(shown.contains("task_interrupted"), "{shown}");
+    let mut lines = said.lines();
+    assert_eq!(
+        lines.next(),
+        Some("ballast: 1 of 1 event files cannot be used in full")
+    );
+    let faults: Vec<&str> = lines.collect();
+    assert_eq!(faults.len(), 2, "{said}");
+    for fault in faults {
+        let (_, about) = fault.split_once(".json: ").unwrap();
+        assert!(about.starts_with("message "), "{fault}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_written_is_no_success() {
+    for arguments in [
+        &["--version"][..],
+        &["--help"],
+        &["split", "FARGATE=0/1", "--tasks", "1"],
+    ] {
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let status = Command::new(env!("CARGO_BIN_EXE_ballast"))
+            .args(arguments)
+            .stdout(full)
+            .stderr(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(1), "{arguments:?}");
+    }
 }

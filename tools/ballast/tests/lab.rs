@@ -19,6 +19,7 @@ fn ballast(arguments: &[&str]) -> Output {
         .args(arguments)
         .env_remove("AWS_ENDPOINT_URL")
         .env_remove("AWS_REGION")
+        .env_remove("AWS_DEFAULT_REGION")
         .output()
         .unwrap()
 }

@@ -8,6 +8,7 @@ use control::{Invoked, Record};
 use model::trigger::{Trigger, TriggerKind};
 use serde::Serialize;
 use serde_json::Value;
+use trigger::TriggerError;
 
 use crate::aws::Aws;
 use crate::cli::{Output, ReplayArgs};
@@ -25,9 +26,14 @@ const EVENT_SECS_MAX: u64 = 30;
 struct Replayed {
     file: String,
     triggers: Vec<Read>,
+    /// What cannot be used of it, one line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<String>,
     /// The decision record of an invocation with this file, in mode observe.
     #[serde(skip_serializing_if = "Option::is_none")]
     record: Option<Record>,
+    #[serde(skip)]
+    payload: Value,
 }
 
 #[derive(Debug, Serialize)]
@@ -39,77 +45,93 @@ struct Read {
 
 /// Runs the command.
 pub(crate) async fn run(args: &ReplayArgs, screen: &Screen) -> Result<(), CliError> {
-    let mut faults = Vec::new();
-    let mut replayed = Vec::new();
-    let mut payloads = Vec::new();
-    for file in &args.events {
-        match read_file(file) {
-            Ok((payload, one)) => {
-                payloads.push(payload);
-                replayed.push(one);
-            }
-            Err(mut own) => faults.append(&mut own),
-        }
-    }
+    let mut replayed: Vec<Replayed> = args.events.iter().map(|file| read_file(file)).collect();
     if args.plan || args.endpoint.endpoint_url.is_some() {
         let waiting = spinner("looking");
-        for (payload, one) in payloads.iter().zip(&mut replayed) {
-            one.record = Some(plan(args, payload).await?);
+        // Where nothing could be read there is nothing to plan for.
+        for one in replayed.iter_mut().filter(|one| !one.triggers.is_empty()) {
+            one.record = Some(plan(args, &one.payload).await?);
         }
         waiting.finish_and_clear();
     }
     match args.output {
         Output::Table => {
-            for one in &replayed {
+            for one in replayed.iter().filter(|one| !one.triggers.is_empty()) {
                 screen.print(&text(one, *screen))?;
             }
         }
         Output::Json => screen.print_json(&replayed)?,
     }
+    let unusable = replayed.iter().filter(|one| !one.faults.is_empty()).count();
+    if unusable > 0 {
+        return Err(CliError::Events {
+            files: replayed.len(),
+            unusable,
+            faults: replayed.iter().flat_map(faults_of).collect(),
+        });
+    }
     let records = replayed.iter().filter_map(|one| one.record.as_ref());
-    let failed = records.filter(|record| !record.failures.is_empty()).count();
-    if faults.is_empty() && failed > 0 {
-        Err(CliError::Plans(failed))
-    } else if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(CliError::Events {
-            files: args.events.len(),
-            faults,
-        })
+    match records.filter(|record| !record.failures.is_empty()).count() {
+        0 => Ok(()),
+        failed => Err(CliError::Plans(failed)),
     }
 }
 
-/// Reads a file: its payload and its triggers, or every fault with the file's name in front.
-fn read_file(file: &Path) -> Result<(Value, Replayed), Vec<String>> {
-    let name = file.display().to_string();
-    let fault = |error: &dyn std::error::Error| vec![format!("{name}: {}", one_line(error))];
-    let bytes = std::fs::read(file).map_err(|error| fault(&error))?;
-    let invocation = trigger::parse_bytes(&bytes).map_err(|error| fault(&error))?;
+/// The faults with the file's name in front.
+fn faults_of(one: &Replayed) -> impl Iterator<Item = String> {
+    one.faults
+        .iter()
+        .map(|fault| format!("{}: {fault}", one.file))
+}
+
+/// Reads a file: its triggers, and every fault.
+fn read_file(file: &Path) -> Replayed {
+    let mut one = Replayed {
+        file: file.display().to_string(),
+        triggers: Vec::new(),
+        faults: Vec::new(),
+        record: None,
+        payload: Value::Null,
+    };
+    if let Err(fault) = read_into(file, &mut one) {
+        one.faults.push(fault);
+    }
+    one
+}
+
+fn read_into(file: &Path, one: &mut Replayed) -> Result<(), String> {
+    let bytes = std::fs::read(file).map_err(|error| one_line(&error))?;
+    let invocation = trigger::parse_bytes(&bytes).map_err(|error| one_line(&error))?;
     let json = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let payload = serde_json::from_slice(json).map_err(|error| fault(&error))?;
-    let mut triggers = Vec::new();
-    let mut faults = Vec::new();
-    for item in invocation.items {
+    one.payload = serde_json::from_slice(json).map_err(|error| one_line(&error))?;
+    let is_batch = invocation.is_batch;
+    for (index, item) in invocation.items.into_iter().enumerate() {
         match item.read {
-            Ok(trigger) => triggers.push(Read {
+            Ok(trigger) => one.triggers.push(Read {
                 looks_at: looks_at(&trigger.kind),
                 trigger,
             }),
-            Err(error) => faults.extend(fault(&error)),
+            Err(error) => one.faults.push(fault(is_batch.then_some(index), &error)),
         }
     }
-    if faults.is_empty() {
-        Ok((
-            payload,
-            Replayed {
-                file: name,
-                triggers,
-                record: None,
-            },
-        ))
-    } else {
-        Err(faults)
+    Ok(())
+}
+
+/// A fault, with the message's place in the batch where the error does not have it.
+fn fault(index: Option<usize>, error: &TriggerError) -> String {
+    let line = one_line(error);
+    let has_place = match error {
+        TriggerError::NotJson { .. }
+        | TriggerError::NotAnEvent { .. }
+        | TriggerError::Field { .. }
+        | TriggerError::Id { .. } => false,
+        TriggerError::Record { .. }
+        | TriggerError::RecordNotJson { .. }
+        | TriggerError::TooManyRecords { .. } => true,
+    };
+    match index {
+        Some(index) if !has_place => format!("message {index} of the batch: {line}"),
+        Some(_) | None => line,
     }
 }
 
@@ -119,7 +141,7 @@ fn looks_at(kind: &TriggerKind) -> String {
         (TriggerKind::Scheduled, _, _) => "every service that is opted in".to_owned(),
         (_, Some(service), _) => format!("the pair that `{service}` belongs to"),
         (_, None, Some(cluster)) => {
-            format!("nothing: a task in `{cluster}` that belongs to no service")
+            format!("nothing: the event names no service for the task in `{cluster}`")
         }
         (_, None, None) => "nothing".to_owned(),
     }
@@ -145,6 +167,7 @@ fn text(one: &Replayed, screen: Screen) -> String {
         lines.push(format!("  looks at {}", read.looks_at));
     }
     if let Some(record) = &one.record {
+        lines.push("  planned with an empty ledger, in mode observe:".to_owned());
         lines.extend(lines_of(record).into_iter().map(|line| format!("  {line}")));
     }
     lines.join("\n")
@@ -159,33 +182,35 @@ fn describe(trigger: &Trigger) -> String {
                 .as_ref()
                 .map(|it| format!(" on {it}"))
                 .unwrap_or_default();
-            let of = task
-                .service
-                .as_ref()
-                .map(|it| format!(" of `{it}`"))
-                .unwrap_or_default();
+            let of = task.service.as_ref().map_or_else(
+                || " (service not known)".to_owned(),
+                |it| format!(" of `{it}`"),
+            );
             format!("task `{}`{of}{on}", task.task.id())
         }
         TriggerKind::PlacementFailed(failure) => {
             let providers: Vec<&str> = failure.providers.iter().map(|it| it.as_str()).collect();
-            format!(
-                "`{}`: {} {}",
-                failure.service,
-                failure.reason,
-                providers.join(", ")
-            )
+            let on = if providers.is_empty() {
+                String::new()
+            } else {
+                format!(" on {}", providers.join(", "))
+            };
+            let reason = match failure.reason.as_str() {
+                "" => "no reason given",
+                reason => reason,
+            };
+            format!("`{}`: {reason}{on}", failure.service)
         }
         TriggerKind::ServiceSteady(change) | TriggerKind::ServiceChanged(change) => {
             format!("`{}`: {}", change.service, change.event_name)
         }
         TriggerKind::Scheduled => "the schedule".to_owned(),
         TriggerKind::Ignored(why) => {
-            format!(
-                "{} from {}: {}",
-                trigger.envelope.detail_type,
-                trigger.envelope.source,
-                why.as_str()
-            )
+            let what = match trigger.envelope.detail_type.as_str() {
+                "" => "an event without detail-type",
+                detail_type => detail_type,
+            };
+            format!("{what} from {}: {}", trigger.envelope.source, why.as_str())
         }
     };
     let at = trigger
@@ -211,10 +236,13 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let file: PathBuf = folder.join(name);
         fs::write(&file, content).unwrap();
-        let shown = match read_file(&file) {
-            Ok((_, one)) => text(&one, Screen::plain()),
-            Err(faults) => faults.join("\n"),
-        };
+        let one = read_file(&file);
+        let mut lines = Vec::new();
+        if !one.triggers.is_empty() {
+            lines.push(text(&one, Screen::plain()));
+        }
+        lines.extend(faults_of(&one));
+        let shown = lines.join("\n");
         fs::remove_file(&file).unwrap();
         let place = format!("{}/", folder.display());
         want.assert_eq(&format!("{}\n", shown.replace(&place, "")));
@@ -263,6 +291,78 @@ mod tests {
                 stranger.json
                   trigger  ignored Object Created from aws.s3: not_ours at 2026-03-02T09:10:00Z
                   looks at nothing (not_ours)
+            "#]],
+        );
+    }
+
+    #[test]
+    fn events_that_lack_what_most_have() {
+        check(
+            "no-group.json",
+            &INTERRUPTED.replace(r#""group":"service:web","#, ""),
+            expect![[r#"
+                no-group.json
+                  trigger  task_interrupted task `0f4c` (service not known) on FARGATE_SPOT at 2026-03-02T09:10:00Z
+                  looks at nothing: the event names no service for the task in `container-demo`
+            "#]],
+        );
+        check(
+            "no-detail-type.json",
+            r#"{"source":"aws.cloudwatch","time":"2026-03-02T09:10:00Z"}"#,
+            expect![[r#"
+                no-detail-type.json
+                  trigger  ignored an event without detail-type from aws.cloudwatch: not_ours at 2026-03-02T09:10:00Z
+                  looks at nothing (not_ours)
+            "#]],
+        );
+        let failure = |more: &str| {
+            format!(
+                r#"{{"source":"aws.ecs","detail-type":"ECS Service Action","time":"2026-03-02T09:10:00Z",
+                "resources":["arn:aws:ecs:us-west-2:111122223333:service/container-demo/web"],
+                "detail":{{"eventName":"SERVICE_TASK_PLACEMENT_FAILURE",{more}
+                "clusterArn":"arn:aws:ecs:us-west-2:111122223333:cluster/container-demo"}}}}"#
+            )
+        };
+        let spot = "arn:aws:ecs:us-west-2:111122223333:capacity-provider/FARGATE_SPOT";
+        check(
+            "placement.json",
+            &failure(&format!(
+                r#""reason":"RESOURCE:FARGATE","capacityProviderArns":["{spot}"],"#
+            )),
+            expect![[r#"
+                placement.json
+                  trigger  placement_failed `container-demo/web`: RESOURCE:FARGATE on FARGATE_SPOT at 2026-03-02T09:10:00Z
+                  looks at the pair that `container-demo/web` belongs to
+            "#]],
+        );
+        check(
+            "bare-placement.json",
+            &failure(""),
+            expect![[r#"
+            bare-placement.json
+              trigger  placement_failed `container-demo/web`: no reason given at 2026-03-02T09:10:00Z
+              looks at the pair that `container-demo/web` belongs to
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_batch_with_bad_messages_shows_the_good_ones_and_numbers_the_bad() {
+        let message = |id: &str, body: &str| serde_json::json!({"messageId": id, "eventSource": "aws:sqs", "body": body});
+        let records = [
+            message("m0", INTERRUPTED),
+            message("m1", "{"),
+            message("m2", &INTERRUPTED.replace("taskArn", "task")),
+        ];
+        check(
+            "batch.json",
+            &serde_json::json!({ "Records": records }).to_string(),
+            expect![[r#"
+                batch.json
+                  trigger  task_interrupted task `0f4c` of `container-demo/web` on FARGATE_SPOT at 2026-03-02T09:10:00Z
+                  looks at the pair that `container-demo/web` belongs to
+                batch.json: message 1 of the batch: `body` is not JSON; check what writes to the queue: EOF while parsing an object at line 1 column 1
+                batch.json: message 2 of the batch: event `a1` from `aws.ecs`, `ECS Task State Change`: `detail.taskArn` is absent; the schedule's next look needs no event
             "#]],
         );
     }

@@ -224,7 +224,14 @@ fn table(split: &Split, screen: Screen) -> String {
         .iter()
         .any(|line| line.tasks_before.is_some());
     let header: &[&str] = if has_before {
-        &["CapacityProvider", "Base", "Weight", "Before", "Tasks"]
+        &[
+            "CapacityProvider",
+            "Base",
+            "Weight",
+            "Before",
+            "Tasks",
+            "Change",
+        ]
     } else {
         &["CapacityProvider", "Base", "Weight", "Tasks"]
     };
@@ -237,9 +244,18 @@ fn table(split: &Split, screen: Screen) -> String {
         ];
         row.extend(line.tasks_before.map(|before| before.to_string()));
         row.push(line.tasks.to_string());
+        row.extend(line.tasks_before.map(|before| change(before, line.tasks)));
         table.add_row(row);
     }
     titled(&format!("{} tasks", split.tasks), &table)
+}
+
+/// `+2`, `-2` or `0`.
+fn change(before: u32, after: u32) -> String {
+    match i64::from(after) - i64::from(before) {
+        0 => "0".to_owned(),
+        change => format!("{change:+}"),
+    }
 }
 
 #[cfg(test)]
@@ -310,12 +326,26 @@ mod tests {
             Some(&[10, 0]),
             expect![[r#"
                 12 tasks
-                +------------------+------+--------+--------+-------+
-                | CapacityProvider | Base | Weight | Before | Tasks |
-                +===================================================+
-                | FARGATE          | 1    | 1      | 10     | 10    |
-                | FARGATE_SPOT     | 0    | 4      | 0      | 2     |
-                +------------------+------+--------+--------+-------+
+                +------------------+------+--------+--------+-------+--------+
+                | CapacityProvider | Base | Weight | Before | Tasks | Change |
+                +============================================================+
+                | FARGATE          | 1    | 1      | 10     | 10    | 0      |
+                | FARGATE_SPOT     | 0    | 4      | 0      | 2     | +2     |
+                +------------------+------+--------+--------+-------+--------+
+            "#]],
+        );
+        check(
+            &["FARGATE=1/1", "FARGATE_SPOT=0/4"],
+            10,
+            Some(&[10, 7]),
+            expect![[r#"
+                10 tasks
+                +------------------+------+--------+--------+-------+--------+
+                | CapacityProvider | Base | Weight | Before | Tasks | Change |
+                +============================================================+
+                | FARGATE          | 1    | 1      | 10     | 3     | -7     |
+                | FARGATE_SPOT     | 0    | 4      | 7      | 7     | 0      |
+                +------------------+------+--------+--------+-------+--------+
             "#]],
         );
         check(

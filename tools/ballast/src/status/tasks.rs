@@ -95,7 +95,8 @@ pub(crate) async fn describe_cluster(
             resource: cluster.to_string(),
             cause: GapCause::NotFound,
             detail: format!(
-                "there is no such cluster in this account and Region: {}",
+                "there is no such cluster in this account in `{}`: {}",
+                aws.region(),
                 reasons.join(", ")
             ),
         }));

@@ -6,10 +6,10 @@ use std::process::Output;
 
 use expect_test::expect;
 use model::ServiceKey;
-use model::strategy::{FARGATE_SPOT, StrategyItem};
+use model::strategy::{FARGATE, FARGATE_SPOT, StrategyItem};
 use tokio::process::Command;
 use world::face::{Face, FaceOptions, serve};
-use world::{Config, World};
+use world::{Config, Operation, ServiceSpec, World};
 
 /// The workshop in its steady state, behind HTTP.
 async fn workshop() -> (Face, ServiceKey) {
@@ -71,14 +71,122 @@ async fn the_workshops_tables() {
         +-------------+------------------+---------+----------+---------+
 
         Services
-        +---------+---------+-------+----------+---------+---------+-------------+----------------+--------------+--------+
-        | Service | Desired | Ready | Starting | Leaving | Deficit | Standby     | StandbyDesired | StandbyReady | Remark |
-        +=================================================================================================================+
-        | web     | 10      | 10    | 0        | 0       | 0       | web-standby | 0              | 0            |        |
-        +---------+---------+-------+----------+---------+---------+-------------+----------------+--------------+--------+
+        +---------+---------+-------+----------+---------+---------+-------------+----------------+--------------+---------+
+        | Service | Desired | Ready | Starting | Leaving | Deficit | Standby     | StandbyDesired | StandbyReady | Remark  |
+        +==================================================================================================================+
+        | web     | 10      | 10    | 0        | 0       | 0       | web-standby | 0              | 0            | at_rest |
+        +---------+---------+-------+----------+---------+---------+-------------+----------------+--------------+---------+
 
         Container instances: none; the tasks run on Fargate
     "#]].assert_eq(&text(&output.stdout));
+}
+
+/// The workshop beside pairs that nobody protects, each for another reason.
+async fn unprotected() -> Face {
+    let mut world = World::new(Config::new(1));
+    let (web, _) = world.add_workshop().unwrap();
+    let cluster = web.cluster;
+    let on_demand = || vec![world::line(FARGATE, 0, 1).unwrap()];
+    let mut pair = |name: &str, task_definition: &str, changed: fn(ServiceSpec) -> ServiceSpec| {
+        let key = |name: &str| ServiceKey::new(cluster.clone(), name.parse().unwrap());
+        let standby = format!("{name}-standby");
+        let primary = ServiceSpec::new(key(name), "web:1", 2).on(on_demand());
+        world
+            .create(primary.tag("ballast:standby", &standby))
+            .unwrap();
+        let spec = ServiceSpec::new(key(&standby), task_definition, 0)
+            .on(on_demand())
+            .tag("ballast:standby-of", name);
+        world.create(changed(spec)).unwrap();
+    };
+    pair("closed", "web:1", |spec| ServiceSpec {
+        desired_count: 1,
+        ..spec
+    });
+    pair("differs", "web:2", |spec| spec);
+    pair("on-spot", "web:1", |spec| {
+        spec.on(vec![world::line(FARGATE_SPOT, 0, 1).unwrap()])
+    });
+    pair("untagged", "web:1", |mut spec| {
+        spec.tags.clear();
+        spec
+    });
+    let gone = ServiceSpec::new(
+        ServiceKey::new(cluster, "gone".parse().unwrap()),
+        "web:1",
+        2,
+    );
+    world
+        .create(gone.tag("ballast:standby", "gone-standby"))
+        .unwrap();
+    world.advance_secs(120);
+    let closed = serde_json::json!({"cluster": "container-demo", "service": "closed-standby", "force": true});
+    world.call(Operation::DeleteService, closed).unwrap();
+    serve(world, FaceOptions::default()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_pair_that_is_not_protected_says_why() {
+    let face = unprotected().await;
+    let output = ballast(&face, &["status", "--cluster", "container-demo"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    let (_, services) = shown.split_once("\nServices\n").unwrap();
+    let (services, _) = services.split_once("\nContainer instances").unwrap();
+    expect![[r#"
+        +----------+---------+-------+----------+---------+---------+------------------+----------------+--------------+-------------------------+
+        | Service  | Desired | Ready | Starting | Leaving | Deficit | Standby          | StandbyDesired | StandbyReady | Remark                  |
+        +========================================================================================================================================+
+        | closed   | 2       | 2     | 0        | 0       | 0       | closed-standby   | 0              | 1            | standby_not_active      |
+        | differs  | 2       | 2     | 0        | 0       | 0       | differs-standby  | 0              | 0            | task_definition_differs |
+        | gone     | -       | -     | -        | -       | -       | gone-standby     | -              | -            | standby_missing         |
+        | on-spot  | 2       | 2     | 0        | 0       | 0       | on-spot-standby  | 0              | 0            | standby_on_spot         |
+        | untagged | 2       | 2     | 0        | 0       | 0       | untagged-standby | 0              | 0            | standby_not_tagged      |
+        | web      | 10      | 10    | 0        | 0       | 0       | web-standby      | 0              | 0            | at_rest                 |
+        +----------+---------+-------+----------+---------+---------+------------------+----------------+--------------+-------------------------+
+        `closed` standby_not_active: the standby is DRAINING
+        `differs` task_definition_differs: the primary runs `arn:aws:ecs:us-west-2:111122223333:task-definition/web:1`, the standby `arn:aws:ecs:us-west-2:111122223333:task-definition/web:2`
+        `gone` standby_missing: there is no service `gone-standby` in the cluster
+        `on-spot` standby_on_spot: the standby may place tasks on Spot itself, by `FARGATE_SPOT`
+        `untagged` standby_not_tagged: the standby does not carry the tag `ballast:standby-of`
+    "#]].assert_eq(services);
+
+    let arguments = ["status", "--cluster", "container-demo", "--output", "json"];
+    let output = ballast(&face, &arguments).await;
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let services = status.get("services").unwrap().as_array().unwrap();
+    let of = |name: &str| {
+        let found = services
+            .iter()
+            .find(|it| it.get("service").unwrap() == name);
+        let read = |field: &str| found.unwrap().get(field).unwrap().as_str().unwrap();
+        (read("reason"), read("text"))
+    };
+    assert_eq!(of("web").0, "at_rest");
+    assert_eq!(
+        of("untagged"),
+        (
+            "standby_not_tagged",
+            "the standby does not carry the tag `ballast:standby-of`"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_service_that_lacks_tasks_shows_the_step_that_would_follow() {
+    let (face, _) = workshop().await;
+    face.with_world(|world| {
+        world.set_capacity_everywhere(FARGATE_SPOT, world.now(), 0);
+        world.advance_secs(200);
+    });
+    let output = ballast(&face, &["status", "--cluster", "container-demo"]).await;
+    let shown = text(&output.stdout);
+    assert!(
+        shown.contains(
+            "`web` cover: set the desired count of `container-demo/web-standby` from 0 to 7"
+        ),
+        "{shown}"
+    );
 }
 
 #[tokio::test]

@@ -105,6 +105,7 @@ fn service_row(state: &State, primary: &ServiceKey, standby: &ServiceKey) -> Ser
         service: primary.service.to_string(),
         standby: Some(standby.service.to_string()),
         counts: Some(counts),
-        remarks: Vec::new(),
+        remark: None,
+        gaps: Vec::new(),
     }
 }

@@ -123,6 +123,10 @@ const CLAIMS: [(&str, &str); 29] = [
     ),
 ];
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where the samples are is a setting of the test, not of the crate"
+)]
 fn folder() -> PathBuf {
     std::env::var_os("BALLAST_SHARED")
         .map_or_else(|| samples::root().join("../shared"), PathBuf::from)

@@ -167,8 +167,19 @@ pub enum Evidence {
     },
     /// Spot took tasks a short while ago, and they are still missing.
     SpotTookTasks {
-        /// How many interrupted tasks are missing.
+        /// How many interrupted tasks are missing and were not replaced.
         tasks: u32,
+        /// How many tasks are covered besides, because they do not start or have been missing for the settle time.
+        others: u32,
+    },
+    /// Tasks were made and do not start.
+    Overdue {
+        /// How many tasks have been on their way for longer than the start grace.
+        tasks: u32,
+        /// How many tasks are covered besides, because they have been missing for the settle time.
+        others: u32,
+        /// The start grace.
+        start_grace: Seconds,
     },
     /// The deficit has lasted, whatever its cause.
     Persisted {
@@ -187,6 +198,7 @@ impl Evidence {
             Self::SpotShortage { .. } => "spot_shortage",
             Self::DeadlineNear { .. } => "deadline_near",
             Self::SpotTookTasks { .. } => "spot_took_tasks",
+            Self::Overdue { .. } => "overdue",
             Self::Persisted { .. } => "persisted",
         }
     }
@@ -207,8 +219,17 @@ impl fmt::Display for Evidence {
                 "interrupted tasks end from {first_deadline} on and a task starts in {start_up}, so that {latest_moment} was the \
                  latest moment to wait for"
             ),
-            Self::SpotTookTasks { tasks } => {
-                write!(f, "Spot took {tasks} tasks that are still missing")
+            Self::SpotTookTasks { tasks, others } => {
+                write!(f, "Spot took {tasks} tasks that are still missing")?;
+                besides(f, *others)
+            }
+            Self::Overdue {
+                tasks,
+                others,
+                start_grace,
+            } => {
+                write!(f, "{tasks} tasks did not start within {start_grace}")?;
+                besides(f, *others)
             }
             Self::Persisted { since, settle } => {
                 write!(
@@ -218,6 +239,13 @@ impl fmt::Display for Evidence {
             }
         }
     }
+}
+
+fn besides(f: &mut fmt::Formatter<'_>, others: u32) -> fmt::Result {
+    if others == 0 {
+        return Ok(());
+    }
+    write!(f, " and {others} more have been missing for long enough")
 }
 
 impl fmt::Display for Step {

@@ -136,6 +136,7 @@ fn everything_that_a_record_can_say_is_in_the_runbook() {
             "spot_shortage",
             "deadline_near",
             "spot_took_tasks",
+            "overdue",
             "persisted",
         ],
         "the evidence",

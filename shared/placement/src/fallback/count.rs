@@ -60,7 +60,14 @@ pub fn is_ready(task: &Task) -> bool {
 /// task that never starts is missed sooner rather than never.
 #[must_use]
 pub fn is_starting(task: &Task, start_grace: Seconds, now: Timestamp) -> bool {
-    let on_its_way = match task.last_status {
+    let young = task
+        .created_at
+        .is_some_and(|created| now < start_grace.after(created));
+    task.desired_running && is_on_its_way(task.last_status) && young
+}
+
+const fn is_on_its_way(status: TaskStatus) -> bool {
+    match status {
         TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Activating => true,
         TaskStatus::Running
         | TaskStatus::Deactivating
@@ -68,11 +75,7 @@ pub fn is_starting(task: &Task, start_grace: Seconds, now: Timestamp) -> bool {
         | TaskStatus::Deprovisioning
         | TaskStatus::Stopped
         | TaskStatus::Unknown => false,
-    };
-    let young = task
-        .created_at
-        .is_some_and(|created| now < start_grace.after(created));
-    task.desired_running && on_its_way && young
+    }
 }
 
 /// When an interrupted task that still serves will have ended: the notice after it was told to stop, or its stop timeout if that is
@@ -101,17 +104,76 @@ pub fn first_deadline(primary: &Service, now: Timestamp) -> Option<Timestamp> {
         .min()
 }
 
-/// How many tasks Spot took within `window` and that do not serve any more.
+/// What is missing and does not serve any more: the deficit without the leaving tasks that no starting task replaces. A leaving task whose
+/// replacement starts is not in the deficit, so it takes nothing off it.
+#[must_use]
+pub fn gone(counts: Counts) -> u32 {
+    let only_leaving = counts.leaving.saturating_sub(counts.starting);
+    counts.deficit.saturating_sub(only_leaving)
+}
+
+/// How many tasks Spot took within `window` that neither serve nor were replaced.
+///
+/// A task that is to run and was made since the first of them was told counts as a replacement, whatever its state: one that starts is not
+/// missing, and one that does not start is [`overdue`] in time.
 #[must_use]
 pub fn taken_lately(primary: &Service, window: Seconds, now: Timestamp) -> u32 {
+    let told: Vec<Timestamp> = primary
+        .tasks
+        .iter()
+        .filter_map(|task| taken_at(task, primary, now))
+        .filter(|told| now < window.after(*told))
+        .collect();
+    let Some(first) = told.iter().min() else {
+        return 0;
+    };
+    let replaced = number(primary, |task| {
+        task.desired_running && task.created_at.is_some_and(|created| *first <= created)
+    });
+    u32::try_from(told.len())
+        .unwrap_or(u32::MAX)
+        .saturating_sub(replaced)
+}
+
+/// When a task that Spot took and that does not serve any more was told to stop. One that is on its way out and does not say since when
+/// counts as told now: it is not relied on to serve.
+fn taken_at(task: &Task, primary: &Service, now: Timestamp) -> Option<Timestamp> {
+    let still_serves = deadline(task, primary).is_some_and(|deadline| now < deadline);
+    if !task.interrupted || task.desired_running || still_serves {
+        return None;
+    }
+    let not_over = (task.last_status != TaskStatus::Stopped).then_some(now);
+    task.stopping_at.or(task.stopped_at).or(not_over)
+}
+
+/// How many tasks have been on their way for longer than both the start grace and the settle time, and missing for less than `window`:
+/// what a task has lasted while it counted as starting, it need not last again.
+#[must_use]
+pub fn overdue(
+    primary: &Service,
+    policy: &PairPolicy,
+    window: Option<Seconds>,
+    now: Timestamp,
+) -> u32 {
     number(primary, |task| {
-        let still_serves = deadline(task, primary).is_some_and(|deadline| now < deadline);
-        let told = task.stopping_at.or(task.stopped_at);
-        task.interrupted
-            && !task.desired_running
-            && !still_serves
-            && told.is_some_and(|told| now < window.after(told))
+        let Some(due) = overdue_at(task, policy) else {
+            return false;
+        };
+        let missing_since = task.created_at.map(|made| policy.start_grace.after(made));
+        let counts = window.is_none_or(|window| {
+            missing_since.is_some_and(|missing_since| now < window.after(missing_since))
+        });
+        due <= now && counts
     })
+}
+
+/// When a task that is still on its way becomes, or became, overdue.
+#[must_use]
+pub fn overdue_at(task: &Task, policy: &PairPolicy) -> Option<Timestamp> {
+    let made = task
+        .created_at
+        .filter(|_| task.desired_running && is_on_its_way(task.last_status))?;
+    Some(policy.start_grace.max(policy.settle).after(made))
 }
 
 /// How many tasks are not told to stop, whatever their state.

@@ -18,6 +18,7 @@ use model::memory::{Level, PairMemory, Watch};
 use model::trigger::{Hints, PlacementFailure};
 
 use super::cause::{Cause, classify};
+use super::foreign::READ_LAG;
 use super::{Case, Look};
 
 /// The most steps of a staircase.
@@ -26,11 +27,8 @@ pub const STEPS_MAX: usize = 32;
 /// How many schedule intervals may pass between two looks before the watch counts as broken: two lost looks are borne.
 pub const INTERVALS_MISSED_MAX: i64 = 3;
 
-/// By how much AWS's time may seem to go back between two looks: the `Date` header counts whole seconds, and AWS's hosts differ a little.
-pub const CLOCK_NOISE: Seconds = Seconds(5);
-
 /// How long a reported lack of Spot capacity counts as evidence. ECS may keep quiet about further failures for hours, so this is
-/// long; the report is forgotten as soon as nothing is missing.
+/// long. It is forgotten as soon as everything is ready; while replacements merely start, Spot may fail them too.
 pub const SPOT_SHORTAGE_TTL: Seconds = Seconds(900);
 
 /// Adds this look to the memory.
@@ -53,10 +51,14 @@ pub(crate) fn note(memory: &mut PairMemory, case: &Case<'_>) {
             .0
             .saturating_mul(INTERVALS_MISSED_MAX),
     );
-    let unbroken = memory.watched.filter(|watch| {
-        watch.until <= CLOCK_NOISE.after(now) && now <= break_max.after(watch.until)
-    });
+    // Two invocations may overlap: the one that looked first may remember last, up to the function's timeout later, and finds a memory
+    // that is ahead of its own look. That is no break. AWS's own times, in whole seconds and from hosts that differ a little, go back
+    // by less.
+    let unbroken = memory
+        .watched
+        .filter(|watch| watch.until <= READ_LAG.after(now) && now <= break_max.after(watch.until));
     // What is remembered never goes back in time.
+    let looked_at = now;
     let now = unbroken.map_or(now, |watch| watch.until.max(now));
     if unbroken.is_none() {
         memory.watched = None;
@@ -67,7 +69,10 @@ pub(crate) fn note(memory: &mut PairMemory, case: &Case<'_>) {
         // What is missing and needed is not known: at this look the pair was not watched.
         return;
     }
-    let forgotten = note_need(&mut memory.needs, case.need, case.policy.hold_down, now);
+    let hold_down = case.policy.hold_down;
+    let needs = &mut memory.needs;
+    let forgotten = forget_needs(needs, hold_down, looked_at);
+    note_need(needs, case.need, now);
     if !all_read {
         // So much was needed for certain, perhaps more: no watch, but nothing to give back soon either.
         if let (Some(watch), Some(forgotten)) = (memory.watched.as_mut(), forgotten) {
@@ -86,7 +91,8 @@ pub(crate) fn note(memory: &mut PairMemory, case: &Case<'_>) {
 /// The latest time at which ECS reported that Spot has no capacity for this primary, while that still counts.
 fn spot_shortage_at(case: &Case<'_>, remembered: Option<Timestamp>) -> Option<Timestamp> {
     let now = case.look.now;
-    if case.counts.deficit == 0 && case.look.pair.primary.all_to_run_read {
+    let all_ready = case.counts.desired <= case.counts.ready;
+    if all_ready && case.look.pair.primary.all_to_run_read {
         return None;
     }
     let remembered = remembered.filter(|at| now < SPOT_SHORTAGE_TTL.after(*at));
@@ -135,21 +141,18 @@ fn note_deficit(deficits: &mut Vec<Level>, deficit: u32, now: Timestamp) {
     }
 }
 
-/// Returns the time of the latest step that fell out of the hold-down, if one did: what was needed up to then is forgotten, so that
+/// Drops what fell out of the hold-down. Returns the time of the latest step that did: what was needed up to then is forgotten, so that
 /// the watch counts only from there, should the hold-down be made longer.
-fn note_need(
-    needs: &mut Vec<Level>,
-    need: u32,
-    hold_down: Seconds,
-    now: Timestamp,
-) -> Option<Timestamp> {
+fn forget_needs(needs: &mut Vec<Level>, hold_down: Seconds, now: Timestamp) -> Option<Timestamp> {
     let is_old = |level: &Level| hold_down.after(level.at) <= now;
-    let forgotten = needs
-        .iter()
-        .filter(|level| is_old(level))
-        .map(|level| level.at)
-        .max();
-    needs.retain(|level| level.tasks > need && !is_old(level));
+    let old = needs.iter().filter(|level| is_old(level));
+    let forgotten = old.map(|level| level.at).max();
+    needs.retain(|level| !is_old(level));
+    forgotten
+}
+
+fn note_need(needs: &mut Vec<Level>, need: u32, now: Timestamp) {
+    needs.retain(|level| level.tasks > need);
     // A lower need at the very time of a higher one says nothing of its own.
     if needs.last().is_none_or(|level| level.at < now) {
         needs.push(Level {
@@ -160,13 +163,13 @@ fn note_need(
     while needs.len() > STEPS_MAX
         && let Some(index) = closest(needs)
     {
-        let later = needs.remove(index + 1).at;
+        let later = needs.remove(index + 1);
         if let Some(level) = needs.get_mut(index) {
             // The higher need counts as recent as the lower one was.
-            level.at = later;
+            level.tasks = level.tasks.max(later.tasks);
+            level.at = later.at;
         }
     }
-    forgotten
 }
 
 /// The step whose successor is closest in time; the first of several.

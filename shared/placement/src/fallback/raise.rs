@@ -5,13 +5,17 @@
 //! soon as a standby task started at the next look would be late, and for what has been missing for a while whatever the cause.
 //!
 //! Evidence reaches as far as it goes: a report of a shortage and a near deadline cover everything that is missing, because Spot is then
-//! known to be short; tasks that Spot took a while ago cover their own number; what has lasted covers what has lasted, without the tasks
-//! that still serve: their own deadline says when they are due.
+//! known to be short. Everything else adds up, each missing task once: tasks that Spot took lately and that were not replaced, tasks that do
+//! not start, and what has lasted the settle time; without the tasks that still serve, whose own deadline says when they are due. The sum
+//! does not depend on what the standby covers already, so that a raise that was carried out leaves nothing to do.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use model::Seconds;
 use model::memory::{Level, PairMemory};
-use model::plan::{Counts, Evidence, HoldReason, StepReason};
+use model::plan::{Evidence, HoldReason, StepReason};
+use model::policy::PairPolicy;
 
 use super::{Case, count, history, hold, start_up, step};
 use crate::Verdict;
@@ -27,17 +31,75 @@ struct Leaving {
     latest_moment: Timestamp,
 }
 
+/// What speaks for raising without a report and without a deadline.
+struct Weight {
+    taken: u32,
+    overdue: u32,
+    lasted: Option<Level>,
+    reach: u32,
+}
+
+/// Adds the evidence up, as it is at `now`.
+///
+/// Tasks that became missing within the settle time are not among those that have lasted it, so that both count. Of the older ones it is
+/// not known whether they are; the larger of the two sums is certain.
+fn weigh(case: &Case<'_>, memory: Option<&PairMemory>, now: Timestamp) -> Weight {
+    let (primary, policy) = (&case.look.pair.primary, case.policy);
+    let gone = count::gone(case.counts);
+    // Without a settle time, what is missing has lasted long enough, whether or not it could be remembered.
+    let at_once = (policy.settle == Seconds::ZERO).then_some(Level {
+        tasks: case.counts.deficit,
+        at: now,
+    });
+    let lasted = memory.and_then(|memory| history::lasted(memory, policy.settle, now));
+    let lasted = lasted
+        .filter(|level| level.tasks >= case.counts.deficit)
+        .or(at_once)
+        .or(lasted);
+    let taken = count::taken_lately(primary, SPOT_TOOK_TTL, now);
+    let overdue = count::overdue(primary, policy, None, now);
+    let window = policy.settle.min(SPOT_TOOK_TTL);
+    let taken_fresh = count::taken_lately(primary, window, now).min(taken);
+    let overdue_fresh = count::overdue(primary, policy, Some(policy.settle), now);
+    let lasted_and_fresh = lasted
+        .map_or(0, |level| level.tasks)
+        .saturating_add(taken_fresh)
+        .saturating_add(overdue_fresh);
+    Weight {
+        taken: taken.min(gone),
+        overdue: overdue.min(gone),
+        lasted,
+        reach: gone.min(lasted_and_fresh.max(taken.saturating_add(overdue))),
+    }
+}
+
+impl Weight {
+    /// What is named for raising to `to`: the evidence that says most about the cause.
+    fn evidence(&self, to: u32, policy: &PairPolicy) -> Option<Evidence> {
+        let (taken, overdue) = (self.taken, self.overdue);
+        if taken > 0 {
+            return Some(Evidence::SpotTookTasks {
+                tasks: taken,
+                others: to.saturating_sub(taken),
+            });
+        }
+        if overdue > 0 {
+            return Some(Evidence::Overdue {
+                tasks: overdue,
+                others: to.saturating_sub(overdue),
+                start_grace: policy.start_grace,
+            });
+        }
+        self.lasted.map(|level| Evidence::Persisted {
+            since: level.at,
+            settle: policy.settle,
+        })
+    }
+}
+
 /// Decides how far to raise now. `target` is above the standby's desired count and within its cap.
 pub(crate) fn decide(case: &Case<'_>, target: u32, memory: Option<&PairMemory>) -> Verdict {
     let now = case.look.now;
-    let Counts {
-        deficit,
-        leaving,
-        standby_desired,
-        ..
-    } = case.counts;
-    // What is missing already, and does not serve any more.
-    let gone = deficit.saturating_sub(leaving);
     let leaving_tasks = leaving_tasks(case);
     let due = leaving_tasks
         .as_ref()
@@ -46,64 +108,36 @@ pub(crate) fn decide(case: &Case<'_>, target: u32, memory: Option<&PairMemory>) 
         Some(memory) => memory.spot_shortage_at,
         None => history::reported(case.look).max(),
     };
-    let taken = count::taken_lately(&case.look.pair.primary, SPOT_TOOK_TTL, now).min(gone);
-    let lasted = memory.and_then(|memory| history::lasted(memory, case.policy.settle, now));
-    // Without a settle time, what is missing has lasted long enough, whether or not it could be remembered.
-    let at_once = (case.policy.settle == Seconds::ZERO).then_some(Level {
-        tasks: deficit,
-        at: now,
-    });
-    let lasted_most = lasted
-        .filter(|level| level.tasks >= deficit)
-        .or(at_once)
-        .or(lasted);
-
-    // How far each kind of evidence reaches, the strongest first; the first that reaches furthest is named.
-    let reaches = [
-        shortage.map(|reported_at| (target, Evidence::SpotShortage { reported_at })),
-        due.map(|leaving| {
-            let evidence = Evidence::DeadlineNear {
-                first_deadline: leaving.first_deadline,
-                latest_moment: leaving.latest_moment,
-                start_up: leaving.start_up,
-            };
-            (target, evidence)
-        }),
-        Some((taken, Evidence::SpotTookTasks { tasks: taken })),
-        lasted_most.map(|level| {
-            let evidence = Evidence::Persisted {
-                since: level.at,
-                settle: case.policy.settle,
-            };
-            (level.tasks.min(gone), evidence)
-        }),
-    ];
-    let mut best: Option<(u32, Evidence)> = None;
-    for (reach, evidence) in reaches.into_iter().flatten() {
-        let to = reach.min(target);
-        if to > best.as_ref().map_or(standby_desired, |(best, _)| *best) {
-            best = Some((to, evidence));
-        }
-    }
-    if let Some((to, evidence)) = best {
-        let reason = StepReason::Cover {
-            counts: case.counts,
-            evidence,
+    let weight = weigh(case, memory, now);
+    let (to, evidence) = if let Some(reported_at) = shortage {
+        (target, Some(Evidence::SpotShortage { reported_at }))
+    } else if let Some(leaving) = due {
+        let evidence = Evidence::DeadlineNear {
+            first_deadline: leaving.first_deadline,
+            latest_moment: leaving.latest_moment,
+            start_up: leaving.start_up,
         };
-        return step(case, to, reason);
+        (target, Some(evidence))
+    } else {
+        let to = weight.reach.min(target);
+        (to, weight.evidence(to, case.policy))
+    };
+    match evidence {
+        Some(evidence) if to > case.counts.standby_desired => {
+            let reason = StepReason::Cover {
+                counts: case.counts,
+                evidence,
+            };
+            step(case, to, reason)
+        }
+        _ => wait(case, leaving_tasks.as_ref(), memory),
     }
-    wait(case, gone, leaving_tasks.as_ref(), memory)
 }
 
 /// Nothing may be raised yet: why, and until when.
-fn wait(
-    case: &Case<'_>,
-    gone: u32,
-    leaving: Option<&Leaving>,
-    memory: Option<&PairMemory>,
-) -> Verdict {
+fn wait(case: &Case<'_>, leaving: Option<&Leaving>, memory: Option<&PairMemory>) -> Verdict {
     let counts = case.counts;
-    if let Some(leaving) = leaving.filter(|_| gone <= counts.standby_desired) {
+    if let Some(leaving) = leaving.filter(|_| count::gone(counts) <= counts.standby_desired) {
         let reason = HoldReason::WaitingForDeadline {
             counts,
             first_deadline: leaving.first_deadline,
@@ -114,19 +148,28 @@ fn wait(
     let Some(memory) = memory else {
         return hold(case.look, HoldReason::MemoryUnavailable { counts }, None);
     };
-    // The first step above what the standby covers is the first that can be covered.
-    let since = memory
-        .deficits
-        .iter()
-        .find(|level| level.tasks > counts.standby_desired)
-        .map_or(case.look.now, |level| level.at);
-    let settled_at = case.policy.settle.after(since);
+    let settled_at = settled_at(case, memory);
     let until = leaving.map_or(settled_at, |leaving| settled_at.min(leaving.latest_moment));
     let reason = HoldReason::WaitingToSettle {
         counts,
         settle: case.policy.settle,
     };
     hold(case.look, reason, Some(until))
+}
+
+/// The first moment at which, if nothing changes, the evidence reaches further than the standby does: something has lasted by then, or a
+/// task is overdue.
+fn settled_at(case: &Case<'_>, memory: &PairMemory) -> Timestamp {
+    let now = case.look.now;
+    let settle = case.policy.settle;
+    let lasts = memory.deficits.iter().map(|level| settle.after(level.at));
+    let tasks = case.look.pair.primary.tasks.iter();
+    let overdue = tasks.filter_map(|task| count::overdue_at(task, case.policy));
+    let moments: BTreeSet<Timestamp> = lasts.chain(overdue).filter(|at| *at > now).collect();
+    moments
+        .into_iter()
+        .find(|at| weigh(case, Some(memory), *at).reach > case.counts.standby_desired)
+        .unwrap_or_else(|| settle.after(now))
 }
 
 fn leaving_tasks(case: &Case<'_>) -> Option<Leaving> {

@@ -215,9 +215,9 @@ fn an_interrupted_task_counts_as_serving_only_while_it_does() {
     check(
         scene(|task| task.stopping_at = None),
         expect![[r#"
-        hold `container-demo/web` waiting_to_settle until 2026-03-01T12:02:00Z: a deficit without sign of a Spot shortage must last 120 s (desired 4, ready 3, starting 0, leaving 0, deficit 1; standby 0, of which ready 0)
-        remembered: watched now to now; missing 1 at now; needed 1 at now
-    "#]],
+            step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 1, because Spot took 1 tasks that are still missing (desired 4, ready 3, starting 0, leaving 0, deficit 1; standby 0, of which ready 0)
+            remembered: watched now to now; missing 1 at now; needed 1 at now; may write 0 to 1 at now
+        "#]],
     );
     check(
         scene(|task| task.stopping_at = Some(ago(120))),

@@ -258,6 +258,7 @@ fn the_random_states_reach_every_rule() {
         "spot_shortage",
         "deadline_near",
         "spot_took_tasks",
+        "overdue",
         "persisted",
         "give_back",
     ];

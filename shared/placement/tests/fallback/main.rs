@@ -13,6 +13,7 @@
 mod audit;
 mod cause;
 mod deadline;
+mod evidence;
 mod foreign;
 mod give_back;
 mod laws;

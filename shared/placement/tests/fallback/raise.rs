@@ -35,8 +35,8 @@ fn unhealthy_tasks_and_tasks_beyond_the_start_grace_are_missing() {
             .starting(1, 179)
             .starting(2, 180),
         expect![[r#"
-            hold `container-demo/web` waiting_to_settle until 2026-03-01T12:02:00Z: a deficit without sign of a Spot shortage must last 120 s (desired 10, ready 6, starting 1, leaving 0, deficit 3; standby 0, of which ready 0)
-            remembered: watched now to now; missing 3 at now; needed 4 at now
+            step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 2, because 2 tasks did not start within 180 s (desired 10, ready 6, starting 1, leaving 0, deficit 3; standby 0, of which ready 0)
+            remembered: watched now to now; missing 3 at now; needed 4 at now; may write 0 to 2 at now
         "#]],
     );
 }
@@ -170,7 +170,8 @@ fn a_report_about_another_service_or_cause_does_not_end_the_wait() {
 }
 
 #[test]
-fn a_report_is_forgotten_as_soon_as_nothing_is_missing() {
+fn a_report_is_forgotten_as_soon_as_everything_is_ready() {
+    // ECS tries again, and the new tasks may fail to find capacity as the last ones did.
     check(
         Scene::desired(3)
             .ready(2)
@@ -179,7 +180,25 @@ fn a_report_is_forgotten_as_soon_as_nothing_is_missing() {
             .spot_failed(1),
         expect![[r#"
             hold `container-demo/web` at_rest: nothing is missing and nothing is lent (desired 3, ready 2, starting 1, leaving 0, deficit 0; standby 0, of which ready 0)
-            remembered: watched now to now; needed 1 at now
+            remembered: watched now to now; needed 1 at now; Spot short at -1 s
+        "#]],
+    );
+    check(
+        Scene::desired(3)
+            .ready(3)
+            .standby(1)
+            .shortage_remembered(60)
+            .spot_failed(1),
+        expect![[r#"
+            hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 0 were needed (desired 3, ready 3, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
+            remembered: watched now to now; needed 0 at now
+        "#]],
+    );
+    check(
+        Scene::desired(3).ready(2).shortage_remembered(60),
+        expect![[r#"
+            step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 1, because ECS found no Spot capacity at 2026-03-01T11:59:00Z (desired 3, ready 2, starting 0, leaving 0, deficit 1; standby 0, of which ready 0)
+            remembered: watched now to now; missing 1 at now; needed 1 at now; may write 0 to 1 at now; Spot short at -60 s
         "#]],
     );
 }
@@ -385,9 +404,9 @@ fn the_cap_is_the_tag_or_the_desired_count() {
     check(
         short(Some("0")),
         expect![[r#"
-        hold `container-demo/web` at_cap: the standby is at its cap of 0 (desired 5, ready 0, starting 0, leaving 0, deficit 5; standby 0, of which ready 0)
-        remembered: watched now to now; missing 5 at now; needed 0 at now; Spot short at -1 s
-    "#]],
+            hold `container-demo/web` at_cap: the standby is at its cap of 0 (desired 5, ready 0, starting 0, leaving 0, deficit 5; standby 0, of which ready 0)
+            remembered: watched now to now; missing 5 at now; needed 0 at now; Spot short at -1 s
+        "#]],
     );
 }
 

@@ -42,7 +42,8 @@ pub(crate) fn time() -> impl Strategy<Value = Timestamp> {
     ]);
     let usual = (secs, select(vec![0, 0, 0, 1, 500, 999]))
         .prop_map(|(secs, ms)| now() - SignedDuration::from_millis(secs * 1_000 + ms));
-    let future = (0_i64..4_000).prop_map(|secs| now() + SignedDuration::from_secs(secs));
+    let future = prop_oneof![0_i64..4_000, select(vec![1_i64, 10, 29, 30, 31])]
+        .prop_map(|secs| now() + SignedDuration::from_secs(secs));
     let absurd = select(vec![Timestamp::MIN, Timestamp::MAX, Timestamp::UNIX_EPOCH]);
     prop_oneof![30 => usual, 2 => future, 1 => absurd]
 }

@@ -28,7 +28,12 @@ pub(super) struct Facts<'a> {
     deadlines: Vec<i128>,
     /// Missing and not serving any more.
     pub(super) gone: u32,
-    pub(super) taken: u32,
+    /// Tasks that Spot took and that serve no more: when they were told, where that is known.
+    took: Vec<Option<i128>>,
+    /// When each task that is to run was made.
+    made: Vec<i128>,
+    /// When each task that is to run and was never RUNNING was made.
+    unstarted: Vec<i128>,
 }
 
 impl<'a> Facts<'a> {
@@ -68,19 +73,28 @@ impl<'a> Facts<'a> {
             let others = primary.running_count.saturating_sub(seen_running - ready);
             (ready.max(others), starting.max(primary.pending_count))
         };
-        let taken = count(primary, |task| {
-            let told = task.stopping_at.or(task.stopped_at);
-            task.interrupted
-                && !task.desired_running
-                && ends(task).is_none()
-                && told.is_some_and(|told| -at(told) < 300 * SECOND)
-        });
+        let mut took = Vec::new();
+        let (mut made, mut unstarted) = (Vec::new(), Vec::new());
+        for task in &primary.tasks {
+            let over = task.last_status == TaskStatus::Stopped;
+            let told = task.stopping_at.or(task.stopped_at).map(at);
+            if task.interrupted && !task.desired_running && ends(task).is_none() {
+                took.extend((told.is_some() || !over).then_some(told));
+            }
+            if task.desired_running {
+                made.extend(task.created_at.map(at));
+                let never = task.last_status < TaskStatus::Running;
+                unstarted.extend(task.created_at.filter(|_| never).map(at));
+            }
+        }
         let deadlines: Vec<i128> = primary.tasks.iter().filter_map(ends).collect();
         let desired = primary.desired_count;
         let leaving = u32::try_from(deadlines.len()).unwrap();
         let deficit = desired.saturating_sub(ready + starting);
         let cap = policy.standby_max.map_or(desired, |max| max.min(desired));
-        let gone = deficit.saturating_sub(leaving);
+        // Of those that leave, some may have a replacement on its way already.
+        let unreplaced = leaving - leaving.min(starting);
+        let gone = deficit - deficit.min(unreplaced);
         Some(Self {
             pair,
             policy,
@@ -99,8 +113,38 @@ impl<'a> Facts<'a> {
             need: desired.saturating_sub(ready).min(cap),
             deadlines,
             gone,
-            taken: taken.min(gone),
+            took,
+            made,
+            unstarted,
         })
+    }
+
+    /// How many tasks Spot took in so many nanoseconds before `then`, less those made in their place.
+    pub(super) fn taken(&self, within: i128, then: i128) -> u32 {
+        let told = self.took.iter().map(|told| told.unwrap_or(then));
+        let told: Vec<i128> = told.filter(|it| then - it < within).collect();
+        let first = told.iter().min().copied();
+        let instead = self.made.iter().filter(|it| Some(**it) >= first).count();
+        u32::try_from(told.len().saturating_sub(instead)).unwrap()
+    }
+
+    /// How many tasks have not started by `then`, though they had the grace and the settle time; and how many of these have been missing
+    /// for less than the settle time.
+    pub(super) fn late(&self, then: i128) -> (u32, u32) {
+        let (grace, settle) = (secs(self.policy.start_grace), secs(self.policy.settle));
+        let old = |it: &&i128| then - **it >= grace && then - **it >= settle;
+        let late = self.unstarted.iter().filter(old);
+        let lately = late.clone().filter(|it| then - **it < grace + settle);
+        (
+            u32::try_from(late.count()).unwrap(),
+            u32::try_from(lately.count()).unwrap(),
+        )
+    }
+
+    /// The moments at which a task that has not started will be late.
+    pub(super) fn will_be_late(&self) -> impl Iterator<Item = i128> {
+        let grace = secs(self.policy.start_grace.max(self.policy.settle));
+        self.unstarted.iter().map(move |it| it + grace)
     }
 
     /// The smallest measured start-up that at least nine tenths of the measured ones do not exceed, in seconds.
@@ -134,6 +178,8 @@ impl<'a> Facts<'a> {
 
 /// What may still be believed of a memory.
 pub(super) struct Past {
+    /// When this look counts as made: what is remembered does not go back in time.
+    pub(super) looked: i128,
     /// How long the pair has been watched: the first look.
     pub(super) since: i128,
     /// "At least so many have been missing since."
@@ -146,12 +192,13 @@ impl Past {
     pub(super) fn of(memory: &PairMemory, interval: i128) -> Self {
         let watch = memory.watched;
         let unbroken =
-            watch.filter(|it| at(it.until) <= 5 * SECOND && -at(it.until) <= 3 * interval);
+            watch.filter(|it| at(it.until) <= 30 * SECOND && -at(it.until) <= 3 * interval);
         let levels = |levels: &[model::memory::Level]| -> Vec<(u32, i128)> {
             let believed = levels.iter().filter(|_| unbroken.is_some());
             believed.map(|it| (it.tasks, at(it.at))).collect()
         };
         Self {
+            looked: unbroken.map_or(0, |it| at(it.until).max(0)),
             since: unbroken.map_or(0, |it| at(it.since)),
             missing: levels(&memory.deficits),
             needed: levels(&memory.needs),

@@ -98,20 +98,34 @@ impl Judge<'_> {
         all.filter(|it| *it > -900 * SECOND).collect()
     }
 
-    /// How much has been missing since before the settle time, as far as one may believe.
-    fn settled(&self) -> u32 {
+    /// How much will have been missing since before the settle time, as far as one may believe.
+    fn settled(&self, then: i128) -> u32 {
         let settle = secs(self.facts.policy.settle);
         let deficit = self.facts.counts.deficit;
         if settle == 0 {
-            return self.facts.gone;
+            return deficit;
         }
         let past = self.past.iter();
-        let believed = past.flat_map(|past| past.missing.iter());
-        let most = believed
-            .filter(|(_, since)| -since >= settle)
-            .map(|(tasks, _)| (*tasks).min(deficit))
-            .max();
-        most.unwrap_or(0).min(self.facts.gone)
+        let now = past.clone().map(|past| (deficit, past.looked));
+        let believed = past.flat_map(|past| past.missing.iter().copied());
+        // Whoever has missed more has missed this much for as long.
+        let cut = believed.map(|(tasks, since)| (tasks.min(deficit), since));
+        cut.chain(now)
+            .filter(|(_, since)| then - since >= settle)
+            .map(|(tasks, _)| tasks)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// How many of the tasks that are gone are accounted for at `then`, if nothing changes: each of them once.
+    fn proven(&self, then: i128) -> u32 {
+        let settle = secs(self.facts.policy.settle);
+        let took = self.facts.taken(300 * SECOND, then);
+        let just_took = self.facts.taken(settle.min(300 * SECOND), then).min(took);
+        let (late, just_late) = self.facts.late(then);
+        let by_name = took + late;
+        let with_the_settled = self.settled(then) + just_took + just_late;
+        by_name.max(with_the_settled).min(self.facts.gone)
     }
 
     fn due(&self) -> bool {
@@ -125,7 +139,7 @@ impl Judge<'_> {
         if self.due() || !self.shortages().is_empty() {
             return self.facts.target;
         }
-        self.settled().max(self.facts.taken).min(self.facts.target)
+        self.proven(0).min(self.facts.target)
     }
 
     /// The most that was needed within the hold-down, this look included.
@@ -153,7 +167,7 @@ impl Judge<'_> {
             .unwrap_or(past.since)
             .max(past.since);
         let last = if self.facts.need >= standby {
-            last.max(0)
+            last.max(past.looked)
         } else {
             last
         };
@@ -266,12 +280,28 @@ impl Judge<'_> {
                 );
                 assert_eq!(start_up.0, self.facts.start_up());
             }
-            Evidence::SpotTookTasks { tasks } => {
-                assert_eq!(*tasks, self.facts.taken);
-                assert!(to <= *tasks);
+            Evidence::SpotTookTasks { tasks, others } => {
+                let took = self.facts.taken(300 * SECOND, 0);
+                assert_eq!(*tasks, took.min(self.facts.gone));
+                assert!(took > 0 && *others == to - to.min(*tasks));
+            }
+            Evidence::Overdue {
+                tasks,
+                others,
+                start_grace,
+            } => {
+                let (late, _) = self.facts.late(0);
+                assert_eq!(self.facts.taken(300 * SECOND, 0), 0);
+                assert_eq!(*tasks, late.min(self.facts.gone));
+                assert!(late > 0 && *others == to - to.min(*tasks));
+                assert_eq!(*start_grace, self.facts.policy.start_grace);
             }
             Evidence::Persisted { since, settle } => {
                 assert_eq!(*settle, self.facts.policy.settle);
+                assert_eq!(
+                    (self.facts.taken(300 * SECOND, 0), self.facts.late(0).0),
+                    (0, 0)
+                );
                 assert!(at(*since) + secs(*settle) <= 0, "not yet since {since}");
                 let past = self.past.iter();
                 let mut claims = past.flat_map(|past| past.missing.iter());
@@ -416,17 +446,20 @@ impl Judge<'_> {
         }
     }
 
-    /// When more than the standby covers will have lasted, or an interrupted task is due if that is earlier.
+    /// When more than the standby covers will be accounted for, or an interrupted task is due if that is earlier.
     fn settles_at(&self) -> i128 {
         let past = self.past.as_ref().expect("what lasts is remembered");
-        let standby = self.facts.counts.standby_desired;
-        let oldest = past
-            .missing
-            .iter()
-            .filter(|it| it.0 > standby)
-            .map(|it| it.1)
-            .min();
-        let settled = oldest.unwrap_or(0).min(0) + secs(self.facts.policy.settle);
+        let (standby, settle) = (
+            self.facts.counts.standby_desired,
+            secs(self.facts.policy.settle),
+        );
+        let lasts = past.missing.iter().map(|it| it.1 + settle);
+        let moments = lasts.chain([past.looked + settle, settle]);
+        let settled = moments
+            .chain(self.facts.will_be_late())
+            .filter(|it| *it > 0 && self.proven(*it) > standby)
+            .min()
+            .unwrap_or(settle);
         let due = self.facts.latest_moment(self.interval);
         due.map_or(settled, |due| due.min(settled))
     }

@@ -47,5 +47,6 @@ pub fn controller(function: &'static str, settings: &Settings, clients: Clients)
         ledger: Arc::new(ledger),
         clock,
         calls,
+        look_again_after: control::LOOK_AGAIN_AFTER,
     }
 }

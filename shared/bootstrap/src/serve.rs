@@ -164,10 +164,10 @@ impl Function {
             }
         };
         self.tell(&handled);
-        match handled.failure {
-            None => Ok(handled.record),
-            Some(failure) => Err(failure.into()),
-        }
+        // A batch of which something failed succeeds all the same, with the messages concerned in `batchItemFailures`: an error would
+        // send every other message back as well.
+        // <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
+        handled.answer().map_err(InvocationError::from)
     }
 
     /// Writes the record and the metrics. They are lines of their own, not log messages, so that CloudWatch finds their fields.

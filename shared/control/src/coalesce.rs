@@ -11,7 +11,7 @@ use std::error::Error;
 use calls::one_line;
 use model::snapshot::Scope;
 use model::trigger::{Envelope, Hints, PlacementFailure, Trigger, TriggerKind};
-use model::{AccountId, ClusterName, EventId, RegionName, ServiceKey, Timestamp};
+use model::{AccountId, ClusterName, EventId, MessageId, RegionName, ServiceKey, Timestamp};
 use trigger::Invocation;
 
 use crate::record::{BatchItemFailure, EVENT_IDS_SHOWN_MAX, TriggerFault, Triggers};
@@ -71,8 +71,28 @@ pub struct Coalesced {
     pub oldest: Option<Timestamp>,
     /// For an SQS batch: the messages that cannot be used.
     pub batch_item_failures: Option<Vec<BatchItemFailure>>,
+    /// For an SQS batch: the messages that led to a look.
+    pub messages: Vec<Message>,
     /// The first malformed event that cannot be handed back to a queue by itself, with the number of them.
     pub malformed: Option<(u32, String)>,
+}
+
+/// A message of an SQS batch that asks for a look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its id. `None`: it has none, and cannot go back to the queue by itself.
+    pub id: Option<MessageId>,
+    /// What it asks to be looked at.
+    pub about: About,
+}
+
+/// What an event asks to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// The pair of this service.
+    Service(ServiceKey),
+    /// Everything in scope.
+    Everything,
 }
 
 /// Joins the triggers of one invocation.
@@ -82,7 +102,14 @@ pub fn coalesce(invocation: &Invocation, home: &Home) -> Coalesced {
     for item in &invocation.items {
         gathering.triggers.received += 1;
         match &item.read {
-            Ok(trigger) => gathering.take(trigger, home),
+            Ok(trigger) => {
+                let about = gathering.take(trigger, home);
+                let id = item.message.clone();
+                let message = about.map(|about| Message { id, about });
+                gathering
+                    .messages
+                    .extend(message.filter(|_| invocation.is_batch));
+            }
             Err(error) => {
                 let fault = TriggerFault {
                     message: item.message.clone(),
@@ -107,43 +134,50 @@ struct Gathering {
     failures: BTreeMap<FailureKey, (Option<Timestamp>, PlacementFailure)>,
     oldest: Option<Timestamp>,
     unusable: Vec<BatchItemFailure>,
+    messages: Vec<Message>,
     malformed: Option<(u32, String)>,
 }
 
 impl Gathering {
-    fn take(&mut self, trigger: &Trigger, home: &Home) {
+    /// Takes a trigger, and says what it asks to be looked at.
+    fn take(&mut self, trigger: &Trigger, home: &Home) -> Option<About> {
         count(&mut self.triggers.kinds, trigger.kind.as_str());
         if let Some(id) = &trigger.envelope.id {
             self.event_ids.insert(id.clone());
         }
         if let Some(outside) = outside(trigger, home) {
             count(&mut self.triggers.ignored, outside.as_str());
-            return;
+            return None;
         }
-        match &trigger.kind {
+        let service = match &trigger.kind {
             TriggerKind::Ignored(why) => {
                 count(&mut self.triggers.ignored, why.as_str());
-                return;
+                return None;
             }
-            TriggerKind::Scheduled => self.triggers.is_sweep = true,
+            TriggerKind::Scheduled => {
+                self.triggers.is_sweep = true;
+                None
+            }
             TriggerKind::TaskInterrupted(task) | TriggerKind::TaskStopped(task) => {
                 let Some(service) = &task.service else {
                     count(&mut self.triggers.ignored, Outside::StandaloneTask.as_str());
-                    return;
+                    return None;
                 };
-                self.services.insert(service.clone());
+                Some(service)
             }
             TriggerKind::PlacementFailed(failure) => {
-                self.services.insert(failure.service.clone());
                 self.hint(&trigger.envelope, failure);
+                Some(&failure.service)
             }
             TriggerKind::ServiceSteady(change) | TriggerKind::ServiceChanged(change) => {
-                self.services.insert(change.service.clone());
+                Some(&change.service)
             }
-        }
+        };
+        self.services.extend(service.cloned());
         if let Some(time) = trigger.envelope.time {
             self.oldest = Some(self.oldest.map_or(time, |oldest| oldest.min(time)));
         }
+        Some(service.map_or(About::Everything, |key| About::Service(key.clone())))
     }
 
     /// Equal failures are kept once, with the latest time: that is what tells how fresh the evidence is.
@@ -186,6 +220,7 @@ impl Gathering {
             failures,
             oldest,
             unusable,
+            messages,
             malformed,
         } = self;
         triggers.services_count = services.len();
@@ -212,6 +247,7 @@ impl Gathering {
             triggers,
             oldest,
             batch_item_failures: is_batch.then_some(unusable),
+            messages,
             malformed,
         }
     }

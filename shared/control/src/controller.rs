@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use act::Actor;
 use calls::{AwsClock, CallCount, Deadline};
@@ -22,10 +23,15 @@ use crate::coalesce::{Coalesced, Home, coalesce};
 use crate::failure::Failure;
 use crate::record::{Record, RecordedFailure};
 use crate::round::{Round, millis};
+use crate::trouble::Trouble;
 
 /// How often a pair is looked at and decided in one invocation. A pair is looked at again only when another invocation has changed
-/// its memory meanwhile.
+/// its memory meanwhile, or when a write was announced that does not show yet.
 pub const ROUNDS_MAX: u32 = 3;
+
+/// How long a write that was announced and does not show yet is waited for before the next look. It is under way in another
+/// invocation, which writes within a second or two of its announcement, or AWS's answer was a moment too old.
+pub const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What decides: [`DECIDE`]. It can be replaced so that a test can show that the audit stops a planner that is wrong.
 pub type Decide =
@@ -57,6 +63,8 @@ pub struct Controller {
     pub clock: AwsClock,
     /// The requests that were sent.
     pub calls: CallCount,
+    /// How long to wait before another look: [`LOOK_AGAIN_AFTER`] but in tests.
+    pub look_again_after: Duration,
 }
 
 /// What Lambda says about an invocation.
@@ -73,9 +81,9 @@ pub struct Invoked {
 /// What an invocation came to.
 #[derive(Debug, Clone)]
 pub struct Handled {
-    /// The record: log it, and hand it back as the function's result unless there is a failure.
+    /// The record: log it, and hand it back as the function's result unless the invocation must fail.
     pub record: Record,
-    /// Why the invocation must end in an error.
+    /// The first thing that went wrong.
     pub failure: Option<Failure>,
 }
 
@@ -87,6 +95,18 @@ impl Handled {
         Self {
             record,
             failure: Some(failure),
+        }
+    }
+
+    /// The function's answer: the record, or the error that the invocation must end in. A batch ends in none where the messages
+    /// concerned go back to the queue by themselves (`batchItemFailures`): whatever else the batch asked for is done.
+    ///
+    /// # Errors
+    /// When what started the invocation must start it again.
+    pub fn answer(self) -> Result<Record, Failure> {
+        match self.failure {
+            Some(failure) if self.record.batch_item_failures.is_none() => Err(failure),
+            Some(_) | None => Ok(self.record),
         }
     }
 }
@@ -108,10 +128,10 @@ impl Controller {
             triggers,
             oldest,
             batch_item_failures,
+            messages,
             malformed,
         } = coalesce(&trigger::parse(payload), &home);
         record.triggers = triggers;
-        record.batch_item_failures = batch_item_failures;
         record.durations_ms.parse = millis(started);
 
         let mut tally = Tally::default();
@@ -122,6 +142,11 @@ impl Controller {
                 .zip(self.clock.latest())
                 .map(|(event, answer)| Seconds::between(event, answer).0);
         }
+        let of_looks = tally.trouble.messages(messages);
+        record.batch_item_failures = batch_item_failures
+            .zip(of_looks)
+            .filter(|_| malformed.is_none())
+            .map(|(unusable, of_looks)| [unusable, of_looks].concat());
         let failures = tally.failures(malformed);
         tally.write_to(&mut record);
         record.failures = failures.iter().map(RecordedFailure::from).collect();
@@ -156,10 +181,14 @@ impl Controller {
                 look if number == 1 => record.snapshot = look,
                 look => record.looked_again.extend(look),
             }
-            let again = tally.add(round);
-            if again.is_empty() {
+            let (mut again, waiting) = tally.add(round);
+            if again.is_empty() && waiting.is_empty() {
                 return;
             }
+            if !waiting.is_empty() {
+                tokio::time::sleep(self.look_again_after).await;
+            }
+            again.extend(waiting);
             scope = Scope::Services(again);
         }
     }
@@ -173,11 +202,12 @@ struct Tally {
     audit_refused: BTreeSet<usize>,
     gaps: BTreeSet<Gap>,
     ledger_gaps: BTreeSet<Gap>,
+    trouble: Trouble,
 }
 
 impl Tally {
-    /// Adds a round; what it left for the next one is returned.
-    fn add(&mut self, round: Round) -> BTreeSet<ServiceKey> {
+    /// Adds a round. What it left for the next one is returned: what is looked at again at once, and what after a wait.
+    fn add(&mut self, round: Round) -> (BTreeSet<ServiceKey>, BTreeSet<ServiceKey>) {
         let Round {
             look: _,
             holds,
@@ -186,6 +216,8 @@ impl Tally {
             gaps,
             ledger_gaps,
             again,
+            waiting,
+            trouble,
             ledger: _,
         } = round;
         let first = self.outcomes.len();
@@ -197,7 +229,8 @@ impl Tally {
         self.outcomes.extend(outcomes);
         self.gaps.extend(gaps);
         self.ledger_gaps.extend(ledger_gaps);
-        again
+        self.trouble.extend(trouble);
+        (again, waiting)
     }
 
     /// Everything that makes the invocation fail, in the order of precedence.
@@ -252,6 +285,7 @@ impl Tally {
             audit_refused: _,
             gaps,
             ledger_gaps,
+            trouble: _,
         } = self;
         let holds = holds.into_values().collect();
         let gaps = gaps.union(&ledger_gaps).cloned().collect();

@@ -1,9 +1,10 @@
-//! Why an invocation ends in an error, although its record was written.
+//! What went wrong with an invocation, although its record was written.
 //!
 //! Guaranteed: the list is closed, every kind has a stable name ([`Failure::NAMES`]), and the console, the record, the metrics and
 //! `docs/runbook.md` use that name. A failed invocation is tried again by whoever started it: by Lambda for an event
-//! (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>), by the queue for a batch. Trying again is
-//! always right, because every invocation looks anew and writes absolute values.
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>), by the queue for a batch, of
+//! which only the messages concerned go back. Trying again is always right, because every invocation looks anew and writes absolute
+//! values.
 
 use model::settings::SettingFault;
 

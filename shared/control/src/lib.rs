@@ -6,13 +6,13 @@
 //!
 //! Guaranteed:
 //! - Any payload gives a [`Record`]; none makes it panic.
-//! - All events of a payload lead to one look, however many they are. Only a pair whose memory another invocation changed meanwhile
-//!   is looked at again, at most [`ROUNDS_MAX`] times in all.
+//! - All events of a payload lead to one look, however many they are. Only a pair whose memory another invocation changed meanwhile,
+//!   or of which a write was announced that does not show yet, is looked at again, at most [`ROUNDS_MAX`] times in all.
 //! - A step is announced in the ledger before it is carried out. Where the ledger cannot be used, raising goes on and giving back
 //!   does not; the raise is remembered as soon as the ledger can be used again within the invocation.
 //! - A step that the audit rejects is not carried out.
 //! - Whatever failed is in the record with its call and cause, the rest of the plan is carried out, and the invocation fails so that
-//!   it is tried again.
+//!   it is tried again. Of an SQS batch, only the messages of the pairs concerned go back to the queue, and the invocation succeeds.
 //! - In the mode `observe` nothing is written to ECS, and the ledger never says that something was.
 //!
 //! Assumed: time comes from AWS's answers; the host's monotonic clock serves for the deadline and the durations only.
@@ -27,9 +27,10 @@ mod record;
 mod remember;
 mod round;
 mod settle;
+mod trouble;
 
-pub use coalesce::{Coalesced, Home, SERVICES_PER_LOOK_MAX, coalesce};
-pub use controller::{Controller, DECIDE, Decide, Handled, Invoked, ROUNDS_MAX};
+pub use coalesce::{About, Coalesced, Home, Message, SERVICES_PER_LOOK_MAX, coalesce};
+pub use controller::{Controller, DECIDE, Decide, Handled, Invoked, LOOK_AGAIN_AFTER, ROUNDS_MAX};
 pub use failure::Failure;
 pub use fit::LINE_BYTES_MAX;
 pub use record::{

@@ -46,7 +46,7 @@ pub struct Record {
     /// What it saw. `None` when nothing was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Look>,
-    /// The further looks at pairs that another invocation had changed in the ledger meanwhile.
+    /// The further looks at pairs that another invocation had changed in the ledger meanwhile, or whose announced write did not show.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub looked_again: Vec<Look>,
     /// What it decided.
@@ -71,7 +71,8 @@ pub struct Record {
     /// What was left out to stay within the size of a log event, by kind, with the number of items. Empty: nothing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cut: BTreeMap<String, usize>,
-    /// For an SQS batch only: the messages that the queue is to keep, and in the end to move to its dead-letter queue.
+    /// For an SQS batch only, unless the whole batch must go back: the messages that the queue is to keep, and in the end to move to
+    /// its dead-letter queue. They cannot be read, or something went wrong with their pair.
     /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting>
     #[serde(
         default,

@@ -13,7 +13,7 @@ use calls::Deadline;
 use ledger::{LedgerError, Recalled, Version};
 use model::memory::{PairMemory, Recall};
 use model::outcome::{Outcome, OutcomeResult};
-use model::plan::{Action, Hold, Plan, Step};
+use model::plan::{Action, Hold, HoldReason, Plan, Step};
 use model::policy::Mode;
 use model::snapshot::{Gap, GapCause, PassedOver, Scope, Snapshot};
 use model::trigger::Hints;
@@ -27,9 +27,13 @@ use crate::controller::Controller;
 use crate::record::{Durations, LedgerUse, Look};
 use crate::remember::{Writing, remember_all};
 use crate::settle::not_carried_out;
+use crate::trouble::Trouble;
 
 /// What is kept of the time for confirming in the ledger what was done.
 const CONFIRM_RESERVE: Duration = Duration::from_secs(1);
+
+/// The least time that must be left for another look at pairs that are waited for: the wait, the look, and the write.
+const LOOK_AGAIN_TIME_MIN: Duration = Duration::from_secs(10);
 
 /// What one round came to.
 #[derive(Debug, Default)]
@@ -48,13 +52,17 @@ pub(crate) struct Round {
     pub(crate) ledger_gaps: BTreeSet<Gap>,
     /// The pairs that another invocation changed in the ledger meanwhile, and that must be looked at again.
     pub(crate) again: BTreeSet<ServiceKey>,
+    /// The pairs of which a write was announced that does not show yet, and that are to be looked at again after a short wait.
+    pub(crate) waiting: BTreeSet<ServiceKey>,
+    /// What something went wrong with.
+    pub(crate) trouble: Trouble,
     /// What was done to the ledger.
     pub(crate) ledger: LedgerUse,
 }
 
 impl Round {
     /// The round in which AWS gave no answer: nothing is known, not even the time, and nothing is decided.
-    fn blind(blind: Blind) -> Self {
+    fn blind(blind: Blind, scope: &Scope) -> Self {
         let mut gaps: BTreeSet<Gap> = blind.gaps.into_iter().collect();
         if gaps.is_empty() {
             gaps.insert(Gap {
@@ -66,8 +74,19 @@ impl Round {
         }
         Self {
             gaps,
+            trouble: Trouble::blind(scope),
             ..Self::default()
         }
+    }
+
+    /// Leaves the pairs whose announced write does not show yet for the next round.
+    fn wait(&mut self) {
+        let (waiting, holds) = std::mem::take(&mut self.holds)
+            .into_iter()
+            .partition(|it| matches!(it.reason, HoldReason::OwnWriteNotVisible { .. }));
+        self.holds = holds;
+        let waiting: Vec<Hold> = waiting;
+        self.waiting = waiting.into_iter().map(|it| it.subject).collect();
     }
 }
 
@@ -77,7 +96,7 @@ pub(crate) struct Announced {
     /// The memories as they were sent, with the version that they have now.
     pub(crate) written: BTreeMap<ServiceKey, (PairMemory, Version)>,
     conflicts: BTreeSet<ServiceKey>,
-    unavailable: BTreeMap<ServiceKey, Gap>,
+    pub(crate) unavailable: BTreeMap<ServiceKey, Gap>,
 }
 
 impl Controller {
@@ -96,7 +115,7 @@ impl Controller {
         let looking = Box::pin(self.observer.look(scope, look_by));
         let snapshot = match timed(&mut durations.observe, looking).await {
             Ok(snapshot) => snapshot,
-            Err(blind) => return Round::blind(blind),
+            Err(blind) => return Round::blind(blind, scope),
         };
         let recalled = timed(
             &mut durations.recall,
@@ -149,7 +168,15 @@ impl Controller {
         let acting = self.carry_out(&mut round, steps, &refused, &recalled, &announced, deadline);
         timed(&mut durations.act, Box::pin(acting)).await;
         let settling = self.settle(&mut round, &recalled, announced, now, deadline);
-        timed(&mut durations.remember, Box::pin(settling)).await;
+        let mut troubled = timed(&mut durations.remember, Box::pin(settling)).await;
+        troubled.extend(recalled.gaps.into_keys());
+        let failed = round.outcomes.iter().filter(|it| it.result.is_failure());
+        troubled.extend(failed.map(|it| it.step.subject.clone()));
+        round.trouble = Trouble::of(&snapshot, &troubled);
+        let has_time = deadline.remaining() > LOOK_AGAIN_TIME_MIN;
+        if !is_last && has_time && self.actor.mode() == Mode::Act {
+            round.wait();
+        }
         round
     }
 

@@ -20,7 +20,7 @@ use crate::round::{Announced, Round};
 
 impl Controller {
     /// Notes in the ledger that what was announced is so, and takes back what certainly is not. What may be so stays announced. What
-    /// was written without an announcement is remembered now.
+    /// was written without an announcement is remembered now. Returns the pairs that the ledger was not there for.
     pub(crate) async fn settle(
         &self,
         round: &mut Round,
@@ -28,7 +28,8 @@ impl Controller {
         mut announced: Announced,
         now: Timestamp,
         deadline: Deadline,
-    ) {
+    ) -> BTreeSet<ServiceKey> {
+        let mut troubled: BTreeSet<ServiceKey> = announced.unavailable.into_keys().collect();
         let mut writings = Vec::new();
         let mut unannounced = BTreeMap::new();
         let mut confirmations = BTreeSet::new();
@@ -77,9 +78,11 @@ impl Controller {
                 Err(LedgerError::Conflict { .. }) => round.ledger.conflicts += 1,
                 Err(LedgerError::Unavailable(gap)) => {
                     round.ledger_gaps.insert(gap);
+                    troubled.insert(key);
                 }
             }
         }
+        troubled
     }
 
     /// Reads the ledger once more for the writes that could not be announced in it, and says what to write there. What cannot be read

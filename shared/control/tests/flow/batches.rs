@@ -2,6 +2,7 @@
 
 use model::policy::Mode;
 use serde_json::json;
+use world::{Fault, FaultRule, Operation};
 
 use crate::stage::{batch, in_drought, interruption, sample};
 
@@ -58,7 +59,7 @@ async fn a_malformed_message_without_an_id_fails_the_batch() {
             &json!({"Records": [{"eventSource": "aws:sqs", "body": "x"}]}),
         )
         .await;
-    assert_eq!(handled.failure.unwrap().as_str(), "MalformedEvent");
+    assert_eq!(handled.answer().unwrap_err().as_str(), "MalformedEvent");
 }
 
 #[tokio::test]
@@ -72,4 +73,52 @@ async fn a_good_batch_says_that_no_message_failed() {
     let alone = stage.handle(Mode::Observe, &interruption()).await;
     let result = serde_json::to_value(&alone.record).unwrap();
     assert_eq!(result.get("batchItemFailures"), None);
+}
+
+/// One broken pair must not bring every message of a batch back, and in the end to the dead-letter queue.
+#[tokio::test]
+async fn of_a_batch_only_the_messages_of_a_broken_pair_go_back() {
+    let stage = in_drought().await;
+    stage.fault(FaultRule::always(
+        Operation::UpdateService,
+        Fault::AccessDenied,
+    ));
+    let about = |service: &str| {
+        let mut event = interruption();
+        event["detail"]["group"] = format!("service:{service}").into();
+        event.to_string()
+    };
+    let payload = batch([
+        about("no-such-service"),
+        about(stage.primary.service.as_str()),
+        about("no-such-service"),
+        about(stage.standby.service.as_str()),
+    ]);
+    let handled = stage.handle(Mode::Act, &payload).await;
+    assert_eq!(handled.failure.as_ref().unwrap().as_str(), "StepFailed");
+    assert_eq!(handled.record.failures[0].error_type, "StepFailed");
+    let result = serde_json::to_value(handled.answer().unwrap()).unwrap();
+    assert_eq!(
+        result["batchItemFailures"],
+        json!([{"itemIdentifier": "message-1"}, {"itemIdentifier": "message-3"}])
+    );
+    // What did not come in a batch fails as a whole.
+    let alone = stage.handle(Mode::Act, &interruption()).await;
+    assert_eq!(alone.answer().unwrap_err().as_str(), "StepFailed");
+}
+
+#[tokio::test]
+async fn when_nothing_can_be_seen_every_message_goes_back() {
+    let stage = in_drought().await;
+    stage.fault(FaultRule::always(
+        Operation::DescribeServices,
+        Fault::AccessDenied,
+    ));
+    let payload = batch([interruption().to_string()]);
+    let handled = stage.handle(Mode::Act, &payload).await;
+    let result = serde_json::to_value(handled.answer().unwrap()).unwrap();
+    assert_eq!(
+        result["batchItemFailures"],
+        json!([{"itemIdentifier": "message-0"}])
+    );
 }

@@ -1,9 +1,13 @@
 //! Several invocations at once.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::Poll;
 
+use ::ledger::Version;
+use model::memory::{PairMemory, Write};
 use model::outcome::OutcomeResult;
 use model::policy::Mode;
 
@@ -96,4 +100,93 @@ async fn invocations_of_one_controller_do_not_disturb_each_other() {
         controller.handle(&event, &invoked)
     );
     check(&stage, &[a, b]);
+}
+
+thread_local! {
+    /// The stage on which another invocation's write lands after the next decision.
+    static LANDS_ON: RefCell<Option<Rc<Stage>>> = const { RefCell::new(None) };
+}
+
+/// Another invocation has announced to raise the standby to 2 and writes it after this one has looked.
+#[tokio::test]
+async fn an_announced_write_is_waited_for_within_the_invocation() {
+    let stage = Rc::new(in_drought().await);
+    let now = stage.face.with_world(|world| world.now());
+    let memory = PairMemory {
+        wrote: Some(Write {
+            from: 0,
+            to: 2,
+            at: now,
+            confirmed: false,
+        }),
+        ..PairMemory::default()
+    };
+    let remembered = stage.ledger.remember(
+        &stage.primary,
+        &memory,
+        Version::NONE,
+        now,
+        invoked().deadline,
+    );
+    remembered.await.unwrap();
+
+    let mut controller = stage.controller(Mode::Act);
+    controller.decide = |snapshot, installation, memories, hints, now| {
+        let decision = (control::DECIDE)(snapshot, installation, memories, hints, now);
+        if let Some(stage) = LANDS_ON.take() {
+            let key = stage.standby.clone();
+            let write = |world: &mut world::World| world.set_desired_count(&key, 2);
+            stage.face.with_world(write).unwrap();
+        }
+        decision
+    };
+    LANDS_ON.set(Some(Rc::clone(&stage)));
+    let handled = controller.handle(&interruption(), &invoked()).await;
+    assert_eq!(handled.failure, None);
+    assert_eq!(stage.desired(&stage.standby), 7);
+    assert_eq!(handled.record.looked_again.len(), 1);
+    assert!(handled.record.plan.holds_by_reason.is_empty());
+}
+
+/// In the mode `observe`, and when little time is left, what is held stays held.
+#[tokio::test]
+async fn an_announced_write_is_not_waited_for_in_vain() {
+    for (mode, secs, looks) in [
+        (Mode::Act, 60, 3),
+        (Mode::Observe, 60, 1),
+        (Mode::Act, 9, 1),
+    ] {
+        let stage = in_drought().await;
+        let now = stage.face.with_world(|world| world.now());
+        let memory = PairMemory {
+            wrote: Some(Write {
+                from: 0,
+                to: 2,
+                at: now,
+                confirmed: false,
+            }),
+            ..PairMemory::default()
+        };
+        let mut invoked = invoked();
+        let remembered = stage.ledger.remember(
+            &stage.primary,
+            &memory,
+            Version::NONE,
+            now,
+            invoked.deadline,
+        );
+        remembered.await.unwrap();
+        invoked.deadline = calls::Deadline::after(std::time::Duration::from_secs(secs));
+        let handled = stage
+            .controller(mode)
+            .handle(&interruption(), &invoked)
+            .await;
+        let holds = &handled.record.plan.holds_by_reason;
+        assert_eq!(holds.get("own_write_not_visible"), Some(&1), "{holds:?}");
+        assert_eq!(
+            handled.record.looked_again.len() + 1,
+            looks,
+            "{mode:?} {secs}"
+        );
+    }
 }

@@ -102,6 +102,7 @@ impl Stage {
             ledger: Arc::clone(&self.ledger),
             clock,
             calls,
+            look_again_after: Duration::ZERO,
         }
     }
 

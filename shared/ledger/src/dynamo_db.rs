@@ -1,10 +1,16 @@
 //! The ledger in a DynamoDB table.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::error::Error;
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure,
+};
 use calls::{Deadline, Failure, call_unmetered, one_line};
 use model::memory::PairMemory;
 use model::snapshot::{Gap, GapCause};
@@ -21,6 +27,8 @@ const ATTRIBUTE_VERSION: &str = "version";
 const ATTRIBUTE_MEMORY: &str = "memory";
 /// When it was written, RFC 3339 in a string; for people.
 const ATTRIBUTE_UPDATED_AT: &str = "updated_at";
+/// What tells this write from every other, also from one of the same content: a random number in a string.
+const ATTRIBUTE_WRITE: &str = "write";
 /// When DynamoDB may delete it, seconds since 1970: the table's TTL attribute.
 pub const ATTRIBUTE_EXPIRES_AT: &str = "expires_at";
 
@@ -231,21 +239,29 @@ impl DynamoDbLedger {
         })?;
         let next = expected.next();
         let expires_at = Seconds(EXPIRY_SECS).after(now).as_second();
+        let item = Item::from(
+            [
+                (ATTRIBUTE_PAIR, AttributeValue::S(key.to_string())),
+                (
+                    ATTRIBUTE_VERSION,
+                    AttributeValue::N(next.number().to_string()),
+                ),
+                (ATTRIBUTE_MEMORY, AttributeValue::S(text)),
+                (ATTRIBUTE_WRITE, AttributeValue::S(random())),
+                (ATTRIBUTE_UPDATED_AT, AttributeValue::S(now.to_string())),
+                (
+                    ATTRIBUTE_EXPIRES_AT,
+                    AttributeValue::N(expires_at.to_string()),
+                ),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
         let request = self
             .client
             .put_item()
             .table_name(&self.table)
-            .item(ATTRIBUTE_PAIR, AttributeValue::S(key.to_string()))
-            .item(
-                ATTRIBUTE_VERSION,
-                AttributeValue::N(next.number().to_string()),
-            )
-            .item(ATTRIBUTE_MEMORY, AttributeValue::S(text))
-            .item(ATTRIBUTE_UPDATED_AT, AttributeValue::S(now.to_string()))
-            .item(
-                ATTRIBUTE_EXPIRES_AT,
-                AttributeValue::N(expires_at.to_string()),
-            );
+            .set_item(Some(item.clone()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let request = if expected == Version::NONE {
             request
                 .condition_expression("attribute_not_exists(#pair)")
@@ -260,8 +276,8 @@ impl DynamoDbLedger {
         let resource = format!("{} in {}", key, self.table);
         match call_unmetered(deadline, operation, &resource, request.send()).await {
             Ok(_) => Ok(next),
-            // The SDK may have repeated a write whose answer was lost; its own first attempt then looks like somebody else's. To
-            // read again is right in both cases.
+            // The SDK repeats a write whose answer was lost; its own first attempt then looks like somebody else's.
+            Err(failure) if item_found(&failure) == Some(&item) => Ok(next),
             Err(failure) if failure.code.as_deref() == Some("ConditionalCheckFailedException") => {
                 Err(LedgerError::Conflict {
                     key: key.clone(),
@@ -271,6 +287,21 @@ impl DynamoDbLedger {
             Err(failure) => Err(LedgerError::Unavailable(failure.into())),
         }
     }
+}
+
+/// The item that stood in the way of a conditional write.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html#DDB-PutItem-request-ReturnValuesOnConditionCheckFailure>
+fn item_found(failure: &Failure) -> Option<&Item> {
+    let error: &SdkError<PutItemError> = failure.source()?.downcast_ref()?;
+    match error.as_service_error()? {
+        PutItemError::ConditionalCheckFailedException(refusal) => refusal.item(),
+        _ => None,
+    }
+}
+
+/// A number that no other write has. `RandomState` has keys of its own for each value, from the operating system's random numbers.
+fn random() -> String {
+    format!("{:016x}", RandomState::new().hash_one(()))
 }
 
 /// An answer of BatchGetItem.

@@ -71,7 +71,11 @@ async fn the_item_is_what_an_operator_can_read() {
         .send()
         .await
         .unwrap();
-    let item: BTreeMap<_, _> = answer.item.unwrap().into_iter().collect();
+    let mut item: BTreeMap<_, _> = answer.item.unwrap().into_iter().collect();
+    let write = item
+        .insert("write".to_owned(), s("a random number"))
+        .unwrap();
+    assert_eq!(write.as_s().unwrap().len(), 16);
     let lines: Vec<String> = item
         .iter()
         .map(|(name, value)| format!("{name}: {value:?}\n"))
@@ -82,6 +86,7 @@ async fn the_item_is_what_an_operator_can_read() {
         pair: S("demo/web")
         updated_at: S("2026-03-02T09:00:00Z")
         version: N("1")
+        write: S("a random number")
     "#]].assert_eq(&lines.concat());
     let expires_at: i64 = item[ATTRIBUTE_EXPIRES_AT].as_n().unwrap().parse().unwrap();
     assert_eq!(expires_at - now().as_second(), EXPIRY_SECS);

@@ -92,6 +92,10 @@ pub(crate) fn client(url: &str) -> Client {
 }
 
 impl Moto {
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) fn client(&self) -> Client {
         client(&self.url)
     }

@@ -5,6 +5,8 @@ mod items;
 #[cfg(test)]
 mod judge;
 #[cfg(test)]
+mod lost_answer;
+#[cfg(test)]
 mod promises;
 #[cfg(test)]
 mod unprocessed;

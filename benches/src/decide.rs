@@ -140,6 +140,7 @@ fn service(key: &str, desired: u32, interrupted: u32, now: Timestamp) -> Result<
             },
             market: Market::OnDemand,
         }],
+        created_at: None,
         scheduling: Scheduling::Replica,
         controller: Controller::Ecs,
         deployments: vec![Deployment {

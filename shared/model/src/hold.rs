@@ -52,8 +52,18 @@ pub enum HoldReason {
         /// The numbers.
         counts: Counts,
     },
+    /// Nothing is missing, but not everything is ready: what is not ready is on its way.
+    Starting {
+        /// The numbers.
+        counts: Counts,
+    },
     /// The standby covers exactly what is missing.
     Covered {
+        /// The numbers.
+        counts: Counts,
+    },
+    /// The standby was raised far enough, and not all of its tasks are ready: they start, or on-demand capacity is short too.
+    Covering {
         /// The numbers.
         counts: Counts,
     },
@@ -66,6 +76,7 @@ pub enum HoldReason {
         /// When the first interrupted task ends.
         first_deadline: Timestamp,
         /// How long a task of this pair takes to start.
+        #[serde(rename = "start_up_secs")]
         start_up: Seconds,
     },
     /// The deficit has no evidence of a Spot shortage and has not lasted long enough.
@@ -73,6 +84,7 @@ pub enum HoldReason {
         /// The numbers.
         counts: Counts,
         /// The settle time.
+        #[serde(rename = "settle_secs")]
         settle: Seconds,
     },
     /// Standby tasks may be unneeded, but not yet for the whole hold-down.
@@ -81,7 +93,10 @@ pub enum HoldReason {
         counts: Counts,
         /// The most standby tasks that were needed within the hold-down, as far as it was watched.
         needed_max: u32,
+        /// Since when the pair has been watched without a break. What was needed before that is not known.
+        watched_since: Option<Timestamp>,
         /// The hold-down.
+        #[serde(rename = "hold_down_secs")]
         hold_down: Seconds,
     },
     /// Ballast's own last write does not show in what AWS answers yet.
@@ -180,11 +195,6 @@ pub enum HoldReason {
     },
     /// The standby is the primary itself, or is a primary too.
     StandbyIsPrimary,
-    /// More than one primary names this standby.
-    StandbyShared {
-        /// All of them.
-        primaries: Vec<ServiceKey>,
-    },
     /// The standby may place tasks on Spot itself.
     StandbyOnSpot {
         /// The provider.
@@ -234,7 +244,9 @@ impl HoldReason {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::AtRest { .. } => "at_rest",
+            Self::Starting { .. } => "starting",
             Self::Covered { .. } => "covered",
+            Self::Covering { .. } => "covering",
             Self::WaitingForDeadline { .. } => "waiting_for_deadline",
             Self::WaitingToSettle { .. } => "waiting_to_settle",
             Self::WaitingForHoldDown { .. } => "waiting_for_hold_down",
@@ -255,7 +267,6 @@ impl HoldReason {
             Self::StandbyNotActive { .. } => "standby_not_active",
             Self::StandbyNotTagged { .. } => "standby_not_tagged",
             Self::StandbyIsPrimary => "standby_is_primary",
-            Self::StandbyShared { .. } => "standby_shared",
             Self::StandbyOnSpot { .. } => "standby_on_spot",
             Self::TaskDefinitionDiffers { .. } => "task_definition_differs",
             Self::StandbyScaledByApplicationAutoScaling => {
@@ -270,9 +281,11 @@ impl HoldReason {
     }
 
     /// Every name that [`Self::as_str`] gives, in the order of the runbook.
-    pub const NAMES: [&'static str; 31] = [
+    pub const NAMES: [&'static str; 32] = [
         "at_rest",
+        "starting",
         "covered",
+        "covering",
         "waiting_for_deadline",
         "waiting_to_settle",
         "waiting_for_hold_down",
@@ -293,7 +306,6 @@ impl HoldReason {
         "standby_not_active",
         "standby_not_tagged",
         "standby_is_primary",
-        "standby_shared",
         "standby_on_spot",
         "task_definition_differs",
         "standby_scaled_by_application_auto_scaling",
@@ -315,6 +327,12 @@ impl fmt::Display for HoldReason {
             Self::AtRest { counts } => {
                 write!(f, "nothing is missing and nothing is lent ({counts})")
             }
+            Self::Starting { counts } => write!(f, "what is missing is on its way ({counts})"),
+            Self::Covering { counts } => write!(
+                f,
+                "the standby was raised far enough; {} of its tasks are not ready yet ({counts})",
+                counts.standby_desired.saturating_sub(counts.standby_ready)
+            ),
             Self::Covered { counts } => write!(f, "the standby covers what is missing ({counts})"),
             Self::WaitingForDeadline {
                 counts,
@@ -322,7 +340,7 @@ impl fmt::Display for HoldReason {
                 start_up,
             } => write!(
                 f,
-                "interrupted tasks serve until {first_deadline} and a task starts in {start_up}: raising now gains nothing ({counts})"
+                "interrupted tasks serve until {first_deadline:.0} and a task starts in {start_up}: raising now gains nothing ({counts})"
             ),
             Self::WaitingToSettle { counts, settle } => write!(
                 f,
@@ -331,11 +349,23 @@ impl fmt::Display for HoldReason {
             Self::WaitingForHoldDown {
                 counts,
                 needed_max,
+                watched_since,
                 hold_down,
-            } => write!(
-                f,
-                "standby tasks are given back once unneeded for {hold_down} without a break; lately up to {needed_max} were needed ({counts})"
-            ),
+            } => {
+                write!(
+                    f,
+                    "standby tasks are given back once unneeded for {hold_down} without a break; "
+                )?;
+                match watched_since {
+                    Some(since) if *needed_max < counts.standby_desired => {
+                        write!(
+                            f,
+                            "the pair has been watched only since {since:.0}, and up to {needed_max} were needed ({counts})"
+                        )
+                    }
+                    _ => write!(f, "lately up to {needed_max} were needed ({counts})"),
+                }
+            }
             Self::OwnWriteNotVisible { found, wrote } => write!(
                 f,
                 "the standby's desired count was set to {wrote} a moment ago and still reads {found}"
@@ -394,10 +424,6 @@ impl fmt::Display for HoldReason {
                 "the standby's tag `ballast:standby-of` names `{found}`, not this primary"
             ),
             Self::StandbyIsPrimary => f.write_str("the standby is itself a primary"),
-            Self::StandbyShared { primaries } => {
-                f.write_str("more than one primary names this standby: ")?;
-                list(f, primaries)
-            }
             Self::StandbyOnSpot { provider } => {
                 write!(
                     f,
@@ -416,7 +442,7 @@ impl fmt::Display for HoldReason {
                 noticed_at,
             } => write!(
                 f,
-                "somebody else set the standby's desired count to {found} (Ballast had written {wrote}), noticed at {noticed_at}"
+                "somebody else set the standby's desired count to {found} (Ballast had written {wrote}), noticed at {noticed_at:.0}"
             ),
             Self::NotOptedIn => f.write_str("the service carries none of Ballast's tags"),
             Self::NotFound => f.write_str("there is no such service"),
@@ -437,7 +463,7 @@ impl fmt::Display for Hold {
         } = self;
         write!(f, "hold `{subject}` {}", reason.as_str())?;
         if let Some(until) = until {
-            write!(f, " until {until}")?;
+            write!(f, " until {until:.0}")?;
         }
         write!(f, ": {reason}")
     }

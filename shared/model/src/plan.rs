@@ -116,6 +116,7 @@ pub enum StepReason {
         /// The most standby tasks that were needed within the hold-down.
         needed_max: u32,
         /// The hold-down.
+        #[serde(rename = "hold_down_secs")]
         hold_down: Seconds,
     },
 }
@@ -163,6 +164,7 @@ pub enum Evidence {
         /// The latest moment at which raising was early enough.
         latest_moment: Timestamp,
         /// How long a task of this pair takes to start.
+        #[serde(rename = "start_up_secs")]
         start_up: Seconds,
     },
     /// Spot took tasks a short while ago, and they are still missing.
@@ -179,6 +181,7 @@ pub enum Evidence {
         /// How many tasks are covered besides, because they have been missing for the settle time.
         others: u32,
         /// The start grace.
+        #[serde(rename = "start_grace_secs")]
         start_grace: Seconds,
     },
     /// The deficit has lasted, whatever its cause.
@@ -186,6 +189,7 @@ pub enum Evidence {
         /// Since when there has been a deficit of at least the covered size.
         since: Timestamp,
         /// The settle time.
+        #[serde(rename = "settle_secs")]
         settle: Seconds,
     },
 }
@@ -208,7 +212,7 @@ impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SpotShortage { reported_at } => {
-                write!(f, "ECS found no Spot capacity at {reported_at}")
+                write!(f, "ECS found no Spot capacity at {reported_at:.0}")
             }
             Self::DeadlineNear {
                 first_deadline,
@@ -216,7 +220,7 @@ impl fmt::Display for Evidence {
                 start_up,
             } => write!(
                 f,
-                "interrupted tasks end from {first_deadline} on and a task starts in {start_up}, so that {latest_moment} was the \
+                "interrupted tasks end from {first_deadline:.0} on and a task starts in {start_up}, so that {latest_moment:.0} was the \
                  latest moment to wait for"
             ),
             Self::SpotTookTasks { tasks, others } => {
@@ -234,7 +238,7 @@ impl fmt::Display for Evidence {
             Self::Persisted { since, settle } => {
                 write!(
                     f,
-                    "the deficit has lasted since {since}, longer than {settle}"
+                    "the deficit has lasted since {since:.0}, longer than {settle}"
                 )
             }
         }

@@ -111,6 +111,9 @@ pub struct Service {
     pub key: ServiceKey,
     /// `ACTIVE`, `DRAINING` or `INACTIVE`.
     pub status: ServiceStatus,
+    /// When it was made, in whole milliseconds. A service that is deleted and made again keeps its name, and not this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
     /// The number of tasks asked for.
     pub desired_count: u32,
     /// ECS's own count of RUNNING tasks. An interrupted task counts until it leaves RUNNING, so this proves nothing.

@@ -11,8 +11,7 @@
 //! first answer: everything seen is at least as young.
 //!
 //! Absent: any meaning. Which tasks count, and what a gap forbids, is decided in `placement`. The primary's own scaling is not asked
-//! for (`None`), as it changes no decision; the standby's is. A standby that two primaries name is seen to be shared only when both
-//! primaries are in scope, as they are in a look at the whole cluster.
+//! for (`None`), as it changes no decision; the standby's is.
 
 mod details;
 mod limits;
@@ -30,8 +29,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use calls::{AwsClock, Budget, Deadline};
-use model::snapshot::{Gap, PassedOver, Scope, Snapshot};
-use model::{ClusterName, ServiceKey};
+use model::snapshot::{Gap, Pair, PassedOver, Scope, Snapshot};
+use model::{ClusterName, ServiceKey, Timestamp};
 
 use crate::look::Look;
 use crate::pairs::Untagged;
@@ -88,21 +87,15 @@ impl Observer {
     /// permission, is an answer: it gives a snapshot with gaps.
     pub async fn look(&self, scope: &Scope, deadline: Deadline) -> Result<Snapshot, Blind> {
         let mut look = Look::new(self, deadline);
-        let mut seen = match scope {
+        let seen = match scope {
             Scope::Services(keys) => Seen::services(&mut look, keys).await,
             Scope::Clusters(clusters) => Seen::clusters(&mut look, clusters).await,
         };
-        let partners = pairs::partners(&seen.subjects, &seen.reads);
-        services::read(&mut look, &partners, &mut seen.reads).await;
         let Seen {
-            subjects,
-            untagged,
-            reads,
-            running_in_cluster,
+            pairs,
+            passed_over,
             mut gaps,
         } = seen;
-        let (mut pairs, passed_over) = pairs::join(&subjects, &reads, untagged);
-        details::fill(&mut look, &mut pairs, &reads, &running_in_cluster).await;
 
         let Some(taken_at) = look.taken_at() else {
             gaps.extend(unread(&passed_over));
@@ -138,48 +131,39 @@ fn unread(passed_over: &BTreeMap<ServiceKey, PassedOver>) -> BTreeSet<Gap> {
         .collect()
 }
 
-/// The services in scope, read.
-#[derive(Debug)]
+/// What is in scope, as far as it was read.
+#[derive(Debug, Default)]
 struct Seen {
-    /// The services that must be accounted for.
-    subjects: BTreeSet<ServiceKey>,
-    /// What becomes of those without a tag.
-    untagged: Untagged,
-    /// What was read, of them and of others.
-    reads: Reads,
-    /// How many tasks the services of each cluster run and start, where all of them were read.
-    running_in_cluster: BTreeMap<ClusterName, usize>,
+    pairs: BTreeMap<ServiceKey, Pair>,
+    passed_over: BTreeMap<ServiceKey, PassedOver>,
     /// What could not be read and belongs to no single service.
     gaps: Vec<Gap>,
 }
 
 impl Seen {
     async fn services(look: &mut Look<'_>, keys: &BTreeSet<ServiceKey>) -> Self {
+        let mut seen = Self::default();
         let mut reads = Reads::new();
         services::read(look, keys, &mut reads).await;
-        Self {
-            subjects: keys.clone(),
-            untagged: Untagged::PassedOver,
-            reads,
-            running_in_cluster: BTreeMap::new(),
-            gaps: Vec::new(),
-        }
+        let running = BTreeMap::new();
+        seen.complete(look, keys, reads, Untagged::PassedOver, &running)
+            .await;
+        seen
     }
 
-    /// Reads every service of these clusters; of every cluster where none is named.
+    /// Reads every service of these clusters; of every cluster where none is named. One cluster is read to its end before the next:
+    /// a cluster that takes more time than there is blinds the look for those after it only. With each minute of AWS's time another
+    /// one is the first, so that they are not the same ones for ever.
     async fn clusters(look: &mut Look<'_>, named: &[ClusterName]) -> Self {
-        let mut seen = Self {
-            subjects: BTreeSet::new(),
-            untagged: Untagged::LeftOut,
-            reads: Reads::new(),
-            running_in_cluster: BTreeMap::new(),
-            gaps: Vec::new(),
-        };
+        let mut seen = Self::default();
         let clusters: BTreeSet<ClusterName> = if named.is_empty() {
             services::clusters(look, &mut seen.gaps).await
         } else {
             named.iter().cloned().collect()
         };
+        let mut clusters: Vec<ClusterName> = clusters.into_iter().collect();
+        let now = look.taken_at().or_else(|| look.observer.clock.latest());
+        clusters.rotate_left(first_of(clusters.len(), now));
         let mut open = clusters.into_iter();
         while let Some(cluster) = open.next() {
             if look.is_over() {
@@ -189,13 +173,42 @@ impl Seen {
                 break;
             }
             let keys = services::of_cluster(look, &cluster, &mut seen.gaps).await;
-            services::read(look, &keys, &mut seen.reads).await;
-            let running = keys.iter().map(|key| running(seen.reads.get(key)));
-            seen.running_in_cluster.insert(cluster, running.sum());
-            seen.subjects.extend(keys);
+            let mut reads = Reads::new();
+            services::read(look, &keys, &mut reads).await;
+            let running = keys.iter().map(|key| running(reads.get(key))).sum();
+            let running = BTreeMap::from([(cluster, running)]);
+            seen.complete(look, &keys, reads, Untagged::LeftOut, &running)
+                .await;
         }
         seen
     }
+
+    /// Joins services that were read to pairs, with everything that a pair needs. `running_in_cluster` is how many tasks the services
+    /// of a cluster run and start, where all of them were read.
+    async fn complete(
+        &mut self,
+        look: &mut Look<'_>,
+        subjects: &BTreeSet<ServiceKey>,
+        mut reads: Reads,
+        untagged: Untagged,
+        running_in_cluster: &BTreeMap<ClusterName, usize>,
+    ) {
+        let partners = pairs::partners(subjects, &reads);
+        services::read(look, &partners, &mut reads).await;
+        let (mut pairs, passed_over) = pairs::join(subjects, &reads, untagged);
+        details::fill(look, &mut pairs, &reads, running_in_cluster).await;
+        self.pairs.append(&mut pairs);
+        self.passed_over.extend(passed_over);
+    }
+}
+
+/// Which of so many clusters is read first. The first where no call was answered yet.
+fn first_of(clusters: usize, now: Option<Timestamp>) -> usize {
+    let minutes = now.map_or(0, |now| now.as_second().div_euclid(60));
+    usize::try_from(minutes)
+        .unwrap_or(0)
+        .checked_rem(clusters)
+        .unwrap_or(0)
 }
 
 /// How many tasks a service runs and starts, by ECS's own count.

@@ -19,6 +19,7 @@ pub(crate) fn service(key: &ServiceKey, answer: &ecs::Service) -> Result<Service
     Ok(Service {
         key: key.clone(),
         status: status(answer.status()),
+        created_at: crate::read_task::time(answer.created_at()),
         desired_count: count("desiredCount", answer.desired_count())?,
         running_count: count("runningCount", answer.running_count())?,
         pending_count: count("pendingCount", answer.pending_count())?,

@@ -71,7 +71,7 @@ fn last_status(text: Option<&str>) -> TaskStatus {
 }
 
 /// ECS sends milliseconds, as a fraction of a second in binary: what is finer is noise.
-fn time(time: Option<&DateTime>) -> Option<Timestamp> {
+pub(crate) fn time(time: Option<&DateTime>) -> Option<Timestamp> {
     let time = time?;
     let nanoseconds = i32::try_from(time.subsec_nanos()).ok()?;
     let noisy = Timestamp::new(time.secs(), nanoseconds).ok()?;

@@ -154,6 +154,13 @@ fn check_writer(
         return;
     };
     let Some(wrote) = memory.wrote else { return };
+    // Half a minute after it was announced, a write cannot come any more: a younger service was never written to.
+    if standby
+        .created_at
+        .is_some_and(|made| made.duration_since(wrote.at).as_millis() > 30_000)
+    {
+        return;
+    }
     let seen = standby.desired_count;
     let ours = seen == wrote.to || (!wrote.confirmed && seen == wrote.from);
     let waited = memory.foreign.is_some_and(|edit| {

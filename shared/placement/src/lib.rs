@@ -53,12 +53,10 @@ pub fn decide(
 ) -> Decision {
     let mut plan = Plan::default();
     let mut remembered = BTreeMap::new();
-    let primaries = fallback::primaries_by_standby(snapshot);
     for (key, pair) in &snapshot.pairs {
         let fresh = Recall::Known(PairMemory::default());
         let look = fallback::Look {
             snapshot,
-            primaries: &primaries,
             pair,
             installation,
             recall: memories.get(key).unwrap_or(&fresh),

@@ -163,6 +163,7 @@ impl World {
                 "DRAINING" => ServiceStatus::Draining,
                 _ => ServiceStatus::Inactive,
             },
+            created_at: Some(service.created_at),
             desired_count: service.desired_count,
             running_count: count(&[Running]),
             pending_count: count(&[Provisioning, Pending, Activating]),

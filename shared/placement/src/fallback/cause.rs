@@ -30,23 +30,6 @@ pub enum Cause {
     Unknown,
 }
 
-impl Cause {
-    /// A stable name, for metrics and records.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SpotCapacity => "spot_capacity",
-            Self::OnDemandCapacity => "on_demand_capacity",
-            Self::Ec2Resources => "ec2_resources",
-            Self::Agent => "agent",
-            Self::Attribute => "attribute",
-            Self::Quota => "quota",
-            Self::AvailabilityZoneRebalancing => "availability_zone_rebalancing",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
 /// Classifies a failure of this primary.
 ///
 /// Texts that name a quota or a rebalance come first, because ECS reports them with the provider too. Then what `RESOURCE:` names

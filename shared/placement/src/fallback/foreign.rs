@@ -19,9 +19,11 @@ pub const READ_LAG: Seconds = Seconds(30);
 ///
 /// A write of a moment ago that does not show may be under way in another invocation, which announced it and has not written yet, or
 /// AWS's answer may be older than the write: either way it is waited for. Later, a write that was announced and never confirmed may or
-/// may not have happened: both counts are then our own. A count that is neither
-/// is somebody else's; it is left alone for the policy's time and then taken as given, with a new watch. Setting it back to what
+/// may not have happened: both counts are then our own. A write that shows is confirmed. A
+/// count that is neither is somebody else's; it is left alone for the policy's time and then taken as given, with a new watch. Setting it back to what
 /// Ballast wrote ends the hold at once.
+///
+/// A standby that was made after the last write could still have reached it is a new service: nothing was written to it yet.
 ///
 /// Returns the reason to leave the standby alone, and until when.
 pub(crate) fn check(
@@ -31,17 +33,30 @@ pub(crate) fn check(
     now: Timestamp,
 ) -> Option<(HoldReason, Timestamp)> {
     let wrote = memory.wrote?;
+    let last_possible = READ_LAG.after(wrote.at);
+    if standby
+        .created_at
+        .is_some_and(|created| last_possible < created)
+    {
+        // The service that was written to is gone. What its primary lacked and needed stays true.
+        memory.wrote = None;
+        memory.foreign = None;
+        return None;
+    }
     let found = standby.desired_count;
-    let visible_at = READ_LAG.after(wrote.at);
-    if found != wrote.to && found == wrote.from && now < visible_at {
+    if found != wrote.to && found == wrote.from && now < last_possible {
         let reason = HoldReason::OwnWriteNotVisible {
             found,
             wrote: wrote.to,
         };
-        return Some((reason, visible_at));
+        return Some((reason, last_possible));
     }
     if found == wrote.to || (found == wrote.from && !wrote.confirmed) {
         memory.foreign = None;
+        memory.wrote = Some(Write {
+            confirmed: wrote.confirmed || found == wrote.to,
+            ..wrote
+        });
         return None;
     }
     let edit = memory

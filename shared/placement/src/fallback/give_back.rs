@@ -32,6 +32,7 @@ pub(crate) fn decide(case: &Case<'_>, memory: Option<&PairMemory>) -> Verdict {
     let waiting = HoldReason::WaitingForHoldDown {
         counts,
         needed_max,
+        watched_since: memory.watched.map(|watch| watch.since),
         hold_down,
     };
     match history::unneeded_from(memory, counts.standby_desired, hold_down) {

@@ -6,7 +6,7 @@
 //! 2. [`foreign`]: has somebody else, or our own last write, changed the standby's desired count?
 //! 3. [`raise`]: is more missing than the standby covers, and is there a reason not to wait?
 //! 4. [`give_back`]: has the standby been larger than needed for the whole hold-down, and is it safe to shrink it?
-//! 5. Otherwise the pair is at rest, or covered.
+//! 5. Otherwise the pair is at rest or covered, or soon will be.
 //!
 //! What each rule counts is in [`count`]; how long a task takes to start is in [`start_up`]; what a placement failure proves is in
 //! [`cause`]; what is remembered between looks is kept by [`history`].
@@ -27,10 +27,7 @@ pub mod raise;
 pub mod refusal;
 pub mod start_up;
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
-use model::ServiceKey;
 use model::memory::{PairMemory, Recall, Write};
 use model::plan::{Action, Counts, Hold, HoldReason, Step, StepReason};
 use model::policy::{Installation, PairPolicy};
@@ -42,10 +39,8 @@ use crate::Verdict;
 /// Everything that a decision about one pair may depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
-    /// The whole snapshot: providers, other pairs, gaps that concern more than one pair.
+    /// The whole snapshot, for the gaps that concern more than one pair. No other pair is looked at.
     pub snapshot: &'a Snapshot,
-    /// Which primaries name which standby: [`primaries_by_standby`] of the snapshot.
-    pub primaries: &'a BTreeMap<ServiceKey, Vec<ServiceKey>>,
     /// The pair.
     pub pair: &'a Pair,
     /// What the installation adds.
@@ -56,19 +51,6 @@ pub struct Look<'a> {
     pub hints: &'a Hints,
     /// AWS's own time.
     pub now: Timestamp,
-}
-
-/// Which primaries name which standby, in the order of their keys.
-#[must_use]
-pub fn primaries_by_standby(snapshot: &Snapshot) -> BTreeMap<ServiceKey, Vec<ServiceKey>> {
-    let mut primaries: BTreeMap<ServiceKey, Vec<ServiceKey>> = BTreeMap::new();
-    for (primary, pair) in &snapshot.pairs {
-        if let Ok(policy) = &pair.policy {
-            let standby = ServiceKey::new(primary.cluster.clone(), policy.standby.clone());
-            primaries.entry(standby).or_default().push(primary.clone());
-        }
-    }
-    primaries
 }
 
 /// A pair that may be touched, with its numbers.
@@ -152,8 +134,12 @@ fn choose(case: &Case<'_>, memory: Option<&PairMemory>) -> Verdict {
             counts,
             cap: case.cap,
         }
+    } else if standby_desired == 0 && counts.ready < counts.desired {
+        HoldReason::Starting { counts }
     } else if standby_desired == 0 {
         HoldReason::AtRest { counts }
+    } else if counts.standby_ready < deficit {
+        HoldReason::Covering { counts }
     } else {
         HoldReason::Covered { counts }
     };

@@ -32,7 +32,7 @@ pub(crate) fn touchable<'a>(look: &Look<'a>) -> Result<(&'a PairPolicy, &'a Serv
     }
     movable(primary, Role::Primary)?;
     let standby = present(pair, policy)?;
-    belongs(look, standby)?;
+    belongs(&pair.primary, standby)?;
     if standby.status != ServiceStatus::Active {
         return Err(HoldReason::StandbyNotActive {
             status: standby.status.as_str().to_owned(),
@@ -72,9 +72,9 @@ fn present<'a>(pair: &'a Pair, policy: &PairPolicy) -> Result<&'a Service, HoldR
     }
 }
 
-/// The standby is this primary's alone, and says so itself.
-fn belongs(look: &Look<'_>, standby: &Service) -> Result<(), HoldReason> {
-    let primary = &look.pair.primary;
+/// The standby says itself whose it is, and belongs to nobody else: however many primaries name it, its tag names one. So the answer does
+/// not depend on which other pairs were looked at.
+fn belongs(primary: &Service, standby: &Service) -> Result<(), HoldReason> {
     if standby.tags.contains_key(TAG_STANDBY.name) {
         return Err(HoldReason::StandbyIsPrimary);
     }
@@ -82,12 +82,6 @@ fn belongs(look: &Look<'_>, standby: &Service) -> Result<(), HoldReason> {
     if found.map(String::as_str) != Some(primary.key.service.as_str()) {
         return Err(HoldReason::StandbyNotTagged {
             found: found.map(|text| text.chars().take(256).collect()),
-        });
-    }
-    let primaries = look.primaries.get(&standby.key);
-    if let Some(primaries) = primaries.filter(|primaries| primaries.len() > 1) {
-        return Err(HoldReason::StandbyShared {
-            primaries: primaries.clone(),
         });
     }
     Ok(())

@@ -90,7 +90,7 @@ fn replacements_that_never_start_are_covered_after_the_grace() {
     check(
         waits(179),
         expect![[r#"
-            hold `container-demo/web` at_rest: nothing is missing and nothing is lent (desired 10, ready 5, starting 5, leaving 0, deficit 0; standby 0, of which ready 0)
+            hold `container-demo/web` starting: what is missing is on its way (desired 10, ready 5, starting 5, leaving 0, deficit 0; standby 0, of which ready 0)
             remembered: watched now to now; needed 5 at now
         "#]],
     );

@@ -1,6 +1,7 @@
 //! Our own last write, and other writers of the standby's desired count.
 
 use expect_test::expect;
+use model::memory::Recall;
 
 use crate::scene::{Scene, check};
 
@@ -51,9 +52,9 @@ fn a_write_that_was_never_confirmed_may_have_happened() {
     check(
         short(5).wrote_unconfirmed(0, 5, 1),
         expect![[r#"
-        hold `container-demo/web` covered: the standby covers what is missing (desired 10, ready 5, starting 0, leaving 0, deficit 5; standby 5, of which ready 5)
-        remembered: watched now to now; missing 5 at now; needed 5 at now; may write 0 to 5 at -1 s
-    "#]],
+            hold `container-demo/web` covered: the standby covers what is missing (desired 10, ready 5, starting 0, leaving 0, deficit 5; standby 5, of which ready 5)
+            remembered: watched now to now; missing 5 at now; needed 5 at now; wrote 0 to 5 at -1 s
+        "#]],
     );
 }
 
@@ -150,9 +151,9 @@ fn an_adopted_count_is_watched_anew() {
     check(
         scene,
         expect![[r#"
-        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 0 were needed (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 8, of which ready 8)
-        remembered: watched now to now; needed 0 at now; wrote 8 to 8 at now
-    "#]],
+            hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; the pair has been watched only since 2026-03-01T12:00:00Z, and up to 0 were needed (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 8, of which ready 8)
+            remembered: watched now to now; needed 0 at now; wrote 8 to 8 at now
+        "#]],
     );
 }
 
@@ -182,5 +183,52 @@ fn without_a_last_write_every_count_is_taken_as_given() {
         step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 3 to 5, because Spot took 5 tasks that are still missing (desired 10, ready 5, starting 0, leaving 0, deficit 5; standby 3, of which ready 3)
         remembered: watched now to now; missing 5 at now; needed 5 at now; may write 3 to 5 at now
     "#]],
+    );
+}
+
+/// Seen once, a write is known to have happened: whoever sets the old count back then is somebody else.
+#[test]
+fn a_write_that_shows_is_confirmed() {
+    let mut seen = short(5).wrote_unconfirmed(0, 5, 40);
+    let remembered = seen.decide().memories.remove(&seen.pair.primary.key);
+    seen.recall = Recall::Known(remembered.unwrap());
+    check(
+        seen.on_standby(|it| it.desired_count = 0),
+        expect![[r#"
+            hold `container-demo/web` foreign_edit until 2026-03-01T13:00:00Z: somebody else set the standby's desired count to 0 (Ballast had written 5), noticed at 2026-03-01T12:00:00Z
+            remembered: watched now to now; missing 5 at now; needed 5 at now; wrote 0 to 5 at -40 s; foreign 0 noticed at now
+        "#]],
+    );
+}
+
+fn made(secs_ago: i64) -> impl Fn(&mut model::snapshot::Service) {
+    move |standby| standby.created_at = Some(crate::scene::ago(secs_ago))
+}
+
+/// The service was deleted and made again under its name: nobody wrote to it yet.
+#[test]
+fn a_standby_that_is_younger_than_the_last_write_is_new() {
+    let scene = || short(0).wrote(0, 5, 600).foreign(0, 5, 60);
+    check(
+        scene().on_standby(made(569)),
+        expect![[r#"
+            step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 5, because Spot took 5 tasks that are still missing (desired 10, ready 5, starting 0, leaving 0, deficit 5; standby 0, of which ready 0)
+            remembered: watched now to now; missing 5 at now; needed 5 at now; may write 0 to 5 at now
+        "#]],
+    );
+    // 30 s after it was announced, the write may still have reached it.
+    check(
+        scene().on_standby(made(570)),
+        expect![[r#"
+            hold `container-demo/web` foreign_edit until 2026-03-01T12:59:00Z: somebody else set the standby's desired count to 0 (Ballast had written 5), noticed at 2026-03-01T11:59:00Z
+            remembered: watched now to now; missing 5 at now; needed 5 at now; wrote 0 to 5 at -600 s; foreign 0 noticed at -60 s
+        "#]],
+    );
+    check(
+        scene().on_standby(|it| it.created_at = None),
+        expect![[r#"
+            hold `container-demo/web` foreign_edit until 2026-03-01T12:59:00Z: somebody else set the standby's desired count to 0 (Ballast had written 5), noticed at 2026-03-01T11:59:00Z
+            remembered: watched now to now; missing 5 at now; needed 5 at now; wrote 0 to 5 at -600 s; foreign 0 noticed at -60 s
+        "#]],
     );
 }

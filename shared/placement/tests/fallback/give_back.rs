@@ -64,9 +64,9 @@ fn the_watch_itself_must_be_as_long() {
     check(
         scene(599),
         expect![[r#"
-        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:00:01Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 0 were needed (desired 2, ready 2, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
-        remembered: watched -599 s to now; needed 0 at now
-    "#]],
+            hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:00:01Z: standby tasks are given back once unneeded for 600 s without a break; the pair has been watched only since 2026-03-01T11:50:01Z, and up to 0 were needed (desired 2, ready 2, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
+            remembered: watched -599 s to now; needed 0 at now
+        "#]],
     );
     check(
         scene(600),
@@ -78,9 +78,9 @@ fn the_watch_itself_must_be_as_long() {
     check(
         Scene::desired(2).ready(2).standby(1),
         expect![[r#"
-        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 0 were needed (desired 2, ready 2, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
-        remembered: watched now to now; needed 0 at now
-    "#]],
+            hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; the pair has been watched only since 2026-03-01T12:00:00Z, and up to 0 were needed (desired 2, ready 2, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
+            remembered: watched now to now; needed 0 at now
+        "#]],
     );
 }
 
@@ -103,9 +103,9 @@ fn a_broken_watch_starts_the_hold_down_anew() {
     check(
         scene(181),
         expect![[r#"
-        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 0 were needed (desired 2, ready 2, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
-        remembered: watched now to now; needed 0 at now
-    "#]],
+            hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; the pair has been watched only since 2026-03-01T12:00:00Z, and up to 0 were needed (desired 2, ready 2, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
+            remembered: watched now to now; needed 0 at now
+        "#]],
     );
 }
 
@@ -150,9 +150,9 @@ fn a_longer_hold_down_counts_from_what_is_still_remembered() {
     check(
         later.tag("ballast:hold-down-secs", "600"),
         expect![[r#"
-        hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:08:20Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 0 were needed (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5)
-        remembered: watched -100 s to now; needed 0 at now
-    "#]],
+            hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:08:20Z: standby tasks are given back once unneeded for 600 s without a break; the pair has been watched only since 2026-03-01T11:58:20Z, and up to 0 were needed (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5)
+            remembered: watched -100 s to now; needed 0 at now
+        "#]],
     );
 }
 
@@ -424,7 +424,7 @@ fn an_older_look_after_a_newer_one_does_not_break_the_watch() {
     check(
         scene(-31),
         expect![[r#"
-            hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 0 were needed (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5)
+            hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; the pair has been watched only since 2026-03-01T12:00:00Z, and up to 0 were needed (desired 10, ready 10, starting 0, leaving 0, deficit 0; standby 5, of which ready 5)
             remembered: watched now to now; needed 0 at now; wrote 0 to 5 at -1000 s
         "#]],
     );

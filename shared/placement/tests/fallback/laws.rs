@@ -140,6 +140,19 @@ proptest! {
     }
 
     #[test]
+    fn no_other_pair_matters(it in situation()) {
+        let all = decided(&it);
+        for (key, pair) in &it.snapshot.pairs {
+            let mut alone = it.clone();
+            alone.snapshot.pairs = BTreeMap::from([(key.clone(), pair.clone())]);
+            let alone = decided(&alone);
+            prop_assert_eq!(all.memories.get(key), alone.memories.get(key));
+            prop_assert!(alone.plan.steps.iter().all(|it| all.plan.steps.contains(it)));
+            prop_assert!(alone.plan.holds.iter().all(|it| all.plan.holds.contains(it)));
+        }
+    }
+
+    #[test]
     fn a_plan_that_worked_leaves_nothing_to_do(it in situation()) {
         let decision = decided(&it);
         for ecs in [Ecs::Nothing, Ecs::StopsReadyTasks, Ecs::StopsOtherTasks] {

@@ -27,6 +27,31 @@ fn the_standby_covers_what_is_missing() {
 }
 
 #[test]
+fn what_is_missing_is_on_its_way() {
+    check(
+        Scene::desired(10).ready(7).starting(3, 20),
+        expect![[r#"
+            hold `container-demo/web` starting: what is missing is on its way (desired 10, ready 7, starting 3, leaving 0, deficit 0; standby 0, of which ready 0)
+            remembered: watched now to now; needed 3 at now
+        "#]],
+    );
+}
+
+#[test]
+fn the_standby_is_raised_far_enough_and_not_ready() {
+    check(
+        Scene::desired(10)
+            .ready(7)
+            .standby_with(3, 1)
+            .standby_starting(2),
+        expect![[r#"
+            hold `container-demo/web` covering: the standby was raised far enough; 2 of its tasks are not ready yet (desired 10, ready 7, starting 0, leaving 0, deficit 3; standby 3, of which ready 1)
+            remembered: watched now to now; missing 3 at now; needed 3 at now
+        "#]],
+    );
+}
+
+#[test]
 fn unhealthy_tasks_and_tasks_beyond_the_start_grace_are_missing() {
     check(
         Scene::desired(10)
@@ -179,7 +204,7 @@ fn a_report_is_forgotten_as_soon_as_everything_is_ready() {
             .shortage_remembered(60)
             .spot_failed(1),
         expect![[r#"
-            hold `container-demo/web` at_rest: nothing is missing and nothing is lent (desired 3, ready 2, starting 1, leaving 0, deficit 0; standby 0, of which ready 0)
+            hold `container-demo/web` starting: what is missing is on its way (desired 3, ready 2, starting 1, leaving 0, deficit 0; standby 0, of which ready 0)
             remembered: watched now to now; needed 1 at now; Spot short at -1 s
         "#]],
     );
@@ -190,7 +215,7 @@ fn a_report_is_forgotten_as_soon_as_everything_is_ready() {
             .shortage_remembered(60)
             .spot_failed(1),
         expect![[r#"
-            hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; lately up to 0 were needed (desired 3, ready 3, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
+            hold `container-demo/web` waiting_for_hold_down until 2026-03-01T12:10:00Z: standby tasks are given back once unneeded for 600 s without a break; the pair has been watched only since 2026-03-01T12:00:00Z, and up to 0 were needed (desired 3, ready 3, starting 0, leaving 0, deficit 0; standby 1, of which ready 1)
             remembered: watched now to now; needed 0 at now
         "#]],
     );

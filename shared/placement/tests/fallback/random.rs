@@ -235,6 +235,9 @@ fn break_something(pair: &mut Pair, what: u32) {
         }
         13 => pair.standby = Standby::Missing,
         14 => pair.standby = Standby::Unknown,
+        17 => standby.created_at = None,
+        18 => standby.created_at = Some(now()),
+        19 => standby.created_at = Some(crate::scene::ago(60)),
         15 => standby.scaled_by_application_auto_scaling = None,
         16 => standby
             .capacity
@@ -413,10 +416,14 @@ pub(crate) fn situation() -> impl Strategy<Value = Situation> {
             snapshot.pairs.insert(key, pair);
         }
         if shared_standby == 0 {
-            for pair in snapshot.pairs.values_mut() {
-                if let Ok(policy) = &mut pair.policy {
-                    policy.standby = "web-standby".parse().unwrap();
-                }
+            // Two primaries name one standby; its tag names one of them.
+            let web = snapshot.pairs.get(&key("container-demo/web"));
+            let standby = web.map(|web| web.standby.clone());
+            if let Some(api) = snapshot.pairs.get_mut(&key("container-demo/api")) {
+                let named = "web-standby".to_owned();
+                api.primary.tags.insert("ballast:standby".to_owned(), named);
+                api.policy = PairPolicy::from_tags(&api.primary.tags).unwrap();
+                api.standby = standby.unwrap_or(Standby::Missing);
             }
         }
         snapshot

@@ -200,8 +200,9 @@ fn the_standby_may_not_be_a_primary() {
     );
 }
 
+/// However many primaries name it, the standby is the one's that its own tag names.
 #[test]
-fn a_standby_serves_one_primary() {
+fn a_standby_belongs_to_the_primary_that_it_names() {
     let mut scene = short();
     let mut other = scene.pair.clone();
     other.primary.key = key("container-demo/api");
@@ -209,10 +210,10 @@ fn a_standby_serves_one_primary() {
     check(
         scene.clone(),
         expect![[r#"
-        hold `container-demo/api` standby_not_tagged: the standby's tag `ballast:standby-of` names `web`, not this primary
-        hold `container-demo/web` standby_shared: more than one primary names this standby: container-demo/api; container-demo/web
-        remembered: nothing
-    "#]],
+            step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 7, because Spot took 7 tasks that are still missing (desired 10, ready 3, starting 0, leaving 0, deficit 7; standby 0, of which ready 0)
+            hold `container-demo/api` standby_not_tagged: the standby's tag `ballast:standby-of` names `web`, not this primary
+            remembered: watched now to now; missing 7 at now; needed 7 at now; may write 0 to 7 at now
+        "#]],
     );
     // A primary of the same name in another cluster has another standby.
     scene.others[0].primary.key = key("other/web");

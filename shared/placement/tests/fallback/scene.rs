@@ -66,6 +66,7 @@ pub(crate) fn service(text: &str, desired: u32, capacity: Vec<ProviderShare>) ->
     Service {
         key: key(text),
         status: ServiceStatus::Active,
+        created_at: Some(ago(1_000_000)),
         desired_count: desired,
         running_count: 0,
         pending_count: 0,

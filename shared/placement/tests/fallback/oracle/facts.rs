@@ -14,6 +14,29 @@ fn is_ready(task: &Task) -> bool {
         && task.health != Health::Unhealthy
 }
 
+/// Of the primary's tasks: when those were told that Spot took and that do not serve, where that is known; when those were made that are to
+/// run; and when those of them that were never RUNNING.
+fn lives(
+    primary: &Service,
+    serves: impl Fn(&Task) -> bool,
+) -> (Vec<Option<i128>>, Vec<i128>, Vec<i128>) {
+    let mut took = Vec::new();
+    let (mut made, mut unstarted) = (Vec::new(), Vec::new());
+    for task in &primary.tasks {
+        let over = task.last_status == TaskStatus::Stopped;
+        let told = task.stopping_at.or(task.stopped_at).map(at);
+        if task.interrupted && !task.desired_running && !serves(task) {
+            took.extend((told.is_some() || !over).then_some(told));
+        }
+        if task.desired_running {
+            made.extend(task.created_at.map(at));
+            let never = task.last_status < TaskStatus::Running;
+            unstarted.extend(task.created_at.filter(|_| never).map(at));
+        }
+    }
+    (took, made, unstarted)
+}
+
 /// What can be seen of a pair.
 pub(super) struct Facts<'a> {
     pub(super) pair: &'a Pair,
@@ -73,20 +96,7 @@ impl<'a> Facts<'a> {
             let others = primary.running_count.saturating_sub(seen_running - ready);
             (ready.max(others), starting.max(primary.pending_count))
         };
-        let mut took = Vec::new();
-        let (mut made, mut unstarted) = (Vec::new(), Vec::new());
-        for task in &primary.tasks {
-            let over = task.last_status == TaskStatus::Stopped;
-            let told = task.stopping_at.or(task.stopped_at).map(at);
-            if task.interrupted && !task.desired_running && ends(task).is_none() {
-                took.extend((told.is_some() || !over).then_some(told));
-            }
-            if task.desired_running {
-                made.extend(task.created_at.map(at));
-                let never = task.last_status < TaskStatus::Running;
-                unstarted.extend(task.created_at.filter(|_| never).map(at));
-            }
-        }
+        let (took, made, unstarted) = lives(primary, |task| ends(task).is_some());
         let deadlines: Vec<i128> = primary.tasks.iter().filter_map(ends).collect();
         let desired = primary.desired_count;
         let leaving = u32::try_from(deadlines.len()).unwrap();

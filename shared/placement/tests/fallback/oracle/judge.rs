@@ -21,7 +21,7 @@ struct Judge<'a> {
 
 /// Judges one pair, of which exactly one step or one hold must be there. Says what is wrong by panicking.
 pub(crate) fn judge(situation: &Situation, pair: &Pair, step: Option<&Step>, hold: Option<&Hold>) {
-    let refused = refusals(situation, pair);
+    let refused = refusals(pair);
     if !refused.is_empty() {
         let hold = hold.expect("a pair that may not be touched is held");
         let name = hold.reason.as_str();
@@ -44,7 +44,7 @@ pub(crate) fn judge(situation: &Situation, pair: &Pair, step: Option<&Step>, hol
         None => Some(PairMemory::default()),
     };
     if let Some(memory) = &mut memory {
-        match writer(memory, facts.policy, facts.standby.desired_count) {
+        match writer(memory, facts.policy, facts.standby) {
             Writer::Ours => {}
             Writer::NotVisible { until } => {
                 let hold = hold.expect("an own write is awaited");
@@ -68,6 +68,7 @@ pub(crate) fn judge(situation: &Situation, pair: &Pair, step: Option<&Step>, hol
                 return;
             }
             Writer::Adopted => *memory = PairMemory::default(),
+            Writer::Nobody => (memory.wrote, memory.foreign) = (None, None),
         }
     }
     let judge = Judge {
@@ -341,11 +342,23 @@ impl Judge<'_> {
         let counts = match &hold.reason {
             HoldReason::AtRest { counts } => {
                 assert_eq!((deficit, standby_desired), (0, 0));
+                assert!(ready >= desired && facts.pair.primary.all_to_run_read);
+                counts
+            }
+            HoldReason::Starting { counts } => {
+                assert_eq!((deficit, standby_desired), (0, 0));
+                assert!(ready < desired && counts.starting >= desired - ready);
                 assert!(facts.pair.primary.all_to_run_read);
                 counts
             }
             HoldReason::Covered { counts } => {
                 assert!(deficit == standby_desired && deficit > 0);
+                assert!(counts.standby_ready >= deficit);
+                assert!(facts.pair.primary.all_to_run_read);
+                counts
+            }
+            HoldReason::Covering { counts } => {
+                assert!(deficit == standby_desired && counts.standby_ready < deficit);
                 assert!(facts.pair.primary.all_to_run_read);
                 counts
             }
@@ -378,6 +391,7 @@ impl Judge<'_> {
             HoldReason::WaitingForHoldDown {
                 counts,
                 needed_max,
+                watched_since,
                 hold_down,
             } => {
                 let past = past.expect("a hold-down is remembered");
@@ -385,6 +399,8 @@ impl Judge<'_> {
                 let needed = self.needed_max(past);
                 let careful = !self.situation.orderly && *needed_max > needed;
                 assert!(*needed_max == needed || careful);
+                let since = watched_since.map(at);
+                assert!(since >= Some(past.since) && since <= Some(past.looked.max(past.since)));
                 assert_eq!(*hold_down, facts.policy.hold_down);
                 until = Some(self.unneeded_from(past));
                 counts
@@ -428,7 +444,6 @@ impl Judge<'_> {
             | HoldReason::StandbyNotActive { .. }
             | HoldReason::StandbyNotTagged { .. }
             | HoldReason::StandbyIsPrimary
-            | HoldReason::StandbyShared { .. }
             | HoldReason::StandbyOnSpot { .. }
             | HoldReason::TaskDefinitionDiffers { .. }
             | HoldReason::StandbyScaledByApplicationAutoScaling

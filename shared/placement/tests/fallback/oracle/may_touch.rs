@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use model::memory::PairMemory;
 use model::policy::PairPolicy;
-use model::snapshot::{Controller, Gap, Pair, Scheduling, ServiceStatus, Standby};
+use model::snapshot::{Controller, Gap, Pair, Scheduling, Service, ServiceStatus, Standby};
 use model::strategy::Market;
 
 use super::{SECOND, at, secs};
@@ -14,15 +14,27 @@ use crate::random::Situation;
 /// What somebody else's hand, or the delay of our own, means for a pair.
 pub(super) enum Writer {
     Ours,
-    NotVisible { until: i128 },
-    Foreign { until: i128, noticed: i128 },
+    NotVisible {
+        until: i128,
+    },
+    Foreign {
+        until: i128,
+        noticed: i128,
+    },
     Adopted,
+    /// The standby is younger than the last write.
+    Nobody,
 }
 
-pub(super) fn writer(memory: &PairMemory, policy: &PairPolicy, found: u32) -> Writer {
+pub(super) fn writer(memory: &PairMemory, policy: &PairPolicy, standby: &Service) -> Writer {
+    let found = standby.desired_count;
     let Some(wrote) = memory.wrote else {
         return Writer::Ours;
     };
+    let made = standby.created_at.map_or(i128::MIN, at);
+    if made > (at(wrote.at) + 30 * SECOND).min(at(Timestamp::MAX)) {
+        return Writer::Nobody;
+    }
     if found == wrote.to {
         return Writer::Ours;
     }
@@ -43,7 +55,7 @@ pub(super) fn writer(memory: &PairMemory, policy: &PairPolicy, found: u32) -> Wr
 }
 
 /// Every reason not to touch the pair.
-pub(super) fn refusals(situation: &Situation, pair: &Pair) -> BTreeSet<String> {
+pub(super) fn refusals(pair: &Pair) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut say = |is: bool, what: &str| {
         if is {
@@ -99,11 +111,6 @@ pub(super) fn refusals(situation: &Situation, pair: &Pair) -> BTreeSet<String> {
         .iter()
         .any(|it| it.market == Market::Spot && (it.item.weight, it.item.base) != (0, 0));
     say(on_spot, "standby_on_spot");
-    let named = situation.snapshot.pairs.values().filter(|it| {
-        let names = it.policy.as_ref().ok().map(|it| &it.standby);
-        names == Some(&standby.key.service) && it.primary.key.cluster == standby.key.cluster
-    });
-    say(named.count() > 1, "standby_shared");
     found
 }
 

@@ -11,6 +11,7 @@
 )]
 
 mod audit;
+mod calculations;
 mod cause;
 mod deadline;
 mod evidence;

@@ -33,7 +33,9 @@
 //! Container instances, Auto Scaling activity and managed scaling: a provider over a group is a pool of task slots here. Standalone
 //! tasks (RunTask), task sets (an EXTERNAL service gets no tasks), daemons (a DAEMON service gets none either), circuit breakers
 //! and rollbacks, Availability Zone rebalancing, load balancers' health, service quotas other than the desired count, image pulls
-//! that fail and tasks that crash, IAM, costs. The contents of a task definition other than its stop timeout.
+//! that fail and tasks that crash, IAM, costs. The contents of a task definition other than its stop timeout. Regions: one world is
+//! one Region, and the Region of a request is not checked. Refusing a task definition that nobody registered: CreateService and
+//! UpdateService register it themselves, where AWS answers `ClientException`.
 
 mod account;
 mod api;

@@ -1,6 +1,7 @@
 //! Which provider the next task goes to, by the capacity provider strategy.
 //!
 //! The base first; then the provider with the smallest (count + 1) / weight, counted above the base, ties by the strategy's order.
+//! A provider that would get a whole task more than its exact share is passed over; that can only be with three and more.
 //! AWS documents base and weights as a ratio of the tasks launched and leaves the rounding open; this one gives the workshop's
 //! tables (3 and 7 of 10 tasks, 9 and 31 of 40).
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html>
@@ -17,8 +18,12 @@ pub(crate) fn next(items: &[StrategyItem], counts: &[u32]) -> Option<usize> {
     if let Some((index, _)) = below_base {
         return Some(index);
     }
+    let total_weight: u64 = items.iter().map(|item| u64::from(item.weight)).sum();
+    let placed: u64 = lines().map(|(_, (item, count))| above(item, count)).sum();
     lines()
-        .filter(|(_, (item, _))| item.weight > 0)
+        .filter(|(_, (item, count))| {
+            above(item, *count) * total_weight < u64::from(item.weight) * (placed + 1)
+        })
         .min_by(|(_, (left, left_count)), (_, (right, right_count))| {
             by_share(left, *left_count, right, *right_count)
         })
@@ -31,10 +36,14 @@ fn by_share(
     right: &StrategyItem,
     right_count: u32,
 ) -> Ordering {
-    let above = |item: &StrategyItem, count: u32| u64::from(count.saturating_sub(item.base)) + 1;
-    let one = above(left, left_count) * u64::from(right.weight);
-    let other = above(right, right_count) * u64::from(left.weight);
+    let one = (above(left, left_count) + 1) * u64::from(right.weight);
+    let other = (above(right, right_count) + 1) * u64::from(left.weight);
     one.cmp(&other)
+}
+
+/// The tasks of a line above its base.
+fn above(item: &StrategyItem, count: u32) -> u64 {
+    u64::from(count.saturating_sub(item.base))
 }
 
 /// How many tasks of a desired count each line of a strategy gets.
@@ -72,6 +81,44 @@ mod tests {
         check(&strategy, 40, &[9, 31]);
         check(&strategy, 1, &[1, 0]);
         check(&strategy, 0, &[0, 0]);
+    }
+
+    /// Every strategy of up to four lines with weights up to 5: no line is ever a whole task away from its exact share of what is
+    /// above the base, and what one task more adds is one task.
+    #[test]
+    fn no_line_is_a_whole_task_away_from_its_share() {
+        for weights in (1..6_u32.pow(4)).map(|n| [n % 6, n / 6 % 6, n / 36 % 6, n / 216]) {
+            let total: u32 = weights.iter().sum();
+            let items: Vec<StrategyItem> = weights
+                .iter()
+                .enumerate()
+                .map(|(index, weight)| StrategyItem {
+                    provider: format!("p{index}").parse().unwrap(),
+                    base: u32::from(index == 0) * 2,
+                    weight: *weight,
+                })
+                .collect();
+            let mut before = vec![0; items.len()];
+            for desired in 1..(2 + 2 * total) {
+                let counts = split(&items, desired);
+                assert_eq!(counts.iter().sum::<u32>(), desired, "{weights:?}");
+                let kept = before.iter().zip(&counts).all(|(old, new)| old <= new);
+                assert!(
+                    kept,
+                    "{weights:?} of {desired}: {before:?}, then {counts:?}"
+                );
+                let placed = desired.saturating_sub(2);
+                for (item, count) in items.iter().zip(&counts) {
+                    let above = count.saturating_sub(item.base) * total;
+                    let share = item.weight * placed;
+                    assert!(
+                        above.abs_diff(share) < total,
+                        "{weights:?} of {desired}: {counts:?}"
+                    );
+                }
+                before = counts;
+            }
+        }
     }
 
     #[test]

@@ -216,6 +216,25 @@ fn a_sick_task_is_replaced_before_it_is_stopped() {
 }
 
 #[test]
+fn the_replacement_of_a_sick_base_task_is_the_base() {
+    let strategy = vec![
+        line(FARGATE, 1, 1).unwrap(),
+        line(FARGATE_SPOT, 0, 4).unwrap(),
+    ];
+    let mut world = world_with(Config::new(4), spec(1).on(strategy));
+    world.advance_secs(120);
+    let sick = world.live_tasks(&key("shop/web")).into_iter().next();
+    assert!(world.set_health(&sick.unwrap(), Health::Unhealthy));
+    world.advance_secs(300);
+    let tasks = world.tasks_of(&key("shop/web"));
+    let providers = tasks
+        .into_iter()
+        .filter(|it| it.is_live())
+        .map(|it| it.provider.as_deref());
+    assert_eq!(providers.collect::<Vec<_>>(), [Some(FARGATE)]);
+}
+
+#[test]
 fn tasks_are_spread_over_the_zones_with_room() {
     let mut world = world_with(Config::new(4), spec(0));
     world.set_capacity(PoolKey::new(FARGATE, "us-west-2b"), world.now(), 1);

@@ -297,25 +297,37 @@ async fn a_world_that_refuses_is_named_with_the_call() {
     assert!(text(&output.stderr).contains("would fail for 1"));
 }
 
-/// Two lines at most have a weight here: with more, the world's rule may give a provider more than a task above its share.
+/// Two codes for the same rule, of which neither knows the other.
 #[test]
 fn the_world_places_tasks_where_split_says() {
-    for (base, first, second) in (0..4).flat_map(|base| {
-        (0..9).flat_map(move |first| (0..9).map(move |second| (base, first, second)))
-    }) {
-        let line = |provider: &str, base, weight| StrategyItem {
-            provider: provider.parse().unwrap(),
-            base,
-            weight,
-        };
-        let items = [line("EC2", base, first), line("EC2Spot", 0, second)];
-        for desired in 0..50 {
-            let split = placement::strategy::split(&items, desired);
+    let line = |provider: &str, base, weight| StrategyItem {
+        provider: provider.parse().unwrap(),
+        base,
+        weight,
+    };
+    let check = |items: &[StrategyItem], tasks_max| {
+        for desired in 0..tasks_max {
+            let split = placement::strategy::split(items, desired);
             assert_eq!(
-                world::split(&items, desired),
+                world::split(items, desired),
                 split,
                 "{items:?} of {desired}"
             );
         }
+    };
+    for (base, first, second) in (0..4).flat_map(|base| {
+        (0..9).flat_map(move |first| (0..9).map(move |second| (base, first, second)))
+    }) {
+        let items = [line("EC2", base, first), line("EC2Spot", 0, second)];
+        check(&items, 50);
+    }
+    for n in 0..6_u32.pow(4) {
+        let items = [
+            line("a", 0, n % 6),
+            line("b", 3, n / 6 % 6),
+            line("c", 0, n / 36 % 6),
+            line("d", 0, n / 216),
+        ];
+        check(&items, 30);
     }
 }

@@ -17,6 +17,7 @@ pub const DESCRIBE_CLUSTERS_MAX: usize = 100;
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeCapacityProviders.html>
 pub const DESCRIBE_CAPACITY_PROVIDERS_MAX: usize = 100;
 /// Providers on one page of DescribeCapacityProviders.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeCapacityProviders.html>
 pub const CAPACITY_PROVIDERS_PAGE_MAX: usize = 10;
 /// Entries on one page of ListTasks, ListClusters and ListServices.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html>
@@ -33,6 +34,7 @@ pub const SCALABLE_TARGETS_PAGE_MAX: usize = 50;
 /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html>
 pub const AUTO_SCALING_GROUPS_PAGE_DEFAULT: usize = 50;
 /// Groups on one page.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html>
 pub const AUTO_SCALING_GROUPS_PAGE_MAX: usize = 100;
 /// Providers in one strategy.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html>

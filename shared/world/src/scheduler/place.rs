@@ -28,7 +28,9 @@ impl World {
             .iter()
             .map(|item| {
                 let provider = item.provider.as_str();
-                count(view.new.iter().filter(|it| it.provider == provider).count())
+                // What is to be replaced does not count: its replacement belongs where it was, above all in the base.
+                let stays = view.new.iter().filter(|it| !it.unhealthy);
+                count(stays.filter(|it| it.provider == provider).count())
             })
             .collect();
         let mut zones: BTreeMap<String, u32> = BTreeMap::new();

@@ -3,7 +3,7 @@
 //! Guaranteed: [`Observer::look`] only reads. Every call goes through the budget and the deadline of `calls`; a call that fails, that
 //! is not made, or that is answered in part leaves a gap where it belongs, and never stops the look: at a pair, at a service that
 //! was passed over as unread, or at the snapshot where a list could not be read to its end. Every page and batch is bounded
-//! (`limits.rs`). Every service that was asked about is in a pair or passed over; a look at whole clusters leaves out those that
+//! (`limits.rs`). One cluster is read to its end before the next, and each minute begins with another one. Every service that was asked about is in a pair or passed over; a look at whole clusters leaves out those that
 //! carry none of Ballast's tags. A pair is read once, however many of its services were asked about.
 //!
 //! Assumed: what is read one after the other belongs together. ECS answers from eventually consistent copies, so that no order of
@@ -163,7 +163,8 @@ impl Seen {
         };
         let mut clusters: Vec<ClusterName> = clusters.into_iter().collect();
         let now = look.taken_at().or_else(|| look.observer.clock.latest());
-        clusters.rotate_left(first_of(clusters.len(), now));
+        let first = first_of(clusters.len(), now);
+        clusters.rotate_left(first);
         let mut open = clusters.into_iter();
         while let Some(cluster) = open.next() {
             if look.is_over() {
@@ -222,5 +223,21 @@ fn running(read: Option<&Read>) -> usize {
             usize::try_from(tasks).unwrap_or(usize::MAX)
         }
         Some(Read::NotFound | Read::Unread(_)) | None => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cluster_is_the_first_in_its_turn() {
+        let minute = |minutes: i64| Timestamp::from_second(1_772_442_000 + 60 * minutes).ok();
+        let turns: BTreeSet<usize> = (0..7).map(|it| first_of(7, minute(it))).collect();
+        assert_eq!(turns, (0..7).collect());
+        assert_eq!(first_of(7, minute(3)), first_of(7, minute(10)));
+        assert_eq!(first_of(1, minute(3)), 0);
+        assert_eq!(first_of(0, minute(3)), 0);
+        assert_eq!(first_of(7, None), 0);
     }
 }

@@ -8,6 +8,8 @@ pub(crate) const DESCRIBE_SERVICES_MAX: usize = 10;
 pub(crate) const DESCRIBE_TASKS_MAX: usize = 100;
 /// The largest page of ListTasks. <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html>
 pub(crate) const LIST_TASKS_PAGE: i32 = 100;
+/// [`LIST_TASKS_PAGE`], to count with.
+pub(crate) const TASKS_PER_PAGE: usize = 100;
 /// The largest page of ListServices; without it a page has 10.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html>
 pub(crate) const LIST_SERVICES_PAGE: i32 = 100;
@@ -41,5 +43,9 @@ pub(crate) const CLUSTER_LIST_SERVICES_MIN: usize = 20;
 /// A cluster is listed as a whole only while it runs at most this many tasks for each service of interest, as far as its
 /// services' counts are known: a page of ListTasks.
 pub(crate) const CLUSTER_LIST_TASKS_PER_SERVICE_MAX: usize = 100;
+/// How many pages a list of the whole cluster may have beyond what its services' own tasks fill. With more, tasks of no service, such
+/// as finished batch jobs, make up most of it: each page of them costs a ListTasks and a DescribeTasks. Twenty pages are four seconds
+/// at half of the rate of 20 calls a second, of the twenty seconds that a look has.
+pub(crate) const CLUSTER_LIST_SPARE_PAGES: u32 = 20;
 /// How many task definitions are kept between looks.
 pub(crate) const TASK_DEFINITIONS_KEPT_MAX: usize = 1_000;

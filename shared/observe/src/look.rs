@@ -75,6 +75,11 @@ impl Pages {
         self.token.clone()
     }
 
+    /// How many pages ended with a token.
+    pub(crate) const fn turned(&self) -> u32 {
+        self.seen
+    }
+
     /// Takes the token that a page ended with. `true`: there is a next page.
     ///
     /// # Errors

@@ -14,8 +14,8 @@ use model::snapshot::{Gap, Service, ServiceStatus, Task};
 use model::{ClusterName, ServiceKey, TaskArn};
 
 use crate::limits::{
-    CLUSTER_LIST_SERVICES_MIN, CLUSTER_LIST_TASKS_PER_SERVICE_MAX, DESCRIBE_TASKS_MAX,
-    LIST_TASKS_PAGE,
+    CLUSTER_LIST_SERVICES_MIN, CLUSTER_LIST_SPARE_PAGES, CLUSTER_LIST_TASKS_PER_SERVICE_MAX,
+    DESCRIBE_TASKS_MAX, LIST_TASKS_PAGE, PAGES_MAX, TASKS_PER_PAGE,
 };
 use crate::look::{Look, MISSING, Pages, of_failure, unreadable};
 use crate::read_task;
@@ -25,6 +25,9 @@ const DESCRIBE_TASKS: &str = "ecs:DescribeTasks";
 
 /// Both lists, in the order in which they are asked for.
 const BOTH_LISTS: [DesiredStatus; 2] = [DesiredStatus::Running, DesiredStatus::Stopped];
+
+/// A primary and its standby.
+const SERVICES_OF_A_PAIR: usize = 2;
 
 /// The tasks of services, and what could not be read of them.
 #[derive(Debug, Default)]
@@ -111,74 +114,136 @@ pub(crate) async fn read(
     }
     let mut tasks = Tasks::default();
     for (cluster, keys) in by_cluster {
-        let few_enough = keys
-            .len()
-            .saturating_mul(CLUSTER_LIST_TASKS_PER_SERVICE_MAX);
         let running = running_in_cluster.get(cluster).copied();
-        let whole_cluster = keys.len() >= CLUSTER_LIST_SERVICES_MIN
-            && running.is_none_or(|running| running <= few_enough);
-        let mut listed = BTreeMap::new();
-        if whole_cluster {
-            for desired in &BOTH_LISTS {
-                list(look, cluster, None, desired, &keys, &mut listed, &mut tasks).await;
-            }
-        } else {
-            for key in &keys {
-                let lists = services
-                    .get(key)
-                    .map(|it| lists_of(it, standbys.contains(key)));
-                for desired in lists.unwrap_or(&BOTH_LISTS) {
-                    let (owner, keys) = (Some(*key), &[*key]);
-                    list(look, cluster, owner, desired, keys, &mut listed, &mut tasks).await;
-                }
-            }
-        }
-        describe(look, cluster, &keys, &listed, &mut tasks).await;
+        let lists_of = |key: &ServiceKey| {
+            let service = services.get(key);
+            service.map_or(&BOTH_LISTS[..], |it| lists_of(it, standbys.contains(key)))
+        };
+        read_cluster(look, cluster, &keys, running, lists_of, &mut tasks).await;
     }
     tasks
 }
 
-/// Lists the tasks of a service, or of the whole cluster, with one desired status. What cannot be listed is a gap of each of `keys`.
-async fn list<'a>(
+/// Reads the tasks of services of one cluster: first those that are to run, which decide what is missing, and then the others.
+async fn read_cluster(
     look: &mut Look<'_>,
     cluster: &ClusterName,
-    owner: Option<&'a ServiceKey>,
-    desired: &DesiredStatus,
     keys: &[&ServiceKey],
-    listed: &mut BTreeMap<String, Listed<'a>>,
+    running: Option<usize>,
+    lists_of: impl Fn(&ServiceKey) -> &'static [DesiredStatus],
     tasks: &mut Tasks,
 ) {
-    let about = owner.map_or_else(|| cluster.to_string(), ToString::to_string);
-    let to_run = *desired == DesiredStatus::Running;
-    let mut pages = Pages::default();
-    loop {
-        let request = look
-            .observer
-            .ecs
-            .list_tasks()
-            .cluster(cluster.as_str())
-            .set_service_name(owner.map(|key| key.service.to_string()))
-            .desired_status(desired.clone())
-            .max_results(LIST_TASKS_PAGE)
-            .set_next_token(pages.token())
-            .send();
-        let page = look
-            .call(RateBucket::ClusterResourceRead, LIST_TASKS, &about, request)
-            .await;
-        let turned = page.and_then(|page| {
-            for arn in page.task_arns.unwrap_or_default() {
-                listed.entry(arn).or_insert(Listed { owner, to_run });
+    let mut pages_max = whole_cluster_pages_max(keys.len(), running);
+    let mut listed = BTreeMap::new();
+    let mut described: BTreeSet<String> = BTreeSet::new();
+    for desired in &BOTH_LISTS {
+        if let Some(max) = pages_max {
+            let list = List {
+                cluster,
+                owner: None,
+                desired,
+                keys,
+                pages_max: max,
+            };
+            let mut of_cluster = BTreeMap::new();
+            if list.read(look, &mut of_cluster, tasks).await {
+                listed.append(&mut of_cluster);
+            } else {
+                // What other tasks fill the list is of no interest: the services are asked about one by one.
+                pages_max = None;
             }
-            pages.turn(LIST_TASKS, &about, page.next_token)
-        });
-        match turned {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(gap) => {
-                for key in keys {
-                    tasks.leave_gap(key, gap.clone(), to_run);
+        }
+        if pages_max.is_none() {
+            for key in keys.iter().filter(|key| lists_of(key).contains(desired)) {
+                let list = List {
+                    cluster,
+                    owner: Some(*key),
+                    desired,
+                    keys: &[*key],
+                    pages_max: PAGES_MAX,
+                };
+                list.read(look, &mut listed, tasks).await;
+            }
+        }
+        listed.retain(|arn, _| !described.contains(arn));
+        // The tasks of one pair are described together, which saves a call.
+        if keys.len() > SERVICES_OF_A_PAIR || *desired == DesiredStatus::Stopped {
+            describe(look, cluster, keys, &listed, tasks).await;
+            described.extend(std::mem::take(&mut listed).into_keys());
+        }
+    }
+}
+
+/// How many pages a list of the whole cluster may have. `None`: its services are listed one by one.
+fn whole_cluster_pages_max(services: usize, running: Option<usize>) -> Option<u32> {
+    let few_enough = services.saturating_mul(CLUSTER_LIST_TASKS_PER_SERVICE_MAX);
+    if services < CLUSTER_LIST_SERVICES_MIN || running.is_some_and(|it| it > few_enough) {
+        return None;
+    }
+    // A list of each service would be at least as many calls.
+    let expected = running.map_or(services, |it| it.div_ceil(TASKS_PER_PAGE));
+    let expected = u32::try_from(expected).unwrap_or(PAGES_MAX);
+    Some(
+        expected
+            .saturating_add(CLUSTER_LIST_SPARE_PAGES)
+            .min(PAGES_MAX),
+    )
+}
+
+/// The list of a service's tasks, or of the whole cluster's, with one desired status.
+struct List<'a, 'k> {
+    cluster: &'k ClusterName,
+    /// The service; `None` for the whole cluster.
+    owner: Option<&'a ServiceKey>,
+    desired: &'k DesiredStatus,
+    /// The services whose tasks may be in the list.
+    keys: &'k [&'a ServiceKey],
+    /// How many pages are read.
+    pages_max: u32,
+}
+
+impl<'a> List<'a, '_> {
+    /// Reads the list. What cannot be listed is a gap of each of the services. `false`: it goes on after the most pages.
+    async fn read(
+        &self,
+        look: &mut Look<'_>,
+        listed: &mut BTreeMap<String, Listed<'a>>,
+        tasks: &mut Tasks,
+    ) -> bool {
+        let owner = self.owner;
+        let about = owner.map_or_else(|| self.cluster.to_string(), ToString::to_string);
+        let to_run = *self.desired == DesiredStatus::Running;
+        let mut pages = Pages::default();
+        loop {
+            let request = look
+                .observer
+                .ecs
+                .list_tasks()
+                .cluster(self.cluster.as_str())
+                .set_service_name(owner.map(|key| key.service.to_string()))
+                .desired_status(self.desired.clone())
+                .max_results(LIST_TASKS_PAGE)
+                .set_next_token(pages.token())
+                .send();
+            let page = look
+                .call(RateBucket::ClusterResourceRead, LIST_TASKS, &about, request)
+                .await;
+            let turned = page.and_then(|page| {
+                for arn in page.task_arns.unwrap_or_default() {
+                    listed.entry(arn).or_insert(Listed { owner, to_run });
                 }
-                return;
+                pages.turn(LIST_TASKS, &about, page.next_token)
+            });
+            match turned {
+                Ok(true) if pages.turned() >= self.pages_max => return false,
+                Ok(true) => {}
+                Ok(false) => return true,
+                Err(gap) => {
+                    for key in self.keys {
+                        tasks.leave_gap(key, gap.clone(), to_run);
+                    }
+                    return true;
+                }
             }
         }
     }

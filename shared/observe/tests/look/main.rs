@@ -1,5 +1,8 @@
-//! Looks with real SDK clients: at a simulated AWS (`world_face`), and at answers that no simulation gives (`odd_answers`).
+//! Looks with real SDK clients: at a simulated AWS (`world_face`), at answers that no simulation gives (`odd_answers`), and
+//! at clusters that are too large for one look (`large`).
 
+#[cfg(test)]
+mod large;
 #[cfg(test)]
 mod odd_answers;
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::support::{Eye, clusters, services, show};
 type Script = dyn Fn(&str, &Value) -> Option<Value> + Send + Sync;
 
 /// What was asked, one line for each call.
-type Asked = Arc<Mutex<Vec<String>>>;
+pub(crate) type Asked = Arc<Mutex<Vec<String>>>;
 
 fn answer(script: &Script, asked: &Asked, headers: &HeaderMap, body: &[u8]) -> Response {
     let target = headers.get("x-amz-target").and_then(|it| it.to_str().ok());
@@ -51,7 +51,7 @@ fn answer(script: &Script, asked: &Asked, headers: &HeaderMap, body: &[u8]) -> R
 }
 
 /// An observer of scripted answers, and what it asked.
-async fn scripted(
+pub(crate) async fn scripted(
     script: impl Fn(&str, &Value) -> Option<Value> + Send + Sync + 'static,
 ) -> (Eye, Asked) {
     let asked = Asked::default();
@@ -77,7 +77,7 @@ async fn check(
 }
 
 /// A service as DescribeServices answers it.
-fn service(name: &str, tags: Value, more: Value) -> Value {
+pub(crate) fn service(name: &str, tags: Value, more: Value) -> Value {
     let mut service = json!({
         "serviceArn": format!("arn:aws:ecs:us-west-2:111122223333:service/demo/{name}"),
         "serviceName": name,
@@ -110,7 +110,7 @@ fn spare(more: Value) -> Value {
 }
 
 /// Answers DescribeServices from these services.
-fn describe(of: &[Value], input: &Value) -> Value {
+pub(crate) fn describe(of: &[Value], input: &Value) -> Value {
     let wanted = |it: &&Value| {
         input["services"]
             .as_array()
@@ -124,7 +124,7 @@ fn arn(id: u32) -> String {
     format!("arn:aws:ecs:us-west-2:111122223333:task/demo/{id}")
 }
 
-fn task(id: u32, more: Value) -> Value {
+pub(crate) fn task(id: u32, more: Value) -> Value {
     let mut task = json!({
         "taskArn": arn(id),
         "taskDefinitionArn": "arn:aws:ecs:us-west-2:111122223333:task-definition/web:1",

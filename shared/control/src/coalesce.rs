@@ -22,10 +22,10 @@ use crate::record::{BatchItemFailure, EVENT_IDS_SHOWN_MAX, TriggerFault, Trigger
 pub const SERVICES_PER_LOOK_MAX: usize = 200;
 
 /// The most faults of triggers that a record shows.
-const FAULTS_SHOWN_MAX: usize = 20;
+const FAULTS_SHOWN_MAX: usize = 10;
 
-/// The most services that a record's trigger part lists.
-const SERVICES_SHOWN_MAX: usize = 100;
+/// The most services that a record's trigger part lists. It comes before what was done, within the fields that Logs Insights finds.
+const SERVICES_SHOWN_MAX: usize = 20;
 
 /// Where the function runs and what it may look at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -205,6 +205,45 @@ mod tests {
         assert_eq!(read.outcomes.len() + cut_of("outcomes"), steps);
     }
 
+    /// CloudWatch Logs Insights finds the first 200 fields of an event only.
+    #[test]
+    fn what_matters_comes_before_the_long_list_of_holds() {
+        let mut record = record(500, 3, 1);
+        record.triggers.services = (0..20).map(key).collect();
+        let gap = model::snapshot::Gap {
+            operation: "ecs:ListTasks".to_owned(),
+            resource: "demo".to_owned(),
+            cause: GapCause::Throttled,
+            detail: String::new(),
+        };
+        record.gaps = vec![gap; 500];
+        record.failures = vec![crate::record::RecordedFailure {
+            error_type: "StepFailed".to_owned(),
+            message: "one".to_owned(),
+        }];
+        record.gaps_by_cause.insert("throttled".to_owned(), 500);
+        let line = record.line();
+        let (before, after) = line.split_once(r#""holds":["#).unwrap();
+        for field in [
+            "failures",
+            "triggers",
+            "outcomes_by_result",
+            "outcomes",
+            "gaps_by_cause",
+            "steps_by_reason",
+            "holds_by_reason",
+            "steps",
+            "durations_ms",
+        ] {
+            let field = format!("\"{field}\":");
+            assert!(before.contains(&field), "{field}");
+        }
+        assert!(after.contains(r#""gaps":["#));
+        // Each field but the last of its parent is followed by a comma.
+        let fields = before.matches(',').count();
+        assert!(fields < 200, "{fields} fields");
+    }
+
     #[test]
     fn the_least_needed_goes_first_and_is_counted() {
         check(40, 3, 0, "{}");

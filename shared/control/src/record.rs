@@ -24,7 +24,9 @@ pub const KIND: &str = "ballast.decision";
 /// The most event ids that a record lists.
 pub const EVENT_IDS_SHOWN_MAX: usize = 20;
 
-/// One invocation's record. The fields are in the order in which a reader wants them.
+/// One invocation's record. The fields are in the order in which a reader wants them, and long lists come last: CloudWatch Logs Insights
+/// finds the first 200 fields of an event by itself, list items included, and no others
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_AnalyzeLogData-discoverable-fields.html>).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Always [`KIND`].
@@ -49,25 +51,25 @@ pub struct Record {
     /// The further looks at pairs that another invocation had changed in the ledger meanwhile, or whose announced write did not show.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub looked_again: Vec<Look>,
-    /// What it decided.
-    pub plan: RecordedPlan,
     /// How many steps came to which result. Complete even where `outcomes` was cut.
     #[serde(default)]
     pub outcomes_by_result: BTreeMap<String, usize>,
-    /// What became of each step, by the step's index in `plan.steps`.
-    pub outcomes: Vec<RecordedOutcome>,
     /// How many gaps have which cause. Complete even where `gaps` was cut.
     #[serde(default)]
     pub gaps_by_cause: BTreeMap<String, usize>,
-    /// What could not be observed, read or remembered.
-    pub gaps: Vec<Gap>,
     /// What was remembered.
     pub ledger: LedgerUse,
+    /// Where the time went, in milliseconds.
+    pub durations_ms: Durations,
+    /// What became of each step, by the step's index in `plan.steps`.
+    pub outcomes: Vec<RecordedOutcome>,
+    /// What it decided.
+    pub plan: RecordedPlan,
+    /// What could not be observed, read or remembered.
+    pub gaps: Vec<Gap>,
     /// How many requests were sent to AWS, repetitions included, by operation.
     #[serde(default)]
     pub calls: BTreeMap<String, u64>,
-    /// Where the time went, in milliseconds.
-    pub durations_ms: Durations,
     /// What was left out to stay within the size of a log event, by kind, with the number of items. Empty: nothing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cut: BTreeMap<String, usize>,
@@ -117,21 +119,21 @@ pub struct Triggers {
     /// How many could not be read.
     #[serde(default)]
     pub faults_count: u32,
-    /// The first of those.
-    #[serde(default)]
-    pub faults: Vec<TriggerFault>,
     /// How many services the events name.
     #[serde(default)]
     pub services_count: usize,
-    /// The first hundred of them.
+    /// How old the oldest event was when AWS last answered, in seconds of AWS's time; negative for an event from the future.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_event_age_secs: Option<i64>,
+    /// The first twenty of them.
     #[serde(default)]
     pub services: Vec<ServiceKey>,
     /// The ids of up to [`EVENT_IDS_SHOWN_MAX`] events.
     #[serde(default)]
     pub event_ids: Vec<EventId>,
-    /// How old the oldest event was when AWS last answered, in seconds of AWS's time; negative for an event from the future.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub oldest_event_age_secs: Option<i64>,
+    /// The first ten that could not be read.
+    #[serde(default)]
+    pub faults: Vec<TriggerFault>,
 }
 
 /// An event that could not be read.

@@ -115,7 +115,7 @@ pub fn gone(counts: Counts) -> u32 {
 /// How many tasks Spot took within `window` that neither serve nor were replaced.
 ///
 /// A task that is to run and was made since the first of them was told counts as a replacement, whatever its state: one that starts is not
-/// missing, and one that does not start is [`overdue`] in time.
+/// missing, and one that does not start is [`overdue`] in time. As in [`gone`], the leaving tasks are replaced first.
 #[must_use]
 pub fn taken_lately(primary: &Service, window: Seconds, now: Timestamp) -> u32 {
     let told: Vec<Timestamp> = primary
@@ -124,15 +124,35 @@ pub fn taken_lately(primary: &Service, window: Seconds, now: Timestamp) -> u32 {
         .filter_map(|task| taken_at(task, primary, now))
         .filter(|told| now < window.after(*told))
         .collect();
-    let Some(first) = told.iter().min() else {
+    let leaving: Vec<Timestamp> = primary
+        .tasks
+        .iter()
+        .filter(|task| deadline(task, primary).is_some_and(|deadline| now < deadline))
+        .filter_map(|task| task.stopping_at)
+        .collect();
+    let (for_leaving, for_told) = (
+        made_since_first(primary, &leaving),
+        made_since_first(primary, &told),
+    );
+    let not_of_leaving = for_leaving
+        .max(for_told)
+        .saturating_sub(for_leaving.min(length(&leaving)));
+    let replaced = for_told.min(not_of_leaving);
+    length(&told).saturating_sub(replaced)
+}
+
+/// How many tasks that are to run were made since the first of these moments.
+fn made_since_first(primary: &Service, moments: &[Timestamp]) -> u32 {
+    let Some(first) = moments.iter().min() else {
         return 0;
     };
-    let replaced = number(primary, |task| {
+    number(primary, |task| {
         task.desired_running && task.created_at.is_some_and(|created| *first <= created)
-    });
-    u32::try_from(told.len())
-        .unwrap_or(u32::MAX)
-        .saturating_sub(replaced)
+    })
+}
+
+fn length(moments: &[Timestamp]) -> u32 {
+    u32::try_from(moments.len()).unwrap_or(u32::MAX)
 }
 
 /// When a task that Spot took and that does not serve any more was told to stop. One that is on its way out and does not say since when

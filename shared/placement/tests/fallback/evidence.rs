@@ -151,8 +151,8 @@ fn a_leaving_task_whose_replacement_starts_hides_nothing() {
             .starting(5, 3)
             .taken(3, 200),
         expect![[r#"
-            hold `container-demo/web` waiting_to_settle until 2026-03-01T12:00:25Z: a deficit without sign of a Spot shortage must last 120 s (desired 10, ready 2, starting 5, leaving 5, deficit 3; standby 0, of which ready 0)
-            remembered: watched now to now; missing 3 at now; needed 8 at now
+            step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 3, because Spot took 3 tasks that are still missing (desired 10, ready 2, starting 5, leaving 5, deficit 3; standby 0, of which ready 0)
+            remembered: watched now to now; missing 3 at now; needed 8 at now; may write 0 to 3 at now
         "#]],
     );
     check(
@@ -168,6 +168,19 @@ fn a_leaving_task_whose_replacement_starts_hides_nothing() {
             remembered: watched -130 s to now; missing 3 at -130 s; needed 8 at now; may write 0 to 3 at now
         "#]],
     );
+}
+
+/// Two leave for a minute and are being replaced; one that went at once is being replaced as well, and the crash of another is not.
+#[test]
+fn each_replacement_counts_once() {
+    let scene = Scene::desired(10)
+        .ready_started_in(6, 20)
+        .interrupted(2, 20)
+        .starting(2, 18)
+        .taken(1, 10);
+    let taken = |scene: &Scene| scene.decide().plan.steps.len();
+    assert_eq!(taken(&scene), 1);
+    assert_eq!(taken(&scene.starting(1, 5)), 0);
 }
 
 #[test]

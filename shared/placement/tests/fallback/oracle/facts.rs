@@ -51,6 +51,8 @@ pub(super) struct Facts<'a> {
     deadlines: Vec<i128>,
     /// Missing and not serving any more.
     pub(super) gone: u32,
+    /// When the interrupted tasks that still serve were told.
+    leave: Vec<i128>,
     /// Tasks that Spot took and that serve no more: when they were told, where that is known.
     took: Vec<Option<i128>>,
     /// When each task that is to run was made.
@@ -97,6 +99,8 @@ impl<'a> Facts<'a> {
             (ready.max(others), starting.max(primary.pending_count))
         };
         let (took, made, unstarted) = lives(primary, |task| ends(task).is_some());
+        let leaving = primary.tasks.iter().filter(|it| ends(it).is_some());
+        let leave = leaving.filter_map(|it| it.stopping_at.map(at)).collect();
         let deadlines: Vec<i128> = primary.tasks.iter().filter_map(ends).collect();
         let desired = primary.desired_count;
         let leaving = u32::try_from(deadlines.len()).unwrap();
@@ -123,6 +127,7 @@ impl<'a> Facts<'a> {
             need: desired.saturating_sub(ready).min(cap),
             deadlines,
             gone,
+            leave,
             took,
             made,
             unstarted,
@@ -134,8 +139,20 @@ impl<'a> Facts<'a> {
         let told = self.took.iter().map(|told| told.unwrap_or(then));
         let told: Vec<i128> = told.filter(|it| then - it < within).collect();
         let first = told.iter().min().copied();
-        let instead = self.made.iter().filter(|it| Some(**it) >= first).count();
-        u32::try_from(told.len().saturating_sub(instead)).unwrap()
+        let leave = self.leave.iter().min();
+        // Each task that still serves has the first claim on what was made since.
+        let mut claims = self.leave.len();
+        let mut left = told.len();
+        let mut made = self.made.clone();
+        made.sort_unstable();
+        for made in &made {
+            if claims > 0 && leave <= Some(made) {
+                claims -= 1;
+            } else if first <= Some(*made) {
+                left = left.saturating_sub(1);
+            }
+        }
+        u32::try_from(left).unwrap()
     }
 
     /// How many tasks have not started by `then`, though they had the grace and the settle time; and how many of these have been missing

@@ -208,13 +208,16 @@ def test_variables_of_the_template_are_those_of_the_code():
     assert set(re.findall(r'"(BALLAST_\w+)"', texts)) == set(variables)
 
 
-def test_the_heartbeat_is_the_metric_that_the_code_sends():
+def test_ballasts_own_alarms_are_on_metrics_that_the_code_sends():
     alarm = read_template()["Resources"]["SpotFallbackHeartbeatAlarm"]["Properties"]
     texts = "\n".join(code(package) for package in linked(FUNCTION))
     assert f'"{alarm["MetricName"]}"' in texts
     assert f'"{alarm["Namespace"]}"' in texts
     # The value is the function's own name, so that two installations do not hear each other's heartbeat.
-    assert alarm["Dimensions"] == [{"Name": "function", "Value": {"Ref": "SpotFallbackFunction"}}]
+    for name in ["SpotFallbackHeartbeatAlarm", "SpotFallbackUnprotectedAlarm"]:
+        alarm = read_template()["Resources"][name]["Properties"]
+        assert f'"{alarm["MetricName"]}"' in texts
+        assert alarm["Dimensions"] == [{"Name": "function", "Value": {"Ref": "SpotFallbackFunction"}}]
     assert '"function"' in texts and '"AWS_LAMBDA_FUNCTION_NAME"' in texts
 
 

@@ -205,6 +205,7 @@ def test_alarms_count_minutes_of_metrics_that_aws_has(resources):
         ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", "QueueName"),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", "QueueName"),
         ("Ballast", "SweepCompleted", "Sum", "function"),
+        ("Ballast", "Unprotected", "Maximum", "function"),
     }
     alarms = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::CloudWatch::Alarm"]
     asked = {(a["Namespace"], a["MetricName"], a["Statistic"], d["Name"]) for a in alarms for d in a["Dimensions"]}

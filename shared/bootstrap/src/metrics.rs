@@ -9,6 +9,7 @@ use std::io::Write;
 use control::Handled;
 use metrics::{Unit, counter, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
+use model::plan::HoldReason;
 
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "Ballast";
@@ -42,6 +43,7 @@ metrics! {
     EVENT_AGE_MS = "EventAgeMs", None, "How old the oldest event of an invocation was when AWS last answered.";
     PLAN_STEPS = "PlanSteps", Some("reason"), "Steps that were planned, by reason; in the mode `observe` too.";
     PLAN_HOLDS = "PlanHolds", Some("reason"), "Services that were left alone, by reason.";
+    UNPROTECTED = "Unprotected", None, "Pairs that were seen and are not protected as things are: refused (but not paused), or at their cap.";
     OUTCOMES = "Outcomes", Some("result"), "What became of the steps.";
     GAPS = "Gaps", Some("cause"), "What could not be observed, recalled or remembered, by cause.";
     LEDGER_CONFLICTS = "LedgerConflicts", None, "Ledger writes that were lost to another invocation.";
@@ -105,6 +107,12 @@ fn measure(handled: &Handled) {
     for (reason, count) in &record.plan.holds_by_reason {
         count_by(PLAN_HOLDS, reason, *count as u64);
     }
+    let holds = &record.plan.holds_by_reason;
+    let unprotected: usize = HoldReason::UNPROTECTED
+        .iter()
+        .filter_map(|reason| holds.get(*reason))
+        .sum();
+    counter!(UNPROTECTED.name).increment(unprotected as u64);
     for (result, count) in &record.outcomes_by_result {
         count_by(OUTCOMES, result, *count as u64);
     }

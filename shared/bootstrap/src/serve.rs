@@ -97,9 +97,6 @@ pub async fn serve(function: &'static str, build: Build) -> Result<(), lambda_ru
     if !missing.is_empty() {
         return Err(NotStarted { missing }.into());
     }
-    // The runtime logs whole events at the level TRACE, and events may hold secrets.
-    let writer = std::io::stdout.with_max_level(tracing::Level::DEBUG);
-    tracing::init_default_subscriber_with_writer(writer);
     let metrics = Metrics::start(std::env::var(FUNCTION_NAME)?)?;
     let ready = start(function, build);
     let function = Function {
@@ -114,13 +111,16 @@ pub async fn serve(function: &'static str, build: Build) -> Result<(), lambda_ru
     .await
 }
 
-/// Reads the settings and builds the clients on another thread. The task that starts it runs when this thread first waits, which is
-/// for its connection to the Runtime API: the first poll comes first.
+/// Starts the log, reads the settings and builds the clients on another thread. The task that starts it runs when this thread first
+/// waits, which is for its connection to the Runtime API: the first poll comes first. No invocation begins before all that is done.
 fn start(function: &'static str, build: Build) -> Ready {
     let ready: Ready = Arc::new(SetOnce::new());
     let when_ready = Arc::clone(&ready);
     tokio::spawn(async move {
         let building = tokio::task::spawn_blocking(move || {
+            // The runtime logs whole events at the level TRACE, and events may hold secrets.
+            let writer = std::io::stdout.with_max_level(tracing::Level::DEBUG);
+            tracing::init_default_subscriber_with_writer(writer);
             let settings =
                 Settings::from_env().map_err(|faults| Failure::SettingsUnusable { faults })?;
             let clients = Clients::load(settings.region.as_str(), None).map_err(|error| {

@@ -280,6 +280,26 @@ impl HoldReason {
         }
     }
 
+    /// The names of the reasons for which a pair that asked for protection has none, or not enough: refusals, and the cap. A paused
+    /// pair has what its owner wanted.
+    pub const UNPROTECTED: [&'static str; 15] = [
+        "at_cap",
+        "settings_unusable",
+        "primary_not_active",
+        "daemon",
+        "foreign_controller",
+        "standby_missing",
+        "standby_unread",
+        "standby_not_active",
+        "standby_not_tagged",
+        "standby_is_primary",
+        "standby_on_spot",
+        "task_definition_differs",
+        "standby_scaled_by_application_auto_scaling",
+        "foreign_edit",
+        "standby_without_primary",
+    ];
+
     /// Every name that [`Self::as_str`] gives, in the order of the runbook.
     pub const NAMES: [&'static str; 32] = [
         "at_rest",

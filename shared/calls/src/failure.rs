@@ -157,18 +157,6 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Whether what the call was about does not exist (any more).
-    #[must_use]
-    pub fn is_gone(&self) -> bool {
-        self.gap.cause == GapCause::NotFound
-    }
-
-    /// Whether AWS asked to slow down.
-    #[must_use]
-    pub fn is_throttled(&self) -> bool {
-        self.gap.cause == GapCause::Throttled
-    }
-
     /// The failure of a call that AWS or the network failed.
     pub(crate) fn of_sdk(operation: &'static str, resource: &str, error: impl SdkFailure) -> Self {
         Self {

@@ -46,6 +46,28 @@ impl<'a> Look<'a> {
         result.map_err(Gap::from)
     }
 
+    /// Reads a list to its end: `send` asks for the page with a token, `take` keeps a page and gives back its `nextToken`.
+    ///
+    /// # Errors
+    /// When a page cannot be read, or the list does not end. The pages before it were taken.
+    pub(crate) async fn pages<T, E: SdkFailure, F: Future<Output = Result<T, E>>>(
+        &mut self,
+        bucket: RateBucket,
+        operation: &'static str,
+        resource: &str,
+        send: impl Fn(Option<String>) -> F,
+        mut take: impl FnMut(T) -> Option<String>,
+    ) -> Result<(), Gap> {
+        let mut pages = Pages::default();
+        loop {
+            let request = send(pages.token());
+            let page = self.call(bucket, operation, resource, request).await?;
+            if !pages.turn(operation, resource, take(page))? {
+                return Ok(());
+            }
+        }
+    }
+
     /// Whether no further call can be made.
     pub(crate) fn is_over(&self) -> bool {
         self.caller.deadline().is_over()

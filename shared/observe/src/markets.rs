@@ -7,7 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsOutput;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, InstancesDistribution, TargetCapacityType};
+use aws_sdk_ecs::operation::describe_capacity_providers::DescribeCapacityProvidersOutput;
 use aws_sdk_ecs::types::{CapacityOptionType, CapacityProvider};
 use calls::RateBucket;
 use model::snapshot::{Gap, GapCause};
@@ -17,7 +19,7 @@ use model::{AutoScalingGroupName, CapacityProviderName, ClusterName};
 use crate::limits::{
     DESCRIBE_AUTO_SCALING_GROUPS_MAX, DESCRIBE_CAPACITY_PROVIDERS_MAX, ON_DEMAND_PERCENTAGE_DEFAULT,
 };
-use crate::look::{Look, MISSING, Pages, of_failure, unreadable};
+use crate::look::{Look, MISSING, of_failure, unreadable};
 
 const DESCRIBE_CAPACITY_PROVIDERS: &str = "ecs:DescribeCapacityProviders";
 const DESCRIBE_AUTO_SCALING_GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
@@ -79,46 +81,34 @@ async fn describe_providers(
     let operation = DESCRIBE_CAPACITY_PROVIDERS;
     let names: Vec<String> = batch.iter().map(ToString::to_string).collect();
     let mut found = BTreeMap::new();
-    let mut pages = Pages::default();
-    let rest = loop {
-        let request = look
-            .observer
-            .ecs
-            .describe_capacity_providers()
-            .cluster(cluster.as_str())
+    let about = cluster.as_str();
+    let ecs = &look.observer.ecs;
+    let send = |token| {
+        ecs.describe_capacity_providers()
+            .cluster(about)
             .set_capacity_providers(Some(names.clone()))
-            .set_next_token(pages.token())
-            .send();
-        let page = look
-            .call(
-                RateBucket::CapacityProviderRead,
-                operation,
-                cluster.as_str(),
-                request,
-            )
-            .await;
-        let turned = page.and_then(|page| {
-            for failure in page.failures() {
-                let text = failure.arn().unwrap_or_default();
-                if let Ok(name) = CapacityProviderName::from_arn_or_name(text) {
-                    let what = format!("capacity provider `{name}`");
-                    let gap = of_failure(operation, cluster.as_str(), &what, failure);
-                    found.insert(name, Found::Market(Err(gap)));
-                }
-            }
-            for provider in page.capacity_providers() {
-                if let Some(name) = provider.name().and_then(|name| name.parse().ok()) {
-                    found.insert(name, of_provider(provider));
-                }
-            }
-            pages.turn(operation, cluster.as_str(), page.next_token)
-        });
-        match turned {
-            Ok(true) => {}
-            Ok(false) => break None,
-            Err(gap) => break Some(gap),
-        }
+            .set_next_token(token)
+            .send()
     };
+    let take = |page: DescribeCapacityProvidersOutput| {
+        for failure in page.failures() {
+            let text = failure.arn().unwrap_or_default();
+            if let Ok(name) = CapacityProviderName::from_arn_or_name(text) {
+                let what = format!("capacity provider `{name}`");
+                let gap = of_failure(operation, about, &what, failure);
+                found.insert(name, Found::Market(Err(gap)));
+            }
+        }
+        for provider in page.capacity_providers() {
+            if let Some(name) = provider.name().and_then(|name| name.parse().ok()) {
+                found.insert(name, of_provider(provider));
+            }
+        }
+        page.next_token
+    };
+    let bucket = RateBucket::CapacityProviderRead;
+    let read = look.pages(bucket, operation, about, send, take).await;
+    let rest = read.err();
     for name in batch {
         found.entry((*name).clone()).or_insert_with(|| {
             let detail = format!(
@@ -174,33 +164,26 @@ async fn describe_groups(
         _ => "*",
     };
     let mut found = BTreeMap::new();
-    let mut pages = Pages::default();
-    let rest = loop {
-        let request = look
-            .observer
-            .autoscaling
+    let autoscaling = &look.observer.autoscaling;
+    let send = |token| {
+        autoscaling
             .describe_auto_scaling_groups()
             .set_auto_scaling_group_names(Some(names.clone()))
-            .set_next_token(pages.token())
-            .send();
-        let page = look
-            .call(RateBucket::AutoScaling, operation, about, request)
-            .await;
-        let turned = page.and_then(|page| {
-            for group in page.auto_scaling_groups() {
-                let name = group.auto_scaling_group_name().map(str::parse);
-                if let Some(Ok(name)) = name {
-                    found.insert(name, Ok(of_group(group)));
-                }
-            }
-            pages.turn(operation, about, page.next_token)
-        });
-        match turned {
-            Ok(true) => {}
-            Ok(false) => break None,
-            Err(gap) => break Some(gap),
-        }
+            .set_next_token(token)
+            .send()
     };
+    let take = |page: DescribeAutoScalingGroupsOutput| {
+        for group in page.auto_scaling_groups() {
+            let name = group.auto_scaling_group_name().map(str::parse);
+            if let Some(Ok(name)) = name {
+                found.insert(name, Ok(of_group(group)));
+            }
+        }
+        page.next_token
+    };
+    let bucket = RateBucket::AutoScaling;
+    let read = look.pages(bucket, operation, about, send, take).await;
+    let rest = read.err();
     for name in batch {
         found.entry((*name).clone()).or_insert_with(|| {
             // A group that does not exist is left out of the answer, without a failure.

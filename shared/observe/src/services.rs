@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_ecs::operation::list_clusters::ListClustersOutput;
+use aws_sdk_ecs::operation::list_services::ListServicesOutput;
 use aws_sdk_ecs::types::ServiceField;
 use calls::RateBucket;
 use model::snapshot::{Gap, GapCause, Service};
@@ -10,7 +12,7 @@ use model::{ClusterName, ServiceKey};
 use crate::limits::{
     DESCRIBE_SERVICES_MAX, LIST_CLUSTERS_PAGE, LIST_SERVICES_PAGE, SERVICE_NAME_CHARACTERS_MAX,
 };
-use crate::look::{Look, MISSING, Pages, of_failure, unreadable};
+use crate::look::{Look, MISSING, of_failure, unreadable};
 use crate::read_service;
 
 const DESCRIBE_SERVICES: &str = "ecs:DescribeServices";
@@ -158,36 +160,27 @@ async fn read_batch(
 /// Lists every cluster of the account and Region, as far as it can be done.
 pub(crate) async fn clusters(look: &mut Look<'_>, gaps: &mut Vec<Gap>) -> BTreeSet<ClusterName> {
     let mut clusters = BTreeSet::new();
-    let mut pages = Pages::default();
-    loop {
-        let request = look
-            .observer
-            .ecs
-            .list_clusters()
+    let ecs = &look.observer.ecs;
+    let send = |token| {
+        ecs.list_clusters()
             .max_results(LIST_CLUSTERS_PAGE)
-            .set_next_token(pages.token())
-            .send();
-        let page = look
-            .call(RateBucket::ClusterRead, LIST_CLUSTERS, "*", request)
-            .await;
-        let turned = page.and_then(|page| {
-            for arn in page.cluster_arns() {
-                match ClusterName::from_arn_or_name(arn) {
-                    Ok(cluster) => _ = clusters.insert(cluster),
-                    Err(error) => gaps.push(unreadable(LIST_CLUSTERS, "*", &error.to_string())),
-                }
-            }
-            pages.turn(LIST_CLUSTERS, "*", page.next_token)
-        });
-        match turned {
-            Ok(true) => {}
-            Ok(false) => return clusters,
-            Err(gap) => {
-                gaps.push(gap);
-                return clusters;
+            .set_next_token(token)
+            .send()
+    };
+    let take = |page: ListClustersOutput| {
+        for arn in page.cluster_arns() {
+            match ClusterName::from_arn_or_name(arn) {
+                Ok(cluster) => _ = clusters.insert(cluster),
+                Err(error) => gaps.push(unreadable(LIST_CLUSTERS, "*", &error.to_string())),
             }
         }
-    }
+        page.next_token
+    };
+    let read = look
+        .pages(RateBucket::ClusterRead, LIST_CLUSTERS, "*", send, take)
+        .await;
+    gaps.extend(read.err());
+    clusters
 }
 
 /// Lists every service of a cluster, as far as it can be done.
@@ -198,37 +191,28 @@ pub(crate) async fn of_cluster(
 ) -> BTreeSet<ServiceKey> {
     let about = cluster.as_str();
     let mut keys = BTreeSet::new();
-    let mut pages = Pages::default();
-    loop {
-        let request = look
-            .observer
-            .ecs
-            .list_services()
+    let ecs = &look.observer.ecs;
+    let send = |token| {
+        ecs.list_services()
             .cluster(about)
             .max_results(LIST_SERVICES_PAGE)
-            .set_next_token(pages.token())
-            .send();
-        let page = look
-            .call(RateBucket::ServiceRead, LIST_SERVICES, about, request)
-            .await;
-        let turned = page.and_then(|page| {
-            for arn in page.service_arns() {
-                match ServiceKey::from_service_arn(arn, Some(cluster)) {
-                    Ok(key) => _ = keys.insert(ServiceKey::new(cluster.clone(), key.service)),
-                    Err(error) => gaps.push(unreadable(LIST_SERVICES, about, &error.to_string())),
-                }
-            }
-            pages.turn(LIST_SERVICES, about, page.next_token)
-        });
-        match turned {
-            Ok(true) => {}
-            Ok(false) => return keys,
-            Err(gap) => {
-                gaps.push(gap);
-                return keys;
+            .set_next_token(token)
+            .send()
+    };
+    let take = |page: ListServicesOutput| {
+        for arn in page.service_arns() {
+            match ServiceKey::from_service_arn(arn, Some(cluster)) {
+                Ok(key) => _ = keys.insert(ServiceKey::new(cluster.clone(), key.service)),
+                Err(error) => gaps.push(unreadable(LIST_SERVICES, about, &error.to_string())),
             }
         }
-    }
+        page.next_token
+    };
+    let read = look
+        .pages(RateBucket::ServiceRead, LIST_SERVICES, about, send, take)
+        .await;
+    gaps.extend(read.err());
+    keys
 }
 
 /// The gap of the clusters that no time was left for.

@@ -293,10 +293,10 @@ impl DynamoDbLedger {
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html#DDB-PutItem-request-ReturnValuesOnConditionCheckFailure>
 fn item_found(failure: &Failure) -> Option<&Item> {
     let error: &SdkError<PutItemError> = failure.source()?.downcast_ref()?;
-    match error.as_service_error()? {
-        PutItemError::ConditionalCheckFailedException(refusal) => refusal.item(),
-        _ => None,
-    }
+    let PutItemError::ConditionalCheckFailedException(refusal) = error.as_service_error()? else {
+        return None;
+    };
+    refusal.item()
 }
 
 /// A number that no other write has. `RandomState` has keys of its own for each value, from the operating system's random numbers.

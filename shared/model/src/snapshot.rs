@@ -104,6 +104,10 @@ pub enum Standby {
     Unknown,
 }
 
+/// How long a container may take to stop where its definition does not say.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html>
+pub const STOP_TIMEOUT_DEFAULT: Seconds = Seconds(30);
+
 /// A service. <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html>
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {

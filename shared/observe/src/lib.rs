@@ -3,8 +3,9 @@
 //! Guaranteed: [`Observer::look`] only reads. Every call goes through the budget and the deadline of `calls`; a call that fails, that
 //! is not made, or that is answered in part leaves a gap where it belongs, and never stops the look: at a pair, at a service that
 //! was passed over as unread, or at the snapshot where a list could not be read to its end. Every page and batch is bounded
-//! (`limits.rs`). One cluster is read to its end before the next, and each minute begins with another one. Every service that was asked about is in a pair or passed over; a look at whole clusters leaves out those that
-//! carry none of Ballast's tags. A pair is read once, however many of its services were asked about.
+//! (`limits.rs`). One cluster is read to its end before the next, and each minute begins with another one. Every service that was
+//! asked about is in a pair or passed over; a look at whole clusters leaves out those that carry none of Ballast's tags. A pair is
+//! read once, however many of its services were asked about.
 //!
 //! Assumed: what is read one after the other belongs together. ECS answers from eventually consistent copies, so that no order of
 //! reading could give more; the services come first and their tasks right after, and [`Snapshot::taken_at`] is the time of the

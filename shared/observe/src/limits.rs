@@ -28,9 +28,6 @@ pub(crate) const DESCRIBE_SCALABLE_TARGETS_MAX: usize = 50;
 /// The longest service name; a name has letters, digits, hyphens and underscores.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html>
 pub(crate) const SERVICE_NAME_CHARACTERS_MAX: usize = 255;
-/// How long a container may take to stop where its definition does not say, in seconds.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html>
-pub(crate) const STOP_TIMEOUT_DEFAULT_SECS: i64 = 30;
 /// What an Auto Scaling group's mixed-instances policy means by no percentage of on-demand instances.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_InstancesDistribution.html>
 pub(crate) const ON_DEMAND_PERCENTAGE_DEFAULT: i32 = 100;

@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_ecs::types::ContainerDefinition;
 use calls::RateBucket;
-use model::snapshot::Gap;
+use model::snapshot::{Gap, STOP_TIMEOUT_DEFAULT};
 use model::{Seconds, TaskDefinitionArn};
 
-use crate::limits::{STOP_TIMEOUT_DEFAULT_SECS, TASK_DEFINITIONS_KEPT_MAX};
+use crate::limits::TASK_DEFINITIONS_KEPT_MAX;
 use crate::look::{Look, unreadable};
 
 const DESCRIBE_TASK_DEFINITION: &str = "ecs:DescribeTaskDefinition";
@@ -89,9 +89,9 @@ fn stop_timeout(containers: &[ContainerDefinition]) -> Seconds {
         .filter(|container| container.essential().unwrap_or(true))
         .map(|container| {
             let secs = container.stop_timeout().map(i64::from);
-            secs.unwrap_or(STOP_TIMEOUT_DEFAULT_SECS)
+            secs.map_or(STOP_TIMEOUT_DEFAULT, Seconds)
         });
-    Seconds(of_essential.min().unwrap_or(STOP_TIMEOUT_DEFAULT_SECS))
+    of_essential.min().unwrap_or(STOP_TIMEOUT_DEFAULT)
 }
 
 #[cfg(test)]

@@ -4,15 +4,11 @@ use jiff::Timestamp;
 use model::Seconds;
 use model::plan::Counts;
 use model::policy::PairPolicy;
-use model::snapshot::{Health, Pair, Service, Task, TaskStatus};
+use model::snapshot::{Health, Pair, STOP_TIMEOUT_DEFAULT, Service, Task, TaskStatus};
 
 /// How long after the warning Spot takes a task, in seconds.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html#fargate-capacity-providers-termination>
 pub const SPOT_NOTICE: Seconds = Seconds(120);
-
-/// How long a container may take to stop where its definition does not say, in seconds.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html>
-pub const STOP_TIMEOUT_DEFAULT: Seconds = Seconds(30);
 
 /// Counts a pair.
 ///

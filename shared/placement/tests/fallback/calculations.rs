@@ -132,6 +132,19 @@ fn the_settle_time() {
 }
 
 #[test]
+fn what_adds_up() {
+    let covered = Scene::desired(10)
+        .ready(2)
+        .standby(3)
+        .watched(1_800, 60)
+        .missing_since(3, 1_800)
+        .needed(3, 60);
+    let spot_took = covered.clone().taken(5, 10);
+    assert_eq!(set_to(&decided(&spot_took, now()).plan), Some(8));
+    assert_eq!(set_to(&decided(&covered, now()).plan), None);
+}
+
+#[test]
 fn giving_back() {
     let mut scene = Scene::desired(10).ready(3).standby(7);
     let mut given_back = Vec::new();

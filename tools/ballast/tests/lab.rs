@@ -180,9 +180,10 @@ fn a_throttled_api_fails_invocations_whose_records_are_kept() {
             .collect();
         assert_eq!(
             (records.len(), failed.len()),
-            (number(" invocations"), number(" failed")),
+            (number(" invocations"), number(" with failures")),
             "{counts}"
         );
+        assert!(number(" ended in an error") <= failed.len(), "{counts}");
         for record in failed {
             let kind = record.pointer("/failures/0/type").and_then(Value::as_str);
             let gaps = record.pointer("/gaps").and_then(Value::as_array).unwrap();
@@ -217,12 +218,12 @@ fn a_record_is_the_functions_own_line() {
     let (_, lines) = play_lines("workshop", "2", &[]);
     for line in lines.lines() {
         // The function's order of fields, not that of a map.
+        let record: control::Record = serde_json::from_str(line).unwrap();
+        assert_eq!(line, serde_json::to_string(&record).unwrap());
         assert!(
-            line.starts_with(r#"{"record":"ballast.decision","version":1,"function":"spot-fallback","mode":"act""#),
+            line.starts_with(r#"{"record":"ballast.decision""#),
             "{line}"
         );
-        let triggers = line.find(r#""triggers":"#).unwrap();
-        assert!(triggers < line.find(r#""plan":"#).unwrap(), "{line}");
     }
 }
 

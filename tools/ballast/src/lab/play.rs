@@ -226,7 +226,10 @@ struct Show {
     /// Whether the story goes on below its title: no table has come between.
     has_title: bool,
     invocations: u64,
+    /// Invocations that something went wrong in.
     failures: u64,
+    /// Those of them that ended in an error.
+    errors: u64,
 }
 
 impl Show {
@@ -240,6 +243,7 @@ impl Show {
             has_title: false,
             invocations: 0,
             failures: 0,
+            errors: 0,
         })
     }
 
@@ -314,7 +318,13 @@ impl Show {
         let entries = driver.world().timeline_mut().take();
         for one in &invoked {
             self.invocations += 1;
-            self.failures += u64::from(one.failure.is_some());
+            // An invocation with a batch names the messages that it could not deal with, and ends without an error.
+            let in_record = one
+                .told
+                .as_ref()
+                .is_some_and(|it| !it.record.failures.is_empty());
+            self.failures += u64::from(one.failure.is_some() || in_record);
+            self.errors += u64::from(one.failure.is_some());
             if let (Some(file), Some(told)) = (&mut self.records, &one.told) {
                 writeln!(file, "{}", told.line).map_err(|source| CliError::Io {
                     what: "the decision records cannot be written".to_owned(),
@@ -338,11 +348,12 @@ impl Show {
     /// What the function did for its figures.
     fn counts(&self, driver: &Driver) -> String {
         format!(
-            "{} events, {} of them for the function; {} invocations, {} failed; {} messages in the dead-letter queue",
+            "{} events, {} of them for the function; {} invocations, {} with failures, {} ended in an error; {} messages in the dead-letter queue",
             driver.delivered,
             driver.matched,
             self.invocations,
             self.failures,
+            self.errors,
             driver.dead_letters(),
         )
     }

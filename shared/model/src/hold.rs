@@ -498,19 +498,3 @@ fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T]) -> fmt::Result
     }
     Ok(())
 }
-
-impl fmt::Display for Gap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            operation,
-            resource,
-            cause,
-            detail,
-        } = self;
-        write!(
-            f,
-            "`{operation}` for `{resource}`: {} ({detail})",
-            cause.as_str()
-        )
-    }
-}

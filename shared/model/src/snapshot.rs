@@ -366,6 +366,22 @@ impl GapCause {
     }
 }
 
+impl std::fmt::Display for Gap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            operation,
+            resource,
+            cause,
+            detail,
+        } = self;
+        write!(
+            f,
+            "`{operation}` for `{resource}`: {} ({detail})",
+            cause.as_str()
+        )
+    }
+}
+
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

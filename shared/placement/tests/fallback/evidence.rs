@@ -83,6 +83,24 @@ fn tasks_that_do_not_start_come_on_top_too() {
     );
 }
 
+#[test]
+fn what_is_gone_has_lasted_while_the_rest_still_serves() {
+    let scene = Scene::desired(10)
+        .ready_started_in(5, 20)
+        .interrupted(3, 10);
+    check(
+        scene
+            .watched(200, 60)
+            .missing_since(2, 130)
+            .missing_since(5, 60)
+            .needed(5, 60),
+        expect![[r#"
+            step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 2, because the deficit has lasted since 2026-03-01T11:57:50Z, longer than 120 s (desired 10, ready 5, starting 0, leaving 3, deficit 5; standby 0, of which ready 0)
+            remembered: watched -200 s to now; missing 2 at -130 s, 5 at -60 s; needed 5 at now; may write 0 to 2 at now
+        "#]],
+    );
+}
+
 /// Instances for the replacements do not come: their tasks wait in PROVISIONING for the whole grace, and not a settle time more.
 #[test]
 fn replacements_that_never_start_are_covered_after_the_grace() {

@@ -78,29 +78,6 @@ fn a_starting_task_without_an_age_is_missing() {
     );
 }
 
-/// Stop timeout 120 s, start-up 60 s (default), interval 60 s, margin 10 s: the latest moment is 10 s before the warning.
-/// A measured start-up of 20 s leaves 120 − 20 − 60 − 10 = 30 s to wait.
-/// A stop timeout of 30 s ends the tasks 90 s earlier.
-/// Nine tenths of the tasks start within the time that is counted with; one slow task in ten does not matter.
-/// Also with a settle time of 0: the tasks serve until their own deadline.
-#[test]
-fn what_is_gone_has_lasted_while_the_rest_still_serves() {
-    let scene = Scene::desired(10)
-        .ready_started_in(5, 20)
-        .interrupted(3, 10);
-    check(
-        scene
-            .watched(200, 60)
-            .missing_since(2, 130)
-            .missing_since(5, 60)
-            .needed(5, 60),
-        expect![[r#"
-            step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 2, because the deficit has lasted since 2026-03-01T11:57:50Z, longer than 120 s (desired 10, ready 5, starting 0, leaving 3, deficit 5; standby 0, of which ready 0)
-            remembered: watched -200 s to now; missing 2 at -130 s, 5 at -60 s; needed 5 at now; may write 0 to 2 at now
-        "#]],
-    );
-}
-
 #[test]
 fn a_placement_failure_for_spot_ends_the_wait() {
     let waits = || Scene::desired(10).ready_started_in(3, 20).interrupted(7, 5);

@@ -97,8 +97,8 @@ fn lists_of(service: &Service, is_standby: bool) -> &'static [DesiredStatus] {
     }
 }
 
-/// Reads the tasks of these services, of which `standbys` are standbys. `running_in_cluster` is how many tasks each cluster's services run and start, where every
-/// service of the cluster was read.
+/// Reads the tasks of these services, of which `standbys` are standbys. `running_in_cluster` is how many tasks each cluster's services
+/// run and start, where every service of the cluster was read.
 pub(crate) async fn read(
     look: &mut Look<'_>,
     services: &BTreeMap<&ServiceKey, &Service>,

@@ -372,10 +372,8 @@ impl fmt::Display for HoldReason {
                 watched_since,
                 hold_down,
             } => {
-                write!(
-                    f,
-                    "standby tasks are given back once unneeded for {hold_down} without a break; "
-                )?;
+                let rule = "standby tasks are given back once unneeded for";
+                write!(f, "{rule} {hold_down} without a break; ")?;
                 match watched_since {
                     Some(since) if *needed_max < counts.standby_desired => {
                         write!(

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use world::{Fault, FaultRule, Operation};
 
-use crate::stage::{Stage, dynamodb, in_drought, interruption, invoked, schedule};
+use crate::stage::{Stage, dry_out, dynamodb, in_drought, interruption, invoked, schedule, with};
 
 /// A DynamoDB that refuses its first requests and then keeps items, without looking at conditions.
 async fn away_for(refused: usize) -> String {
@@ -219,7 +219,12 @@ async fn a_raise_that_could_not_be_announced_is_remembered_afterwards() {
 
 /// Somebody else set the standby to 2 more than an hour ago; Ballast had written 1 before.
 async fn with_an_expired_foreign_edit() -> Stage {
-    let stage = in_drought().await;
+    let stage = with(|world| {
+        // The standby is older than what was written to it.
+        world.advance_secs(10_000);
+        dry_out(world);
+    })
+    .await;
     let now = stage.face.with_world(|world| {
         world.set_desired_count(&stage.standby, 2).unwrap();
         world.now()

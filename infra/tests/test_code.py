@@ -247,3 +247,10 @@ def test_the_dashboard_searches_for_metrics_and_dimensions_of_the_code():
     for namespace, first, second, metric in searched:
         assert (namespace, first) == ("Ballast", "function")
         assert re.search(rf'"{metric}", Some\("{second}"\)', texts), metric
+
+
+def test_an_announced_write_is_waited_for_as_long_as_its_author_may_live():
+    """Longer, and another invocation may write while the first still can; shorter, and a crashed one holds a pair up for nothing."""
+    timeout = read_template()["Resources"]["SpotFallbackFunction"]["Properties"]["Timeout"]
+    (lag,) = re.findall(r"pub const READ_LAG: Seconds = Seconds\((\d+)\);", code("placement"))
+    assert int(lag) == timeout

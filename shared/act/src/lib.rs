@@ -46,7 +46,7 @@ use crate::reread::{Read, reread};
 pub use crate::reread::SERVICES_PER_READ_MAX;
 
 /// The name of the one write, as IAM knows it.
-const UPDATE_SERVICE: &str = "ecs:UpdateService";
+pub const UPDATE_SERVICE: &str = "ecs:UpdateService";
 
 /// The least time in which a write is worth starting. With less, the answer would likely be lost.
 const START_TIME_MIN: Duration = Duration::from_millis(500);

@@ -278,11 +278,15 @@ impl Controller {
     ) {
         let mut verdicts: Vec<(Step, Option<OutcomeResult>)> = Vec::new();
         for (index, step) in steps.into_iter().enumerate() {
+            if round.again.contains(&step.subject) {
+                // It is decided anew.
+                continue;
+            }
             if let Some(detail) = refused.get(&index) {
                 round.audit_refused.insert(verdicts.len());
                 let detail = detail.clone();
                 verdicts.push((step, Some(OutcomeResult::Refused { detail })));
-            } else if !round.again.contains(&step.subject) {
+            } else {
                 let refusal = without_ledger(&step, recalled, announced);
                 verdicts.push((step, refusal));
             }

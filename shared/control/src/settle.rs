@@ -143,13 +143,15 @@ pub(crate) fn not_carried_out(recalled: Option<Write>, from: u32, now: Timestamp
 }
 
 /// Whether a step's write took effect; `None` where that is not certain.
-const fn is_applied(result: &OutcomeResult) -> Option<bool> {
+fn is_applied(result: &OutcomeResult) -> Option<bool> {
     match result {
         OutcomeResult::Done | OutcomeResult::AlreadySo => Some(true),
         OutcomeResult::NotWritten
         | OutcomeResult::PreconditionFailed { .. }
         | OutcomeResult::Refused { .. }
         | OutcomeResult::OutOfTime => Some(false),
+        // The service could not be read again before the write, which was then never sent.
+        OutcomeResult::Failed { operation, .. } if operation != act::UPDATE_SERVICE => Some(false),
         OutcomeResult::Failed { cause, .. } => match cause {
             GapCause::AccessDenied => Some(false),
             // The last attempt's error does not tell what became of the attempts before it.
@@ -160,5 +162,26 @@ const fn is_applied(result: &OutcomeResult) -> Option<bool> {
             | GapCause::Unreachable
             | GapCause::Other => None,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_write_that_was_sent_may_have_been_applied() {
+        let failed = |operation: &str, cause| OutcomeResult::Failed {
+            operation: operation.to_owned(),
+            cause,
+            detail: "no answer".to_owned(),
+        };
+        let lost = failed("ecs:UpdateService", GapCause::Unreachable);
+        assert_eq!(is_applied(&lost), None);
+        let never_sent = failed("ecs:DescribeServices", GapCause::Unreachable);
+        assert_eq!(is_applied(&never_sent), Some(false));
+        let denied = failed("ecs:UpdateService", GapCause::AccessDenied);
+        assert_eq!(is_applied(&denied), Some(false));
+        assert_eq!(is_applied(&OutcomeResult::AlreadySo), Some(true));
     }
 }

@@ -4,7 +4,7 @@
 //! time, or a gap. One broken pair neither holds up the others nor has their messages handled again, and in the end moved to the
 //! dead-letter queue.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::ServiceKey;
 use model::policy::TAG_STANDBY;
@@ -20,6 +20,8 @@ pub(crate) struct Trouble {
     services: BTreeSet<ServiceKey>,
     /// Every service that was seen.
     seen: BTreeSet<ServiceKey>,
+    /// Which primary a standby belongs to, as every look so far saw it: a later look that sees nothing knows only the primary.
+    primaries: BTreeMap<ServiceKey, ServiceKey>,
     /// Whether something could not be seen that belongs to no single service: a service that was not seen may be behind it.
     beyond: bool,
 }
@@ -58,6 +60,8 @@ impl Trouble {
                 [Some(key.clone()), standby].into_iter().flatten()
             };
             trouble.seen.extend(both());
+            let belongs = both().map(|service| (service, key.clone()));
+            trouble.primaries.extend(belongs);
             if !pair.gaps.is_empty() || primaries.contains(key) {
                 trouble.services.extend(both());
             }
@@ -78,13 +82,17 @@ impl Trouble {
     pub(crate) fn extend(&mut self, other: Self) {
         self.services.extend(other.services);
         self.seen.extend(other.seen);
+        self.primaries.extend(other.primaries);
         self.beyond |= other.beyond;
     }
 
     fn concerns(&self, about: &About) -> bool {
         match about {
             About::Service(key) => {
-                self.services.contains(key) || (self.beyond && !self.seen.contains(key))
+                let primary = self.primaries.get(key).unwrap_or(key);
+                self.services.contains(key)
+                    || self.services.contains(primary)
+                    || (self.beyond && !self.seen.contains(key))
             }
             About::Everything => self.beyond || !self.services.is_empty(),
         }
@@ -116,6 +124,7 @@ mod tests {
         Trouble {
             services: services.iter().map(|it| key(it)).collect(),
             seen: seen.iter().map(|it| key(it)).collect(),
+            primaries: BTreeMap::new(),
             beyond,
         }
     }
@@ -161,5 +170,15 @@ mod tests {
         assert_eq!(well.messages(vec![message()]), Some(vec![]));
         let ill = trouble(&["a"], &["a", "b"], false);
         assert_eq!(ill.messages(vec![message()]), None);
+    }
+
+    #[test]
+    fn a_later_look_that_sees_nothing_concerns_the_standby_too() {
+        let mut first = trouble(&[], &["a", "b"], false);
+        first.primaries.insert(key("b"), key("a"));
+        check(&first, &[]);
+        let primary: BTreeSet<ServiceKey> = [key("a")].into();
+        first.extend(Trouble::blind(&Scope::Services(primary)));
+        check(&first, &["a", "b", "all"]);
     }
 }

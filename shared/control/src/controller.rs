@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use crate::coalesce::{Coalesced, Home, coalesce};
 use crate::failure::Failure;
 use crate::record::{Record, RecordedFailure};
-use crate::round::{Round, millis};
+use crate::round::{Provisional, Round, millis};
 use crate::trouble::Trouble;
 
 /// How often a pair is looked at and decided in one invocation. A pair is looked at again only when another invocation has changed
@@ -142,6 +142,7 @@ impl Controller {
                 .zip(self.clock.latest())
                 .map(|(event, answer)| Seconds::between(event, answer).0);
         }
+        tally.close();
         let of_looks = tally.trouble.messages(messages);
         record.batch_item_failures = batch_item_failures
             .zip(of_looks)
@@ -203,6 +204,8 @@ struct Tally {
     gaps: BTreeSet<Gap>,
     ledger_gaps: BTreeSet<Gap>,
     trouble: Trouble,
+    /// The pairs that are to be looked at again, and what they came to so far.
+    provisional: BTreeMap<ServiceKey, Provisional>,
 }
 
 impl Tally {
@@ -217,9 +220,20 @@ impl Tally {
             ledger_gaps,
             again,
             waiting,
+            provisional,
             trouble,
             ledger: _,
         } = round;
+        for decided in holds
+            .iter()
+            .map(|it| &it.subject)
+            .chain(outcomes.iter().map(|it| &it.step.subject))
+        {
+            self.provisional.remove(decided);
+        }
+        for it in provisional {
+            self.provisional.insert(it.subject().clone(), it);
+        }
         let first = self.outcomes.len();
         self.audit_refused
             .extend(audit_refused.into_iter().map(|index| first + index));
@@ -231,6 +245,25 @@ impl Tally {
         self.ledger_gaps.extend(ledger_gaps);
         self.trouble.extend(trouble);
         (again, waiting)
+    }
+
+    /// Ends the rounds: a pair that the last look did not see again keeps what it came to before. Its step, which was not taken, counts
+    /// as refused, so that it is tried again.
+    fn close(&mut self) {
+        for (key, verdict) in std::mem::take(&mut self.provisional) {
+            match verdict {
+                Provisional::Hold(hold) => _ = self.holds.insert(key, hold),
+                Provisional::Step(step) => {
+                    let result = OutcomeResult::Refused {
+                        detail: "ledger: another invocation changed what is remembered of this pair, and it was not seen again"
+                            .to_owned(),
+                    };
+                    self.outcomes.push(Outcome { step, result });
+                    let scope = Scope::Services([key].into());
+                    self.trouble.extend(Trouble::blind(&scope));
+                }
+            }
+        }
     }
 
     /// Everything that makes the invocation fail, in the order of precedence.
@@ -286,9 +319,72 @@ impl Tally {
             gaps,
             ledger_gaps,
             trouble: _,
+            provisional: _,
         } = self;
         let holds = holds.into_values().collect();
         let gaps = gaps.union(&ledger_gaps).cloned().collect();
         record.enter(outcomes, holds, gaps);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::plan::{Action, HoldReason, StepReason};
+
+    use super::*;
+
+    fn key(name: &str) -> ServiceKey {
+        format!("demo/{name}").parse().unwrap()
+    }
+
+    fn hold(name: &str) -> Hold {
+        Hold {
+            subject: key(name),
+            reason: HoldReason::Paused,
+            until: None,
+        }
+    }
+
+    fn step(name: &str) -> model::plan::Step {
+        model::plan::Step {
+            subject: key(name),
+            action: Action::SetDesiredCount {
+                service: key(&format!("{name}-standby")),
+                from: 0,
+                to: 3,
+            },
+            reason: StepReason::GiveBack {
+                counts: model::plan::Counts::default(),
+                needed_max: 0,
+                hold_down: Seconds(600),
+            },
+        }
+    }
+
+    #[test]
+    fn a_pair_that_is_not_seen_again_keeps_what_it_came_to() {
+        let mut tally = Tally::default();
+        let first = Round {
+            provisional: vec![
+                Provisional::Hold(hold("held")),
+                Provisional::Step(step("stepped")),
+                Provisional::Hold(hold("decided")),
+            ],
+            ..Round::default()
+        };
+        tally.add(first);
+        let second = Round {
+            holds: vec![hold("decided")],
+            ..Round::default()
+        };
+        tally.add(second);
+        tally.close();
+        let held: Vec<String> = tally.holds.keys().map(ToString::to_string).collect();
+        assert_eq!(held, ["demo/decided", "demo/held"]);
+        let [outcome] = tally.outcomes.as_slice() else {
+            panic!("{:?}", tally.outcomes);
+        };
+        assert_eq!(outcome.step.subject, key("stepped"));
+        assert!(outcome.result.is_failure());
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Round {
     pub(crate) gaps: BTreeSet<Gap>,
     /// What could not be recalled or remembered.
     pub(crate) ledger_gaps: BTreeSet<Gap>,
+    /// What the pairs that are looked at again came to so far: what stands if the next look does not see them.
+    pub(crate) provisional: Vec<Provisional>,
     /// The pairs that another invocation changed in the ledger meanwhile, and that must be looked at again.
     pub(crate) again: BTreeSet<ServiceKey>,
     /// The pairs of which a write was announced that does not show yet, and that are to be looked at again after a short wait.
@@ -58,6 +60,25 @@ pub(crate) struct Round {
     pub(crate) trouble: Trouble,
     /// What was done to the ledger.
     pub(crate) ledger: LedgerUse,
+}
+
+/// What a pair came to that is looked at again.
+#[derive(Debug, Clone)]
+pub(crate) enum Provisional {
+    /// It was held.
+    Hold(Hold),
+    /// It had a step, which was not taken.
+    Step(Step),
+}
+
+impl Provisional {
+    /// The pair's primary.
+    pub(crate) const fn subject(&self) -> &ServiceKey {
+        match self {
+            Self::Hold(hold) => &hold.subject,
+            Self::Step(step) => &step.subject,
+        }
+    }
 }
 
 impl Round {
@@ -79,6 +100,17 @@ impl Round {
         }
     }
 
+    /// Takes the holds in: those of pairs that are looked at again stand only until then.
+    fn hold(&mut self, holds: Vec<Hold>) {
+        for hold in holds {
+            if self.again.contains(&hold.subject) {
+                self.provisional.push(Provisional::Hold(hold));
+            } else {
+                self.holds.push(hold);
+            }
+        }
+    }
+
     /// Leaves the pairs whose announced write does not show yet for the next round.
     fn wait(&mut self) {
         let (waiting, holds) = std::mem::take(&mut self.holds)
@@ -86,7 +118,9 @@ impl Round {
             .partition(|it| matches!(it.reason, HoldReason::OwnWriteNotVisible { .. }));
         self.holds = holds;
         let waiting: Vec<Hold> = waiting;
-        self.waiting = waiting.into_iter().map(|it| it.subject).collect();
+        self.waiting = waiting.iter().map(|it| it.subject.clone()).collect();
+        self.provisional
+            .extend(waiting.into_iter().map(Provisional::Hold));
     }
 }
 
@@ -163,8 +197,7 @@ impl Controller {
             round.again.clone_from(&announced.conflicts);
         }
         let Plan { steps, holds } = decision.plan;
-        round.holds = holds;
-        round.holds.retain(|it| !round.again.contains(&it.subject));
+        round.hold(holds);
         let acting = self.carry_out(&mut round, steps, &refused, &recalled, &announced, deadline);
         timed(&mut durations.act, Box::pin(acting)).await;
         let settling = self.settle(&mut round, &recalled, announced, now, deadline);
@@ -280,6 +313,7 @@ impl Controller {
         for (index, step) in steps.into_iter().enumerate() {
             if round.again.contains(&step.subject) {
                 // It is decided anew.
+                round.provisional.push(Provisional::Step(step));
                 continue;
             }
             if let Some(detail) = refused.get(&index) {

@@ -9,7 +9,6 @@ use std::io::Write;
 use control::Handled;
 use metrics::{Unit, counter, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
-use model::plan::HoldReason;
 
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "Ballast";
@@ -107,12 +106,7 @@ fn measure(handled: &Handled) {
     for (reason, count) in &record.plan.holds_by_reason {
         count_by(PLAN_HOLDS, reason, *count as u64);
     }
-    let holds = &record.plan.holds_by_reason;
-    let unprotected: usize = HoldReason::UNPROTECTED
-        .iter()
-        .filter_map(|reason| holds.get(*reason))
-        .sum();
-    counter!(UNPROTECTED.name).increment(unprotected as u64);
+    counter!(UNPROTECTED.name).increment(record.plan.unprotected as u64);
     for (result, count) in &record.outcomes_by_result {
         count_by(OUTCOMES, result, *count as u64);
     }

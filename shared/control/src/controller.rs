@@ -329,9 +329,10 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use model::plan::{Action, HoldReason, StepReason};
+    use model::plan::{Action, HoldReason, Plan, StepReason};
 
     use super::*;
+    use crate::record::RecordedPlan;
 
     fn key(name: &str) -> ServiceKey {
         format!("demo/{name}").parse().unwrap()
@@ -386,5 +387,18 @@ mod tests {
         };
         assert_eq!(outcome.step.subject, key("stepped"));
         assert!(outcome.result.is_failure());
+    }
+
+    #[test]
+    fn a_refused_pair_counts_as_unprotected_and_a_paused_one_does_not() {
+        let refused = Hold {
+            reason: HoldReason::StandbyIsPrimary,
+            ..hold("refused")
+        };
+        let plan = Plan {
+            steps: Vec::new(),
+            holds: vec![hold("paused"), refused],
+        };
+        assert_eq!(RecordedPlan::from(plan).unprotected, 1);
     }
 }

@@ -198,6 +198,9 @@ pub struct RecordedPlan {
     pub steps_by_reason: BTreeMap<String, usize>,
     /// How many holds there are, by reason. Complete even where `holds` was cut.
     pub holds_by_reason: BTreeMap<String, usize>,
+    /// How many of the holds are of pairs that asked for protection and have none, or not enough.
+    #[serde(default)]
+    pub unprotected: usize,
     /// What to change.
     pub steps: Vec<RecordedStep>,
     /// What is left alone.
@@ -237,6 +240,7 @@ impl From<Plan> for RecordedPlan {
         }
         for hold in holds {
             count(&mut recorded.holds_by_reason, hold.reason.as_str());
+            recorded.unprotected += usize::from(hold.reason.leaves_unprotected());
             recorded.holds.push(RecordedHold {
                 text: hold.to_string(),
                 hold,

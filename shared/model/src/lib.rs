@@ -9,6 +9,7 @@
 //! Absent: decisions (they live in `placement`) and the reading of events (`trigger`) or of AWS (`observe`).
 
 pub mod hold;
+mod hold_text;
 pub mod ids;
 pub mod memory;
 pub mod outcome;

@@ -10,21 +10,6 @@ use crate::delivery::Delivered;
 use crate::state::Task;
 use crate::world::World;
 
-/// The word that AWS uses for a status.
-pub(crate) const fn status_word(status: TaskStatus) -> &'static str {
-    match status {
-        TaskStatus::Provisioning => "PROVISIONING",
-        TaskStatus::Pending => "PENDING",
-        TaskStatus::Activating => "ACTIVATING",
-        TaskStatus::Running => "RUNNING",
-        TaskStatus::Deactivating => "DEACTIVATING",
-        TaskStatus::Stopping => "STOPPING",
-        TaskStatus::Deprovisioning => "DEPROVISIONING",
-        TaskStatus::Stopped => "STOPPED",
-        TaskStatus::Unknown => "UNKNOWN",
-    }
-}
-
 /// The word that AWS uses for a health.
 pub(crate) const fn health_word(health: Health) -> &'static str {
     match health {
@@ -221,7 +206,7 @@ impl World {
         put("group", json!(format!("service:{}", task.service.service)));
         put("healthStatus", json!(health_word(task.health)));
         put("launchType", json!(task.launch_type));
-        put("lastStatus", json!(status_word(task.last_status)));
+        put("lastStatus", json!(task.last_status.as_str()));
         put("memory", json!("512"));
         put(
             "overrides",

@@ -481,5 +481,8 @@ pub(crate) fn check(scene: Scene, expected: Expect) {
         None => text.push_str("not remembered\n"),
     }
     expected.assert_eq(&text);
+    for hold in &decision.plan.holds {
+        assert!(model::plan::HoldReason::NAMES.contains(&hold.reason.as_str()));
+    }
     assert_eq!(scene.audit(decision.plan.steps), []);
 }

@@ -60,22 +60,8 @@ fn row(task: &Task) -> TaskRow {
         }
         .to_owned(),
         id: task.id().to_owned(),
-        last_status: status(task.last_status).to_owned(),
+        last_status: task.last_status.as_str().to_owned(),
         group: format!("service:{}", task.service.service),
-    }
-}
-
-const fn status(status: TaskStatus) -> &'static str {
-    match status {
-        TaskStatus::Provisioning => "PROVISIONING",
-        TaskStatus::Pending => "PENDING",
-        TaskStatus::Activating => "ACTIVATING",
-        TaskStatus::Running => "RUNNING",
-        TaskStatus::Deactivating => "DEACTIVATING",
-        TaskStatus::Stopping => "STOPPING",
-        TaskStatus::Deprovisioning => "DEPROVISIONING",
-        TaskStatus::Stopped => "STOPPED",
-        TaskStatus::Unknown => "UNKNOWN",
     }
 }
 

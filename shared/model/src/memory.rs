@@ -77,12 +77,12 @@ pub struct ForeignEdit {
     pub noticed_at: Timestamp,
 }
 
-/// What could be recalled of a pair.
+/// What could be recalled of a subject: of a pair where nothing else is said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "recall", content = "memory", rename_all = "snake_case")]
-pub enum Recall {
-    /// The ledger answered. A pair that was never written has the empty memory.
-    Known(PairMemory),
-    /// The ledger did not answer: nothing is given back.
+pub enum Recall<M = PairMemory> {
+    /// The ledger answered. A subject that was never written has the empty memory.
+    Known(M),
+    /// The ledger did not answer: no capacity is given back.
     Unknown,
 }

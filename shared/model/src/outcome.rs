@@ -9,9 +9,9 @@ use crate::snapshot::GapCause;
 
 /// One step and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct Outcome<S = Step> {
     /// The step.
-    pub step: Step,
+    pub step: S,
     /// What became of it.
     pub result: OutcomeResult,
 }

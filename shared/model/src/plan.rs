@@ -10,12 +10,22 @@ use crate::ids::ServiceKey;
 use crate::units::Seconds;
 
 /// What was decided. Everything that was looked at is the subject of exactly one step or one hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
+/// The steps and holds are spot-fallback's where nothing else is said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan<S = Step, H = Hold> {
     /// What to change, in the order of urgency.
-    pub steps: Vec<Step>,
+    pub steps: Vec<S>,
     /// What is left alone, by subject.
-    pub holds: Vec<Hold>,
+    pub holds: Vec<H>,
+}
+
+impl<S, H> Default for Plan<S, H> {
+    fn default() -> Self {
+        Self {
+            steps: Vec::new(),
+            holds: Vec::new(),
+        }
+    }
 }
 
 /// One change, complete: nothing is left to choose.
@@ -267,7 +277,7 @@ impl fmt::Display for Step {
     }
 }
 
-impl fmt::Display for Plan {
+impl<S: fmt::Display, H: fmt::Display> fmt::Display for Plan<S, H> {
     /// One line for each step, then one for each hold: what an operator reads.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { steps, holds } = self;

@@ -21,14 +21,14 @@ use model::policy::Installation;
 use model::snapshot::{PassedOver, Snapshot};
 use model::trigger::Hints;
 
-/// What was decided, and what to remember of it.
+/// What was decided, and what to remember of it: of pairs where nothing else is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
+pub struct Decision<S = Step, H = Hold, K = ServiceKey, M = PairMemory> {
     /// The steps and the holds.
-    pub plan: Plan,
-    /// What each pair's memory becomes. A pair whose memory could not be recalled is not in it: what cannot be read is not
+    pub plan: Plan<S, H>,
+    /// What each subject's memory becomes. A subject whose memory could not be recalled is not in it: what cannot be read is not
     /// written over.
-    pub memories: BTreeMap<ServiceKey, PairMemory>,
+    pub memories: BTreeMap<K, M>,
 }
 
 /// What one pair comes to.

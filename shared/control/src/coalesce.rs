@@ -45,6 +45,7 @@ enum Outside {
     Region,
     Cluster,
     StandaloneTask,
+    OtherFunction,
 }
 
 impl Outside {
@@ -54,6 +55,7 @@ impl Outside {
             Self::Region => "other_region",
             Self::Cluster => "other_cluster",
             Self::StandaloneTask => "standalone_task",
+            Self::OtherFunction => "other_function",
         }
     }
 }
@@ -171,6 +173,14 @@ impl Gathering {
             }
             TriggerKind::ServiceSteady(change) | TriggerKind::ServiceChanged(change) => {
                 Some(&change.service)
+            }
+            TriggerKind::InstanceChanged(_)
+            | TriggerKind::LaunchSucceeded(_)
+            | TriggerKind::LaunchFailed(_)
+            | TriggerKind::InstanceTerminated(_)
+            | TriggerKind::AlarmChanged(_) => {
+                count(&mut self.triggers.ignored, Outside::OtherFunction.as_str());
+                return None;
             }
         };
         self.services.extend(service.cloned());

@@ -28,7 +28,7 @@ pub enum IdError {
         /// How long the text is, in bytes.
         length: usize,
     },
-    /// The text holds white space or a control character.
+    /// The text holds a control character, or white space where that is not allowed.
     #[error("a {kind} holds white space or a control character: {text:?}")]
     BadCharacter {
         /// Which kind of id was asked for.
@@ -46,7 +46,23 @@ pub enum IdError {
     },
 }
 
+/// An id of a kind that allows no white space.
 fn checked(kind: &'static str, text: &str) -> Result<(), IdError> {
+    checked_without(kind, text, |c| c.is_control() || c.is_whitespace())
+}
+
+/// A name that people choose and that may hold spaces.
+fn checked_with_spaces(kind: &'static str, text: &str) -> Result<(), IdError> {
+    checked_without(kind, text, |c| {
+        c.is_control() || (c.is_whitespace() && c != ' ')
+    })
+}
+
+fn checked_without(
+    kind: &'static str,
+    text: &str,
+    is_bad: impl Fn(char) -> bool,
+) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty { kind });
     }
@@ -56,7 +72,7 @@ fn checked(kind: &'static str, text: &str) -> Result<(), IdError> {
             length: text.len(),
         });
     }
-    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    if text.chars().any(is_bad) {
         return Err(IdError::BadCharacter {
             kind,
             text: text.chars().take(80).collect(),
@@ -66,7 +82,7 @@ fn checked(kind: &'static str, text: &str) -> Result<(), IdError> {
 }
 
 macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident = $kind:literal;)+) => {$(
+    ($check:ident => $($(#[$doc:meta])* $name:ident = $kind:literal;)+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -84,7 +100,7 @@ macro_rules! ids {
             type Err = IdError;
 
             fn from_str(text: &str) -> Result<Self, IdError> {
-                checked($kind, text)?;
+                $check($kind, text)?;
                 Ok(Self(text.to_owned()))
             }
         }
@@ -112,25 +128,31 @@ macro_rules! ids {
 }
 
 // Alphabetical.
-ids! {
+ids! { checked =>
     /// A twelve-digit AWS account id.
     AccountId = "account id";
-    /// An EC2 Auto Scaling group's name.
-    AutoScalingGroupName = "Auto Scaling group name";
     /// An Availability Zone's name, such as `us-west-2a`.
     AvailabilityZone = "Availability Zone";
     /// A capacity provider's name, such as `FARGATE_SPOT`.
     CapacityProviderName = "capacity provider name";
     /// A cluster's name.
     ClusterName = "cluster name";
+    /// A container instance's ARN.
+    ContainerInstanceArn = "container instance ARN";
     /// A service deployment's id, such as `ecs-svc/1234567890123456789`.
     DeploymentId = "deployment id";
     /// An EventBridge event's id.
     EventId = "event id";
+    /// An EC2 instance's id, such as `i-1234567890abcdef0`.
+    InstanceId = "instance id";
+    /// An EC2 instance type, such as `t3.small`.
+    InstanceType = "instance type";
     /// A message's id in an SQS batch.
     MessageId = "message id";
     /// A Region's name, such as `us-west-2`.
     RegionName = "Region name";
+    /// The id of an Auto Scaling group's scaling activity.
+    ScalingActivityId = "scaling activity id";
     /// A service's name.
     ServiceName = "service name";
     /// A target group's ARN.
@@ -139,6 +161,16 @@ ids! {
     TaskArn = "task ARN";
     /// A task definition's ARN, with its revision.
     TaskDefinitionArn = "task definition ARN";
+}
+
+// Alphabetical.
+ids! { checked_with_spaces =>
+    /// A CloudWatch alarm's name. Only control characters are not allowed in it.
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>
+    AlarmName = "alarm name";
+    /// An EC2 Auto Scaling group's name. It may hold spaces.
+    /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CreateAutoScalingGroup.html>
+    AutoScalingGroupName = "Auto Scaling group name";
 }
 
 /// A service, named the way the API wants it: by cluster and service.
@@ -259,6 +291,14 @@ impl TaskArn {
     }
 }
 
+impl ContainerInstanceArn {
+    /// The container instance's id: what follows the last `/`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+}
+
 /// The part of an ARN behind `arn:partition:service:region:account:kind/`.
 fn resource_of<'a>(arn: &'a str, service: &str, kind: &str) -> Option<&'a str> {
     let mut parts = arn.splitn(6, ':');
@@ -297,6 +337,27 @@ mod tests {
         assert!("a b".parse::<ServiceName>().is_err());
         assert!("a\u{7}".parse::<ServiceName>().is_err());
         assert!("x".repeat(ID_LENGTH_MAX + 1).parse::<TaskArn>().is_err());
+    }
+
+    #[test]
+    fn names_that_people_choose_may_hold_spaces() {
+        let name: AlarmName = "web: too few tasks".parse().unwrap();
+        assert_eq!(name.as_str(), "web: too few tasks");
+        assert!("EC2 Spot".parse::<AutoScalingGroupName>().is_ok());
+        assert!("".parse::<AlarmName>().is_err());
+        assert!("web\n".parse::<AlarmName>().is_err());
+        assert!("web\u{2028}".parse::<AutoScalingGroupName>().is_err());
+    }
+
+    #[test]
+    fn container_instance_ids_are_the_last_part() {
+        for path in ["container-demo/a59c", "a59c"] {
+            let arn: ContainerInstanceArn =
+                format!("arn:aws:ecs:us-west-2:111122223333:container-instance/{path}")
+                    .parse()
+                    .unwrap();
+            assert_eq!(arn.id(), "a59c");
+        }
     }
 
     #[test]

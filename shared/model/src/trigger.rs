@@ -1,10 +1,14 @@
 //! Why an invocation happened. A trigger is a reason to look at something, never an instruction.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{
-    AccountId, CapacityProviderName, ClusterName, EventId, RegionName, ServiceKey, TaskArn,
+    AccountId, AlarmName, AutoScalingGroupName, AvailabilityZone, CapacityProviderName,
+    ClusterName, ContainerInstanceArn, EventId, InstanceId, RegionName, ScalingActivityId,
+    ServiceKey, TaskArn,
 };
 
 /// What an event's envelope said about the event itself. Anything but source and detail-type may have been absent or unreadable.
@@ -51,6 +55,17 @@ pub enum TriggerKind {
     ServiceSteady(ServiceChange),
     /// Something else about a service that is worth a look (`event_name` says what).
     ServiceChanged(ServiceChange),
+    /// A container instance registered, became another state, or its agent connected or lost its connection. ECS also sends it for
+    /// every task that starts or stops there.
+    InstanceChanged(ContainerInstanceChange),
+    /// An Auto Scaling group launched an instance.
+    LaunchSucceeded(GroupActivity),
+    /// An Auto Scaling group could not launch an instance.
+    LaunchFailed(GroupActivity),
+    /// An Auto Scaling group terminated an instance, or could not: either way what it holds has to be looked at again.
+    InstanceTerminated(GroupActivity),
+    /// An alarm changed its state. One that stays in alarm says nothing more; the schedule carries on.
+    AlarmChanged(AlarmChange),
     /// The schedule: look at everything that is opted in.
     Scheduled,
     /// Not for Ballast, or not worth a look.
@@ -67,6 +82,11 @@ impl TriggerKind {
             Self::PlacementFailed(_) => "placement_failed",
             Self::ServiceSteady(_) => "service_steady",
             Self::ServiceChanged(_) => "service_changed",
+            Self::InstanceChanged(_) => "instance_changed",
+            Self::LaunchSucceeded(_) => "launch_succeeded",
+            Self::LaunchFailed(_) => "launch_failed",
+            Self::InstanceTerminated(_) => "instance_terminated",
+            Self::AlarmChanged(_) => "alarm_changed",
             Self::Scheduled => "scheduled",
             Self::Ignored(_) => "ignored",
         }
@@ -81,7 +101,13 @@ impl TriggerKind {
             Self::ServiceSteady(change) | Self::ServiceChanged(change) => {
                 Some(&change.service.cluster)
             }
-            Self::Scheduled | Self::Ignored(_) => None,
+            Self::InstanceChanged(change) => Some(&change.cluster),
+            Self::AlarmChanged(alarm) => alarm.cluster.as_ref(),
+            Self::LaunchSucceeded(_)
+            | Self::LaunchFailed(_)
+            | Self::InstanceTerminated(_)
+            | Self::Scheduled
+            | Self::Ignored(_) => None,
         }
     }
 
@@ -92,7 +118,32 @@ impl TriggerKind {
             Self::TaskInterrupted(task) | Self::TaskStopped(task) => task.service.as_ref(),
             Self::PlacementFailed(failure) => Some(&failure.service),
             Self::ServiceSteady(change) | Self::ServiceChanged(change) => Some(&change.service),
-            Self::Scheduled | Self::Ignored(_) => None,
+            Self::AlarmChanged(alarm) => alarm.service.as_ref(),
+            Self::InstanceChanged(_)
+            | Self::LaunchSucceeded(_)
+            | Self::LaunchFailed(_)
+            | Self::InstanceTerminated(_)
+            | Self::Scheduled
+            | Self::Ignored(_) => None,
+        }
+    }
+
+    /// The Auto Scaling group that the event is about, where it names one.
+    #[must_use]
+    pub fn group(&self) -> Option<&AutoScalingGroupName> {
+        match self {
+            Self::LaunchSucceeded(activity)
+            | Self::LaunchFailed(activity)
+            | Self::InstanceTerminated(activity) => Some(&activity.group),
+            Self::AlarmChanged(alarm) => alarm.group.as_ref(),
+            Self::TaskInterrupted(_)
+            | Self::TaskStopped(_)
+            | Self::PlacementFailed(_)
+            | Self::ServiceSteady(_)
+            | Self::ServiceChanged(_)
+            | Self::InstanceChanged(_)
+            | Self::Scheduled
+            | Self::Ignored(_) => None,
         }
     }
 }
@@ -137,6 +188,120 @@ pub struct ServiceChange {
     pub service: ServiceKey,
     /// ECS's own name for the event, such as `SERVICE_STEADY_STATE`; cut at 128 characters, without control characters.
     pub event_name: String,
+}
+
+/// A container instance's change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerInstanceChange {
+    /// The cluster that the container instance is in.
+    pub cluster: ClusterName,
+    /// The container instance.
+    pub container_instance: ContainerInstanceArn,
+    /// The EC2 instance that it is; one outside EC2 has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ec2_instance: Option<InstanceId>,
+    /// ECS's own word, such as `ACTIVE` or `DRAINING`; cut at 128 characters, without control characters, empty where it was not said.
+    pub status: String,
+    /// Whether the agent is connected. It comes and goes several times an hour in normal operation
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_container_instance_events.html>).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_connected: Option<bool>,
+    /// Grows by one with every change of the container instance; equal versions are duplicates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+}
+
+/// What an Auto Scaling group did, or could not do, with one instance. What a failure's text means is decided in `placement`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupActivity {
+    /// The group.
+    pub group: AutoScalingGroupName,
+    /// The instance; a launch that failed may have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<InstanceId>,
+    /// The zone that it was, or was to be, in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<AvailabilityZone>,
+    /// What went wrong, in Auto Scaling's own words; cut at 512 characters, without control characters, empty where nothing did.
+    pub status_message: String,
+    /// Why the group did it, in Auto Scaling's own words; cut at 512 characters, without control characters.
+    pub cause: String,
+    /// The scaling activity, as `DescribeScalingActivities` lists it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<ScalingActivityId>,
+    /// When the activity ended, or began where its end was not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+}
+
+/// An alarm's change of state, as an event or as the alarm's own call of the function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmChange {
+    /// The alarm.
+    pub alarm: AlarmName,
+    /// The state that it is in now.
+    pub state: AlarmState,
+    /// The state that it was in before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<AlarmState>,
+    /// The metrics that it watches; every one of a metric math expression, none of a composite alarm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<AlarmMetric>,
+    /// The cluster that its metrics are about. None as well where they are about several: then no single one is to be looked at. So
+    /// with the next three.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterName>,
+    /// The capacity provider that its metrics are about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<CapacityProviderName>,
+    /// The Auto Scaling group that its metrics are about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<AutoScalingGroupName>,
+    /// The service that its metrics are about, where they name the cluster as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceKey>,
+    /// Whether it is made of other alarms, by a rule, and watches no metric itself.
+    pub is_composite: bool,
+}
+
+/// An alarm's state.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_StateUpdate.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmState {
+    /// `OK`.
+    Ok,
+    /// `ALARM`.
+    Alarm,
+    /// `INSUFFICIENT_DATA`.
+    InsufficientData,
+    /// A state that CloudWatch did not have when this was written.
+    Other,
+}
+
+impl AlarmState {
+    /// A stable name, for records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Alarm => "alarm",
+            Self::InsufficientData => "insufficient_data",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// A metric that an alarm watches. Its texts are cut at 256 characters, without control characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmMetric {
+    /// Such as `AWS/ECS/ManagedScaling`.
+    pub namespace: String,
+    /// Such as `CapacityProviderReservation`.
+    pub name: String,
+    /// What the metric is about, such as `ClusterName` and `CapacityProviderName`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dimensions: BTreeMap<String, String>,
 }
 
 /// An event that needs no look, and why.

@@ -4,7 +4,8 @@ use std::error::Error;
 use std::fmt::Write;
 
 use model::trigger::{
-    Envelope, Ignored, PlacementFailure, ServiceChange, TaskChange, Trigger, TriggerKind,
+    AlarmChange, AlarmMetric, AlarmState, ContainerInstanceChange, Envelope, GroupActivity,
+    Ignored, PlacementFailure, ServiceChange, TaskChange, Trigger, TriggerKind,
 };
 use trigger::{Invocation, Item, TriggerError};
 
@@ -81,6 +82,11 @@ fn trigger(Trigger { envelope, kind }: &Trigger) -> String {
             service,
             event_name,
         }) => format!(" {service} {event_name}"),
+        TriggerKind::InstanceChanged(change) => instance(change),
+        TriggerKind::LaunchSucceeded(activity)
+        | TriggerKind::LaunchFailed(activity)
+        | TriggerKind::InstanceTerminated(activity) => self::activity(activity),
+        TriggerKind::AlarmChanged(change) => alarm(change),
         TriggerKind::Scheduled => String::new(),
         TriggerKind::Ignored(Ignored::ServiceEventWithoutMeaning { event_name }) => {
             format!(" service_event_without_meaning {event_name}")
@@ -111,6 +117,85 @@ fn task(change: &TaskChange) -> String {
         or_dash(version.as_ref()),
         or_dash(stopping_at.as_ref()),
     )
+}
+
+fn instance(change: &ContainerInstanceChange) -> String {
+    let ContainerInstanceChange {
+        cluster,
+        container_instance,
+        ec2_instance,
+        status,
+        agent_connected,
+        version,
+    } = change;
+    format!(
+        " {cluster} container_instance={} ec2={} status={status:?} agent_connected={} version={}",
+        container_instance
+            .as_str()
+            .split_once(":container-instance/")
+            .map_or("?", |(_, path)| path),
+        or_dash(ec2_instance.as_ref()),
+        or_dash(agent_connected.as_ref()),
+        or_dash(version.as_ref()),
+    )
+}
+
+fn activity(activity: &GroupActivity) -> String {
+    let GroupActivity {
+        group,
+        instance,
+        zone,
+        status_message,
+        cause,
+        activity,
+        at,
+    } = activity;
+    format!(
+        " group=\"{group}\" instance={} zone={} activity={} at={} status_message={status_message:?} cause={cause:?}",
+        or_dash(instance.as_ref()),
+        or_dash(zone.as_ref()),
+        activity.as_ref().map_or("-", |id| short(id.as_str())),
+        or_dash(at.as_ref()),
+    )
+}
+
+fn alarm(change: &AlarmChange) -> String {
+    let AlarmChange {
+        alarm,
+        state,
+        previous,
+        metrics,
+        cluster,
+        provider,
+        group,
+        service,
+        is_composite,
+    } = change;
+    let metrics: Vec<_> = metrics.iter().map(metric).collect();
+    format!(
+        " \"{alarm}\" {} was={}{} cluster={} provider={} group={} service={} metrics=[{}]",
+        state.as_str(),
+        previous.map_or("-", AlarmState::as_str),
+        if *is_composite { " composite" } else { "" },
+        or_dash(cluster.as_ref()),
+        or_dash(provider.as_ref()),
+        or_dash(group.as_ref()),
+        or_dash(service.as_ref()),
+        metrics.join(" "),
+    )
+}
+
+fn metric(metric: &AlarmMetric) -> String {
+    let AlarmMetric {
+        namespace,
+        name,
+        dimensions,
+    } = metric;
+    let pairs: Vec<_> = dimensions
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    format!("{namespace}/{name}{{{}}}", pairs.join(","))
 }
 
 fn envelope(envelope: &Envelope) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use calls::Deadline;
 use control::{Invoked, Record};
-use model::trigger::{Trigger, TriggerKind};
+use model::trigger::{AlarmChange, ContainerInstanceChange, GroupActivity, Trigger, TriggerKind};
 use serde::Serialize;
 use serde_json::Value;
 use trigger::TriggerError;
@@ -139,6 +139,15 @@ fn looks_at(kind: &TriggerKind) -> String {
     match (kind, kind.service(), kind.cluster()) {
         (TriggerKind::Ignored(why), _, _) => format!("nothing ({})", why.as_str()),
         (TriggerKind::Scheduled, _, _) => "every service that is opted in".to_owned(),
+        (
+            TriggerKind::InstanceChanged(_)
+            | TriggerKind::LaunchSucceeded(_)
+            | TriggerKind::LaunchFailed(_)
+            | TriggerKind::InstanceTerminated(_)
+            | TriggerKind::AlarmChanged(_),
+            _,
+            _,
+        ) => "nothing: the event is for another function".to_owned(),
         (_, Some(service), _) => format!("the pair that `{service}` belongs to"),
         (_, None, Some(cluster)) => {
             format!("nothing: the event names no service for the task in `{cluster}`")
@@ -204,6 +213,11 @@ fn describe(trigger: &Trigger) -> String {
         TriggerKind::ServiceSteady(change) | TriggerKind::ServiceChanged(change) => {
             format!("`{}`: {}", change.service, change.event_name)
         }
+        TriggerKind::InstanceChanged(change) => instance(change),
+        TriggerKind::LaunchSucceeded(activity)
+        | TriggerKind::LaunchFailed(activity)
+        | TriggerKind::InstanceTerminated(activity) => group_activity(activity),
+        TriggerKind::AlarmChanged(alarm) => alarm_change(alarm),
         TriggerKind::Scheduled => "the schedule".to_owned(),
         TriggerKind::Ignored(why) => {
             let what = match trigger.envelope.detail_type.as_str() {
@@ -219,6 +233,53 @@ fn describe(trigger: &Trigger) -> String {
         .map(|time| format!(" at {time}"))
         .unwrap_or_default();
     format!("{} {}{at}", trigger.kind.as_str(), what.trim_end())
+}
+
+fn instance(change: &ContainerInstanceChange) -> String {
+    let of = change
+        .ec2_instance
+        .as_ref()
+        .map(|id| format!(" ({id})"))
+        .unwrap_or_default();
+    let agent = match change.agent_connected {
+        Some(false) => ", agent not connected",
+        Some(true) | None => "",
+    };
+    let status = match change.status.as_str() {
+        "" => "status not given",
+        status => status,
+    };
+    format!(
+        "`{}`{of} in `{}`: {status}{agent}",
+        change.container_instance.id(),
+        change.cluster
+    )
+}
+
+fn group_activity(activity: &GroupActivity) -> String {
+    let instance = activity
+        .instance
+        .as_ref()
+        .map(|id| format!(" {id}"))
+        .unwrap_or_default();
+    let zone = activity
+        .zone
+        .as_ref()
+        .map(|zone| format!(" in {zone}"))
+        .unwrap_or_default();
+    let message = match activity.status_message.as_str() {
+        "" => String::new(),
+        message => format!(": {message}"),
+    };
+    format!("`{}`{instance}{zone}{message}", activity.group)
+}
+
+fn alarm_change(alarm: &AlarmChange) -> String {
+    let before = alarm
+        .previous
+        .map(|state| format!(", was {}", state.as_str()))
+        .unwrap_or_default();
+    format!("`{}`: {}{before}", alarm.alarm, alarm.state.as_str())
 }
 
 #[cfg(test)]

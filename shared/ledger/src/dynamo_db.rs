@@ -12,14 +12,15 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure,
 };
 use calls::{Deadline, Failure, call_unmetered, one_line};
-use model::memory::PairMemory;
+use model::duty::{Memory, SubjectKey};
 use model::snapshot::{Gap, GapCause};
-use model::{Seconds, ServiceKey, Timestamp};
-use serde::{Deserialize, Serialize};
+use model::{Seconds, Timestamp};
 
-use crate::{LedgerError, Recalled, Version};
+use crate::content::{decode, encode};
+use crate::{LedgerError, Recalled, RecalledOf, Version};
 
-/// The partition key: `cluster/service` of the primary, a string.
+/// The partition key, a string: the subject's [`SubjectKey::ledger_key`]. It has the name of the first subject there was, a pair, whose
+/// key is its primary's `cluster/service`; tables that are in use have it, and a key cannot be renamed.
 pub const ATTRIBUTE_PAIR: &str = "pair";
 /// How often the item was written, a number.
 const ATTRIBUTE_VERSION: &str = "version";
@@ -43,21 +44,6 @@ const BATCH_GET_KEYS_MAX: usize = 100;
 const BATCH_GET_ATTEMPTS_MAX: u32 = 5;
 /// The wait before the second attempt, in milliseconds; it doubles with each further one, as the API reference advises.
 const BATCH_GET_WAIT_MS: u64 = 50;
-/// The schema of what is written. A higher number in an item was written by a newer version and is not guessed at.
-const SCHEMA: u32 = 1;
-
-/// The content of the memory attribute.
-#[derive(Debug, Serialize, Deserialize)]
-struct Envelope<M> {
-    schema: u32,
-    memory: M,
-}
-
-/// Only the part that tells whether the rest can be understood.
-#[derive(Debug, Deserialize)]
-struct SchemaOnly {
-    schema: u32,
-}
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -84,23 +70,27 @@ impl DynamoDbLedger {
         &self.table
     }
 
-    pub(crate) async fn recall(&self, keys: &BTreeSet<ServiceKey>, deadline: Deadline) -> Recalled {
+    pub(crate) async fn recall<K: SubjectKey>(
+        &self,
+        keys: &BTreeSet<K>,
+        deadline: Deadline,
+    ) -> RecalledOf<K> {
         let mut recalled = Recalled::default();
-        let all: Vec<&ServiceKey> = keys.iter().collect();
+        let all: Vec<&K> = keys.iter().collect();
         for batch in all.chunks(BATCH_GET_KEYS_MAX) {
             self.recall_batch(batch, deadline, &mut recalled).await;
         }
         recalled
     }
 
-    async fn recall_batch(
+    async fn recall_batch<K: SubjectKey>(
         &self,
-        batch: &[&ServiceKey],
+        batch: &[&K],
         deadline: Deadline,
-        recalled: &mut Recalled,
+        recalled: &mut RecalledOf<K>,
     ) {
-        let mut open: BTreeMap<String, &ServiceKey> =
-            batch.iter().map(|key| (key.to_string(), *key)).collect();
+        let mut open: BTreeMap<String, &K> =
+            batch.iter().map(|key| (key.ledger_key(), *key)).collect();
         let mut wait = Duration::from_millis(BATCH_GET_WAIT_MS);
         for attempt in 1..=BATCH_GET_ATTEMPTS_MAX {
             let answer = match self.get(open.keys(), deadline).await {
@@ -120,7 +110,7 @@ impl DynamoDbLedger {
             // A key that was neither answered nor left unprocessed has no item.
             let unwritten = open
                 .extract_if(.., |pair, _| !answer.unprocessed.contains(pair))
-                .map(|(_, key)| (key.clone(), (PairMemory::default(), Version::NONE)));
+                .map(|(_, key)| (key.clone(), (K::Memory::default(), Version::NONE)));
             recalled.known.extend(unwritten);
             if open.is_empty() {
                 return;
@@ -182,7 +172,7 @@ impl DynamoDbLedger {
     }
 
     /// Reads an item into what was recalled.
-    fn keep(&self, key: &ServiceKey, item: &Item, recalled: &mut Recalled) {
+    fn keep<K: SubjectKey>(&self, key: &K, item: &Item, recalled: &mut RecalledOf<K>) {
         let gap = |detail: String| Gap {
             operation: "dynamodb:BatchGetItem".to_owned(),
             resource: key.to_string(),
@@ -216,32 +206,28 @@ impl DynamoDbLedger {
         }
     }
 
-    pub(crate) async fn remember(
+    pub(crate) async fn remember<K: SubjectKey>(
         &self,
-        key: &ServiceKey,
-        memory: &PairMemory,
+        key: &K,
+        memory: &K::Memory,
         expected: Version,
         now: Timestamp,
         deadline: Deadline,
-    ) -> Result<Version, LedgerError> {
+    ) -> Result<Version, LedgerError<K>> {
         let operation = "dynamodb:PutItem";
-        let envelope = Envelope {
-            schema: SCHEMA,
-            memory,
-        };
-        let text = serde_json::to_string(&envelope).map_err(|error| {
+        let text = encode(memory).map_err(|detail| {
             LedgerError::Unavailable(Gap {
                 operation: operation.to_owned(),
                 resource: key.to_string(),
                 cause: GapCause::Other,
-                detail: one_line(&format!("the memory cannot be written as JSON: {error}")),
+                detail,
             })
         })?;
         let next = expected.next();
         let expires_at = Seconds(EXPIRY_SECS).after(now).as_second();
         let item = Item::from(
             [
-                (ATTRIBUTE_PAIR, AttributeValue::S(key.to_string())),
+                (ATTRIBUTE_PAIR, AttributeValue::S(key.ledger_key())),
                 (
                     ATTRIBUTE_VERSION,
                     AttributeValue::N(next.number().to_string()),
@@ -311,25 +297,16 @@ struct Answer {
     unprocessed: BTreeSet<String>,
 }
 
-fn leave_gaps(open: &BTreeMap<String, &ServiceKey>, gap: &Gap, recalled: &mut Recalled) {
+fn leave_gaps<K: SubjectKey>(open: &BTreeMap<String, &K>, gap: &Gap, recalled: &mut RecalledOf<K>) {
     for key in open.values() {
         recalled.gaps.insert((*key).clone(), gap.clone());
     }
 }
 
 /// Reads the memory attribute; the error says what is wrong with it.
-fn read_memory(item: &Item) -> Result<PairMemory, String> {
-    let text = match item.get(ATTRIBUTE_MEMORY).map(AttributeValue::as_s) {
-        Some(Ok(text)) => text,
-        Some(Err(_)) | None => return Err(format!("`{ATTRIBUTE_MEMORY}` is no string")),
-    };
-    let SchemaOnly { schema } = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if schema != SCHEMA {
-        return Err(format!(
-            "its schema is {schema}, this version understands {SCHEMA}"
-        ));
+fn read_memory<M: Memory>(item: &Item) -> Result<M, String> {
+    match item.get(ATTRIBUTE_MEMORY).map(AttributeValue::as_s) {
+        Some(Ok(text)) => decode(text),
+        Some(Err(_)) | None => Err(format!("`{ATTRIBUTE_MEMORY}` is no string")),
     }
-    let envelope: Envelope<PairMemory> =
-        serde_json::from_str(text).map_err(|error| error.to_string())?;
-    Ok(envelope.memory)
 }

@@ -1,19 +1,21 @@
-//! What is remembered of each pair between invocations.
+//! What is remembered of each subject between invocations: of each pair, each capacity provider.
 //!
 //! Guaranteed: every write is conditional on the version that was read, so that of several writers that read the same version
-//! exactly one succeeds; the others get [`LedgerError::Conflict`] and must read again. One pair's trouble never hides another's.
+//! exactly one succeeds; the others get [`LedgerError::Conflict`] and must read again. One subject's trouble never hides another's.
 //!
-//! Assumed: the table has the partition key `pair` (a string) and nothing else is stored in it.
+//! Assumed: the table has the partition key `pair` (a string) and nothing but Ballast's memories is stored in it. Functions may share it:
+//! no two subjects have the same [`SubjectKey::ledger_key`].
 //!
 //! Absent: what is remembered (`model::memory`) and what follows from it (`placement`).
 //!
 //! # An item that cannot be read
-//! An item whose memory is corrupt, or was written by a newer version with another schema, is [`Recalled::gaps`]: the pair's memory
+//! An item whose memory is corrupt, or was written by a newer version with another schema, is [`Recalled::gaps`]: the subject's memory
 //! is unknown, so that nothing is given back. Its version is still told, where it can be read. A later [`Ledger::remember`] with that
-//! version replaces the item: the gap has been recorded by then, and the pair heals by itself, also after a return to an older
+//! version replaces the item: the gap has been recorded by then, and the subject heals by itself, also after a return to an older
 //! version of Ballast. An item whose version cannot be
 //! read either has no version to be conditional on: it is never overwritten by Ballast, and the gap's detail says to delete it.
 
+mod content;
 mod dynamo_db;
 mod memory;
 
@@ -22,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use calls::Deadline;
 use model::ServiceKey;
 use model::Timestamp;
+use model::duty::SubjectKey;
 use model::memory::PairMemory;
 use model::snapshot::Gap;
 use serde::{Deserialize, Serialize};
@@ -29,7 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use dynamo_db::{ATTRIBUTE_EXPIRES_AT, ATTRIBUTE_PAIR, DynamoDbLedger, EXPIRY_SECS};
 pub use memory::MemoryLedger;
 
-/// How often a pair's memory was written. Zero: never.
+/// How often a subject's memory was written. Zero: never.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -37,7 +40,7 @@ pub use memory::MemoryLedger;
 pub struct Version(u64);
 
 impl Version {
-    /// The version of a pair that was never written.
+    /// The version of a subject that was never written.
     pub const NONE: Self = Self(0);
 
     /// The number, as it is stored.
@@ -53,21 +56,34 @@ impl Version {
     }
 }
 
-/// What was recalled.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recalled {
-    /// The pairs whose memory is known. A pair that was never written has the empty memory and [`Version::NONE`].
-    pub known: BTreeMap<ServiceKey, (PairMemory, Version)>,
-    /// The pairs whose memory is not known, and why.
-    pub gaps: BTreeMap<ServiceKey, Gap>,
-    /// The versions of those pairs in `gaps` whose item was found and could not be understood: what a later write must expect.
-    pub unreadable: BTreeMap<ServiceKey, Version>,
+/// What was recalled: of pairs where nothing else is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recalled<K = ServiceKey, M = PairMemory> {
+    /// The subjects whose memory is known. A subject that was never written has the empty memory and [`Version::NONE`].
+    pub known: BTreeMap<K, (M, Version)>,
+    /// The subjects whose memory is not known, and why.
+    pub gaps: BTreeMap<K, Gap>,
+    /// The versions of those subjects in `gaps` whose item was found and could not be understood: what a later write must expect.
+    pub unreadable: BTreeMap<K, Version>,
 }
 
-impl Recalled {
-    /// The version that a write of this pair must expect. `None` where it is not known: nothing can be written then.
+/// What was recalled of subjects with such keys.
+pub type RecalledOf<K> = Recalled<K, <K as SubjectKey>::Memory>;
+
+impl<K, M> Default for Recalled<K, M> {
+    fn default() -> Self {
+        Self {
+            known: BTreeMap::new(),
+            gaps: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
+        }
+    }
+}
+
+impl<K: Ord, M> Recalled<K, M> {
+    /// The version that a write of this subject must expect. `None` where it is not known: nothing can be written then.
     #[must_use]
-    pub fn version(&self, key: &ServiceKey) -> Option<Version> {
+    pub fn version(&self, key: &K) -> Option<Version> {
         let known = self.known.get(key).map(|(_, version)| *version);
         known.or_else(|| self.unreadable.get(key).copied())
     }
@@ -75,12 +91,12 @@ impl Recalled {
 
 /// Why something was not remembered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LedgerError {
+pub enum LedgerError<K: SubjectKey = ServiceKey> {
     /// Somebody else wrote since.
     #[error("the memory of `{key}` was written by somebody else since version {}: read it again", expected.0)]
     Conflict {
-        /// The pair.
-        key: ServiceKey,
+        /// The subject.
+        key: K,
         /// The version that was expected.
         expected: Version,
     },
@@ -99,26 +115,30 @@ pub enum Ledger {
 }
 
 impl Ledger {
-    /// What is remembered of these pairs. Every key is in exactly one of the answer's `known` and `gaps`.
-    pub async fn recall(&self, keys: &BTreeSet<ServiceKey>, deadline: Deadline) -> Recalled {
+    /// What is remembered of these subjects. Every key is in exactly one of the answer's `known` and `gaps`.
+    pub async fn recall<K: SubjectKey>(
+        &self,
+        keys: &BTreeSet<K>,
+        deadline: Deadline,
+    ) -> RecalledOf<K> {
         match self {
             Self::Memory(ledger) => ledger.recall(keys),
             Self::DynamoDb(ledger) => ledger.recall(keys, deadline).await,
         }
     }
 
-    /// Remembers this of a pair, if its memory still has the version that was read; `now` is AWS's own time, noted beside it.
+    /// Remembers this of a subject, if its memory still has the version that was read; `now` is AWS's own time, noted beside it.
     ///
     /// # Errors
     /// [`LedgerError::Conflict`] when it does not, [`LedgerError::Unavailable`] when the ledger did not answer.
-    pub async fn remember(
+    pub async fn remember<K: SubjectKey>(
         &self,
-        key: &ServiceKey,
-        memory: &PairMemory,
+        key: &K,
+        memory: &K::Memory,
         expected: Version,
         now: Timestamp,
         deadline: Deadline,
-    ) -> Result<Version, LedgerError> {
+    ) -> Result<Version, LedgerError<K>> {
         match self {
             Self::Memory(ledger) => ledger.remember(key, memory, expected),
             Self::DynamoDb(ledger) => ledger.remember(key, memory, expected, now, deadline).await,

@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use model::ServiceKey;
-use model::memory::PairMemory;
+use model::duty::SubjectKey;
+use model::snapshot::{Gap, GapCause};
 
-use crate::{LedgerError, Recalled, Version};
+use crate::content::{decode, encode};
+use crate::{LedgerError, Recalled, RecalledOf, Version};
 
-/// Keeps the memories in this process. They last as long as it does, and no other process sees them.
+/// Keeps the memories in this process, as the text that a table would keep. They last as long as it does, and no other process sees
+/// them.
 #[derive(Debug, Default)]
 pub struct MemoryLedger {
-    items: Mutex<BTreeMap<ServiceKey, (PairMemory, Version)>>,
+    items: Mutex<BTreeMap<String, (String, Version)>>,
 }
 
 impl MemoryLedger {
@@ -21,26 +23,37 @@ impl MemoryLedger {
         Self::default()
     }
 
-    pub(crate) fn recall(&self, keys: &BTreeSet<ServiceKey>) -> Recalled {
+    pub(crate) fn recall<K: SubjectKey>(&self, keys: &BTreeSet<K>) -> RecalledOf<K> {
         let items = self.items();
-        Recalled {
-            known: keys
-                .iter()
-                .map(|key| (key.clone(), items.get(key).cloned().unwrap_or_default()))
-                .collect(),
-            ..Recalled::default()
+        let mut recalled = Recalled::default();
+        for key in keys {
+            let Some((text, version)) = items.get(&key.ledger_key()) else {
+                let fresh = (K::Memory::default(), Version::NONE);
+                recalled.known.insert(key.clone(), fresh);
+                continue;
+            };
+            match decode(text) {
+                Ok(memory) => _ = recalled.known.insert(key.clone(), (memory, *version)),
+                Err(fault) => {
+                    let detail = format!("the memory cannot be understood: {fault}");
+                    recalled.gaps.insert(key.clone(), gap(key, detail));
+                    recalled.unreadable.insert(key.clone(), *version);
+                }
+            }
         }
+        recalled
     }
 
-    pub(crate) fn remember(
+    pub(crate) fn remember<K: SubjectKey>(
         &self,
-        key: &ServiceKey,
-        memory: &PairMemory,
+        key: &K,
+        memory: &K::Memory,
         expected: Version,
-    ) -> Result<Version, LedgerError> {
+    ) -> Result<Version, LedgerError<K>> {
+        let text = encode(memory).map_err(|detail| LedgerError::Unavailable(gap(key, detail)))?;
         let mut items = self.items();
         let found = items
-            .get(key)
+            .get(&key.ledger_key())
             .map_or(Version::NONE, |(_, version)| *version);
         if found != expected {
             return Err(LedgerError::Conflict {
@@ -49,12 +62,21 @@ impl MemoryLedger {
             });
         }
         let next = expected.next();
-        items.insert(key.clone(), (memory.clone(), next));
+        items.insert(key.ledger_key(), (text, next));
         Ok(next)
     }
 
     /// Every write is one insertion: a panic elsewhere cannot have left half of one.
-    fn items(&self) -> MutexGuard<'_, BTreeMap<ServiceKey, (PairMemory, Version)>> {
+    fn items(&self) -> MutexGuard<'_, BTreeMap<String, (String, Version)>> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn gap<K: SubjectKey>(key: &K, detail: String) -> Gap {
+    Gap {
+        operation: "ledger in memory".to_owned(),
+        resource: key.to_string(),
+        cause: GapCause::Other,
+        detail,
     }
 }

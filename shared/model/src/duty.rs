@@ -17,6 +17,9 @@ use crate::plan::{Action, Step};
 ///
 /// `Display` is what people read, `cluster/service` for a pair.
 pub trait SubjectKey: Clone + Ord + fmt::Debug + fmt::Display + Send + Sync + 'static {
+    /// What is remembered of the subject.
+    type Memory: Memory;
+
     /// What the ledger calls the subject. No two subjects have the same text, whichever function they belong to: one table serves
     /// all functions.
     fn ledger_key(&self) -> String;
@@ -77,6 +80,8 @@ pub trait PlannedHold:
 }
 
 impl SubjectKey for ServiceKey {
+    type Memory = PairMemory;
+
     /// `cluster/service`: the key of every table since the first version.
     fn ledger_key(&self) -> String {
         self.to_string()

@@ -185,7 +185,7 @@ async fn an_item_that_cannot_be_read_heals() {
         assert!(healed.known[&key].1 > version);
     }
     // An item without a version is never overwritten.
-    let key = "demo/no-version".parse().unwrap();
+    let key: ServiceKey = "demo/no-version".parse().unwrap();
     let refused = ledger
         .remember(&key, &PairMemory::default(), Version::NONE, now(), soon())
         .await;

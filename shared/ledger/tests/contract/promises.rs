@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use calls::Deadline;
 use ledger::{Ledger, LedgerError, MemoryLedger, Version};
+use model::duty::{Memory, SubjectKey};
 use model::memory::{Level, PairMemory, Write};
 use model::{ServiceKey, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::judge::moto;
 
@@ -165,8 +167,56 @@ async fn many_pairs_are_recalled_at_once(ledger: &Ledger) {
     assert_eq!(recalled.known[&key("demo/s200")].0, memory(200));
     assert_eq!(recalled.version(&key("demo/s201")), Some(Version::NONE));
 
-    let none = ledger.recall(&BTreeSet::new(), soon()).await;
+    let none = ledger.recall(&BTreeSet::<ServiceKey>::new(), soon()).await;
     assert!(none.known.is_empty() && none.gaps.is_empty());
+}
+
+/// A subject of another function, with the same name as a pair.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct OtherKey(String);
+
+impl std::fmt::Display for OtherKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl SubjectKey for OtherKey {
+    type Memory = OtherMemory;
+
+    fn ledger_key(&self) -> String {
+        format!("other:{}", self.0)
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct OtherMemory {
+    lost: Vec<(String, Timestamp)>,
+}
+
+impl Memory for OtherMemory {}
+
+async fn functions_that_share_a_ledger_do_not_share_a_memory(ledger: &Ledger) {
+    let (pair, other) = ("demo/web", OtherKey("demo/web".to_owned()));
+    let lost = OtherMemory {
+        lost: vec![("zone".to_owned(), now())],
+    };
+    let first = remember(ledger, pair, 1, Version::NONE).await.unwrap();
+    let theirs = ledger
+        .remember(&other, &lost, Version::NONE, now(), soon())
+        .await
+        .unwrap();
+    assert_eq!(recall(ledger, pair).await, (memory(1), first));
+    let recalled = ledger
+        .recall(&BTreeSet::from([other.clone()]), soon())
+        .await;
+    assert_eq!(recalled.known[&other], (lost.clone(), theirs));
+    let stale = ledger.remember(&other, &lost, Version::NONE, now(), soon());
+    let conflict = stale.await.unwrap_err();
+    assert_eq!(
+        conflict.to_string(),
+        "the memory of `demo/web` was written by somebody else since version 0: read it again"
+    );
 }
 
 /// Every promise, each on an empty ledger.
@@ -197,4 +247,5 @@ promises! {
     of_several_writers_exactly_one_wins
     writers_at_the_same_time_do_not_both_win
     many_pairs_are_recalled_at_once
+    functions_that_share_a_ledger_do_not_share_a_memory
 }

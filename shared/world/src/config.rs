@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use model::{AccountId, AvailabilityZone, RegionName};
 
+use crate::ec2::Ec2Times;
 use crate::faults::Faults;
 use crate::operation::Category;
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub stop: Stop,
     /// What the service scheduler does, and when.
     pub scheduler: SchedulerTimes,
+    /// How long instances take, and how many there may be.
+    pub ec2: Ec2Times,
     /// Virtual time that each API call takes, in milliseconds.
     pub api_latency_ms: u32,
     /// Changes of burst and refill per second; a category that is not here has the documented ones.
@@ -60,6 +63,7 @@ impl Config {
             start_up: StartUp::default(),
             stop: Stop::default(),
             scheduler: SchedulerTimes::default(),
+            ec2: Ec2Times::default(),
             api_latency_ms: 30,
             rates: BTreeMap::new(),
             faults: Faults::default(),

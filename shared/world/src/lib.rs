@@ -39,9 +39,13 @@
 
 mod account;
 mod api;
+pub mod autoscaling;
+mod cloudwatch;
 mod config;
 mod delivery;
 mod dice;
+mod ec2;
+mod ecs_hooks;
 mod error;
 mod events;
 pub mod face;
@@ -60,8 +64,10 @@ mod world;
 
 pub use account::{Account, Accounts};
 pub use api::*;
+pub use autoscaling::GroupSpec;
 pub use config::{Config, Delivery, RangeMs, SchedulerTimes, StartUp, Stop};
 pub use delivery::{Delivered, GUARANTEED_SOURCES};
+pub use ec2::{Ec2Times, InstancePool, InstancePoolKey};
 pub use error::ApiError;
 pub use faults::{Fault, FaultRule, Faults};
 pub use operation::{Api, Category, Operation};
@@ -69,8 +75,13 @@ pub use pool::{Pool, PoolKey};
 pub use spec::{ServiceSpec, line};
 pub use split::split;
 pub use state::{
-    Capacity, Cluster, Deployment, GroupProvider, STOP_TIMEOUT_DEFAULT_SECS, STOP_TIMEOUT_MAX_SECS,
-    ScalableTarget, Service, State, Task, TaskDefinition,
+    ACTIVITIES_MAX, Activity, ActivityStatus, Adjustment, Alarm, AlarmState, Allocation, Capacity,
+    Cluster, Comparison, Datapoint, Deployment, Distribution, GLOBAL_TIMEOUT_MAX_SECS, Group,
+    GroupProvider, GroupTag, HEARTBEAT_TIMEOUT_DEFAULT_SECS, HEARTBEAT_TIMEOUT_SECS, Hook,
+    HookResult, Instance, LaunchOverride, LaunchSpec, LaunchTemplate, Lifecycle, MachineState,
+    MetricKey, MissingData, MixedInstances, Policy, PolicyKind, Process, STOP_TIMEOUT_DEFAULT_SECS,
+    STOP_TIMEOUT_MAX_SECS, ScalableTarget, ScheduledAction, Service, SimpleScaling, State,
+    Statistic, Step, StepScaling, TargetTracking, Task, TaskDefinition, Transition,
 };
 pub use timeline::{Entry, Timeline};
 pub use world::World;

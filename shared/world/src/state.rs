@@ -9,6 +9,27 @@ use model::snapshot::{Controller, Health, Scheduling, TaskStatus};
 use model::strategy::{Market, StrategyItem};
 use model::{ClusterName, ServiceKey};
 
+mod group;
+mod hook;
+mod instance;
+mod metric;
+mod policy;
+
+pub use group::{
+    ACTIVITIES_MAX, Activity, ActivityStatus, Allocation, Distribution, Group, GroupTag,
+    LaunchOverride, LaunchSpec, MixedInstances, Process,
+};
+pub use hook::{
+    GLOBAL_TIMEOUT_MAX_SECS, HEARTBEAT_TIMEOUT_DEFAULT_SECS, HEARTBEAT_TIMEOUT_SECS, Hook,
+    HookResult, Transition,
+};
+pub use instance::{Instance, LaunchTemplate, Lifecycle, MachineState};
+pub use metric::{Alarm, AlarmState, Comparison, Datapoint, MetricKey, MissingData, Statistic};
+pub use policy::{
+    Adjustment, Policy, PolicyKind, ScheduledAction, SimpleScaling, Step, StepScaling,
+    TargetTracking,
+};
+
 /// The readable state of the world.
 #[derive(Debug, Clone, Default)]
 pub struct State {
@@ -24,6 +45,16 @@ pub struct State {
     pub providers: BTreeMap<String, GroupProvider>,
     /// The scalable targets of the namespace `ecs`, by resource id (`service/<cluster>/<service>`).
     pub scalable_targets: BTreeMap<String, ScalableTarget>,
+    /// The launch templates, by name.
+    pub launch_templates: BTreeMap<String, LaunchTemplate>,
+    /// The Auto Scaling groups, by name.
+    pub groups: BTreeMap<String, Group>,
+    /// The EC2 instances, by id, until an hour after they were terminated.
+    pub instances: BTreeMap<String, Instance>,
+    /// The metrics: the datapoints of each minute since 1970.
+    pub metrics: BTreeMap<MetricKey, BTreeMap<i64, Datapoint>>,
+    /// The alarms, by name.
+    pub alarms: BTreeMap<String, Alarm>,
 }
 
 /// A cluster.

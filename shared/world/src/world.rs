@@ -12,6 +12,7 @@ use crate::api::Gate;
 use crate::config::Config;
 use crate::delivery::Outbox;
 use crate::dice::Dice;
+use crate::ec2::InstancePools;
 use crate::life::short;
 use crate::pool::{Bucket, Pool, PoolKey, Pools, later};
 use crate::state::{GroupProvider, State};
@@ -45,6 +46,7 @@ pub struct World {
     pub(crate) now: Timestamp,
     pub(crate) state: State,
     pub(crate) pools: Pools,
+    pub(crate) instance_pools: InstancePools,
     pub(crate) launches: BTreeMap<String, Bucket>,
     agenda: BTreeMap<(Timestamp, u64), Happening>,
     agenda_made: u64,
@@ -65,6 +67,7 @@ impl World {
             now: config.start,
             state: State::default(),
             pools: Pools::new(),
+            instance_pools: InstancePools::new(),
             launches: BTreeMap::new(),
             agenda: BTreeMap::new(),
             agenda_made: 0,

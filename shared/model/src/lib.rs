@@ -12,6 +12,7 @@ pub mod duty;
 pub mod hold;
 mod hold_text;
 pub mod ids;
+pub mod instance_type;
 pub mod memory;
 pub mod outcome;
 pub mod plan;

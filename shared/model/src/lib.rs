@@ -8,6 +8,7 @@
 //!
 //! Absent: decisions (they live in `placement`) and the reading of events (`trigger`) or of AWS (`observe`).
 
+pub mod capacity;
 pub mod duty;
 pub mod hold;
 mod hold_text;

@@ -144,7 +144,10 @@ impl PairPolicy {
         let standby_text = tags.get(TAG_STANDBY.name)?;
         let mut faults = Vec::new();
         for (key, value) in tags {
-            let known = TAGS.iter().any(|setting| setting.name == key);
+            let known = TAGS
+                .iter()
+                .chain(&crate::capacity::policy::SERVICE_TAGS)
+                .any(|setting| setting.name == key);
             if key.starts_with(TAG_PREFIX) && !known {
                 faults.push(SettingFault {
                     name: key.chars().take(128).collect(),

@@ -1,0 +1,468 @@
+//! Plans for EC2 capacity: what to change, from what, to what, why.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::capacity::hold::CapacityHold;
+use crate::capacity::key::{CapacitySubject, ProviderKey};
+use crate::capacity::memory::DrainReason;
+use crate::ids::{AutoScalingGroupName, ClusterName, ContainerInstanceArn, InstanceId};
+use crate::plan::Plan;
+use crate::units::Seconds;
+
+/// What was decided about EC2 capacity.
+pub type CapacityPlan = Plan<CapacityStep, CapacityHold>;
+
+/// One change, complete: nothing is left to choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapacityStep {
+    /// What it is about.
+    #[serde(flatten)]
+    pub subject: CapacitySubject,
+    /// What to do.
+    pub action: CapacityAction,
+    /// Why, with the numbers.
+    pub reason: CapacityStepReason,
+}
+
+/// What a step does. Absolute values; what was seen is the precondition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum CapacityAction {
+    /// Set a group's desired capacity, if it still is what was seen. Only ever upwards: going down is [`Self::Terminate`].
+    SetDesiredCapacity {
+        /// The group.
+        group: AutoScalingGroupName,
+        /// The desired capacity that was seen.
+        from: u32,
+        /// The desired capacity that is wanted.
+        to: u32,
+    },
+    /// Set an ACTIVE container instance to DRAINING, if it still is ACTIVE and runs no other number of non-daemon tasks.
+    Drain {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The container instance.
+        container_instance: ContainerInstanceArn,
+        /// Its EC2 instance.
+        instance: InstanceId,
+        /// How many non-daemon tasks were seen on it.
+        tasks: u32,
+    },
+    /// Set a DRAINING container instance to ACTIVE again, if it still is DRAINING.
+    Activate {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The container instance.
+        container_instance: ContainerInstanceArn,
+        /// Its EC2 instance.
+        instance: InstanceId,
+    },
+    /// Terminate an instance through its group and lower the group's desired capacity in the same call, if it still is DRAINING,
+    /// runs no non-daemon task, and the group's desired capacity was `desired_capacity` before the first such step of the plan.
+    Terminate {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The group.
+        group: AutoScalingGroupName,
+        /// The container instance.
+        container_instance: ContainerInstanceArn,
+        /// Its EC2 instance.
+        instance: InstanceId,
+        /// The group's desired capacity that was seen, before any step of this plan.
+        desired_capacity: u32,
+    },
+}
+
+impl fmt::Display for CapacityAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetDesiredCapacity { group, from, to } => {
+                write!(
+                    f,
+                    "set the desired capacity of `{group}` from {from} to {to}"
+                )
+            }
+            Self::Drain {
+                instance, tasks: 0, ..
+            } => write!(f, "set `{instance}`, which is empty, to DRAINING"),
+            Self::Drain {
+                instance, tasks, ..
+            } => write!(f, "set `{instance}` with its {tasks} tasks to DRAINING"),
+            Self::Activate { instance, .. } => write!(f, "set `{instance}` to ACTIVE again"),
+            Self::Terminate {
+                group, instance, ..
+            } => {
+                write!(
+                    f,
+                    "terminate `{instance}` and lower the desired capacity of `{group}` by it"
+                )
+            }
+        }
+    }
+}
+
+/// A provider's numbers. Everything is a count of instances unless its name says otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderNumbers {
+    /// Non-daemon tasks on its instances that are to run.
+    pub tasks_placed: u32,
+    /// Tasks that ECS has made for it and not placed (PROVISIONING, PENDING).
+    pub tasks_waiting: u32,
+    /// Tasks that its services lack: desired, and not even made.
+    pub tasks_missing: u32,
+    /// Tasks that headroom asks room for on top.
+    pub tasks_headroom: u32,
+    /// Of the waiting, missing and headroom tasks, those that fit no instance that the group can have.
+    pub tasks_unplaceable: u32,
+    /// InService instances: *N* of the reservation.
+    pub running: u32,
+    /// Of these, those with at least one non-daemon task.
+    pub used: u32,
+    /// Instances on their way in: pending in the group, or in service and not registered yet; not those that are overdue.
+    pub launching: u32,
+    /// Instances that Ballast drains for scale-in.
+    pub draining: u32,
+    /// Instances that are overdue, or whose agent has been gone for too long: they count for nothing.
+    pub lost: u32,
+    /// Instances that the tasks need: *M* of the reservation.
+    pub needed: u32,
+    /// No packing of the tasks needs fewer.
+    pub needed_lower_bound: u32,
+    /// 100 × M ÷ N, rounded down; 100 where both are 0, 200 where only N is. In percent.
+    pub reservation_percent: u32,
+    /// The target, in percent.
+    pub target_capacity_percent: u32,
+    /// What the group would be asked for without its limits.
+    pub wanted: u32,
+    /// What the group is asked for now.
+    pub desired: u32,
+    /// The group's minimum.
+    pub min: u32,
+    /// The group's maximum.
+    pub max: u32,
+}
+
+impl fmt::Display for ProviderNumbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            tasks_placed,
+            tasks_waiting,
+            tasks_missing,
+            tasks_headroom,
+            tasks_unplaceable,
+            running,
+            used,
+            launching,
+            draining,
+            lost,
+            needed,
+            needed_lower_bound,
+            reservation_percent,
+            target_capacity_percent,
+            wanted,
+            desired,
+            min,
+            max,
+        } = self;
+        write!(
+            f,
+            "tasks: {tasks_placed} placed, {tasks_waiting} waiting, {tasks_missing} missing, {tasks_headroom} headroom, \
+             {tasks_unplaceable} unplaceable; instances: {running} running, {used} used, {launching} launching, {draining} draining, \
+             {lost} lost; needed {needed} (at least {needed_lower_bound}), reservation {reservation_percent} % of a target of \
+             {target_capacity_percent} %; wanted {wanted}, desired {desired} within {min} to {max}"
+        )
+    }
+}
+
+/// Tasks that fit nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unplaced {
+    /// `service/<name>`, or `family/<name>` for standalone tasks.
+    pub whose: String,
+    /// How many tasks.
+    pub tasks: u32,
+    /// Why.
+    #[serde(flatten)]
+    pub why: Unplaceable,
+}
+
+/// Why tasks fit nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum Unplaceable {
+    /// One task is larger than every type that the group may launch.
+    TooLarge {
+        /// Which resource, such as `memory_mib`.
+        resource: String,
+        /// What one task needs of it.
+        needs: u32,
+        /// The most that a type offers after daemons.
+        largest: u32,
+        /// The type that offers it.
+        instance_type: String,
+    },
+    /// No instance that the group can have meets a constraint.
+    ConstraintNotMet {
+        /// The constraint, or the attribute that is required.
+        constraint: String,
+    },
+    /// A constraint cannot be decided.
+    ConstraintUnsupported {
+        /// The constraint.
+        constraint: String,
+        /// Which part of it.
+        part: String,
+    },
+    /// What the types of the group offer is not known.
+    TypesUnknown {
+        /// The types' names, as far as they are known.
+        types: String,
+    },
+    /// Every pool that the group may launch from has lately had no capacity.
+    NoPoolLeft {
+        /// When the first of them is tried again.
+        retry_at: Timestamp,
+    },
+    /// A host port that it needs is taken on every instance by a daemon.
+    HostPortTaken {
+        /// The port.
+        port: String,
+    },
+    /// The group may not grow any further.
+    GroupAtMaximum {
+        /// The maximum.
+        max: u32,
+    },
+}
+
+impl Unplaceable {
+    /// A stable name, for metrics and records.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "too_large",
+            Self::ConstraintNotMet { .. } => "constraint_not_met",
+            Self::ConstraintUnsupported { .. } => "constraint_unsupported",
+            Self::TypesUnknown { .. } => "types_unknown",
+            Self::NoPoolLeft { .. } => "no_pool_left",
+            Self::HostPortTaken { .. } => "host_port_taken",
+            Self::GroupAtMaximum { .. } => "group_at_maximum",
+        }
+    }
+}
+
+impl fmt::Display for Unplaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { whose, tasks, why } = self;
+        write!(f, "{tasks} tasks of `{whose}` fit nowhere: ")?;
+        match why {
+            Unplaceable::TooLarge {
+                resource,
+                needs,
+                largest,
+                instance_type,
+            } => write!(
+                f,
+                "one needs {needs} of {resource}, and the most that there is is {largest}, on `{instance_type}`"
+            ),
+            Unplaceable::ConstraintNotMet { constraint } => {
+                write!(f, "no instance meets `{constraint}`")
+            }
+            Unplaceable::ConstraintUnsupported { constraint, part } => {
+                write!(f, "`{constraint}` cannot be decided because of `{part}`")
+            }
+            Unplaceable::TypesUnknown { types } => {
+                write!(f, "what the types offer is not known ({types})")
+            }
+            Unplaceable::NoPoolLeft { retry_at } => {
+                write!(
+                    f,
+                    "every pool lately had no capacity, the first is tried again at {retry_at:.0}"
+                )
+            }
+            Unplaceable::HostPortTaken { port } => {
+                write!(f, "a daemon takes port {port} on every instance")
+            }
+            Unplaceable::GroupAtMaximum { max } => {
+                write!(f, "the group is at its maximum of {max}")
+            }
+        }
+    }
+}
+
+/// Why a step is taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum CapacityStepReason {
+    /// Tasks lack room, or the reservation is above its target.
+    ScaleOut {
+        /// The numbers.
+        numbers: ProviderNumbers,
+        /// What fits nowhere even so.
+        unplaced: Vec<Unplaced>,
+        /// How far the group's maximum or the step limit kept the step below what is wanted, in instances.
+        short_by: u32,
+    },
+    /// Tasks wait and what the group's types offer is not known: one instance tells.
+    Learn {
+        /// The numbers.
+        numbers: ProviderNumbers,
+        /// The types' names, as far as they are known.
+        types: String,
+    },
+    /// It drains for scale-in and is needed again: cheaper and faster than a new one.
+    NeededAgain {
+        /// Since when it has been draining.
+        draining_since: Timestamp,
+    },
+    /// It has drained for so long that its tasks will not move.
+    DrainTimedOut {
+        /// Since when it has been draining.
+        draining_since: Timestamp,
+        /// The longest drain.
+        #[serde(rename = "drain_timeout_secs")]
+        drain_timeout: Seconds,
+    },
+    /// More instances than are wanted, for the whole scale-in delay.
+    ScaleIn {
+        /// What it holds: nothing, or tasks that fit elsewhere.
+        drain: DrainReason,
+        /// The most instances that were wanted within the delay.
+        wanted_max: u32,
+        /// The instances that the group is asked for.
+        desired: u32,
+        /// The scale-in delay.
+        #[serde(rename = "scale_in_delay_secs")]
+        scale_in_delay: Seconds,
+        /// How many instances the disruption budget still allows to drain, this one included.
+        budget_left: u32,
+    },
+    /// It is drained: no task is left on it but daemons'.
+    Drained {
+        /// Since when it has been draining.
+        draining_since: Timestamp,
+    },
+}
+
+impl CapacityStepReason {
+    /// Every stable name.
+    pub const NAMES: [&'static str; 6] = [
+        "scale_out",
+        "learn",
+        "needed_again",
+        "drain_timed_out",
+        "scale_in",
+        "drained",
+    ];
+
+    /// A stable name, for metrics and records.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::ScaleOut { .. } => "scale_out",
+            Self::Learn { .. } => "learn",
+            Self::NeededAgain { .. } => "needed_again",
+            Self::DrainTimedOut { .. } => "drain_timed_out",
+            Self::ScaleIn { .. } => "scale_in",
+            Self::Drained { .. } => "drained",
+        }
+    }
+}
+
+impl fmt::Display for CapacityStepReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ScaleOut {
+                numbers,
+                unplaced,
+                short_by,
+            } => {
+                write!(f, "{} instances are wanted", numbers.wanted)?;
+                if *short_by > 0 {
+                    write!(f, ", {short_by} more than a limit allows now")?;
+                }
+                write!(f, " ({numbers})")?;
+                unplaced.iter().try_for_each(|it| write!(f, "; {it}"))
+            }
+            Self::Learn { numbers, types } => write!(
+                f,
+                "tasks wait and what the types offer is not known ({types}): one instance tells ({numbers})"
+            ),
+            Self::NeededAgain { draining_since } => {
+                write!(
+                    f,
+                    "it has been draining since {draining_since:.0} and is needed again"
+                )
+            }
+            Self::DrainTimedOut {
+                draining_since,
+                drain_timeout,
+            } => write!(
+                f,
+                "it has been draining since {draining_since:.0}, longer than {drain_timeout}, and its tasks have not moved"
+            ),
+            Self::ScaleIn {
+                drain,
+                wanted_max,
+                desired,
+                scale_in_delay,
+                budget_left,
+            } => {
+                let what = match drain {
+                    DrainReason::Empty => "it is empty",
+                    DrainReason::Consolidation => "its tasks fit elsewhere",
+                };
+                write!(
+                    f,
+                    "for {scale_in_delay} no more than {wanted_max} of {desired} instances were wanted, and {what}; the disruption budget \
+                     allows {budget_left}"
+                )
+            }
+            Self::Drained { draining_since } => {
+                write!(
+                    f,
+                    "it has been draining since {draining_since:.0} and no task is left on it but daemons'"
+                )
+            }
+        }
+    }
+}
+
+impl CapacityStep {
+    /// The provider that it is about.
+    #[must_use]
+    pub const fn provider(&self) -> &ProviderKey {
+        self.subject.provider()
+    }
+
+    /// The provider's numbers, where the step is about the provider itself.
+    #[must_use]
+    pub const fn numbers(&self) -> Option<&ProviderNumbers> {
+        match &self.reason {
+            CapacityStepReason::ScaleOut { numbers, .. }
+            | CapacityStepReason::Learn { numbers, .. } => Some(numbers),
+            CapacityStepReason::NeededAgain { .. }
+            | CapacityStepReason::DrainTimedOut { .. }
+            | CapacityStepReason::ScaleIn { .. }
+            | CapacityStepReason::Drained { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for CapacityStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            subject,
+            action,
+            reason,
+        } = self;
+        write!(
+            f,
+            "step {subject} {}: {action}, because {reason}",
+            reason.as_str()
+        )
+    }
+}

@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod fallback;
+pub mod packing;
 pub mod strategy;
 
 use std::collections::BTreeMap;

@@ -72,7 +72,7 @@ pub(super) fn first_answer(compiled: &Compiled<'_>) -> State {
     state
 }
 
-const NEW: u8 = 2;
+const NEW: u8 = 3;
 
 impl State {
     fn new(compiled: &Compiled<'_>) -> Self {
@@ -86,6 +86,7 @@ impl State {
                 tier: match existing.readiness {
                     super::Readiness::Active => 0,
                     super::Readiness::Launching => 1,
+                    super::Readiness::Draining => 2,
                 },
                 free: existing.free,
                 keys: existing.keys.clone(),

@@ -42,6 +42,8 @@ pub enum Readiness {
     Active,
     /// It is launching, or launched and not registered yet.
     Launching,
+    /// It is DRAINING for scale-in, and would be taken back before anything new is launched.
+    Draining,
 }
 
 /// An instance that is there, or on its way.

@@ -1,4 +1,4 @@
-//! The envelope that all events of EventBridge share.
+//! The envelope that all events of EventBridge share, and its second form: an alarm's own call of a function.
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/aws-events.html>
 
 use model::Timestamp;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::error::{Problem, Subject, TriggerError};
 use crate::event::Event;
 use crate::text::{TYPE_CHARS_MAX, cut};
-use crate::{notification, table};
+use crate::{alarm, notification, table};
 
 /// The longest text that is tried as a time. RFC 3339 with nanoseconds and an offset has 35 characters.
 const TIME_CHARS_MAX: usize = 64;
@@ -30,12 +30,17 @@ pub(crate) fn read(payload: &Value) -> Result<Trigger, TriggerError> {
             problem: Problem::with(fields.get("source"), "a text"),
         });
     };
-    let detail_type = fields.get("detail-type").and_then(Value::as_str);
+    let is_call = alarm::is_call(source, fields);
+    let detail_type = if is_call {
+        Some(alarm::DETAIL_TYPE)
+    } else {
+        fields.get("detail-type").and_then(Value::as_str)
+    };
     let envelope = Envelope {
         source: cut(source, TYPE_CHARS_MAX),
         detail_type: cut(detail_type.unwrap_or_default(), TYPE_CHARS_MAX),
         id: id(fields, "id"),
-        account: id(fields, "account"),
+        account: id(fields, if is_call { "accountId" } else { "account" }),
         region: id(fields, "region"),
         time: fields.get("time").and_then(time),
     };

@@ -152,6 +152,10 @@ pub enum Problem {
     },
     /// The text is no name that ECS allows: letters, digits, `-` and `_`, at most 255.
     NotAName,
+    /// The text cannot be the name of an alarm or of an Auto Scaling group: 1 to 255 characters on one line.
+    NotAPlainName,
+    /// The text is not the ARN of a container instance.
+    NotAContainerInstanceArn,
     /// The text is not the ARN of a task.
     NotATaskArn,
     /// None of the resources is the ARN of a service.
@@ -181,6 +185,10 @@ impl fmt::Display for Problem {
             Self::NotAName => f.write_str(
                 "holds no name that ECS allows (1 to 255 letters, digits, hyphens and underscores)",
             ),
+            Self::NotAPlainName => {
+                f.write_str("holds no usable name (1 to 255 characters on one line)")
+            }
+            Self::NotAContainerInstanceArn => f.write_str("is not the ARN of a container instance"),
             Self::NotATaskArn => f.write_str("is not the ARN of a task"),
             Self::NoServiceArn => f.write_str("holds no ARN of a service"),
         }

@@ -19,9 +19,14 @@ pub(crate) struct Event<'a> {
 impl<'a> Event<'a> {
     /// `detail`, which must be an object.
     pub(crate) fn detail(&self) -> Result<Detail<'a>, TriggerError> {
-        match self.fields.get("detail") {
+        self.object("detail")
+    }
+
+    /// A field of the event that must be an object.
+    pub(crate) fn object(&self, field: &'static str) -> Result<Detail<'a>, TriggerError> {
+        match self.fields.get(field) {
             Some(Value::Object(fields)) => Ok(Detail { fields }),
-            other => Err(self.unusable("detail", Problem::with(other, "an object"))),
+            other => Err(self.unusable(field, Problem::with(other, "an object"))),
         }
     }
 
@@ -94,7 +99,7 @@ impl<'a> Event<'a> {
     }
 }
 
-/// An event's `detail`.
+/// An event's `detail`, or what stands in its place.
 pub(crate) struct Detail<'a> {
     pub(crate) fields: &'a Map<String, Value>,
 }

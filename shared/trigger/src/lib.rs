@@ -3,26 +3,30 @@
 //! # Guaranteed
 //! - Nothing here does I/O, reads a clock or panics, whatever the payload.
 //! - Only the fields that a trigger needs are read. `overrides`, `containers` and every other part of a task, which may hold
-//!   secrets, are never copied, neither into a trigger nor into an error.
+//!   secrets, are never copied, neither into a trigger nor into an error. Nor are an instance's attributes, an alarm's
+//!   description and reasons.
 //! - An event that no row of the table is for is [`Ignored`](model::trigger::TriggerKind::Ignored). One that is ours and cannot be
 //!   used is a [`TriggerError`], so that it reaches the dead-letter queue.
 //! - A message of a batch that cannot be read is an error of that message only.
 //! - Work is bounded: at most [`RECORDS_MAX`] messages of a batch are read, and at most [`RESOURCES_MAX`] resources and
-//!   [`PROVIDERS_MAX`] providers of an event.
+//!   [`PROVIDERS_MAX`] providers of an event, [`ALARM_METRICS_MAX`] metrics of an alarm and [`DIMENSIONS_MAX`] dimensions of each.
 //!
 //! # Assumed
-//! The events of `aws.ecs` are from ECS itself: EventBridge lets nobody else put events of an `aws.*` source on a bus.
+//! The events of an `aws.*` source are from that service itself: EventBridge lets nobody else put such events on a bus.
 //!
 //! # Absent
 //! Any judgement. An old event is read as it is, a duplicate is read twice, and what a placement failure proves is for
 //! `placement` to say.
 
+mod alarm;
 mod arn;
 mod batch;
+mod container_instance;
 mod deployment;
 mod envelope;
 mod error;
 mod event;
+mod group_activity;
 mod notification;
 mod schedule;
 mod service_action;
@@ -34,6 +38,7 @@ use model::MessageId;
 use model::trigger::Trigger;
 use serde_json::Value;
 
+pub use alarm::{ALARM_METRICS_MAX, DIMENSIONS_MAX};
 pub use batch::RECORDS_MAX;
 pub use error::{Problem, Subject, TriggerError};
 pub use event::RESOURCES_MAX;
@@ -59,7 +64,8 @@ pub struct Item {
     pub read: Result<Trigger, TriggerError>,
 }
 
-/// Reads the payload that Lambda hands to a function: an EventBridge event, a schedule's event, or an SQS batch of such.
+/// Reads the payload that Lambda hands to a function: an EventBridge event, a schedule's event, an alarm's own call, or an SQS
+/// batch of such.
 #[must_use]
 pub fn parse(payload: &Value) -> Invocation {
     match batch::records_of(payload) {

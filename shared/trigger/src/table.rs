@@ -4,7 +4,9 @@ use model::trigger::TriggerKind;
 
 use crate::error::TriggerError;
 use crate::event::Event;
-use crate::{deployment, schedule, service_action, task};
+use crate::{
+    alarm, container_instance, deployment, group_activity, schedule, service_action, task,
+};
 
 /// Reads an event of one row.
 type Read = fn(&Event<'_>) -> Result<TriggerKind, TriggerError>;
@@ -15,7 +17,7 @@ struct Row {
     read: Read,
 }
 
-const TABLE: [Row; 5] = [
+const TABLE: [Row; 11] = [
     Row {
         source: "aws.ecs",
         detail_type: "ECS Task State Change",
@@ -30,6 +32,37 @@ const TABLE: [Row; 5] = [
         source: "aws.ecs",
         detail_type: "ECS Deployment State Change",
         read: deployment::state_change,
+    },
+    Row {
+        source: "aws.ecs",
+        detail_type: "ECS Container Instance State Change",
+        read: container_instance::state_change,
+    },
+    Row {
+        source: "aws.autoscaling",
+        detail_type: "EC2 Instance Launch Successful",
+        read: group_activity::launched,
+    },
+    Row {
+        source: "aws.autoscaling",
+        detail_type: "EC2 Instance Launch Unsuccessful",
+        read: group_activity::launch_failed,
+    },
+    Row {
+        source: "aws.autoscaling",
+        detail_type: "EC2 Instance Terminate Successful",
+        read: group_activity::terminated,
+    },
+    Row {
+        source: "aws.autoscaling",
+        detail_type: "EC2 Instance Terminate Unsuccessful",
+        read: group_activity::terminated,
+    },
+    // An alarm's own call of a function is read as this event.
+    Row {
+        source: alarm::SOURCE,
+        detail_type: alarm::DETAIL_TYPE,
+        read: alarm::state_change,
     },
     Row {
         source: "aws.events",

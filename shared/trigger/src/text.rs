@@ -9,6 +9,24 @@ pub(crate) const REASON_CHARS_MAX: usize = 256;
 /// The most characters of an event's name that are kept, as `model` promises.
 pub(crate) const EVENT_NAME_CHARS_MAX: usize = 128;
 
+/// The most characters of a scaling activity's texts that are kept, as `model` promises.
+pub(crate) const MESSAGE_CHARS_MAX: usize = 512;
+
+/// The most characters of a metric's texts that are kept, as `model` promises.
+pub(crate) const METRIC_CHARS_MAX: usize = 256;
+
+/// The longest name of an alarm and of an Auto Scaling group.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>,
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CreateAutoScalingGroup.html>
+const NAME_CHARS_MAX: usize = 255;
+
+/// Whether `text` may be the name of an alarm or of an Auto Scaling group and can be printed on one line.
+pub(crate) fn is_plain_name(text: &str) -> bool {
+    !text.trim().is_empty()
+        && text.chars().count() <= NAME_CHARS_MAX
+        && !text.chars().any(breaks_a_line)
+}
+
 /// The first `chars_max` characters of `text`, with a space for everything that would break a line or hide text.
 pub(crate) fn cut(text: &str, chars_max: usize) -> String {
     text.chars()
@@ -25,7 +43,23 @@ fn breaks_a_line(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::cut;
+    use super::{cut, is_plain_name};
+
+    #[test]
+    fn plain_names_may_hold_spaces_and_any_letters() {
+        for text in [
+            "web",
+            "EC2 CPU Utilization",
+            "용량 부족",
+            "a/b:c",
+            &"é".repeat(255),
+        ] {
+            assert!(is_plain_name(text), "{text}");
+        }
+        for text in ["", "  ", "a\nb", "a\u{202e}b", &"a".repeat(256)] {
+            assert!(!is_plain_name(text), "{text}");
+        }
+    }
 
     #[test]
     fn text_is_cut_by_characters_and_kept_on_one_line() {

@@ -253,6 +253,7 @@ impl Gathering {
             scope,
             hints: Hints {
                 placement_failures: failures.into_values().collect(),
+                ..Hints::default()
             },
             triggers,
             oldest,

@@ -52,8 +52,17 @@ pub trait PlannedStep:
     /// What is done, without the reason.
     fn action_text(&self) -> String;
 
+    /// The AWS call that writes it, as IAM knows it, such as `ecs:UpdateService`. A call of another name that fails comes before the
+    /// write, which was then never sent.
+    fn operation(&self) -> &'static str;
+
     /// What it is about.
     fn target(&self) -> Self::Target;
+
+    /// The numbers of its subject, for metrics of that subject alone.
+    fn measured(&self) -> Option<Measured> {
+        None
+    }
 }
 
 /// A hold of a plan: something that is left alone.
@@ -77,6 +86,56 @@ pub trait PlannedHold:
 
     /// Whether a subject that asked for Ballast's help has none, or not enough, for this reason.
     fn leaves_unprotected(&self) -> bool;
+
+    /// The numbers of its subject, for metrics of that subject alone.
+    fn measured(&self) -> Option<Measured> {
+        None
+    }
+}
+
+/// Numbers of one subject, for metrics whose dimensions name it.
+///
+/// AWS bills each metric of each combination of dimensions. A function that gives them says in its documentation what bounds their
+/// number; at most one step or hold of a subject gives them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measured {
+    /// The dimensions, by AWS's own names where it has them: `ClusterName` and `CapacityProviderName`, at most 30.
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+    pub dimensions: Vec<(&'static str, String)>,
+    /// The metrics, at most 100.
+    pub values: Vec<MeasuredValue>,
+}
+
+/// One number of a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MeasuredValue {
+    /// The metric's name.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: MeasuredUnit,
+    /// Its value.
+    pub value: u64,
+}
+
+/// A unit, as CloudWatch knows it.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MeasuredUnit {
+    /// `Count`.
+    Count,
+    /// `Percent`.
+    Percent,
+}
+
+impl MeasuredUnit {
+    /// CloudWatch's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "Count",
+            Self::Percent => "Percent",
+        }
+    }
 }
 
 impl SubjectKey for ServiceKey {
@@ -111,6 +170,12 @@ impl PlannedStep for Step {
 
     fn action_text(&self) -> String {
         self.action.to_string()
+    }
+
+    fn operation(&self) -> &'static str {
+        match self.action {
+            Action::SetDesiredCount { .. } => "ecs:UpdateService",
+        }
     }
 
     fn target(&self) -> ServiceTarget {

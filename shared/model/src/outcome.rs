@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::duty::PlannedStep;
 use crate::plan::Step;
 use crate::snapshot::GapCause;
 
@@ -14,6 +15,34 @@ pub struct Outcome<S = Step> {
     pub step: S,
     /// What became of it.
     pub result: OutcomeResult,
+}
+
+impl<S: PlannedStep> Outcome<S> {
+    /// Whether the step's write took effect; `None` where that is not certain.
+    #[must_use]
+    pub fn took_effect(&self) -> Option<bool> {
+        match &self.result {
+            OutcomeResult::Done | OutcomeResult::AlreadySo => Some(true),
+            OutcomeResult::NotWritten
+            | OutcomeResult::PreconditionFailed { .. }
+            | OutcomeResult::Refused { .. }
+            | OutcomeResult::OutOfTime => Some(false),
+            // What was to be written could not be read again before, and the write was then never sent.
+            OutcomeResult::Failed { operation, .. } if operation != self.step.operation() => {
+                Some(false)
+            }
+            OutcomeResult::Failed { cause, .. } => match cause {
+                GapCause::AccessDenied => Some(false),
+                // The last attempt's error does not tell what became of the attempts before it.
+                GapCause::Throttled
+                | GapCause::NotFound
+                | GapCause::BudgetSpent
+                | GapCause::OutOfTime
+                | GapCause::Unreachable
+                | GapCause::Other => None,
+            },
+        }
+    }
 }
 
 /// What became of a step.
@@ -93,5 +122,48 @@ impl fmt::Display for OutcomeResult {
             } => write!(f, "`{operation}` failed: {} ({detail})", cause.as_str()),
             Self::OutOfTime => f.write_str("not started: out of time"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Action, Counts, StepReason};
+    use crate::units::Seconds;
+
+    fn outcome(result: OutcomeResult) -> Outcome {
+        let step = Step {
+            subject: "demo/web".parse().unwrap(),
+            action: Action::SetDesiredCount {
+                service: "demo/web-standby".parse().unwrap(),
+                from: 0,
+                to: 3,
+            },
+            reason: StepReason::GiveBack {
+                counts: Counts::default(),
+                needed_max: 0,
+                hold_down: Seconds(600),
+            },
+        };
+        Outcome { step, result }
+    }
+
+    #[test]
+    fn only_a_write_that_was_sent_may_have_taken_effect() {
+        let failed = |operation: &str, cause| {
+            outcome(OutcomeResult::Failed {
+                operation: operation.to_owned(),
+                cause,
+                detail: "no answer".to_owned(),
+            })
+        };
+        let lost = failed("ecs:UpdateService", GapCause::Unreachable);
+        assert_eq!(lost.took_effect(), None);
+        let never_sent = failed("ecs:DescribeServices", GapCause::Unreachable);
+        assert_eq!(never_sent.took_effect(), Some(false));
+        let denied = failed("ecs:UpdateService", GapCause::AccessDenied);
+        assert_eq!(denied.took_effect(), Some(false));
+        let so = outcome(OutcomeResult::AlreadySo);
+        assert_eq!(so.took_effect(), Some(true));
     }
 }

@@ -339,4 +339,22 @@ impl Ignored {
 pub struct Hints {
     /// The placement failures that were reported, with the time that the event gave (or none).
     pub placement_failures: Vec<(Option<Timestamp>, PlacementFailure)>,
+    /// The launches that were reported to have failed, each text of a group and zone once, with its latest time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub launch_failures: Vec<LaunchFailure>,
+}
+
+/// A launch that failed, as Auto Scaling reported it. What it is evidence of is decided in `placement`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchFailure {
+    /// The group.
+    pub group: AutoScalingGroupName,
+    /// The zone, where the event names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<AvailabilityZone>,
+    /// What went wrong, in Auto Scaling's own words.
+    pub status_message: String,
+    /// When the activity ended, else the event's own time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::capacity::hold::{CapacityHold, CapacityHoldReason};
 use crate::capacity::key::{CapacitySubject, ProviderKey};
 use crate::capacity::memory::ProviderMemory;
-use crate::capacity::plan::CapacityStep;
-use crate::duty::{Memory, PlannedHold, PlannedStep, SubjectKey};
+use crate::capacity::plan::{CapacityAction, CapacityStep, ProviderNumbers};
+use crate::duty::{
+    Measured, MeasuredUnit, MeasuredValue, Memory, PlannedHold, PlannedStep, SubjectKey,
+};
 
 impl SubjectKey for ProviderKey {
     type Memory = ProviderMemory;
@@ -43,10 +45,24 @@ impl PlannedStep for CapacityStep {
         self.action.to_string()
     }
 
+    fn operation(&self) -> &'static str {
+        match self.action {
+            CapacityAction::SetDesiredCapacity { .. } => "autoscaling:SetDesiredCapacity",
+            CapacityAction::Drain { .. } | CapacityAction::Activate { .. } => {
+                "ecs:UpdateContainerInstancesState"
+            }
+            CapacityAction::Terminate { .. } => "autoscaling:TerminateInstanceInAutoScalingGroup",
+        }
+    }
+
     fn target(&self) -> CapacityTarget {
         CapacityTarget {
             subject: self.subject.clone(),
         }
+    }
+
+    fn measured(&self) -> Option<Measured> {
+        Some(measured(self.provider(), self.numbers()?))
     }
 }
 
@@ -73,6 +89,39 @@ impl PlannedHold for CapacityHold {
 
     fn leaves_unprotected(&self) -> bool {
         self.reason.leaves_unprotected()
+    }
+
+    fn measured(&self) -> Option<Measured> {
+        Some(measured(self.provider(), self.numbers.as_ref()?))
+    }
+}
+
+/// A provider's numbers as metrics. The dimensions and the first metric have the names that ECS's managed scaling gives them, so that
+/// a dashboard or an alarm needs another namespace only. There are as many as opted-in providers.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html>
+fn measured(key: &ProviderKey, numbers: &ProviderNumbers) -> Measured {
+    let count = |name, value: u32| MeasuredValue {
+        name,
+        unit: MeasuredUnit::Count,
+        value: u64::from(value),
+    };
+    Measured {
+        dimensions: vec![
+            ("ClusterName", key.cluster.to_string()),
+            ("CapacityProviderName", key.provider.to_string()),
+        ],
+        values: vec![
+            MeasuredValue {
+                name: "CapacityProviderReservation",
+                unit: MeasuredUnit::Percent,
+                value: u64::from(numbers.reservation_percent),
+            },
+            count("InstancesNeeded", numbers.needed),
+            count("InstancesRunning", numbers.running),
+            count("InstancesLaunching", numbers.launching),
+            count("InstancesDraining", numbers.draining),
+            count("TasksUnplaceable", numbers.tasks_unplaceable),
+        ],
     }
 }
 

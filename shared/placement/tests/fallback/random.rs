@@ -444,6 +444,7 @@ pub(crate) fn situation() -> impl Strategy<Value = Situation> {
             memories,
             hints: Hints {
                 placement_failures: placement_failures.collect(),
+                ..Hints::default()
             },
             spot_reports: reports
                 .iter()

@@ -7,8 +7,16 @@ use std::path::PathBuf;
 
 use crate::{render, samples};
 
+/// The samples that several publishers have in common.
+const INSTANCE: &str = "instance_changed default container_instance=b54a2a04-046f-4331-9d74-3f6d7f6ca315 ec2=i-f3a8506b status=\"ACTIVE\" agent_connected=true version=14801";
+const SUPPRESSED: &str = "alarm_changed \"ServiceAggregatedAlarm\" alarm was=ok composite cluster=- provider=- group=- service=- metrics=[]";
+const LAUNCHED: &str = "launch_succeeded group=\"my-auto-scaling-group\" instance=i-1234567890abcdef0 zone=us-west-2b activity=87654321 at=1970-01-01T00:00:00Z status_message=\"\" cause=\"description-text\"";
+const NOT_LAUNCHED: &str = "launch_failed group=\"my-auto-scaling-group\" instance=i-1234567890abcdef0 zone=us-west-2b activity=87654321 at=1970-01-01T00:00:00Z status_message=\"message-text\" cause=\"description-text\"";
+const TERMINATED: &str = "instance_terminated group=\"my-auto-scaling-group\" instance=i-1234567890abcdef0 zone=us-west-2b activity=87654321 at=1970-01-01T00:00:00Z status_message=\"\" cause=\"description-text\"";
+const NOT_TERMINATED: &str = "instance_terminated group=\"my-auto-scaling-group\" instance=i-1234567890abcdef0 zone=us-west-2b activity=87654321 at=1970-01-01T00:00:00Z status_message=\"message-text\" cause=\"description-text\"";
+
 /// The samples that are for us, or that we must refuse. Every other one is somebody else's event: `ignored not_ours`.
-const CLAIMS: [(&str, &str); 29] = [
+const CLAIMS: [(&str, &str); 46] = [
     // A task that became RUNNING.
     (
         "awsdocs-ecs/ecs_cwe_events.02.json",
@@ -106,20 +114,89 @@ const CLAIMS: [(&str, &str); 29] = [
         "aws-lambda-rust-runtime/example-cloudwatch-alarm-sns-payload-multiple-metrics.json",
         "error record_unusable",
     ),
-    // Alarms that call a function directly have a source and no detail-type.
+    // Alarms, as events and as direct calls. The last one is an event with the field of a direct call.
+    (
+        "awsdocs-cloudwatch/cloudwatch-and-eventbridge.01.json",
+        "alarm_changed \"ServerCpuTooHigh\" alarm was=ok cluster=- provider=- group=- service=- metrics=[AWS/EC2/CPUUtilization{InstanceId=i-12345678901234567}]",
+    ),
+    (
+        "awsdocs-cloudwatch/cloudwatch-and-eventbridge.02.json",
+        "alarm_changed \"TotalNetworkTrafficTooHigh\" alarm was=insufficient_data cluster=- provider=- group=- service=- metrics=[AWS/EC2/NetworkIn{InstanceId=i-12345678901234567} AWS/EC2/NetworkOut{InstanceId=i-12345678901234567}]",
+    ),
+    (
+        "awsdocs-cloudwatch/cloudwatch-and-eventbridge.03.json",
+        "alarm_changed \"EC2 CPU Utilization Anomaly\" alarm was=ok cluster=- provider=- group=- service=- metrics=[AWS/EC2/CPUUtilization{InstanceId=i-12345678901234567}]",
+    ),
+    (
+        "awsdocs-cloudwatch/cloudwatch-and-eventbridge.04.json",
+        SUPPRESSED,
+    ),
     (
         "aws-lambda-rust-runtime/example-cloudwatch-alarm-metric.json",
-        "ignored not_ours",
+        "alarm_changed \"lambda-demo-metric-alarm\" alarm was=insufficient_data cluster=- provider=- group=- service=- metrics=[AWS/Logs/CallCount{InstanceId=i-12345678}]",
     ),
     (
         "aws-lambda-rust-runtime/example-cloudwatch-alarm-composite.json",
-        "ignored not_ours",
+        "alarm_changed \"CompositeDemo.Main\" alarm was=alarm composite cluster=- provider=- group=- service=- metrics=[]",
+    ),
+    (
+        "aws-lambda-rust-runtime/example-cloudwatch-alarm-composite-with-suppressor-alarm.json",
+        SUPPRESSED,
     ),
     // Instances of a cluster.
-    ("awsdocs-ecs/ecs_cwe_events.01.json", "ignored not_ours"),
+    ("awsdocs-ecs/ecs_cwe_events.01.json", INSTANCE),
     (
         "aws-lambda-go/ecs-container-instance-state-change.json",
-        "ignored not_ours",
+        INSTANCE,
+    ),
+    // What Auto Scaling groups did. The documentation has placeholders for the times.
+    (
+        "awsdocs-autoscaling/ec2-auto-scaling-event-reference.02.json",
+        "launch_succeeded group=\"my-auto-scaling-group\" instance=i-1234567890abcdef0 zone=us-west-2b activity=87654321 at=- status_message=\"\" cause=\"description-text\"",
+    ),
+    (
+        "awsdocs-autoscaling/ec2-auto-scaling-event-reference.03.json",
+        "launch_failed group=\"my-auto-scaling-group\" instance=i-1234567890abcdef0 zone=us-west-2b activity=87654321 at=- status_message=\"message-text\" cause=\"description-text\"",
+    ),
+    (
+        "awsdocs-autoscaling/ec2-auto-scaling-event-reference.05.json",
+        "instance_terminated group=\"my-auto-scaling-group\" instance=i-1234567890abcdef0 zone=us-west-2b activity=87654321 at=- status_message=\"\" cause=\"description-text\"",
+    ),
+    (
+        "awsdocs-autoscaling/ec2-auto-scaling-event-reference.06.json",
+        "instance_terminated group=\"my-auto-scaling-group\" instance=i-1234567890abcdef0 zone=us-west-2b activity=87654321 at=- status_message=\"message-text\" cause=\"description-text\"",
+    ),
+    (
+        "aws-lambda-go/autoscaling-event-launch-successful.json",
+        LAUNCHED,
+    ),
+    (
+        "aws-lambda-go/autoscaling-event-launch-unsuccessful.json",
+        NOT_LAUNCHED,
+    ),
+    (
+        "aws-lambda-go/autoscaling-event-terminate-successful.json",
+        TERMINATED,
+    ),
+    (
+        "aws-lambda-go/autoscaling-event-terminate-unsuccessful.json",
+        NOT_TERMINATED,
+    ),
+    (
+        "aws-lambda-rust-runtime/example-autoscaling-event-launch-successful.json",
+        LAUNCHED,
+    ),
+    (
+        "aws-lambda-rust-runtime/example-autoscaling-event-launch-unsuccessful.json",
+        NOT_LAUNCHED,
+    ),
+    (
+        "aws-lambda-rust-runtime/example-autoscaling-event-terminate-successful.json",
+        TERMINATED,
+    ),
+    (
+        "aws-lambda-rust-runtime/example-autoscaling-event-terminate-unsuccessful.json",
+        NOT_TERMINATED,
     ),
 ];
 

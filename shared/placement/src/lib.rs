@@ -10,6 +10,7 @@
 pub mod audit;
 pub mod fallback;
 pub mod packing;
+pub mod query;
 pub mod strategy;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,8 @@
 
 // Marked as tests so that the lints know their helpers for what they are.
 #[cfg(test)]
+mod alarms;
+#[cfg(test)]
 mod claims;
 #[cfg(test)]
 mod large;

@@ -27,6 +27,49 @@ const READ_OF_A_TASK: [&str; 10] = [
     "version",
 ];
 
+/// The fields that are read of each detail-type, and the field of the envelope that they are in.
+fn read_of(event: &Value) -> Option<(&'static str, &'static [&'static str])> {
+    if event["alarmData"].is_object() {
+        return Some(("alarmData", &READ_OF_AN_ALARM));
+    }
+    if !event["detail"].is_object() {
+        return None;
+    }
+    let fields: &[&str] = match event["detail-type"].as_str()? {
+        "ECS Task State Change" => &READ_OF_A_TASK,
+        "ECS Container Instance State Change" => &READ_OF_AN_INSTANCE,
+        "EC2 Instance Launch Successful"
+        | "EC2 Instance Launch Unsuccessful"
+        | "EC2 Instance Terminate Successful"
+        | "EC2 Instance Terminate Unsuccessful" => &READ_OF_AN_ACTIVITY,
+        "CloudWatch Alarm State Change" => &READ_OF_AN_ALARM,
+        _ => return None,
+    };
+    Some(("detail", fields))
+}
+
+const READ_OF_AN_INSTANCE: [&str; 6] = [
+    "agentConnected",
+    "clusterArn",
+    "containerInstanceArn",
+    "ec2InstanceId",
+    "status",
+    "version",
+];
+
+const READ_OF_AN_ACTIVITY: [&str; 8] = [
+    "ActivityId",
+    "AutoScalingGroupName",
+    "Cause",
+    "Details",
+    "EC2InstanceId",
+    "EndTime",
+    "StartTime",
+    "StatusMessage",
+];
+
+const READ_OF_AN_ALARM: [&str; 4] = ["alarmName", "configuration", "previousState", "state"];
+
 /// Names and texts that mean something here, so that arbitrary values get past the first checks.
 fn word() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -36,6 +79,11 @@ fn word() -> impl Strategy<Value = String> {
             "desiredStatus", "STOPPED", "taskArn", "clusterArn", "group", "service:web", "eventName", "reason",
             "SERVICE_TASK_PLACEMENT_FAILURE", "SERVICE_STEADY_STATE", "arn:aws:ecs:us-west-2:111122223333:task/container-demo/1",
             "arn:aws:ecs:us-west-2:111122223333:service/container-demo/web", "autoscaling:TEST_NOTIFICATION", "stopCode",
+            "aws.autoscaling", "EC2 Instance Launch Unsuccessful", "AutoScalingGroupName", "EC2InstanceId", "StatusMessage", "Details",
+            "Availability Zone", "i-1234567890abcdef0", "ECS Container Instance State Change", "containerInstanceArn",
+            "arn:aws:ecs:us-west-2:111122223333:container-instance/container-demo/1", "aws.cloudwatch", "alarmData", "alarmName",
+            "CloudWatch Alarm State Change", "state", "previousState", "value", "ALARM", "configuration", "metrics", "metricStat",
+            "metric", "dimensions", "ClusterName", "alarmRule",
             "SpotInterruption", "capacityProviderArns", "arn:aws:ecs:::task/", "service:", "arn:", "\u{feff}", "stoppedReason",
         ]).prop_map(str::to_owned),
         1 => ".{0,12}",
@@ -159,39 +207,42 @@ proptest! {
     /// What is not read does not matter.
     #[test]
     fn other_fields_change_nothing(sample in any::<Index>(), name in word(), odd in json_value()) {
-        let tasks: Vec<_> = SAMPLES
+        let events: Vec<_> = SAMPLES
             .iter()
-            .filter(|event| event["detail-type"] == "ECS Task State Change" && event["detail"].is_object())
+            .filter_map(|event| Some((event, read_of(event)?)))
             .collect();
-        let event = *sample.get(&tasks);
+        let (event, (place, read)) = *sample.get(&events);
         let want = render::invocation(&Ok(trigger::parse(event)));
-        let unread: Vec<_> = event["detail"]
+        let unread: Vec<_> = event[place]
             .as_object()
             .unwrap()
             .keys()
-            .filter(|field| !READ_OF_A_TASK.contains(&field.as_str()))
+            .filter(|field| !read.contains(&field.as_str()))
             .cloned()
             .collect();
         let mut payload = event.clone();
         for field in unread {
-            payload["detail"][field.as_str()] = odd.clone();
+            payload[place][field.as_str()] = odd.clone();
         }
-        if !READ_OF_A_TASK.contains(&name.as_str()) {
-            payload["detail"][name.as_str()] = odd;
+        if !read.contains(&name.as_str()) {
+            payload[place][name.as_str()] = odd;
         }
         prop_assert_eq!(render::invocation(&Ok(trigger::parse(&payload))), want);
     }
 
     /// A text in a field of the detail is never in an error, unless it is an ARN.
     #[test]
-    fn errors_do_not_repeat_what_they_refuse(sample in any::<Index>(), field in select(READ_OF_A_TASK.to_vec()), tail in "[ -~]{0,300}") {
+    fn errors_do_not_repeat_what_they_refuse(sample in any::<Index>(), field in any::<Index>(), tail in "[ -~]{0,300}") {
+        let events: Vec<_> = SAMPLES
+            .iter()
+            .filter_map(|event| Some((event, read_of(event)?)))
+            .collect();
+        let (event, (place, read)) = *sample.get(&events);
+        let field = *field.get(read);
         let odd = format!("hunter2 {tail}");
         for bare in [odd.clone(), odd.replace(' ', ""), format!("arn:{odd}"), format!("service:{odd}"), format!("arn:aws:ecs:us-west-2:111122223333:task/{odd}\n")] {
-            let mut payload = sample.get(&SAMPLES[..]).clone();
-            if !payload["detail"].is_object() {
-                continue;
-            }
-            payload["detail"][field] = Value::from(bare.clone());
+            let mut payload = event.clone();
+            payload[place][field] = Value::from(bare.clone());
             for item in trigger::parse(&payload).items {
                 if let Err(failure) = item.read {
                     let said = render::error(&failure);

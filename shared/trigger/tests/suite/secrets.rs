@@ -11,12 +11,26 @@ use crate::{render, samples};
 pub(crate) const FILE: &str =
     "aws.ecs--ecs-task-state-change--spot-interruption-secrets-in-overrides.json";
 
-/// Every text in the overrides of the sample, but the container's name, which is also its image's.
+/// The samples with secrets, none of them real, where people may put them: attributes of an instance, descriptions and reasons of
+/// an alarm.
+const OTHER_FILES: [&str; 2] = [
+    "aws.cloudwatch--cloudwatch-alarm-state-change--secrets-in-description.json",
+    "aws.ecs--ecs-container-instance-state-change--secrets-in-attributes.json",
+];
+
+/// Every text in the overrides of the sample, but the container's name, which is also its image's, and the secrets of the others.
 pub(crate) fn needles() -> Vec<String> {
     let mut found = Vec::new();
     texts(&samples::one(FILE)["detail"]["overrides"], &mut found);
     found.retain(|text| text != "web");
     assert!(found.len() >= 10, "the sample holds secrets: {found:?}");
+    for file in OTHER_FILES {
+        let mut others = Vec::new();
+        texts(&samples::one(file)["detail"], &mut others);
+        others.retain(|text| text.contains("not-a-real"));
+        assert!(others.len() >= 4, "{file} holds secrets: {others:?}");
+        found.extend(others);
+    }
     found
 }
 
@@ -81,6 +95,58 @@ fn a_cut_off_sample_gives_no_secret_away() {
         let batch = serde_json::json!({"Records": [{"messageId": "m-1", "body": body}]});
         assert_silent(&needles, &Ok(trigger::parse(&batch)));
     }
+}
+
+/// The overrides of a task, as an object, in the place of anything in an event of another kind.
+#[test]
+fn overrides_in_other_events_stay_unsaid() {
+    let needles = needles();
+    let overrides = &samples::one(FILE)["detail"]["overrides"];
+    let (mut errors, mut triggers) = (0, 0);
+    for (_, sample) in samples::all_json() {
+        // A metric's dimensions are names and values of anyone's choice, and are kept as such.
+        let pointers = pointers(&sample);
+        for pointer in pointers.iter().filter(|it| !it.ends_with("/dimensions")) {
+            let mut event = sample.clone();
+            *event.pointer_mut(pointer).unwrap() = overrides.clone();
+            let read = Ok(trigger::parse(&event));
+            match render::kind(&read) {
+                "error" => errors += 1,
+                _ => triggers += 1,
+            }
+            assert_silent(&needles, &read);
+        }
+    }
+    assert!(errors > 100 && triggers > 100, "{errors} {triggers}");
+}
+
+/// The way to every value below this one.
+fn pointers(value: &Value) -> Vec<String> {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(at, item)| (format!("/{at}"), item))
+            .collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| {
+                let escaped = name.replace('~', "~0").replace('/', "~1");
+                (format!("/{escaped}"), field)
+            })
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    };
+    children
+        .into_iter()
+        .flat_map(|(step, child)| {
+            let below: Vec<_> = pointers(child)
+                .into_iter()
+                .map(|rest| format!("{step}{rest}"))
+                .collect();
+            std::iter::once(step).chain(below)
+        })
+        .collect()
 }
 
 /// The whole overrides in the place of any field of the detail: an error may name the field, never what is in it.

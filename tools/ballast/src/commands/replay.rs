@@ -369,10 +369,10 @@ mod tests {
         );
         check(
             "no-detail-type.json",
-            r#"{"source":"aws.cloudwatch","time":"2026-03-02T09:10:00Z"}"#,
+            r#"{"source":"aws.s3","time":"2026-03-02T09:10:00Z"}"#,
             expect![[r#"
                 no-detail-type.json
-                  trigger  ignored an event without detail-type from aws.cloudwatch: not_ours at 2026-03-02T09:10:00Z
+                  trigger  ignored an event without detail-type from aws.s3: not_ours at 2026-03-02T09:10:00Z
                   looks at nothing (not_ours)
             "#]],
         );
@@ -404,6 +404,41 @@ mod tests {
               trigger  placement_failed `container-demo/web`: no reason given at 2026-03-02T09:10:00Z
               looks at the pair that `container-demo/web` belongs to
         "#]],
+        );
+    }
+
+    #[test]
+    fn instances_groups_and_alarms() {
+        let events = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../events");
+        let sample = |name: &str| fs::read_to_string(events.join(name)).unwrap();
+        check(
+            "instance.json",
+            &sample("aws.ecs--ecs-container-instance-state-change--agent-disconnected.json"),
+            expect![[r#"
+                instance.json
+                  trigger  instance_changed `effcfc5170d92dc43cd0498468f69e90` (i-099e5b32162bf9576) in `container-demo`: ACTIVE, agent not connected at 2026-03-14T09:26:53Z
+                  looks at nothing: the event is for another function
+            "#]],
+        );
+        check(
+            "launch.json",
+            &sample(
+                "aws.autoscaling--ec2-instance-launch-unsuccessful--max-spot-instance-count-exceeded.json",
+            ),
+            expect![[r#"
+                launch.json
+                  trigger  launch_failed `container-demo-EC2Spot` in us-west-2b: Could not launch Spot Instances. MaxSpotInstanceCountExceeded - Max spot instance count exceeded. Launching EC2 instance failed. at 2026-03-14T09:26:53Z
+                  looks at nothing: the event is for another function
+            "#]],
+        );
+        check(
+            "alarm.json",
+            &sample("aws.cloudwatch--unknown--alarm-direct-reservation.json"),
+            expect![[r#"
+                alarm.json
+                  trigger  alarm_changed `container-demo-EC2-reservation-high`: alarm, was ok at 2026-03-14T09:26:53.49Z
+                  looks at nothing: the event is for another function
+            "#]],
         );
     }
 

@@ -175,6 +175,7 @@ fn everything_that_a_record_can_say_is_in_the_runbook() {
             "other_region",
             "other_cluster",
             "standalone_task",
+            "other_function",
         ],
         "the ignored event's reason",
     );

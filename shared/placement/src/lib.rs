@@ -8,6 +8,7 @@
 //! Absent: logging. The plan is the log.
 
 pub mod audit;
+pub mod capacity;
 pub mod fallback;
 pub mod packing;
 pub mod query;

@@ -1,0 +1,168 @@
+//! Everything that a decision about one provider may depend on, counted once.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use model::InstanceId;
+use model::capacity::{
+    CapacitySnapshot, ClusterCapacity, ContainerInstance, Drain, Group, GroupInstance, GroupPolicy,
+    InstanceTask, Provider, ProviderMemory, ProviderNumbers, Unplaced,
+};
+use model::memory::Recall;
+use model::policy::Installation;
+use model::trigger::Hints;
+
+/// What was seen, remembered and reported that concerns one provider.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look<'a> {
+    /// The whole snapshot, for the gaps that concern more than one cluster.
+    pub(crate) snapshot: &'a CapacitySnapshot,
+    /// The provider's cluster.
+    pub(crate) cluster: &'a ClusterCapacity,
+    /// The provider.
+    pub(crate) provider: &'a Provider,
+    /// What the installation adds.
+    pub(crate) installation: &'a Installation,
+    /// What could be recalled of the provider.
+    pub(crate) recall: &'a Recall<ProviderMemory>,
+    /// What the triggers reported.
+    pub(crate) hints: &'a Hints,
+    /// AWS's own time.
+    pub(crate) now: Timestamp,
+}
+
+impl Look<'_> {
+    /// Whether something could not be observed that the provider's instances and tasks may depend on. Then nothing is removed.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.snapshot.gaps.is_empty()
+            && self.cluster.gaps.is_empty()
+            && self.provider.gaps.is_empty()
+    }
+}
+
+/// A provider that may be sized, with its instances, its demand and its numbers.
+pub(crate) struct Case<'a> {
+    pub(crate) look: &'a Look<'a>,
+    pub(crate) policy: &'a GroupPolicy,
+    pub(crate) group: &'a Group,
+    /// Every instance of the group, in the order of their ids.
+    pub(crate) members: Vec<Member<'a>>,
+    /// The numbers; `wanted` is what the group is asked for without its limits, in units of its desired capacity: instances that are
+    /// lost, or drained by somebody else, are on top of what the tasks need.
+    pub(crate) numbers: ProviderNumbers,
+    /// What the group would need if tasks were moved together (`ballast:consolidate`), in the same units; otherwise `numbers.wanted`.
+    /// What a scale-in goes by.
+    pub(crate) wanted_least: u32,
+    /// What fits nowhere.
+    pub(crate) unplaced: Vec<Unplaced>,
+    /// The instances draining by Ballast's hand that the tasks need again, by packing.
+    pub(crate) needed_again: BTreeSet<&'a InstanceId>,
+}
+
+/// An instance of the group.
+pub(crate) struct Member<'a> {
+    pub(crate) id: &'a InstanceId,
+    pub(crate) instance: &'a GroupInstance,
+    /// Its container instance; `None` while it is not registered.
+    pub(crate) container: Option<&'a ContainerInstance>,
+    pub(crate) state: MemberState,
+    /// Its non-daemon tasks that are not STOPPED, those that are to stop included, in the order of their ARNs.
+    pub(crate) tasks: Vec<&'a InstanceTask>,
+}
+
+/// What an instance is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MemberState {
+    /// Registered and ACTIVE. Its agent may be disconnected, not yet for too long.
+    Active,
+    /// On its way in: pending in the group, or in service and not registered, not for too long.
+    Launching,
+    /// Not registered for longer than the warm-up: counts for nothing.
+    Overdue,
+    /// ACTIVE, and its agent has been disconnected for longer than the grace: counts for nothing.
+    Disconnected,
+    /// DRAINING for scale-in, by Ballast.
+    Draining(Drain),
+    /// DRAINING, and not by Ballast, or it is not known by whom.
+    DrainedElsewhere,
+    /// On its way out of the group.
+    Leaving,
+    /// In the group's standby or warm pool, detached, or in a state that is not known.
+    OutOfService,
+}
+
+impl MemberState {
+    /// Whether it takes tasks, now or soon, without anything being done.
+    pub(crate) const fn is_usable(self) -> bool {
+        match self {
+            Self::Active | Self::Launching => true,
+            Self::Overdue
+            | Self::Disconnected
+            | Self::Draining(_)
+            | Self::DrainedElsewhere
+            | Self::Leaving
+            | Self::OutOfService => false,
+        }
+    }
+
+    /// Whether it counts for nothing although the group counts it.
+    pub(crate) const fn is_lost(self) -> bool {
+        match self {
+            Self::Overdue | Self::Disconnected => true,
+            Self::Active
+            | Self::Launching
+            | Self::Draining(_)
+            | Self::DrainedElsewhere
+            | Self::Leaving
+            | Self::OutOfService => false,
+        }
+    }
+
+    /// Whether its tasks are about to go: ECS starts others in their place, elsewhere.
+    pub(crate) const fn is_departing(self) -> bool {
+        match self {
+            Self::Draining(_) | Self::DrainedElsewhere | Self::Leaving => true,
+            Self::Active
+            | Self::Launching
+            | Self::Overdue
+            | Self::Disconnected
+            | Self::OutOfService => false,
+        }
+    }
+}
+
+impl Member<'_> {
+    /// Whether at least one task is on it that is not a daemon's.
+    pub(crate) fn is_used(&self) -> bool {
+        !self.tasks.is_empty()
+    }
+
+    /// Whether at least one standalone task is on it, which ECS does not move.
+    pub(crate) fn has_standalone_task(&self) -> bool {
+        self.tasks.iter().any(|task| task.service.is_none())
+    }
+}
+
+/// What may happen to the instances of a provider at this look. The step or hold about the provider itself is decided with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// The provider is not touched: every instance is held as [`model::capacity::CapacityHoldReason::ProviderHeld`], and drains wait.
+    Held,
+    /// More is needed: so many of the instances that Ballast drains become ACTIVE again, those of [`Case::needed_again`] first. Never
+    /// more than there are. The rest of the drains goes on.
+    Reactivate {
+        /// How many.
+        instances: u32,
+    },
+    /// The group is not larger than wanted, once the drains that are under way have ended. Nothing more begins to drain.
+    Enough,
+    /// Larger than wanted, not yet for the whole delay. Nothing more begins to drain.
+    Waiting,
+    /// Larger than wanted for the whole delay: so many may begin to drain, unless something forbids it.
+    Surplus {
+        /// How many more than those that drain already.
+        instances: u32,
+        /// The most instances that were wanted within the delay.
+        wanted_max: u32,
+    },
+}

@@ -20,6 +20,7 @@ mod first;
 mod index_set;
 mod problem;
 mod refusal;
+pub mod vector;
 
 pub use answer::{Dimension, Effort, Packing, Place, Placement, Refusal, Unplaced};
 pub use index_set::IndexSet;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use model::InstanceType;
+use model::capacity::resources::Resources;
 use model::instance_type::{CpuArchitecture, InstanceTypeFacts, Trunking, all, lookup};
 
 const TABLE: &str = include_str!("../src/instance_type/instance_types.csv");
@@ -23,18 +24,28 @@ fn lines() -> Vec<Vec<&'static str>> {
         .collect()
 }
 
-/// What an operator would want to know of a type, in one line.
+/// What an instance registers without and with trunking, in one line.
 fn check(name: &str, want: &str) {
     let found = facts(name).map_or("not in the table".to_owned(), |facts| {
+        let without = facts.registers(Trunking::Disabled);
+        let with = facts.registers(Trunking::Enabled);
+        assert_eq!(
+            Resources {
+                network_interfaces: without.network_interfaces,
+                ..with
+            },
+            without,
+            "trunking changes the interfaces only"
+        );
         format!(
             "{} CPU units, {} of {} MiB, {} GPUs, {} interfaces, awsvpc tasks {} or {}, {}",
-            facts.cpu_units(),
-            facts.registered_memory_mib(),
+            without.cpu_units,
+            without.memory_mib,
             facts.memory_mib,
-            facts.gpus,
+            without.gpus,
             facts.network_interfaces,
-            facts.awsvpc_tasks(Trunking::Disabled),
-            facts.awsvpc_tasks(Trunking::Enabled),
+            without.network_interfaces,
+            with.network_interfaces,
             facts.architecture,
         )
     });

@@ -18,6 +18,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::capacity::resources::Resources;
 use crate::ids::InstanceType;
 
 /// The table: a head of comments, a line with the columns' names, and a line for each type, sorted by name in byte order.
@@ -103,6 +104,17 @@ impl InstanceTypeFacts {
         // The product needs more than 32 bits; whole hundreds and the rest apart do not.
         let (hundreds, rest) = (self.memory_mib / 100, self.memory_mib % 100);
         hundreds * REGISTERED_MEMORY_PERCENT + rest * REGISTERED_MEMORY_PERCENT / 100
+    }
+
+    /// What an instance is expected to register with ECS, with the interfaces that are left for tasks.
+    #[must_use]
+    pub const fn registers(&self, trunking: Trunking) -> Resources {
+        Resources {
+            cpu_units: self.cpu_units(),
+            memory_mib: self.registered_memory_mib(),
+            gpus: self.gpus,
+            network_interfaces: self.awsvpc_tasks(trunking),
+        }
     }
 
     /// How many tasks of the network mode `awsvpc` an instance runs: its interfaces without the primary one, or the trunk's limit.

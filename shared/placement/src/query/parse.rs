@@ -251,23 +251,22 @@ impl<'a> Parser<'a> {
                 });
             }
         }
-        let (position, found) = (self.position(), self.found());
+        let position = self.position();
         let test = self.text_test(operator)?;
-        let is_allowed = match &test {
-            TextTest::Compare(_, literal) => is_allowed(literal),
-            TextTest::In(list) | TextTest::NotIn(list) => list.iter().all(is_allowed),
+        let literals = match &test {
+            TextTest::Compare(_, literal) => std::slice::from_ref(literal),
+            TextTest::In(list) | TextTest::NotIn(list) => list.as_slice(),
             TextTest::Exists
             | TextTest::NotExists
             | TextTest::Matches(_)
-            | TextTest::NotMatches(_) => true,
+            | TextTest::NotMatches(_) => &[],
         };
-        if !is_allowed {
-            let allowed = "`true` or `false`";
+        if let Some(literal) = literals.iter().find(|literal| !is_allowed(literal)) {
             return Err(QueryError::BadArgument {
                 position,
                 subject,
-                found,
-                allowed,
+                found: quoted(&literal.to_string()),
+                allowed: "`true` or `false`",
             });
         }
         Ok(test)
@@ -276,7 +275,10 @@ impl<'a> Parser<'a> {
     /// The operator, and how it was written.
     fn operator(&mut self) -> Result<(Operator, &'a str), QueryError> {
         let before = self.rest;
-        let operator = match self.peek()? {
+        let Ok(token) = self.peek() else {
+            return Err(self.unexpected(OPERATOR));
+        };
+        let operator = match token {
             Token::Sign("==") | Token::Word("equals") => Operator::Compare(Comparison::Equal),
             Token::Sign("!=") | Token::Word("not_equals") => {
                 Operator::Compare(Comparison::NotEqual)
@@ -396,7 +398,7 @@ impl<'a> Parser<'a> {
             Broken::Character(character) => QueryError::Unexpected {
                 position,
                 expected: "a word, a value in quotation marks or an operator",
-                found: format!("`{}`", character.escape_debug()),
+                found: quoted(&character.to_string()),
             },
         }
     }
@@ -411,13 +413,11 @@ impl<'a> Parser<'a> {
 
     /// The token that stands here, for an error.
     fn found(&self) -> String {
-        let rest = match token::first(self.rest) {
-            Ok((Token::End, _)) => return "the end".to_owned(),
-            Ok((_, rest)) => rest,
-            Err(_) => "",
-        };
-        let written: String = self.before(rest).chars().take(QUOTED_MAX).collect();
-        format!("`{}`", written.escape_debug())
+        match token::first(self.rest) {
+            Ok((Token::End, _)) => "the end".to_owned(),
+            Ok((_, rest)) => quoted(self.before(rest)),
+            Err(_) => quoted(&self.rest.chars().take(1).collect::<String>()),
+        }
     }
 
     /// What stands between here and `later`, a later rest of the same text.
@@ -437,6 +437,18 @@ impl<'a> Parser<'a> {
         let passed = self.text.len().saturating_sub(self.rest.len());
         self.text.get(..passed).unwrap_or_default().chars().count() + 1
     }
+}
+
+/// A piece of the text as an error shows it: cut, and on one line.
+fn quoted(text: &str) -> String {
+    let shown = text.chars().take(QUOTED_MAX).map(|character| {
+        if character.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            character
+        }
+    });
+    format!("`{}`", shown.collect::<String>())
 }
 
 fn is_attribute_name(name: &str) -> bool {

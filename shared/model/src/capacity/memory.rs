@@ -27,6 +27,10 @@ pub struct ProviderMemory {
     /// The instances that Ballast set to DRAINING for scale-in, and has neither terminated nor set to ACTIVE again. Bounded.
     #[serde(default)]
     pub drains: BTreeMap<InstanceId, Drain>,
+    /// The instances whose tasks did not move while Ballast drained them, and when they were set to ACTIVE again. They are left alone
+    /// for a while. Bounded.
+    #[serde(default)]
+    pub stuck: BTreeMap<InstanceId, Timestamp>,
     /// Since when an instance's agent has been seen disconnected, without a break. Bounded.
     #[serde(default)]
     pub disconnected: BTreeMap<InstanceId, Timestamp>,

@@ -16,7 +16,6 @@ fn check(texts: &[&str], want: Expect) {
 fn faults_of_form_name_the_position_and_what_was_expected() {
     check(
         &[
-            " ",
             "stack == prod",
             "attribute: == prod",
             "attribute:st@ck == prod",
@@ -44,11 +43,8 @@ fn faults_of_form_name_the_position_and_what_was_expected() {
             "()",
             "not",
             "attribute:größe == 'ä'",
-            "attribute:a == 'größe' or\u{7}",
         ],
         expect![[r#"
- 
-              the expression is empty
             stack == prod
               character 1: expected a subject (`attribute:` and a name, `agentConnected`, `agentVersion`, `ec2InstanceId`, `registeredAt`, `runningTasksCount` or `task:group`), found `stack`
             attribute: == prod
@@ -103,9 +99,24 @@ fn faults_of_form_name_the_position_and_what_was_expected() {
               character 4: expected a subject (`attribute:` and a name, `agentConnected`, `agentVersion`, `ec2InstanceId`, `registeredAt`, `runningTasksCount` or `task:group`), found the end
             attribute:größe == 'ä'
               character 1: expected an attribute's name (1 to 128 letters, digits and signs of `-_./\`), found `attribute:größe`
-            attribute:a == 'größe' or
-              character 26: expected a word, a value in quotation marks or an operator, found `�`
         "#]],
+    );
+}
+
+#[test]
+fn an_empty_text_is_no_expression() {
+    for text in ["", " ", "\t\n"] {
+        let error = parse(text).unwrap_err().to_string();
+        assert_eq!(error, "the expression is empty", "{text:?}");
+    }
+}
+
+#[test]
+fn a_control_character_is_not_repeated() {
+    let error = parse("attribute:a == 'größe' or\u{7}").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "character 26: expected a word, a value in quotation marks or an operator, found `\u{fffd}`"
     );
 }
 

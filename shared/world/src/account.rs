@@ -136,7 +136,9 @@ impl World {
         if new == old {
             return;
         }
-        let key = task.service.clone();
+        let Some(key) = task.service.clone() else {
+            return;
+        };
         self.accounts.settle_both(&key, self.now);
         if let Some(line) = self.accounts.lines.get_mut(&key) {
             let own = &mut line.own;

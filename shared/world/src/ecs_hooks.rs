@@ -6,14 +6,22 @@ use crate::world::World;
 
 impl World {
     /// An instance is up: its ECS agent starts.
-    #[expect(clippy::unused_self, reason = "the instance runs no agent yet")]
-    pub(crate) const fn ecs_instance_booted(&mut self, _instance_id: &str) {}
+    pub(crate) fn ecs_instance_booted(&mut self, instance_id: &str) {
+        self.register_container_instance(instance_id);
+    }
 
     /// An instance shuts down, and everything on it with it.
-    #[expect(clippy::unused_self, reason = "the instance runs no agent yet")]
-    pub(crate) const fn ecs_instance_gone(&mut self, _instance_id: &str) {}
+    pub(crate) fn ecs_instance_gone(&mut self, instance_id: &str) {
+        self.lose_container_instance(instance_id);
+    }
 
-    /// Spot takes an instance at a time.
-    #[expect(clippy::unused_self, reason = "the instance runs no agent yet")]
-    pub(crate) const fn ecs_instance_going(&mut self, _instance_id: &str, _deadline: Timestamp) {}
+    /// Spot takes an instance at a time: it drains until then, if its agent or its capacity provider is told to.
+    pub(crate) fn ecs_instance_going(&mut self, instance_id: &str, _deadline: Timestamp) {
+        let Some(id) = self.state.container_instance_of.get(instance_id).cloned() else {
+            return;
+        };
+        if self.config.spot_instance_draining || self.is_managed_draining(&id) {
+            self.drain_instance(&id);
+        }
+    }
 }

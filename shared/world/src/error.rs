@@ -59,6 +59,16 @@ impl ApiError {
         Self::new("ServiceNotActiveException", "Service was not ACTIVE.", 400)
     }
 
+    /// `TargetNotFoundException`: the container instance of an attribute is not there.
+    #[must_use]
+    pub fn target_not_found() -> Self {
+        Self::new(
+            "TargetNotFoundException",
+            "The specified target wasn't found.",
+            400,
+        )
+    }
+
     /// `ThrottlingException`, which the SDK does not model.
     #[must_use]
     pub fn throttling() -> Self {

@@ -25,7 +25,7 @@ pub(crate) fn iso(at: Timestamp) -> Value {
 }
 
 /// The `time` of an envelope has whole seconds.
-fn iso_secs(at: Timestamp) -> String {
+pub(crate) fn iso_secs(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second())
         .unwrap_or(at)
         .to_string()
@@ -53,7 +53,7 @@ impl World {
         self.send(source, detail_type, resources, detail, &subject, number);
     }
 
-    fn send(
+    pub(crate) fn send(
         &mut self,
         source: &str,
         detail_type: &str,
@@ -188,13 +188,18 @@ impl World {
             json.insert(name.to_owned(), value);
         };
         put("attachments", self.network_of(task));
-        put("availabilityZone", json!(task.zone));
+        if !task.zone.is_empty() {
+            put("availabilityZone", json!(task.zone));
+        }
         if let Some(provider) = &task.provider {
             put("capacityProviderName", json!(provider));
         }
-        put("clusterArn", json!(self.cluster_arn(&task.service.cluster)));
+        put("clusterArn", json!(self.cluster_arn(&task.cluster)));
+        if let Some(arn) = self.container_instance_arn(task) {
+            put("containerInstanceArn", json!(arn));
+        }
         put("containers", self.containers_of(task));
-        put("cpu", json!("256"));
+        put("cpu", json!(task.needs.cpu_units.to_string()));
         put("createdAt", time(task.created_at));
         let desired = if task.desired_running {
             "RUNNING"
@@ -203,15 +208,12 @@ impl World {
         };
         put("desiredStatus", json!(desired));
         put("enableExecuteCommand", json!(false));
-        put("group", json!(format!("service:{}", task.service.service)));
+        put("group", json!(task.group));
         put("healthStatus", json!(health_word(task.health)));
         put("launchType", json!(task.launch_type));
         put("lastStatus", json!(task.last_status.as_str()));
-        put("memory", json!("512"));
-        put(
-            "overrides",
-            json!({ "containerOverrides": [{ "name": "app" }] }),
-        );
+        put("memory", json!(task.needs.memory_mib.to_string()));
+        put("overrides", self.overrides_of(task));
         if task.launch_type == "FARGATE" {
             put("platformVersion", json!("1.4.0"));
             put("platformFamily", json!("Linux"));
@@ -239,7 +241,8 @@ impl World {
     }
 
     fn network_of(&self, task: &Task) -> Value {
-        if task.launch_type != "FARGATE" {
+        let on_instance = task.container_instance.is_some() && task.needs.network_interfaces > 0;
+        if task.launch_type != "FARGATE" && !on_instance {
             return json!([]);
         }
         let status = match task.last_status {
@@ -275,21 +278,59 @@ impl World {
             | TaskStatus::Stopping => "RUNNING",
             TaskStatus::Deprovisioning | TaskStatus::Stopped => "STOPPED",
         };
-        json!([{
-            "containerArn": format!(
-                "arn:aws:ecs:{}:{}:container/{}/{}/{}",
-                self.config.region,
-                self.config.account,
-                task.service.cluster,
-                task.id(),
-                self.dice.uuid("container", task.id(), 0),
-            ),
-            "name": "app",
-            "lastStatus": status,
-            "healthStatus": health_word(task.health),
-            "taskArn": task.arn,
-            "cpu": "0",
-        }])
+        let names = self.containers_named(task);
+        let one = |(index, (name, cpu)): (u64, (String, Value))| {
+            json!({
+                "containerArn": format!(
+                    "arn:aws:ecs:{}:{}:container/{}/{}/{}",
+                    self.config.region,
+                    self.config.account,
+                    task.cluster,
+                    task.id(),
+                    self.dice.uuid("container", task.id(), index),
+                ),
+                "name": name,
+                "lastStatus": status,
+                "healthStatus": health_word(task.health),
+                "taskArn": task.arn,
+                "cpu": cpu,
+            })
+        };
+        (0..).zip(names).map(one).collect()
+    }
+
+    /// The names of a task's containers, and their CPU units as a text.
+    fn containers_named(&self, task: &Task) -> Vec<(String, Value)> {
+        let definition = self.state.task_definitions.get(&task.task_definition);
+        let containers = definition.into_iter().flat_map(|it| &it.containers);
+        let named: Vec<(String, Value)> = containers
+            .map(|it| {
+                let name = it.get("name").and_then(Value::as_str).unwrap_or("app");
+                let cpu = it.get("cpu").and_then(Value::as_u64).unwrap_or(0);
+                (name.to_owned(), json!(cpu.to_string()))
+            })
+            .collect();
+        if named.is_empty() {
+            vec![("app".to_owned(), json!("0"))]
+        } else {
+            named
+        }
+    }
+
+    fn overrides_of(&self, task: &Task) -> Value {
+        task.overrides.clone().unwrap_or_else(|| {
+            let names = self.containers_named(task).into_iter();
+            let containers: Vec<Value> = names.map(|(name, _)| json!({ "name": name })).collect();
+            json!({ "containerOverrides": containers })
+        })
+    }
+
+    fn container_instance_arn(&self, task: &Task) -> Option<String> {
+        let id = task.container_instance.as_ref()?;
+        Some(format!(
+            "arn:aws:ecs:{}:{}:container-instance/{}/{id}",
+            self.config.region, self.config.account, task.cluster
+        ))
     }
 
     /// A cluster's ARN.

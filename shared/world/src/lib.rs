@@ -45,6 +45,7 @@ mod config;
 mod delivery;
 mod dice;
 mod ec2;
+mod ecs;
 mod ecs_hooks;
 mod error;
 mod events;
@@ -68,6 +69,10 @@ pub use autoscaling::GroupSpec;
 pub use config::{Config, Delivery, RangeMs, SchedulerTimes, StartUp, Stop};
 pub use delivery::{Delivered, GUARANTEED_SOURCES};
 pub use ec2::{Ec2Times, InstancePool, InstancePoolKey};
+pub use ecs::{
+    BinpackBy, Constraint, InstanceShape, Lack, MANAGED_DRAINING_HOOK, Needs,
+    PROTECTION_MINUTES_DEFAULT, PlaceStrategy, PlacementError, Resources, shapes,
+};
 pub use error::ApiError;
 pub use faults::{Fault, FaultRule, Faults};
 pub use operation::{Api, Category, Operation};
@@ -76,10 +81,10 @@ pub use spec::{ServiceSpec, line};
 pub use split::split;
 pub use state::{
     ACTIVITIES_MAX, Activity, ActivityStatus, Adjustment, Alarm, AlarmState, Allocation, Capacity,
-    Cluster, Comparison, Datapoint, Deployment, Distribution, GLOBAL_TIMEOUT_MAX_SECS, Group,
+    CapacityProvider, Cluster, Comparison, ContainerInstance, ContainerInstanceStatus, Datapoint, Deployment, Distribution, GLOBAL_TIMEOUT_MAX_SECS, Group,
     GroupProvider, GroupTag, HEARTBEAT_TIMEOUT_DEFAULT_SECS, HEARTBEAT_TIMEOUT_SECS, Hook,
-    HookResult, Instance, LaunchOverride, LaunchSpec, LaunchTemplate, Lifecycle, MachineState,
-    MetricKey, MissingData, MixedInstances, Policy, PolicyKind, Process, STOP_TIMEOUT_DEFAULT_SECS,
+    HookResult, Instance, LaunchOverride, LaunchSpec, LaunchTemplate, Lifecycle, MachineState, ManagedScaling,
+    MetricKey, MissingData, MixedInstances, NetworkMode, Policy, PolicyKind, Process, STOP_TIMEOUT_DEFAULT_SECS,
     STOP_TIMEOUT_MAX_SECS, ScalableTarget, ScheduledAction, Service, SimpleScaling, State,
     Statistic, Step, StepScaling, TargetTracking, Task, TaskDefinition, Transition,
 };

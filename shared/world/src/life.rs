@@ -2,11 +2,13 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html>
 
 use jiff::Timestamp;
-use model::ServiceKey;
 use model::snapshot::{Health, TaskStatus};
 use model::strategy::Market;
+use model::{ClusterName, ServiceKey};
+use serde_json::Value;
 
-use crate::config::RangeMs;
+use crate::config::{RangeMs, StartUp};
+use crate::ecs::Needs;
 use crate::pool::PoolKey;
 use crate::state::{STOP_TIMEOUT_DEFAULT_SECS, Task, TaskDefinition};
 use crate::world::{Happening, World};
@@ -23,13 +25,31 @@ const STOP_BEGINS: RangeMs = RangeMs::new(100, 100);
 /// What a new task is made from.
 #[derive(Debug, Clone)]
 pub(crate) struct Placement {
-    pub(crate) service: ServiceKey,
-    pub(crate) deployment: String,
+    pub(crate) cluster: ClusterName,
+    /// The service; `None` for a task of RunTask.
+    pub(crate) service: Option<ServiceKey>,
+    pub(crate) group: String,
+    /// The deployment's id, or what RunTask was given.
+    pub(crate) started_by: String,
     pub(crate) task_definition: String,
     /// The provider, or with a launch type nothing.
     pub(crate) provider: Option<String>,
     pub(crate) launch_type: String,
-    pub(crate) pool: PoolKey,
+    pub(crate) place: Place,
+    pub(crate) needs: Needs,
+    pub(crate) daemon: bool,
+    pub(crate) overrides: Option<Value>,
+}
+
+/// Where a new task goes.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// A slot of a pool.
+    Slot(PoolKey),
+    /// A container instance, by id.
+    Instance(String),
+    /// It waits for an instance of a provider.
+    Later(String),
 }
 
 impl World {
@@ -39,29 +59,34 @@ impl World {
         PoolKey::new(provider, &task.zone)
     }
 
-    /// Makes a task in a pool that has room.
-    pub(crate) fn start_task(&mut self, placement: Placement) {
-        let key = placement.service.clone();
-        let Some(service) = self.state.services.get_mut(&key) else {
-            return;
-        };
-        service.tasks_made += 1;
-        let id = self
-            .dice
-            .hex(32, "task", &key.to_string(), service.tasks_made);
-        service.tasks.insert(id.clone());
+    /// Makes a task where there is room, or has it wait for some. Gives its id.
+    pub(crate) fn start_task(&mut self, placement: Placement) -> String {
+        let id = self.new_task_id(&placement);
+        let (market, zone) = self.market_and_zone(&placement.place);
+        let waits = matches!(placement.place, Place::Later(_));
         let task = Task {
             arn: format!(
                 "arn:aws:ecs:{}:{}:task/{}/{id}",
-                self.config.region, self.config.account, key.cluster
+                self.config.region, self.config.account, placement.cluster
             ),
-            market: self.market_of(&placement.pool.provider),
+            market,
+            cluster: placement.cluster,
             service: placement.service,
-            deployment: placement.deployment,
+            group: placement.group,
+            deployment: placement.started_by,
+            daemon: placement.daemon,
+            needs: placement.needs,
+            container_instance: match &placement.place {
+                Place::Instance(instance) => Some(instance.clone()),
+                Place::Slot(_) | Place::Later(_) => None,
+            },
+            waits_for_instance: waits,
+            protected_until: None,
+            overrides: placement.overrides,
             task_definition: placement.task_definition,
             provider: placement.provider,
             launch_type: placement.launch_type,
-            zone: placement.pool.zone.clone(),
+            zone,
             version: 0,
             last_status: TaskStatus::Provisioning,
             desired_running: true,
@@ -73,17 +98,52 @@ impl World {
             stop_code: None,
             stopped_reason: None,
             step: 0,
-            holds_slot: true,
+            holds_slot: !waits,
             reclaimed: false,
         };
-        self.pools
-            .entry(placement.pool)
-            .or_default()
-            .kept
-            .insert(id.clone());
         self.state.tasks.insert(id.clone(), task);
+        match placement.place {
+            Place::Slot(key) => {
+                let pool = self.pools.entry(key).or_default();
+                pool.kept.insert(id.clone());
+            }
+            Place::Instance(instance) => self.occupy(&id, &instance),
+            Place::Later(_) => self.begin_waiting(&id),
+        }
         self.task_changed(&id);
         self.plan_step(&id);
+        id
+    }
+
+    fn new_task_id(&mut self, placement: &Placement) -> String {
+        let service = placement.service.as_ref();
+        let known = service.and_then(|it| self.state.services.get_mut(it));
+        let (Some(key), Some(service)) = (service, known) else {
+            self.runs_made += 1;
+            let cluster = placement.cluster.as_str();
+            return self.dice.hex(32, "run task", cluster, self.runs_made);
+        };
+        service.tasks_made += 1;
+        let id = self
+            .dice
+            .hex(32, "task", &key.to_string(), service.tasks_made);
+        service.tasks.insert(id.clone());
+        id
+    }
+
+    fn market_and_zone(&self, place: &Place) -> (Market, String) {
+        match place {
+            Place::Slot(key) => (self.market_of(&key.provider), key.zone.clone()),
+            Place::Later(provider) => (self.market_of(provider), String::new()),
+            Place::Instance(id) => {
+                let Some(instance) = self.state.container_instances.get(id) else {
+                    return (Market::Unknown, String::new());
+                };
+                let machine = self.state.instances.get(&instance.ec2_instance_id);
+                let market = machine.map_or(Market::Unknown, |it| it.market);
+                (market, instance.zone.clone())
+            }
+        }
     }
 
     /// Tells a task to stop. A task that was told before is left alone.
@@ -92,6 +152,7 @@ impl World {
         let Some(task) = self.state.tasks.get_mut(id).filter(|it| it.is_live()) else {
             return;
         };
+        let waited = task.waits_for_instance;
         task.desired_running = false;
         task.stopping_at = Some(now);
         task.stop_code = Some(code);
@@ -99,12 +160,17 @@ impl World {
         task.step += 1;
         let spot_takes_it = code == SPOT_STOP_CODE && task.last_status == TaskStatus::Running;
         let service = task.service.clone();
+        if waited {
+            self.end_waiting(id);
+        }
         self.task_changed(id);
         // A running task that Spot takes goes on until its notice ends.
         if !spot_takes_it {
             self.plan_step(id);
         }
-        self.look_soon(&service);
+        if let Some(service) = service {
+            self.look_soon(&service);
+        }
     }
 
     /// Takes a Spot task's slot back: the warning now, the end after the notice.
@@ -144,6 +210,10 @@ impl World {
             return;
         };
         task.holds_slot = false;
+        if task.container_instance.is_some() {
+            self.vacate(id);
+            return;
+        }
         let key = PoolKey::new(
             task.provider.as_deref().unwrap_or(&task.launch_type),
             &task.zone,
@@ -155,11 +225,15 @@ impl World {
     }
 
     /// Plans the next step of a task's life.
-    fn plan_step(&mut self, id: &str) {
+    pub(crate) fn plan_step(&mut self, id: &str) {
         let Some(task) = self.state.tasks.get(id) else {
             return;
         };
-        let stuck = self.config.start_up.stuck_per_mille;
+        // A task that waits for an instance goes on when it has one.
+        if task.waits_for_instance && task.desired_running {
+            return;
+        }
+        let stuck = self.start_up_of(task).stuck_per_mille;
         if task.last_status == TaskStatus::Pending
             && task.desired_running
             && self.dice.happens(stuck, "stuck", id, 0)
@@ -178,9 +252,17 @@ impl World {
         );
     }
 
+    const fn start_up_of(&self, task: &Task) -> StartUp {
+        if task.container_instance.is_some() {
+            self.config.start_up_on_instance
+        } else {
+            self.config.start_up
+        }
+    }
+
     /// How long a task stays in the status that it has.
     fn time_in(&self, task: &Task) -> (RangeMs, &'static str) {
-        let (start, stop) = (self.config.start_up, self.config.stop);
+        let (start, stop) = (self.start_up_of(task), self.config.stop);
         match task.last_status {
             TaskStatus::Provisioning if task.desired_running => {
                 (start.provisioning, "provisioning")
@@ -192,10 +274,9 @@ impl World {
             | TaskStatus::Activating
             | TaskStatus::Running => (STOP_BEGINS, "stop begins"),
             TaskStatus::Deactivating => {
-                let has_targets = self
-                    .state
-                    .services
-                    .get(&task.service)
+                let service = task.service.as_ref();
+                let has_targets = service
+                    .and_then(|it| self.state.services.get(it))
                     .is_some_and(|it| !it.target_groups.is_empty());
                 // Nobody waits for the targets of a machine that is taken away.
                 let range = if has_targets && !task.reclaimed {
@@ -243,7 +324,9 @@ impl World {
         } else if next != TaskStatus::Running {
             self.plan_step(id);
         }
-        if matches!(next, TaskStatus::Running | TaskStatus::Stopped) {
+        if let Some(service) = service
+            && matches!(next, TaskStatus::Running | TaskStatus::Stopped)
+        {
             self.look_soon(&service);
         }
     }

@@ -7,6 +7,7 @@ use model::snapshot::{Controller, Scheduling};
 use model::strategy::{FARGATE, FARGATE_SPOT, StrategyItem};
 use model::{CapacityProviderName, ClusterName, ServiceKey};
 
+use crate::ecs::{Constraint, PlaceStrategy};
 use crate::error::ApiError;
 use crate::state::Capacity;
 use crate::world::World;
@@ -30,6 +31,10 @@ pub struct ServiceSpec {
     pub maximum_percent: u32,
     /// The target groups' ARNs.
     pub target_groups: Vec<String>,
+    /// Where its tasks may be placed.
+    pub placement_constraints: Vec<Constraint>,
+    /// Where its tasks are rather placed.
+    pub placement_strategy: Vec<PlaceStrategy>,
     /// `REPLICA` or `DAEMON`.
     pub scheduling: Scheduling,
     /// Who deploys it.
@@ -49,6 +54,8 @@ impl ServiceSpec {
             minimum_healthy_percent: 100,
             maximum_percent: 200,
             target_groups: Vec::new(),
+            placement_constraints: Vec::new(),
+            placement_strategy: Vec::new(),
             scheduling: Scheduling::Replica,
             controller: Controller::Ecs,
         }

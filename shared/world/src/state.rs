@@ -9,16 +9,22 @@ use model::snapshot::{Controller, Health, Scheduling, TaskStatus};
 use model::strategy::{Market, StrategyItem};
 use model::{ClusterName, ServiceKey};
 
+mod capacity_provider;
+mod container_instance;
 mod group;
 mod hook;
 mod instance;
 mod metric;
 mod policy;
+mod task_definition;
 
+pub use capacity_provider::{CapacityProvider, ManagedScaling};
+pub use container_instance::{ContainerInstance, ContainerInstanceStatus};
 pub use group::{
     ACTIVITIES_MAX, Activity, ActivityStatus, Allocation, Distribution, Group, GroupTag,
     LaunchOverride, LaunchSpec, MixedInstances, Process,
 };
+pub(crate) use hook::HookWait;
 pub use hook::{
     GLOBAL_TIMEOUT_MAX_SECS, HEARTBEAT_TIMEOUT_DEFAULT_SECS, HEARTBEAT_TIMEOUT_SECS, Hook,
     HookResult, Transition,
@@ -29,6 +35,11 @@ pub use policy::{
     Adjustment, Policy, PolicyKind, ScheduledAction, SimpleScaling, Step, StepScaling,
     TargetTracking,
 };
+pub use task_definition::{
+    NetworkMode, STOP_TIMEOUT_DEFAULT_SECS, STOP_TIMEOUT_MAX_SECS, TaskDefinition,
+};
+
+use crate::ecs::{Constraint, Needs, PlaceStrategy};
 
 /// The readable state of the world.
 #[derive(Debug, Clone, Default)]
@@ -41,8 +52,14 @@ pub struct State {
     pub tasks: BTreeMap<String, Task>,
     /// The task definitions, by ARN.
     pub task_definitions: BTreeMap<String, TaskDefinition>,
-    /// The Auto Scaling group capacity providers, by name.
+    /// The declared capacity providers that are pools of task slots, by name.
     pub providers: BTreeMap<String, GroupProvider>,
+    /// The capacity providers over Auto Scaling groups, by name.
+    pub group_providers: BTreeMap<String, CapacityProvider>,
+    /// The container instances, by id (the last part of the ARN). A deregistered one is gone.
+    pub container_instances: BTreeMap<String, ContainerInstance>,
+    /// The id of the container instance of each EC2 instance that has one.
+    pub container_instance_of: BTreeMap<String, String>,
     /// The scalable targets of the namespace `ecs`, by resource id (`service/<cluster>/<service>`).
     pub scalable_targets: BTreeMap<String, ScalableTarget>,
     /// The launch templates, by name.
@@ -66,33 +83,6 @@ pub struct Cluster {
     pub default_strategy: Vec<StrategyItem>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
-}
-
-/// A task definition, as far as it matters here: one essential container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TaskDefinition {
-    /// The family's name.
-    pub family: String,
-    /// The revision, from 1.
-    pub revision: u32,
-    /// From SIGTERM to SIGKILL, in seconds; `None` is AWS's default of 30.
-    /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html>
-    pub stop_timeout_secs: Option<u32>,
-}
-
-/// From SIGTERM to SIGKILL where a container does not say, in seconds.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html>
-pub const STOP_TIMEOUT_DEFAULT_SECS: u32 = 30;
-/// The longest time from SIGTERM to SIGKILL on Fargate, in seconds.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html>
-pub const STOP_TIMEOUT_MAX_SECS: u32 = 120;
-
-impl TaskDefinition {
-    /// From SIGTERM to SIGKILL, in seconds.
-    #[must_use]
-    pub fn stop_timeout_secs(&self) -> u32 {
-        self.stop_timeout_secs.unwrap_or(STOP_TIMEOUT_DEFAULT_SECS)
-    }
 }
 
 /// A capacity provider over a declared Auto Scaling group: here a pool of task slots.
@@ -134,6 +124,10 @@ pub struct Service {
     pub maximum_percent: u32,
     /// The target groups.
     pub target_groups: Vec<String>,
+    /// Where its tasks may be placed, beside what the task definition says.
+    pub placement_constraints: Vec<Constraint>,
+    /// Where its tasks are rather placed, in order. None means spread over zones, then over instances.
+    pub placement_strategy: Vec<PlaceStrategy>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// The deployments, newest first; the first is the primary one.
@@ -187,10 +181,26 @@ pub struct Deployment {
 pub struct Task {
     /// Its ARN.
     pub arn: String,
-    /// The service that it belongs to.
-    pub service: ServiceKey,
-    /// The id of the deployment that made it.
+    /// The cluster that it runs in.
+    pub cluster: ClusterName,
+    /// The service that it belongs to; `None` for a task of RunTask.
+    pub service: Option<ServiceKey>,
+    /// `service:` and the service's name, `family:` and the family's, or what RunTask was given.
+    pub group: String,
+    /// The id of the deployment that made it, or what RunTask was given as `startedBy`.
     pub deployment: String,
+    /// Whether it is the task of a service with the DAEMON scheduling strategy.
+    pub daemon: bool,
+    /// What it reserves on its container instance.
+    pub needs: Needs,
+    /// The id of its container instance; `None` on Fargate, in a declared pool, and while it waits for an instance.
+    pub container_instance: Option<String>,
+    /// Whether it waits in PROVISIONING for an instance.
+    pub waits_for_instance: bool,
+    /// Until when it is protected from scale-in and deployments.
+    pub protected_until: Option<Timestamp>,
+    /// The overrides of RunTask, as they were given.
+    pub overrides: Option<serde_json::Value>,
     /// The task definition's ARN.
     pub task_definition: String,
     /// The provider; `None` with a launch type.
@@ -199,7 +209,7 @@ pub struct Task {
     pub launch_type: String,
     /// How its capacity is bought.
     pub market: Market,
-    /// Its zone.
+    /// Its zone; empty while it waits for an instance.
     pub zone: String,
     /// Grows by one with every change.
     pub version: u64,
@@ -240,6 +250,12 @@ impl Task {
     #[must_use]
     pub fn serves(&self) -> bool {
         self.last_status == TaskStatus::Running && self.health != Health::Unhealthy
+    }
+
+    /// Whether it is protected from scale-in and deployments at a time.
+    #[must_use]
+    pub fn is_protected(&self, at: Timestamp) -> bool {
+        self.protected_until.is_some_and(|until| at < until)
     }
 
     /// Whether it is to run, or is on its way there.

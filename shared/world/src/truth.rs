@@ -238,7 +238,11 @@ fn observed_task(task: &WorldTask) -> Result<Task, IdError> {
         health: task.health,
         provider: task.provider.as_deref().map(str::parse).transpose()?,
         task_definition: task.task_definition.parse()?,
-        zone: Some(task.zone.parse()?),
+        zone: if task.zone.is_empty() {
+            None
+        } else {
+            Some(task.zone.parse()?)
+        },
         created_at: Some(task.created_at),
         started_at: task.started_at,
         stopping_at: task.stopping_at,

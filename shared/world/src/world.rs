@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
-use model::ServiceKey;
 use model::snapshot::{Health, TaskStatus};
 use model::strategy::Market;
+use model::{ClusterName, ServiceKey};
 
 use crate::account::Accounts;
 use crate::api::Gate;
+use crate::autoscaling::GroupDue;
 use crate::config::Config;
 use crate::delivery::Outbox;
 use crate::dice::Dice;
-use crate::ec2::InstancePools;
+use crate::ec2::{Ec2Due, InstancePools};
+use crate::ecs::Asked;
 use crate::life::short;
 use crate::pool::{Bucket, Pool, PoolKey, Pools, later};
 use crate::state::{GroupProvider, State};
@@ -31,11 +33,27 @@ pub(crate) enum Happening {
     Capacity { pool: PoolKey, capacity: u32 },
     /// The scheduler looks at a service.
     Look { service: ServiceKey },
+    /// A container instance becomes ACTIVE.
+    InstanceRegistered { id: String },
+    /// Whoever waits for room on a cluster's instances is looked at.
+    Seats { cluster: ClusterName },
+    /// A task has waited in PROVISIONING for too long.
+    WaitEnds { id: String },
+    /// A task's protection may be over.
+    ProtectionEnds { id: String },
+    /// A provider's minute under managed scaling, if it has not changed since.
+    ManagedScaling { provider: String, change: u64 },
     /// A service that is still steady says so again.
     SteadyAgain {
         service: ServiceKey,
         since: Timestamp,
     },
+    /// Something of an EC2 instance.
+    Ec2(Ec2Due),
+    /// Something of an Auto Scaling group.
+    Group(GroupDue),
+    /// The alarms look at their metrics.
+    EvaluateAlarms,
 }
 
 /// A simulated AWS account in one Region. A clone goes its own way from here on, with the same luck.
@@ -48,6 +66,16 @@ pub struct World {
     pub(crate) pools: Pools,
     pub(crate) instance_pools: InstancePools,
     pub(crate) launches: BTreeMap<String, Bucket>,
+    /// The cluster that the user data of a group's instances name.
+    pub(crate) group_clusters: BTreeMap<String, ClusterName>,
+    /// The tasks that wait in PROVISIONING for an instance, the oldest first.
+    pub(crate) waiting: BTreeMap<ClusterName, BTreeSet<(Timestamp, String)>>,
+    /// What tasks of RunTask that wait were asked for.
+    pub(crate) run_specs: BTreeMap<String, Asked>,
+    /// How many tasks RunTask ever made.
+    pub(crate) runs_made: u64,
+    /// The clusters where a look at whoever waits is due.
+    pub(crate) seats_due: BTreeSet<ClusterName>,
     agenda: BTreeMap<(Timestamp, u64), Happening>,
     agenda_made: u64,
     pub(crate) outbox: Outbox,
@@ -56,6 +84,8 @@ pub struct World {
     pub(crate) timeline: Timeline,
     past: VecDeque<(Timestamp, State)>,
     capacity_changes: u64,
+    /// When the alarms look next.
+    pub(crate) alarms_look_at: Option<Timestamp>,
 }
 
 impl World {
@@ -69,6 +99,11 @@ impl World {
             pools: Pools::new(),
             instance_pools: InstancePools::new(),
             launches: BTreeMap::new(),
+            group_clusters: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            run_specs: BTreeMap::new(),
+            runs_made: 0,
+            seats_due: BTreeSet::new(),
             agenda: BTreeMap::new(),
             agenda_made: 0,
             outbox: Outbox::default(),
@@ -77,6 +112,7 @@ impl World {
             timeline: Timeline::default(),
             past: VecDeque::new(),
             capacity_changes: 0,
+            alarms_look_at: None,
             config,
         }
     }
@@ -185,14 +221,24 @@ impl World {
             Happening::Forget { id } => self.forget(&id),
             Happening::Capacity { pool, capacity } => self.change_capacity(&pool, capacity),
             Happening::Look { service } => self.look(&service),
+            Happening::InstanceRegistered { id } => self.instance_registered(&id),
+            Happening::Seats { cluster } => self.seats(&cluster),
+            Happening::WaitEnds { id } => self.wait_ends(&id),
+            Happening::ProtectionEnds { id } => self.protection_ends(&id),
+            Happening::ManagedScaling { provider, change } => {
+                self.managed_scaling(&provider, change);
+            }
             Happening::SteadyAgain { service, since } => self.steady_again(&service, since),
+            Happening::Ec2(due) => self.ec2_happens(due),
+            Happening::Group(due) => self.group_happens(due),
+            Happening::EvaluateAlarms => self.evaluate_alarms(),
         }
     }
 
     fn forget(&mut self, id: &str) {
-        if let Some(task) = self.state.tasks.remove(id)
-            && let Some(service) = self.state.services.get_mut(&task.service)
-        {
+        self.run_specs.remove(id);
+        let service = self.state.tasks.remove(id).and_then(|it| it.service);
+        if let Some(service) = service.and_then(|it| self.state.services.get_mut(&it)) {
             service.tasks.remove(id);
         }
     }
@@ -293,7 +339,9 @@ impl World {
         task.health = health;
         let service = task.service.clone();
         self.task_changed(task_id);
-        self.look_soon(&service);
+        if let Some(service) = service {
+            self.look_soon(&service);
+        }
         true
     }
 
@@ -302,10 +350,32 @@ impl World {
     pub fn market_of(&self, provider: &str) -> Market {
         match provider {
             model::strategy::FARGATE_SPOT => Market::Spot,
-            name => self
+            name => match self.state.providers.get(name) {
+                Some(declared) => declared.market,
+                None => self.market_of_group(name),
+            },
+        }
+    }
+
+    /// How the group under a provider buys.
+    fn market_of_group(&self, provider: &str) -> Market {
+        let provider = self.state.group_providers.get(provider);
+        let Some(group) = provider.and_then(|it| self.state.groups.get(&it.group)) else {
+            return Market::OnDemand;
+        };
+        match &group.launch.mixed {
+            Some(mixed) => {
+                let distribution = &mixed.distribution;
+                if distribution.on_demand_percentage_above_base_capacity < 100 {
+                    Market::Spot
+                } else {
+                    Market::OnDemand
+                }
+            }
+            None => self
                 .state
-                .providers
-                .get(name)
+                .launch_templates
+                .get(&group.launch.template)
                 .map_or(Market::OnDemand, |it| it.market),
         }
     }

@@ -153,7 +153,7 @@ impl World {
             .state
             .tasks
             .values()
-            .filter(|it| it.service.cluster == *name && it.last_status != TaskStatus::Stopped)
+            .filter(|it| it.cluster == *name && it.last_status != TaskStatus::Stopped)
             .filter_map(|it| it.provider.as_deref());
         by_service
             .chain(by_task)
@@ -279,7 +279,7 @@ impl World {
             state
                 .tasks
                 .values()
-                .filter(|it| it.service.cluster == *name && statuses.contains(&it.last_status))
+                .filter(|it| it.cluster == *name && statuses.contains(&it.last_status))
                 .count()
         };
         let active = state

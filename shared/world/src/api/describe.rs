@@ -10,6 +10,7 @@ use super::limits::{
     DESCRIBE_SERVICES_MAX, LIST_PAGE_MAX, LIST_SERVICES_PAGE_DEFAULT, failure, page, page_size,
 };
 use super::wire::{StrategyLine, cluster_name, epoch, service_key, tags_to_wire};
+use crate::ecs::{Constraint, PlaceStrategy};
 use crate::error::ApiError;
 use crate::operation::Operation;
 use crate::state::{Capacity, Deployment, Service, State, Task};
@@ -182,8 +183,16 @@ impl World {
             "deployments": deployments,
             "events": events,
             "createdAt": epoch(service.created_at),
-            "placementConstraints": [],
-            "placementStrategy": [],
+            "placementConstraints": service
+                .placement_constraints
+                .iter()
+                .map(Constraint::to_wire)
+                .collect::<Vec<_>>(),
+            "placementStrategy": service
+                .placement_strategy
+                .iter()
+                .map(PlaceStrategy::to_wire)
+                .collect::<Vec<_>>(),
             "schedulingStrategy": scheduling_word(service.scheduling),
             "deploymentController": { "type": service.controller.as_str() },
             "enableECSManagedTags": false,

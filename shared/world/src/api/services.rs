@@ -9,7 +9,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::limits::DESIRED_COUNT_MAX;
-use super::wire::{StrategyLine, Tag, cluster_name, service_key, tags_from_wire};
+use super::wire::{
+    PlacementLine, StrategyLine, Tag, cluster_name, constraints, service_key, strategy,
+    tags_from_wire,
+};
 use crate::error::ApiError;
 use crate::spec::ServiceSpec;
 use crate::state::{Capacity, Deployment, Service};
@@ -48,6 +51,10 @@ pub(super) struct CreateService {
     capacity_provider_strategy: Vec<StrategyLine>,
     #[serde(default, deserialize_with = "or_default")]
     deployment_configuration: DeploymentConfiguration,
+    #[serde(default)]
+    placement_constraints: Vec<PlacementLine>,
+    #[serde(default)]
+    placement_strategy: Vec<PlacementLine>,
     scheduling_strategy: Option<String>,
     deployment_controller: Option<ControllerInput>,
     #[serde(default)]
@@ -66,6 +73,8 @@ pub(super) struct UpdateService {
     deployment_configuration: DeploymentConfiguration,
     #[serde(default, deserialize_with = "or_default")]
     force_new_deployment: bool,
+    placement_constraints: Option<Vec<PlacementLine>>,
+    placement_strategy: Option<Vec<PlacementLine>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -157,6 +166,8 @@ impl World {
                 .into_iter()
                 .filter_map(|it| it.target_group_arn)
                 .collect(),
+            placement_constraints: constraints(&input.placement_constraints)?,
+            placement_strategy: strategy(&input.placement_strategy)?,
             scheduling: scheduling(input.scheduling_strategy.as_deref())?,
             controller: controller(
                 input
@@ -208,6 +219,8 @@ impl World {
             minimum_healthy_percent: spec.minimum_healthy_percent,
             maximum_percent: spec.maximum_percent,
             target_groups: spec.target_groups,
+            placement_constraints: spec.placement_constraints,
+            placement_strategy: spec.placement_strategy,
             tags: spec.tags,
             deployments: Vec::new(),
             tasks: before.map_or_else(BTreeSet::new, |it| it.tasks.clone()),
@@ -259,7 +272,16 @@ impl World {
         self.check_active(&key)?;
         let count = input.desired_count.map(desired_count).transpose()?;
         let deployment = self.changed_deployment(&key, &input)?;
+        let constraints = input.placement_constraints.as_deref().map(constraints);
+        let strategy = input.placement_strategy.as_deref().map(strategy);
+        let (constraints, strategy) = (constraints.transpose()?, strategy.transpose()?);
         if let Some(service) = self.state.services.get_mut(&key) {
+            if let Some(constraints) = constraints {
+                service.placement_constraints = constraints;
+            }
+            if let Some(strategy) = strategy {
+                service.placement_strategy = strategy;
+            }
             let percent = input.deployment_configuration;
             if let Some(minimum) = percent.minimum_healthy_percent {
                 service.minimum_healthy_percent = minimum;

@@ -61,6 +61,8 @@ struct Filter<'a> {
     input: &'a ListTasks,
     cluster: ClusterName,
     service: Option<ServiceKey>,
+    /// The id of the container instance.
+    container_instance: Option<String>,
     /// `None` wants none at all.
     desired_running: Option<bool>,
 }
@@ -100,10 +102,24 @@ impl<'a> Filter<'a> {
                 )));
             }
         };
+        let container_instance = match &input.container_instance {
+            Some(text) => {
+                let id = id_of(text).to_owned();
+                let known = state.container_instances.get(&id);
+                if known.is_none_or(|it| it.cluster != cluster) {
+                    return Err(ApiError::invalid_parameter(
+                        "The referenced container instance was not found.",
+                    ));
+                }
+                Some(id)
+            }
+            None => None,
+        };
         Ok(Self {
             input,
             cluster,
             service,
+            container_instance,
             desired_running,
         })
     }
@@ -111,14 +127,19 @@ impl<'a> Filter<'a> {
     fn wants(&self, task: &Task) -> bool {
         let input = self.input;
         let is = |asked: &Option<String>, have: &str| asked.as_ref().is_none_or(|it| it == have);
-        task.service.cluster == self.cluster
+        task.cluster == self.cluster
             && Some(task.desired_running) == self.desired_running
-            && self.service.as_ref().is_none_or(|it| task.service == *it)
+            && self
+                .service
+                .as_ref()
+                .is_none_or(|it| task.service.as_ref() == Some(it))
             && is(&input.family, family_of(task))
             && is(&input.started_by, &task.deployment)
             && is(&input.launch_type, &task.launch_type)
-            // There are no container instances in this world yet.
-            && input.container_instance.is_none()
+            && self
+                .container_instance
+                .as_ref()
+                .is_none_or(|it| task.container_instance.as_ref() == Some(it))
     }
 }
 
@@ -173,11 +194,7 @@ impl World {
         let (mut tasks, mut failures) = (Vec::new(), Vec::new());
         for text in &input.tasks {
             let id = id_of(text);
-            match state
-                .tasks
-                .get(id)
-                .filter(|it| it.service.cluster == cluster)
-            {
+            match state.tasks.get(id).filter(|it| it.cluster == cluster) {
                 Some(task) => {
                     let mut json = self.task_json(task, epoch);
                     json.insert("attributes".to_owned(), json!([]));
@@ -207,7 +224,7 @@ impl World {
             .state
             .tasks
             .get(&id)
-            .is_none_or(|it| it.service.cluster != cluster)
+            .is_none_or(|it| it.cluster != cluster)
         {
             return Err(missing());
         }

@@ -8,6 +8,7 @@ use model::{ClusterName, ServiceKey, ServiceName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ecs::{Constraint, PlaceStrategy};
 use crate::error::ApiError;
 
 /// Seconds since 1970 with milliseconds, as JSON 1.1 has times.
@@ -40,6 +41,32 @@ impl From<&StrategyItem> for StrategyLine {
             base: i64::from(item.base),
         }
     }
+}
+
+/// A line of a placement constraint or strategy.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct PlacementLine {
+    #[serde(rename = "type")]
+    kind: String,
+    field: Option<String>,
+    expression: Option<String>,
+}
+
+pub(crate) fn constraints(lines: &[PlacementLine]) -> Result<Vec<Constraint>, ApiError> {
+    lines
+        .iter()
+        .map(|it| Constraint::read(&it.kind, it.expression.as_deref()))
+        .collect::<Result<_, _>>()
+        .map_err(ApiError::invalid_parameter)
+}
+
+pub(crate) fn strategy(lines: &[PlacementLine]) -> Result<Vec<PlaceStrategy>, ApiError> {
+    lines
+        .iter()
+        .map(|it| PlaceStrategy::read(&it.kind, it.field.as_deref()))
+        .collect::<Result<_, _>>()
+        .and_then(PlaceStrategy::check)
+        .map_err(ApiError::invalid_parameter)
 }
 
 /// A tag.

@@ -14,13 +14,14 @@ use model::snapshot::{Controller, Scheduling, TaskStatus};
 use model::strategy::StrategyItem;
 use serde_json::Map;
 
+use crate::ecs::{BinpackBy, PlaceStrategy};
 use crate::pool::later;
 use crate::state::{Capacity, Deployment, Task};
 use crate::world::{Happening, World};
-use view::{Seen, View, count};
+use view::{Seen, Standing, View, count};
 
 /// The reason that ECS gives for a task that it stops itself.
-const SCHEDULER_CODE: &str = "ServiceSchedulerInitiated";
+pub(crate) const SCHEDULER_CODE: &str = "ServiceSchedulerInitiated";
 
 /// A capacity as a strategy: a launch type is one line.
 fn lines_of(capacity: &Capacity) -> Vec<StrategyItem> {
@@ -76,10 +77,11 @@ impl World {
             self.drain(key);
             return;
         }
-        if service.status != "ACTIVE"
-            || service.scheduling == Scheduling::Daemon
-            || service.controller == Controller::External
-        {
+        if service.status != "ACTIVE" || service.controller == Controller::External {
+            return;
+        }
+        if service.scheduling == Scheduling::Daemon {
+            self.look_at_daemon(key);
             return;
         }
         let Some((view, deployment)) = self.view(key) else {
@@ -105,7 +107,27 @@ impl World {
         let service = self.state.services.get(key)?;
         let tasks: Vec<&Task> = self.state.tasks_of(key).collect();
         let deployment = service.deployments.first()?.clone();
-        Some((View::of(service, &tasks), deployment))
+        let view = View::of(service, &tasks, |task| Standing {
+            on_draining: self.is_on_draining(task),
+            is_protected: task.is_protected(self.now),
+            instance_left: self.left_on_instance(key, task),
+        });
+        Some((view, deployment))
+    }
+
+    /// What is left of the resource that a packing service packs by, on a task's instance.
+    fn left_on_instance(&self, key: &ServiceKey, task: &Task) -> u32 {
+        let service = self.state.services.get(key);
+        let first = service.and_then(|it| it.placement_strategy.first());
+        let instance = task
+            .container_instance
+            .as_ref()
+            .and_then(|it| self.state.container_instances.get(it));
+        match (first, instance) {
+            (Some(PlaceStrategy::Binpack(BinpackBy::Cpu)), Some(it)) => it.remaining.cpu_units,
+            (Some(PlaceStrategy::Binpack(BinpackBy::Memory)), Some(it)) => it.remaining.memory_mib,
+            (Some(_) | None, _) => 0,
+        }
     }
 
     fn drain(&mut self, key: &ServiceKey) {
@@ -122,7 +144,7 @@ impl World {
     }
 
     /// A deployment is done when all its tasks run and no older task is left.
-    fn finish_deployment(&mut self, key: &ServiceKey) {
+    pub(crate) fn finish_deployment(&mut self, key: &ServiceKey) {
         let now = self.now;
         let Some((view, primary)) = self.view(key) else {
             return;
@@ -150,7 +172,7 @@ impl World {
     }
 
     /// A service is steady when its one deployment is done and exactly the desired tasks run.
-    fn check_steady(&mut self, key: &ServiceKey) {
+    pub(crate) fn check_steady(&mut self, key: &ServiceKey) {
         let now = self.now;
         let Some((view, primary)) = self.view(key) else {
             return;

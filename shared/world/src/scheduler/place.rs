@@ -1,5 +1,6 @@
 //! Placing tasks: where the strategy wants them and there is room, and nowhere else.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -8,11 +9,21 @@ use model::strategy::StrategyItem;
 use serde_json::{Map, Value, json};
 
 use super::view::{View, count};
-use crate::life::Placement;
+use crate::ecs::{Lack, Needs, Search, lacks};
+use crate::life::{Place, Placement};
 use crate::pool::{Bucket, Pool, PoolKey, later};
 use crate::split;
 use crate::state::{Backoff, Capacity, Deployment};
 use crate::world::World;
+
+/// What each container instance lacks, by ARN; nothing where the place is not a container instance.
+type Why = Option<Vec<(String, Lack)>>;
+
+/// Container instances that a placement failure names.
+const NAMED_INSTANCES_MAX: usize = 100;
+
+/// The reason where there is no container instance to lack anything.
+const NO_INSTANCES: &str = "RESOURCE:CPU";
 
 impl World {
     /// Starts tasks where the strategy wants them and there is room, and notes where there is none.
@@ -37,7 +48,8 @@ impl World {
         for task in view.new.iter().chain(&view.old) {
             *zones.entry(task.zone.clone()).or_default() += 1;
         }
-        let (mut placed, mut refused) = (BTreeMap::new(), BTreeSet::new());
+        let (mut placed, mut refused) = (BTreeMap::new(), BTreeMap::new());
+        let mut searches: BTreeMap<String, Search> = BTreeMap::new();
         // Providers that this look asks no further: they have said no, or not now.
         let mut closed: BTreeSet<String> = BTreeSet::new();
         for _ in 0..start {
@@ -60,33 +72,75 @@ impl World {
                 self.look_at(key, retry_at);
                 continue;
             }
-            match self.room(provider, &zones) {
-                Room::Here(zone) => {
-                    *zones.entry(zone.clone()).or_default() += 1;
+            let room = if self.uses_instances(&key.cluster, provider) {
+                self.seat(key, deployment, provider, &mut searches)
+            } else {
+                self.room(provider, &zones)
+            };
+            match room {
+                Room::Here(place) => {
+                    if let Place::Slot(pool) = &place {
+                        *zones.entry(pool.zone.clone()).or_default() += 1;
+                    }
                     *placed.entry(provider.to_owned()).or_insert(0_u32) += 1;
-                    self.launch(key, deployment, provider, &zone);
+                    self.launch(key, deployment, provider, place);
                 }
                 Room::Later => {
                     closed.insert(provider.to_owned());
                     self.look_at(key, later(self.now, 1_000));
                 }
-                Room::None => {
+                Room::None(why) => {
                     closed.insert(provider.to_owned());
-                    refused.insert(provider.to_owned());
+                    refused.insert(provider.to_owned(), why);
                 }
             }
         }
         for (provider, number) in placed {
             self.log_service(key, &format!("has started {number} tasks."));
             if let Some(service) = self.state.services.get_mut(key)
-                && !refused.contains(&provider)
+                && !refused.contains_key(&provider)
             {
                 service.backoff.remove(&provider);
             }
         }
-        for provider in refused {
-            self.placement_failed(key, &provider);
+        for (provider, why) in refused {
+            self.placement_failed(key, &provider, why);
         }
+    }
+
+    /// The instance for the next task; where there is none and managed scaling will make one, the task waits.
+    fn seat(
+        &self,
+        key: &ServiceKey,
+        deployment: &Deployment,
+        provider: &str,
+        searches: &mut BTreeMap<String, Search>,
+    ) -> Room {
+        let Some(service) = self.state.services.get(key) else {
+            return Room::Later;
+        };
+        let asked = || Self::asked_by(&self.state, key, service, deployment, provider);
+        let search = searches
+            .entry(provider.to_owned())
+            .or_insert_with(|| Search::new(&self.state, &asked()));
+        while let Some(id) = search.take(self.dice) {
+            let needs = self.needs_of(&deployment.task_definition);
+            let instance = self.state.container_instances.get(&id);
+            // Two lines of one strategy may share instances.
+            if instance.is_some_and(|it| it.remaining.lack(&needs).is_none()) {
+                return Room::Here(Place::Instance(id));
+            }
+            search.forget(&id);
+        }
+        if self.may_wait(&key.cluster, provider) {
+            return Room::Here(Place::Later(provider.to_owned()));
+        }
+        Room::None(Some(lacks(&self.state, &asked())))
+    }
+
+    fn needs_of(&self, task_definition: &str) -> Needs {
+        let definition = self.state.task_definitions.get(task_definition);
+        definition.map(|it| it.needs.clone()).unwrap_or_default()
     }
 
     /// When the wait after a failure is over, if it is not.
@@ -110,10 +164,11 @@ impl World {
             .min_by_key(|zone| zones.get(*zone).copied().unwrap_or(0))
             .map(str::to_owned);
         let Some(zone) = best else {
-            return Room::None;
+            return Room::None(None);
         };
+        let place = Place::Slot(PoolKey::new(provider, &zone));
         if !provider.starts_with("FARGATE") {
-            return Room::Here(zone);
+            return Room::Here(place);
         }
         let times = self.config.scheduler;
         let now = self.now;
@@ -122,13 +177,13 @@ impl World {
             .entry(provider.to_owned())
             .or_insert_with(|| Bucket::full(times.launch_burst, times.launch_refill_per_sec, now));
         if launches.take(now) {
-            Room::Here(zone)
+            Room::Here(place)
         } else {
             Room::Later
         }
     }
 
-    fn launch(&mut self, key: &ServiceKey, deployment: &Deployment, provider: &str, zone: &str) {
+    fn launch(&mut self, key: &ServiceKey, deployment: &Deployment, provider: &str, place: Place) {
         let launch_type = if provider.starts_with("FARGATE") {
             "FARGATE"
         } else {
@@ -139,16 +194,22 @@ impl World {
             Capacity::LaunchType(_) => None,
         };
         self.start_task(Placement {
-            service: key.clone(),
-            deployment: deployment.id.clone(),
+            cluster: key.cluster.clone(),
+            service: Some(key.clone()),
+            group: format!("service:{}", key.service),
+            started_by: deployment.id.clone(),
+            needs: self.needs_of(&deployment.task_definition),
             task_definition: deployment.task_definition.clone(),
             provider: by_strategy,
             launch_type: launch_type.to_owned(),
-            pool: PoolKey::new(provider, zone),
+            place,
+            daemon: false,
+            overrides: None,
         });
     }
 
-    fn placement_failed(&mut self, key: &ServiceKey, provider: &str) {
+    /// A provider had no room: the scheduler waits, and says so. `why` names what each container instance lacks.
+    pub(crate) fn placement_failed(&mut self, key: &ServiceKey, provider: &str, why: Why) {
         let (now, times) = (self.now, self.config.scheduler);
         let Some(service) = self.state.services.get_mut(key) else {
             return;
@@ -181,7 +242,7 @@ impl World {
         );
         self.look_at(key, retry_at);
         if event_due {
-            self.report_placement_failure(key, provider);
+            self.report_placement_failure(key, provider, why);
         }
         if failures == 1 {
             self.timeline.note(
@@ -191,7 +252,7 @@ impl World {
         }
     }
 
-    fn report_placement_failure(&mut self, key: &ServiceKey, provider: &str) {
+    fn report_placement_failure(&mut self, key: &ServiceKey, provider: &str, why: Why) {
         let fargate = provider.starts_with("FARGATE");
         let text = if fargate {
             "was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a different \
@@ -201,14 +262,31 @@ impl World {
         };
         self.log_service(key, text);
         let mut extra = Map::new();
-        extra.insert(
-            "capacityProviderArns".to_owned(),
-            json!([self.provider_arn(provider)]),
-        );
-        let reason = if fargate {
-            "RESOURCE:FARGATE"
-        } else {
-            "RESOURCE:CPU"
+        if provider != "EC2" || why.is_none() {
+            extra.insert(
+                "capacityProviderArns".to_owned(),
+                json!([self.provider_arn(provider)]),
+            );
+        }
+        let reason = match why {
+            None if fargate => "RESOURCE:FARGATE",
+            None => "RESOURCE:CPU",
+            Some(lacks) => {
+                let mut counts: BTreeMap<Lack, usize> = BTreeMap::new();
+                for (_, lack) in &lacks {
+                    *counts.entry(*lack).or_default() += 1;
+                }
+                let arns: Vec<String> = lacks
+                    .into_iter()
+                    .map(|(arn, _)| arn)
+                    .take(NAMED_INSTANCES_MAX)
+                    .collect();
+                extra.insert("containerInstanceArns".to_owned(), json!(arns));
+                let most = counts
+                    .into_iter()
+                    .max_by_key(|(lack, count)| (*count, Reverse(*lack)));
+                most.map_or(NO_INSTANCES, |(lack, _)| lack.reason())
+            }
         };
         extra.insert("reason".to_owned(), Value::String(reason.to_owned()));
         self.send_service_action(key, "ERROR", "SERVICE_TASK_PLACEMENT_FAILURE", extra);
@@ -217,7 +295,7 @@ impl World {
 
 /// Whether the next task has a place.
 enum Room {
-    Here(String),
+    Here(Place),
     Later,
-    None,
+    None(Why),
 }

@@ -15,9 +15,9 @@ pub(super) struct View {
     pub(super) desired: u32,
     pub(super) serving_min: u32,
     pub(super) live_max: u32,
-    /// The live tasks of the primary deployment.
+    /// The live tasks of the primary deployment that may stay where they are.
     pub(super) new: Vec<Seen>,
-    /// The live tasks of older deployments.
+    /// The live tasks of older deployments and those on DRAINING instances: both are replaced before they go.
     pub(super) old: Vec<Seen>,
 }
 
@@ -30,11 +30,29 @@ pub(super) struct Seen {
     pub(super) running: bool,
     pub(super) unhealthy: bool,
     pub(super) created_at: Timestamp,
+    instance: Option<String>,
+    /// On a DRAINING instance.
+    draining: bool,
+    protected: bool,
+    /// What is left on its instance, where the service packs.
+    instance_left: u32,
+}
+
+/// What a task's instance and its protection make of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    pub(super) on_draining: bool,
+    pub(super) is_protected: bool,
+    pub(super) instance_left: u32,
 }
 
 impl Seen {
-    fn of(task: &Task) -> Self {
+    fn of(task: &Task, standing: Standing) -> Self {
         Self {
+            instance: task.container_instance.clone(),
+            draining: standing.on_draining,
+            protected: standing.is_protected,
+            instance_left: standing.instance_left,
             id: task.id().to_owned(),
             provider: provider_of(task).to_owned(),
             zone: task.zone.clone(),
@@ -47,16 +65,26 @@ impl Seen {
     pub(super) const fn ready(&self) -> bool {
         self.running && !self.unhealthy
     }
+
+    fn instance(&self) -> &str {
+        self.instance.as_deref().unwrap_or("")
+    }
 }
 
 impl View {
-    pub(super) fn of(service: &Service, tasks: &[&Task]) -> Self {
+    pub(super) fn of(
+        service: &Service,
+        tasks: &[&Task],
+        standing: impl Fn(&Task) -> Standing,
+    ) -> Self {
         let desired = service.desired_count;
         let primary = service.deployments.first().map_or("", |it| it.id.as_str());
         let (new, old): (Vec<_>, Vec<_>) = tasks
             .iter()
             .filter(|it| it.is_live())
-            .partition(|it| it.deployment == primary);
+            .map(|it| (it.deployment == primary, Seen::of(it, standing(it))))
+            .partition(|(is_primary, it)| *is_primary && !it.draining);
+        let seen = |all: Vec<(bool, Seen)>| all.into_iter().map(|(_, it)| it).collect();
         // The minimum rounds up and the maximum rounds down.
         // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
         let percent = |percent: u32| u64::from(desired) * u64::from(percent);
@@ -65,8 +93,8 @@ impl View {
             desired,
             serving_min: count(percent(service.minimum_healthy_percent).div_ceil(100)),
             live_max: count(percent(service.maximum_percent) / 100),
-            new: new.into_iter().map(Seen::of).collect(),
-            old: old.into_iter().map(Seen::of).collect(),
+            new: seen(new),
+            old: seen(old),
         }
     }
 
@@ -130,7 +158,7 @@ impl View {
         };
         let excess = count(kept.len()).saturating_sub(wanted);
         stops.extend(
-            scale_in(kept, excess, items)
+            scale_in(&kept, excess, items)
                 .into_iter()
                 .map(|id| (id, "Scaling activity initiated by the service scheduler")),
         );
@@ -140,8 +168,10 @@ impl View {
     /// Old tasks go as soon as the minimum is kept without them; those that do not serve go at once.
     fn old_to_stop(&self) -> Vec<(String, &'static str)> {
         const REASON: &str = "Scaling activity initiated by the deployment";
+        const DRAINING: &str =
+            "The container instance is DRAINING; the task is replaced by the deployment";
         let mut may_go = self.ready().saturating_sub(self.serving_min);
-        let mut old: Vec<&Seen> = self.old.iter().collect();
+        let mut old: Vec<&Seen> = self.old.iter().filter(|it| !it.protected).collect();
         old.sort_by(|a, b| a.created_at.cmp(&b.created_at).then(a.id.cmp(&b.id)));
         let mut stops = Vec::new();
         for task in old {
@@ -151,47 +181,65 @@ impl View {
                 }
                 may_go -= 1;
             }
-            stops.push((task.id.clone(), REASON));
+            stops.push((
+                task.id.clone(),
+                if task.draining { DRAINING } else { REASON },
+            ));
         }
         stops
     }
 }
 
-/// Which tasks go when there are too many: those that do not run yet, then those of the fullest zone, then the newest. The strategy's
-/// base is kept, because it is the number of tasks "at a minimum" on its provider.
-fn scale_in(mut kept: Vec<&Seen>, excess: u32, items: &[StrategyItem]) -> Vec<String> {
+/// Which tasks go when there are too many: those that do not run yet, then (where the service packs) those whose instance has the most
+/// left, then those of the fullest zone, of the instance with the most of them, and the newest. The strategy's base is kept, because it
+/// is the number of tasks "at a minimum" on its provider. Protected tasks stay.
+fn scale_in(kept: &[&Seen], excess: u32, items: &[StrategyItem]) -> Vec<String> {
+    let mut zones: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut providers: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut instances: BTreeMap<&str, usize> = BTreeMap::new();
+    for task in kept {
+        *zones.entry(&task.zone).or_default() += 1;
+        *providers.entry(&task.provider).or_default() += 1;
+        *instances.entry(task.instance()).or_default() += 1;
+    }
+    let mut rest: Vec<&Seen> = kept.iter().copied().filter(|it| !it.protected).collect();
     let mut gone = Vec::new();
     for _ in 0..excess {
-        let mut zones: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut providers: BTreeMap<&str, u32> = BTreeMap::new();
-        for task in &kept {
-            *zones.entry(&task.zone).or_default() += 1;
-            *providers.entry(&task.provider).or_default() += 1;
-        }
         let is_base = |task: &Seen| {
             items.iter().any(|it| {
                 it.provider.as_str() == task.provider
                     && providers.get(task.provider.as_str()).copied().unwrap_or(0) <= it.base
             })
         };
-        let first = kept
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, task)| {
-                let zone = zones.get(task.zone.as_str()).copied().unwrap_or(0);
-                (
-                    is_base(task),
-                    task.running,
-                    Reverse(zone),
-                    Reverse(task.created_at),
-                    task.id.clone(),
-                )
-            })
-            .map(|(index, _)| index);
-        let Some(index) = first else {
+        let first = rest.iter().enumerate().min_by_key(|(_, task)| {
+            let zone = zones.get(task.zone.as_str()).copied().unwrap_or(0);
+            let instance = instances.get(task.instance()).copied().unwrap_or(0);
+            (
+                is_base(task),
+                task.running,
+                Reverse(task.instance_left),
+                Reverse(zone),
+                Reverse(instance),
+                Reverse(task.created_at),
+                task.id.as_str(),
+            )
+        });
+        let Some((index, task)) = first.map(|(index, task)| (index, *task)) else {
             break;
         };
-        gone.push(kept.remove(index).id.clone());
+        rest.remove(index);
+        for (counts, of) in [
+            (&mut zones, task.zone.as_str()),
+            (&mut instances, task.instance()),
+        ] {
+            if let Some(count) = counts.get_mut(of) {
+                *count -= 1;
+            }
+        }
+        if let Some(count) = providers.get_mut(task.provider.as_str()) {
+            *count -= 1;
+        }
+        gone.push(task.id.clone());
     }
     gone
 }

@@ -61,7 +61,7 @@ fn row(task: &Task) -> TaskRow {
         .to_owned(),
         id: task.id().to_owned(),
         last_status: task.last_status.as_str().to_owned(),
-        group: format!("service:{}", task.service.service),
+        group: task.group.clone(),
     }
 }
 

@@ -132,8 +132,14 @@ impl World {
             launch_failures: 0,
             launch_after: None,
             look_at: None,
-            cause: String::new(),
+            rebalancing: None,
+            cause: format!(
+                "At {} a user request created an AutoScalingGroup changing the desired capacity from 0 to {}.",
+                crate::events::iso_secs(self.now),
+                spec.desired_capacity
+            ),
         };
-        self.state.groups.insert(spec.name, group);
+        self.state.groups.insert(spec.name.clone(), group);
+        self.group_look_soon(&spec.name);
     }
 }

@@ -49,6 +49,8 @@ pub struct InstancePool {
     pub kept: BTreeSet<String>,
     /// The ids of the instances that were warned.
     pub reclaimed: BTreeSet<String>,
+    /// How often its capacity changed.
+    pub(crate) changes: u64,
 }
 
 impl InstancePool {

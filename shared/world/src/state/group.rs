@@ -65,6 +65,8 @@ pub struct Group {
     pub(crate) launch_after: Option<Timestamp>,
     /// When it is looked at next, if that is planned.
     pub(crate) look_at: Option<Timestamp>,
+    /// The instance that was launched last to balance the zones.
+    pub(crate) rebalancing: Option<String>,
     /// Why the desired capacity is what it is: the cause of the next activities.
     pub(crate) cause: String,
 }

@@ -2,7 +2,7 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html>
 //!
 //! Guaranteed: [`parse`] reads every text without a panic, in bounded time and depth, and says where a fault is and what was
-//! expected there. An expression's `Display` is read back as the same expression. [`matches`] never guesses: what cannot be decided
+//! expected there. An expression's `Display` is read back as the same expression. [`matches()`] never guesses: what cannot be decided
 //! is [`Verdict::Unknown`], with the part of the expression and the reason.
 //!
 //! Assumed, because AWS does not document it:

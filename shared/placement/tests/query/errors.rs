@@ -26,23 +26,6 @@ fn faults_of_form_name_the_position_and_what_was_expected() {
             "attribute:stack = prod",
             "attribute:stack ! exists",
             "attribute:stack !existsnot",
-            "attribute:stack ==",
-            "attribute:stack == and attribute:team == web",
-            "attribute:stack == prod AND attribute:team == web",
-            "attribute:stack == prod team",
-            "attribute:stack == 'prod",
-            "attribute:stack == prod & attribute:team == web",
-            "attribute:stack in prod",
-            "attribute:stack in []",
-            "attribute:stack in [a b]",
-            "attribute:stack in [a,",
-            "attribute:stack =~",
-            "attribute:stack =~ or attribute:team exists",
-            "(attribute:stack exists",
-            "attribute:stack exists)",
-            "()",
-            "not",
-            "attribute:größe == 'ä'",
         ],
         expect![[r#"
             stack == prod
@@ -65,6 +48,33 @@ fn faults_of_form_name_the_position_and_what_was_expected() {
               character 17: expected an operator (`==`, `!=`, `>`, `>=`, `<`, `<=`, `exists`, `!exists`, `in`, `!in`, `=~` or `!~`), found `!`
             attribute:stack !existsnot
               character 17: expected an operator (`==`, `!=`, `>`, `>=`, `<`, `<=`, `exists`, `!exists`, `in`, `!in`, `=~` or `!~`), found `!`
+        "#]],
+    );
+}
+
+#[test]
+fn faults_behind_an_operator_are_named_too() {
+    check(
+        &[
+            "attribute:stack ==",
+            "attribute:stack == and attribute:team == web",
+            "attribute:stack == prod AND attribute:team == web",
+            "attribute:stack == prod team",
+            "attribute:stack == 'prod",
+            "attribute:stack == prod & attribute:team == web",
+            "attribute:stack in prod",
+            "attribute:stack in []",
+            "attribute:stack in [a b]",
+            "attribute:stack in [a,",
+            "attribute:stack =~",
+            "attribute:stack =~ or attribute:team exists",
+            "(attribute:stack exists",
+            "attribute:stack exists)",
+            "()",
+            "not",
+            "attribute:größe == 'ä'",
+        ],
+        expect![[r#"
             attribute:stack ==
               character 19: expected a value, found the end
             attribute:stack == and attribute:team == web

@@ -263,7 +263,7 @@ pub enum CapacityHoldReason {
     // Instances.
     /// They hold tasks, or room that is wanted.
     InUse,
-    /// They are empty and the group is not larger than wanted.
+    /// They are empty, and nothing is to be removed now, or others are removed first: see the provider.
     Spare,
     /// They are on their way in.
     InstanceLaunching,
@@ -288,7 +288,7 @@ pub enum CapacityHoldReason {
         /// How many instances may drain at a time.
         budget: u32,
     },
-    /// They drain for scale-in: tasks are still on them.
+    /// They drain for scale-in: tasks are still on them, or something forbids ending them now.
     Draining,
     /// They are DRAINING, and not by Ballast.
     DrainedBySomebodyElse,

@@ -1,0 +1,171 @@
+//! The instances that Ballast drains for scale-in: terminate, take back, or wait?
+//!
+//! | asked in this order | then |
+//! |---|---|
+//! | the provider is not touched | it stays DRAINING |
+//! | it is needed again | ACTIVE: cheaper and faster than a new one |
+//! | a task has not moved for the whole drain timeout | ACTIVE, and left alone for [`STUCK_FOR`] |
+//! | no task is left on it but daemons', and nothing forbids it | terminated, with the desired capacity lowered in the same call |
+//! | otherwise | it stays DRAINING |
+//!
+//! Of several, those are taken back first that the waiting tasks were put on by packing, then those with the most tasks, for these need
+//! not move then; then the one drained last, which has lost the least; then by id.
+//!
+//! Guaranteed: an instance that is DRAINING and not by Ballast is neither terminated nor set to ACTIVE; the desired capacity is never
+//! lowered below the group's minimum. Taking back needs no complete look: it only adds.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use model::Seconds;
+use model::capacity::hold::Veto;
+use model::capacity::{
+    CapacityHoldReason, ContainerInstance, ContainerInstanceStatus, Drain, Lifecycle,
+    ProviderMemory,
+};
+use model::ids::InstanceId;
+
+use super::{Case, Look, Member, MemberState, Removal};
+use crate::fallback::foreign::READ_LAG;
+
+/// How long an instance is left alone whose drain timed out. Its tasks will hardly move a moment later; the number is ours.
+pub const STUCK_FOR: Seconds = Seconds(3_600);
+
+/// What becomes of an instance that Ballast drains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It is set to ACTIVE: it is needed again.
+    NeededAgain,
+    /// It is set to ACTIVE: its tasks do not move.
+    TimedOut,
+    /// It is terminated.
+    Terminate,
+    /// It stays as it is.
+    Stay(CapacityHoldReason),
+}
+
+/// An instance that Ballast drains, with its container instance.
+pub(crate) struct Draining<'c, 'a> {
+    pub(crate) member: &'c Member<'a>,
+    pub(crate) container: &'a ContainerInstance,
+    pub(crate) drain: Drain,
+}
+
+/// Those of the provider, in the order of their ids.
+fn draining<'c, 'a>(case: &'c Case<'a>) -> Vec<Draining<'c, 'a>> {
+    let of = |member: &'c Member<'a>| match (member.state, member.container) {
+        (MemberState::Draining(drain), Some(container)) => Some(Draining {
+            member,
+            container,
+            drain,
+        }),
+        (
+            MemberState::Draining(_)
+            | MemberState::Active
+            | MemberState::Launching
+            | MemberState::Overdue
+            | MemberState::Disconnected
+            | MemberState::DrainedElsewhere
+            | MemberState::Leaving
+            | MemberState::OutOfService,
+            _,
+        ) => None,
+    };
+    case.members.iter().filter_map(of).collect()
+}
+
+/// Decides about each instance that Ballast drains, in the order in which steps are to be taken, and then in the order of the ids.
+pub(crate) fn decide<'c, 'a>(
+    case: &'c Case<'a>,
+    removal: &Removal,
+    vetoes: &[Veto],
+) -> Vec<(Draining<'c, 'a>, End)> {
+    let again = match removal {
+        Removal::Reactivate { instances } => usize::try_from(*instances).unwrap_or(usize::MAX),
+        Removal::Held | Removal::Enough | Removal::Waiting | Removal::Surplus { .. } => 0,
+    };
+    let mut all = draining(case);
+    all.sort_by(|a, b| {
+        let rank = |it: &Draining<'_, '_>| {
+            let is_spared = !case.needed_again.contains(it.member.id);
+            let tasks = std::cmp::Reverse(it.member.tasks.len());
+            (is_spared, tasks, std::cmp::Reverse(it.drain.at))
+        };
+        rank(a)
+            .cmp(&rank(b))
+            .then_with(|| a.member.id.cmp(b.member.id))
+    });
+    let rest = all.split_off(again.min(all.len()));
+    let mut ends: Vec<_> = all.into_iter().map(|it| (it, End::NeededAgain)).collect();
+    let mut rest = rest;
+    rest.sort_by(|a, b| a.member.id.cmp(b.member.id));
+    // How far the desired capacity may still be lowered.
+    let mut above_minimum = case
+        .group
+        .desired_capacity
+        .saturating_sub(case.group.min_size);
+    for it in rest {
+        let end = match removal {
+            Removal::Held => End::Stay(CapacityHoldReason::Draining),
+            Removal::Reactivate { .. }
+            | Removal::Enough
+            | Removal::Waiting
+            | Removal::Surplus { .. } => end(case, &it, vetoes, above_minimum),
+        };
+        if end == End::Terminate {
+            above_minimum = above_minimum.saturating_sub(1);
+        }
+        ends.push((it, end));
+    }
+    ends
+}
+
+fn end(case: &Case<'_>, it: &Draining<'_, '_>, vetoes: &[Veto], above_minimum: u32) -> End {
+    let instance = it.member.instance;
+    if it.member.is_used() {
+        let timed_out = case.policy.drain_timeout.after(it.drain.at) <= case.look.now;
+        return if timed_out {
+            End::TimedOut
+        } else {
+            End::Stay(CapacityHoldReason::Draining)
+        };
+    }
+    if instance.protected_from_scale_in {
+        return End::Stay(CapacityHoldReason::ScaleInProtected);
+    }
+    let may_end = vetoes.is_empty() && above_minimum > 0;
+    if may_end && instance.lifecycle == Lifecycle::InService {
+        End::Terminate
+    } else {
+        End::Stay(CapacityHoldReason::Draining)
+    }
+}
+
+/// Drops what is remembered of drains that have come to an end without Ballast's doing, and of instances that were left alone for
+/// long enough.
+///
+/// An instance that was to be set to DRAINING and reads ACTIVE is forgotten only after [`READ_LAG`]: until then AWS's answer may be older
+/// than the write, or the write may still be under way. What could not be seen is not forgotten.
+pub(crate) fn forget(memory: &mut ProviderMemory, look: &Look<'_>) {
+    let group = &look.provider.group.instances;
+    let containers = look.cluster.instances.values();
+    let active: BTreeSet<&InstanceId> = containers
+        .filter(|it| it.status == ContainerInstanceStatus::Active)
+        .filter_map(|it| it.ec2_instance.as_ref())
+        .collect();
+    let is_over = |id: &InstanceId, drain: &Drain| {
+        active.contains(id) && READ_LAG.after(drain.at) <= look.now
+    };
+    let is_complete = look.is_complete();
+    memory
+        .drains
+        .retain(|id, drain| (group.contains_key(id) || !is_complete) && !is_over(id, drain));
+    memory
+        .stuck
+        .retain(|id, at| group.contains_key(id) && is_stuck(*at, look.now));
+}
+
+/// Whether an instance whose drain timed out at a time is still to be left alone.
+pub(crate) fn is_stuck(timed_out_at: Timestamp, now: Timestamp) -> bool {
+    now < STUCK_FOR.after(timed_out_at)
+}

@@ -1,0 +1,299 @@
+//! Which instances begin to drain.
+//!
+//! Asked only where the group has been larger than wanted for the whole scale-in delay and nothing forbids removing at all (see
+//! `vetoes`). So many begin to drain as are more than wanted, and as the disruption budget allows.
+//!
+//! **Never:** an instance with a task that is protected, or of which that is not known; with a standalone task; protected from scale-in
+//! (Ballast sets no such protection, so it is somebody else's); registered within the minimum age; needed for a spread ([`super::spread`])
+//! or for waiting tasks and headroom.
+//!
+//! **Order:** the empty ones, which hold nothing but daemons; then, with `ballast:consolidate`, those whose tasks provably fit elsewhere
+//! ([`super::consolidate`]). Among the empty ones: from the zone with the most ACTIVE instances that stay, counted anew after each, so
+//! that the group's own zone rebalancing has nothing to do; then the one registered last, for an older one has shown that it works; then
+//! by id.
+//!
+//! **Budget:** as Karpenter rounds it, the disruption percentage of the instances in service, rounded up, less those that drain, by
+//! whomever, and those that are not healthy. <https://karpenter.sh/docs/concepts/disruption/#nodes>
+//!
+//! An empty instance is drained too before it is terminated: ECS then places nothing on it between the looks.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use model::capacity::{CapacityHoldReason, DrainReason, InstanceTask, Lifecycle};
+use model::ids::{AvailabilityZone, InstanceId};
+
+use super::spread::Zones;
+use super::{Case, Member, MemberState, consolidate};
+
+/// How many instances may drain at a time, and how many more may begin to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Budget {
+    /// How many may drain at a time.
+    pub(crate) allowed: u32,
+    /// How many more may begin to.
+    pub(crate) left: u32,
+}
+
+/// The budget of a group with so many instances in service.
+pub(crate) fn budget(instances: u32, percent: u32, draining: u32, unhealthy: u32) -> Budget {
+    let share = (u64::from(instances) * u64::from(percent)).div_ceil(100);
+    let allowed = u32::try_from(share).unwrap_or(u32::MAX);
+    Budget {
+        allowed,
+        left: allowed.saturating_sub(draining).saturating_sub(unhealthy),
+    }
+}
+
+/// The health of a group's instances.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Health {
+    /// Those in service.
+    pub(crate) instances: u32,
+    /// Of these, those that are not healthy: by the group's account or by ECS's, not registered in time, or without their agent for too
+    /// long.
+    pub(crate) unhealthy: u32,
+    /// Of the others, those that are DRAINING, by whomever.
+    pub(crate) draining: u32,
+}
+
+pub(crate) fn health(members: &[Member<'_>]) -> Health {
+    let mut health = Health::default();
+    let in_service = |it: &&Member<'_>| it.instance.lifecycle == Lifecycle::InService;
+    for member in members.iter().filter(in_service) {
+        health.instances += 1;
+        let is_impaired = member.container.is_some_and(|it| it.is_impaired);
+        if member.state.is_lost() || !member.instance.is_healthy || is_impaired {
+            health.unhealthy += 1;
+        } else if member.state.is_departing() {
+            health.draining += 1;
+        }
+    }
+    health
+}
+
+/// An instance that begins to drain.
+pub(crate) struct Pick<'c, 'a> {
+    pub(crate) member: &'c Member<'a>,
+    pub(crate) reason: DrainReason,
+    /// How many instances the budget still allows, this one included.
+    pub(crate) budget_left: u32,
+}
+
+/// Why an instance stays, and until when, where that is known.
+pub(crate) type Kept = (CapacityHoldReason, Option<Timestamp>);
+
+/// What is chosen among the ACTIVE instances.
+#[derive(Default)]
+pub(crate) struct Choice<'c, 'a> {
+    /// In the order in which they are to be drained.
+    pub(crate) picks: Vec<Pick<'c, 'a>>,
+    /// All others that have a reason of their own to stay.
+    pub(crate) kept: BTreeMap<&'a InstanceId, Kept>,
+}
+
+/// What is being chosen, and how many more may be.
+struct Choosing<'c, 'a> {
+    case: &'c Case<'a>,
+    choice: Choice<'c, 'a>,
+    zones: Zones<'a>,
+    budget: Budget,
+    surplus: u32,
+}
+
+/// Chooses among the ACTIVE instances; `surplus` more than those that drain already are not wanted.
+pub(crate) fn choose<'c, 'a>(case: &'c Case<'a>, surplus: u32) -> Choice<'c, 'a> {
+    let health = health(&case.members);
+    let percent = case.policy.disruption_percent;
+    let mut choosing = Choosing {
+        case,
+        choice: Choice::default(),
+        zones: Zones::new(case),
+        budget: budget(health.instances, percent, health.draining, health.unhealthy),
+        surplus,
+    };
+    choosing.empty_ones();
+    choosing.movable_ones();
+    choosing.choice
+}
+
+impl<'c, 'a> Choosing<'c, 'a> {
+    fn empty_ones(&mut self) {
+        let case = self.case;
+        let wanted = consolidate::empty_but_wanted(case);
+        let mut candidates = Vec::new();
+        for member in active(case).filter(|it| !it.is_used()) {
+            if let Some(kept) = protected(case, member) {
+                self.choice.kept.insert(member.id, kept);
+            } else if wanted.contains(member.id) {
+                let kept = (CapacityHoldReason::NeededForSpread, None);
+                self.choice.kept.insert(member.id, kept);
+            } else {
+                candidates.push(member);
+            }
+        }
+        let mut by_zone = ByZone::new(candidates);
+        while let Some(member) = by_zone.next(&self.zones) {
+            if self.surplus == 0 || self.zones.allows_removal(&member.instance.zone) {
+                self.pick(member, DrainReason::Empty);
+            } else {
+                let kept = (CapacityHoldReason::NeededForSpread, None);
+                self.choice.kept.insert(member.id, kept);
+            }
+        }
+    }
+
+    fn movable_ones(&mut self) {
+        let case = self.case;
+        if !case.policy.consolidate {
+            return;
+        }
+        let mut candidates = Vec::new();
+        for member in active(case).filter(|it| it.is_used()) {
+            match protected(case, member) {
+                Some(kept) => {
+                    self.choice.kept.insert(member.id, kept);
+                }
+                None => candidates.push(member),
+            }
+        }
+        let _ = candidates;
+    }
+
+    /// Takes the instance if one more may begin to drain, and says otherwise why not.
+    fn pick(&mut self, member: &'c Member<'a>, reason: DrainReason) {
+        if self.surplus == 0 {
+            let kept = match reason {
+                DrainReason::Empty => CapacityHoldReason::Spare,
+                DrainReason::Consolidation => CapacityHoldReason::InUse,
+            };
+            self.choice.kept.insert(member.id, (kept, None));
+        } else if self.budget.left == 0 {
+            let kept = CapacityHoldReason::DisruptionBudgetSpent {
+                budget: self.budget.allowed,
+            };
+            self.choice.kept.insert(member.id, (kept, None));
+        } else {
+            self.choice.picks.push(Pick {
+                member,
+                reason,
+                budget_left: self.budget.left,
+            });
+            self.zones.remove(&member.instance.zone);
+            self.budget.left -= 1;
+            self.surplus -= 1;
+        }
+    }
+}
+
+fn active<'c, 'a>(case: &'c Case<'a>) -> impl Iterator<Item = &'c Member<'a>> {
+    let is_active = |it: &&Member<'a>| it.state == MemberState::Active;
+    case.members.iter().filter(is_active)
+}
+
+/// Empty instances, those of a zone in the opposite order of their removal.
+struct ByZone<'c, 'a> {
+    members: BTreeMap<&'a AvailabilityZone, Vec<&'c Member<'a>>>,
+}
+
+impl<'c, 'a> ByZone<'c, 'a> {
+    fn new(candidates: Vec<&'c Member<'a>>) -> Self {
+        let mut members: BTreeMap<&AvailabilityZone, Vec<&Member<'_>>> = BTreeMap::new();
+        for member in candidates {
+            members
+                .entry(&member.instance.zone)
+                .or_default()
+                .push(member);
+        }
+        for in_zone in members.values_mut() {
+            in_zone.sort_by_key(|member| Reverse(last_registered(member)));
+        }
+        Self { members }
+    }
+
+    /// Takes the one to be removed next.
+    fn next(&mut self, zones: &Zones<'_>) -> Option<&'c Member<'a>> {
+        let firsts = self.members.iter();
+        let firsts = firsts.filter_map(|(zone, all)| Some((*zone, *all.last()?)));
+        let (zone, _) = firsts
+            .min_by_key(|(zone, it)| (Reverse(zones.instances_in(zone)), last_registered(it)))?;
+        self.members.get_mut(zone)?.pop()
+    }
+}
+
+/// Orders the instance that registered last first, then by id.
+fn last_registered<'a>(member: &Member<'a>) -> (Reverse<Option<Timestamp>>, &'a InstanceId) {
+    let registered_at = member.container.and_then(|it| it.registered_at);
+    (Reverse(registered_at), member.id)
+}
+
+/// Why an instance is never chosen, whatever is wanted.
+pub(crate) fn protected(case: &Case<'_>, member: &Member<'_>) -> Option<Kept> {
+    if member.instance.protected_from_scale_in {
+        return Some((CapacityHoldReason::ScaleInProtected, None));
+    }
+    if member.has_standalone_task() {
+        return Some((CapacityHoldReason::StandaloneTasks, None));
+    }
+    let now = case.look.now;
+    if member.tasks.iter().any(|task| is_protected(task, now)) {
+        return Some((CapacityHoldReason::ProtectedTasks, protected_until(member)));
+    }
+    let minimum_age = case.policy.minimum_age;
+    let registered_at = member.container.and_then(|it| it.registered_at);
+    let old_enough_at = registered_at.map(|at| minimum_age.after(at));
+    // Of an instance whose age is not known it is not known that it is old enough.
+    if old_enough_at.is_none_or(|at| now < at) {
+        return Some((CapacityHoldReason::TooYoung { minimum_age }, old_enough_at));
+    }
+    None
+}
+
+/// Whether a task is protected from scale-in, or may be.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-scale-in-protection.html>
+fn is_protected(task: &InstanceTask, now: Timestamp) -> bool {
+    match task.protected_until {
+        None => true,
+        Some(None) => false,
+        Some(Some(until)) => now < until,
+    }
+}
+
+/// When the last protection of its tasks ends; `None` where that of one is not known.
+fn protected_until(member: &Member<'_>) -> Option<Timestamp> {
+    let ends: Option<Vec<Option<Timestamp>>> =
+        member.tasks.iter().map(|it| it.protected_until).collect();
+    ends?.into_iter().flatten().max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_rounds_up_and_never_falls_below_nothing() {
+        for ((instances, percent, draining, unhealthy), (allowed, left)) in [
+            ((0, 10, 0, 0), (0, 0)),
+            ((1, 10, 0, 0), (1, 1)),
+            ((5, 10, 0, 0), (1, 1)),
+            ((10, 10, 0, 0), (1, 1)),
+            ((11, 10, 0, 0), (2, 2)),
+            ((11, 10, 1, 0), (2, 1)),
+            ((11, 10, 0, 1), (2, 1)),
+            ((11, 10, 1, 1), (2, 0)),
+            ((11, 10, 2, 5), (2, 0)),
+            ((19, 10, 0, 0), (2, 2)),
+            ((20, 50, 3, 0), (10, 7)),
+            ((3, 100, 0, 0), (3, 3)),
+            ((5_000, 1, 0, 0), (50, 50)),
+            ((u32::MAX, 100, 0, 0), (u32::MAX, u32::MAX)),
+        ] {
+            assert_eq!(
+                budget(instances, percent, draining, unhealthy),
+                Budget { allowed, left },
+                "{instances} {percent} {draining} {unhealthy}"
+            );
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The problem in the form that the search works on: vectors, and keys that an instance holds at most once.
 
+use std::collections::BTreeMap;
+
 use model::capacity::{HostPort, Protocol, Resources};
 
 use super::problem::{DistinctKey, Problem, Readiness, TaskGroup};
@@ -73,16 +75,30 @@ pub(super) struct Shape {
     pub(super) at_most: u32,
 }
 
+/// Offers that differ by their zone alone.
+#[derive(Debug, Clone)]
+pub(super) struct Family {
+    pub(super) room: Amounts,
+    pub(super) keys: Vec<Key>,
+    pub(super) cost: u64,
+    /// Indexes of offers, in ascending order; never empty.
+    pub(super) offers: Vec<usize>,
+    /// One of them. What constraints allow of one, they allow of all.
+    pub(super) sample: usize,
+}
+
 /// The problem, compiled.
 #[derive(Debug)]
 pub(super) struct Compiled<'a> {
     pub(super) problem: &'a Problem,
-    /// From the largest to the smallest; ties by what they need and then by their id.
+    /// Those that hold a key first, then from the largest to the smallest; ties by what they need and then by their id.
     pub(super) kinds: Vec<Kind>,
     /// By readiness, then in the order listed.
     pub(super) existing: Vec<Existing>,
     /// In the order listed.
     pub(super) shapes: Vec<Shape>,
+    /// From the cheapest to the dearest, ties by the room.
+    pub(super) families: Vec<Family>,
     /// The most that any offer has of each amount.
     pub(super) largest: Amounts,
 }
@@ -97,8 +113,10 @@ impl<'a> Compiled<'a> {
         }
         let mut kinds: Vec<Kind> = problem.groups.iter().enumerate().map(kind).collect();
         kinds.sort_by(|a, b| {
-            size(&b.needs, &largest)
-                .cmp(&size(&a.needs, &largest))
+            b.keys
+                .len()
+                .cmp(&a.keys.len())
+                .then_with(|| size(&b.needs, &largest).cmp(&size(&a.needs, &largest)))
                 .then_with(|| b.needs.cmp(&a.needs))
                 .then_with(|| b.keys.cmp(&a.keys))
                 .then_with(|| id(problem, a).cmp(&id(problem, b)))
@@ -119,7 +137,7 @@ impl<'a> Compiled<'a> {
             })
             .collect();
         existing.sort_by_key(|instance| (instance.readiness, instance.bin));
-        let shapes = problem
+        let shapes: Vec<Shape> = problem
             .offers
             .iter()
             .map(|offer| Shape {
@@ -134,12 +152,12 @@ impl<'a> Compiled<'a> {
             problem,
             kinds,
             existing,
+            families: families(problem, &shapes),
             shapes,
             largest,
         }
     }
 
-    /// The group of a kind.
     pub(super) fn allows_bin(&self, kind: &Kind, bin: usize) -> bool {
         let group = self.problem.groups.get(kind.group);
         group.is_some_and(|group| self.problem.allows_bin(group, bin))
@@ -178,6 +196,36 @@ pub(super) fn times(kind: &Kind, free: &Amounts, taken: &[Key]) -> u32 {
     } else {
         most.min(1)
     }
+}
+
+fn families(problem: &Problem, shapes: &[Shape]) -> Vec<Family> {
+    let allowed_to = |offer: usize| -> Vec<bool> {
+        let sets = problem.eligibilities.iter();
+        sets.map(|one| one.offers.contains(offer)).collect()
+    };
+    let mut families = BTreeMap::new();
+    for (offer, shape) in shapes
+        .iter()
+        .enumerate()
+        .filter(|(_, shape)| shape.at_most > 0)
+    {
+        families
+            .entry((shape.cost, shape.room, &shape.keys, allowed_to(offer)))
+            .or_insert_with(Vec::new)
+            .push(offer);
+    }
+    families
+        .into_iter()
+        .filter_map(|((cost, room, keys, _), offers)| {
+            Some(Family {
+                room,
+                keys: keys.clone(),
+                cost,
+                sample: *offers.first()?,
+                offers,
+            })
+        })
+        .collect()
 }
 
 fn kind((index, group): (usize, &TaskGroup)) -> Kind {

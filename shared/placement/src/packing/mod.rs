@@ -17,9 +17,13 @@ mod answer;
 mod bound;
 mod compiled;
 mod first;
+mod fit;
 mod index_set;
+mod missing;
+mod open;
 mod problem;
 mod refusal;
+mod state;
 pub mod vector;
 
 pub use answer::{Dimension, Effort, Packing, Place, Placement, Refusal, Unplaced};

@@ -4,7 +4,7 @@ use model::capacity::HostPort;
 
 use super::answer::{Dimension, Refusal};
 use super::compiled::{Amounts, Compiled, Key, Kind, Shape};
-use super::first::State;
+use super::state::State;
 
 const DIMENSIONS: [Dimension; 4] = [
     Dimension::CpuUnits,

@@ -9,6 +9,8 @@ pub enum Api {
     ApplicationAutoScaling,
     /// EC2 Auto Scaling. Its wire is Query and XML; here input and output are JSON in PascalCase with the same names, lists as arrays.
     AutoScaling,
+    /// CloudWatch, CBOR, JSON 1.0 and Query; here input and output are JSON in PascalCase with the same names.
+    CloudWatch,
 }
 
 macro_rules! operations {
@@ -61,6 +63,30 @@ operations! {
     ListClusters: Ecs, ClusterRead;
     /// Reads capacity providers.
     DescribeCapacityProviders: Ecs, CapacityProviderRead;
+    /// Makes a capacity provider over an Auto Scaling group.
+    CreateCapacityProvider: Ecs, CapacityProviderModify;
+    /// Changes a capacity provider.
+    UpdateCapacityProvider: Ecs, CapacityProviderModify;
+    /// Deletes a capacity provider.
+    DeleteCapacityProvider: Ecs, CapacityProviderModify;
+    /// Lists container instances.
+    ListContainerInstances: Ecs, ClusterResourceRead;
+    /// Reads up to a hundred container instances.
+    DescribeContainerInstances: Ecs, ClusterResourceRead;
+    /// Sets up to ten container instances to DRAINING or ACTIVE.
+    UpdateContainerInstancesState: Ecs, ClusterResourceModify;
+    /// Takes a container instance out of its cluster.
+    DeregisterContainerInstance: Ecs, ClusterResourceModify;
+    /// Lists attributes of container instances.
+    ListAttributes: Ecs, ClusterResourceRead;
+    /// Sets attributes of container instances.
+    PutAttributes: Ecs, ClusterResourceModify;
+    /// Makes tasks that belong to no service.
+    RunTask: Ecs, ClusterResourceModify;
+    /// Protects tasks from scale-in, or ends that.
+    UpdateTaskProtection: Ecs, TaskProtection;
+    /// Reads which tasks are protected.
+    GetTaskProtection: Ecs, TaskProtection;
     /// Registers the next revision of a task definition.
     RegisterTaskDefinition: Ecs, TaskDefinitionModify;
     /// Reads a task definition.
@@ -93,6 +119,60 @@ operations! {
     DescribeScalableTargets: ApplicationAutoScaling, ApplicationAutoScaling;
     /// Reads Auto Scaling groups.
     DescribeAutoScalingGroups: AutoScaling, AutoScaling;
+    /// Makes an Auto Scaling group.
+    CreateAutoScalingGroup: AutoScaling, AutoScaling;
+    /// Changes an Auto Scaling group.
+    UpdateAutoScalingGroup: AutoScaling, AutoScaling;
+    /// Deletes an Auto Scaling group.
+    DeleteAutoScalingGroup: AutoScaling, AutoScaling;
+    /// Sets a group's desired capacity.
+    SetDesiredCapacity: AutoScaling, AutoScaling;
+    /// Terminates an instance of a group.
+    TerminateInstanceInAutoScalingGroup: AutoScaling, AutoScaling;
+    /// Reads the instances of all groups.
+    DescribeAutoScalingInstances: AutoScaling, AutoScaling;
+    /// Protects instances from scale-in, or no longer.
+    SetInstanceProtection: AutoScaling, AutoScaling;
+    /// Reads what groups did.
+    DescribeScalingActivities: AutoScaling, AutoScaling;
+    /// Suspends processes of a group.
+    SuspendProcesses: AutoScaling, AutoScaling;
+    /// Resumes processes of a group.
+    ResumeProcesses: AutoScaling, AutoScaling;
+    /// Reads scaling policies.
+    DescribePolicies: AutoScaling, AutoScaling;
+    /// Makes or changes a scaling policy.
+    PutScalingPolicy: AutoScaling, AutoScaling;
+    /// Reads scheduled actions.
+    DescribeScheduledActions: AutoScaling, AutoScaling;
+    /// Makes or changes a scheduled action.
+    PutScheduledUpdateGroupAction: AutoScaling, AutoScaling;
+    /// Reads the lifecycle hooks of a group.
+    DescribeLifecycleHooks: AutoScaling, AutoScaling;
+    /// Makes or changes a lifecycle hook.
+    PutLifecycleHook: AutoScaling, AutoScaling;
+    /// Ends an instance's wait for a hook.
+    CompleteLifecycleAction: AutoScaling, AutoScaling;
+    /// Lengthens an instance's wait for a hook.
+    RecordLifecycleActionHeartbeat: AutoScaling, AutoScaling;
+    /// Sets tags of groups.
+    CreateOrUpdateTags: AutoScaling, AutoScaling;
+    /// Removes tags of groups.
+    DeleteTags: AutoScaling, AutoScaling;
+    /// Reads tags of groups.
+    DescribeTags: AutoScaling, AutoScaling;
+    /// Puts datapoints into metrics.
+    PutMetricData: CloudWatch, MetricPut;
+    /// Reads datapoints of metrics.
+    GetMetricData: CloudWatch, MetricRead;
+    /// Reads alarms.
+    DescribeAlarms: CloudWatch, AlarmRead;
+    /// Makes or changes an alarm.
+    PutMetricAlarm: CloudWatch, AlarmModify;
+    /// Deletes alarms.
+    DeleteAlarms: CloudWatch, AlarmModify;
+    /// Sets an alarm's state until it looks next.
+    SetAlarmState: CloudWatch, AlarmModify;
 }
 
 impl Operation {
@@ -112,6 +192,7 @@ impl Operation {
         match prefix {
             "AmazonEC2ContainerServiceV20141113" => Self::find(Api::Ecs, name),
             "AnyScaleFrontendService" => Self::find(Api::ApplicationAutoScaling, name),
+            "GraniteServiceVersion20100801" => Self::find(Api::CloudWatch, name),
             _ => None,
         }
     }
@@ -123,13 +204,14 @@ impl Operation {
             Api::Ecs => "ecs",
             Api::ApplicationAutoScaling => "application-autoscaling",
             Api::AutoScaling => "autoscaling",
+            Api::CloudWatch => "cloudwatch",
         };
         format!("{prefix}:{}", self.name())
     }
 
     /// Whether it only reads. Only reads can be stale.
     #[must_use]
-    pub const fn is_read(self) -> bool {
+    pub fn is_read(self) -> bool {
         match self.category() {
             Category::ClusterRead
             | Category::CapacityProviderRead
@@ -137,13 +219,20 @@ impl Operation {
             | Category::ClusterResourceRead
             | Category::TagRead
             | Category::TaskDefinitionRead
-            | Category::AutoScaling => true,
+            | Category::MetricRead
+            | Category::AlarmRead => true,
+            // One bucket is for reads and writes.
+            Category::AutoScaling => self.name().as_bytes().starts_with(b"Describe"),
             Category::ApplicationAutoScaling => matches!(self, Self::DescribeScalableTargets),
+            Category::TaskProtection => matches!(self, Self::GetTaskProtection),
             Category::ClusterModify
+            | Category::CapacityProviderModify
             | Category::ServiceModify
             | Category::ClusterResourceModify
             | Category::TaskDefinitionModify
-            | Category::TagModify => false,
+            | Category::TagModify
+            | Category::MetricPut
+            | Category::AlarmModify => false,
         }
     }
 }
@@ -158,6 +247,8 @@ pub enum Category {
     ClusterRead,
     /// Reads of capacity providers.
     CapacityProviderRead,
+    /// Changes of capacity providers.
+    CapacityProviderModify,
     /// Changes of task definitions.
     TaskDefinitionModify,
     /// Reads of task definitions.
@@ -170,6 +261,8 @@ pub enum Category {
     ClusterResourceModify,
     /// Reads of tasks and container instances.
     ClusterResourceRead,
+    /// Changes and reads of task protection.
+    TaskProtection,
     /// Changes of tags.
     TagModify,
     /// Reads of tags.
@@ -178,6 +271,15 @@ pub enum Category {
     ApplicationAutoScaling,
     /// EC2 Auto Scaling publishes no numbers; 50 and 10 are assumed.
     AutoScaling,
+    /// Puts of metric data.
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>
+    MetricPut,
+    /// Reads of metric data.
+    MetricRead,
+    /// Reads of alarms.
+    AlarmRead,
+    /// Changes of alarms.
+    AlarmModify,
 }
 
 impl Category {
@@ -185,6 +287,8 @@ impl Category {
     #[must_use]
     pub const fn burst(self) -> u32 {
         match self {
+            Self::CapacityProviderModify => 10,
+            Self::TaskProtection => 200,
             Self::ClusterModify | Self::TagModify | Self::TaskDefinitionModify => 20,
             Self::ClusterRead
             | Self::CapacityProviderRead
@@ -192,7 +296,11 @@ impl Category {
             | Self::TagRead
             | Self::TaskDefinitionRead
             | Self::ApplicationAutoScaling
-            | Self::AutoScaling => 50,
+            | Self::AutoScaling
+            | Self::MetricRead => 50,
+            Self::MetricPut => 500,
+            Self::AlarmRead => 9,
+            Self::AlarmModify => 3,
             Self::ServiceRead | Self::ClusterResourceModify | Self::ClusterResourceRead => 100,
         }
     }
@@ -201,7 +309,12 @@ impl Category {
     #[must_use]
     pub const fn refill_per_sec(self) -> u32 {
         match self {
-            Self::ClusterModify | Self::TaskDefinitionModify => 1,
+            Self::ClusterModify | Self::TaskDefinitionModify | Self::CapacityProviderModify => 1,
+            Self::TaskProtection => 80,
+            Self::AlarmModify => 3,
+            Self::AlarmRead => 9,
+            Self::MetricRead => 50,
+            Self::MetricPut => 500,
             Self::ServiceModify => 5,
             Self::TagModify | Self::ApplicationAutoScaling | Self::AutoScaling => 10,
             Self::ClusterRead

@@ -251,34 +251,39 @@ impl World {
     }
 }
 
-/// The answer of a describe operation whose last item could not be read.
+/// The operations that answer with a list of items and `failures`: the list, and what names an item of it.
+const PARTIAL: [(Operation, &str, &str); 9] = [
+    (Operation::DescribeServices, "services", "serviceArn"),
+    (Operation::DescribeTasks, "tasks", "taskArn"),
+    (Operation::DescribeClusters, "clusters", "clusterArn"),
+    (
+        Operation::DescribeCapacityProviders,
+        "capacityProviders",
+        "capacityProviderArn",
+    ),
+    (
+        Operation::DescribeContainerInstances,
+        "containerInstances",
+        "containerInstanceArn",
+    ),
+    (
+        Operation::UpdateContainerInstancesState,
+        "containerInstances",
+        "containerInstanceArn",
+    ),
+    (Operation::RunTask, "tasks", "taskArn"),
+    (Operation::UpdateTaskProtection, "protectedTasks", "taskArn"),
+    (Operation::GetTaskProtection, "protectedTasks", "taskArn"),
+];
+
+/// The answer of an operation on a list whose last item could not be read.
 pub(super) fn with_last_item_missing(
     operation: Operation,
     input: &Value,
     mut answer: Value,
 ) -> Value {
-    let (list, arn) = match operation {
-        Operation::DescribeServices => ("services", "serviceArn"),
-        Operation::DescribeTasks => ("tasks", "taskArn"),
-        Operation::DescribeClusters => ("clusters", "clusterArn"),
-        Operation::DescribeCapacityProviders => ("capacityProviders", "capacityProviderArn"),
-        Operation::CreateCluster
-        | Operation::PutClusterCapacityProviders
-        | Operation::RegisterTaskDefinition
-        | Operation::DescribeTaskDefinition
-        | Operation::ListClusters
-        | Operation::CreateService
-        | Operation::UpdateService
-        | Operation::DeleteService
-        | Operation::ListServices
-        | Operation::ListTasks
-        | Operation::StopTask
-        | Operation::TagResource
-        | Operation::UntagResource
-        | Operation::ListTagsForResource
-        | Operation::RegisterScalableTarget
-        | Operation::DescribeScalableTargets
-        | Operation::DescribeAutoScalingGroups => return answer,
+    let Some((_, list, arn)) = PARTIAL.iter().find(|it| it.0 == operation).copied() else {
+        return answer;
     };
     let item = answer
         .get_mut(list)

@@ -1,13 +1,19 @@
 //! The API: one door for every operation, with its rate bucket, its faults and its stale reads.
 
+mod autoscaling;
+mod cloudwatch;
+mod capacity_providers;
 mod clusters;
+mod container_instances;
 mod describe;
-mod groups;
+mod dispatch;
 mod limits;
+mod run_task;
 mod services;
 mod tags;
 mod targets;
 mod task_definitions;
+mod task_protection;
 mod tasks;
 mod wire;
 
@@ -20,7 +26,6 @@ use crate::error::ApiError;
 use crate::faults::{Fault, FaultRule};
 use crate::operation::{Category, Operation};
 use crate::pool::{Bucket, later};
-use crate::state::State;
 use crate::world::World;
 
 pub use limits::*;
@@ -175,67 +180,6 @@ impl World {
             None => &self.state,
         };
         self.read_from(state, operation, input)
-    }
-
-    fn read_from(
-        &self,
-        state: &State,
-        operation: Operation,
-        input: Value,
-    ) -> Result<Value, ApiError> {
-        match operation {
-            Operation::DescribeClusters => self.describe_clusters(state, &take(input)?),
-            Operation::ListClusters => self.list_clusters(state, &take(input)?),
-            Operation::DescribeTaskDefinition => {
-                self.describe_task_definition(state, &take(input)?)
-            }
-            Operation::DescribeCapacityProviders => {
-                self.describe_capacity_providers(state, &take(input)?)
-            }
-            Operation::ListServices => self.list_services(state, &take(input)?),
-            Operation::DescribeServices => self.describe_services(state, &take(input)?),
-            Operation::ListTasks => self.list_tasks(state, &take(input)?),
-            Operation::DescribeTasks => self.describe_tasks(state, &take(input)?),
-            Operation::ListTagsForResource => self.list_tags(state, &take(input)?),
-            Operation::DescribeScalableTargets => self.describe_targets(state, &take(input)?),
-            Operation::DescribeAutoScalingGroups => self.describe_groups(state, &take(input)?),
-            Operation::CreateCluster
-            | Operation::PutClusterCapacityProviders
-            | Operation::RegisterTaskDefinition
-            | Operation::CreateService
-            | Operation::UpdateService
-            | Operation::DeleteService
-            | Operation::StopTask
-            | Operation::TagResource
-            | Operation::UntagResource
-            | Operation::RegisterScalableTarget => Err(ApiError::server()),
-        }
-    }
-
-    fn write(&mut self, operation: Operation, input: Value) -> Result<Value, ApiError> {
-        match operation {
-            Operation::CreateCluster => self.create_cluster(take(input)?),
-            Operation::PutClusterCapacityProviders => self.put_providers(take(input)?),
-            Operation::RegisterTaskDefinition => self.register_task_definition(&take(input)?),
-            Operation::CreateService => self.create_service(take(input)?),
-            Operation::UpdateService => self.update_service(take(input)?),
-            Operation::DeleteService => self.delete_service(&take(input)?),
-            Operation::StopTask => self.stop_task_call(&take(input)?),
-            Operation::TagResource => self.tag_resource(take(input)?),
-            Operation::UntagResource => self.untag_resource(&take(input)?),
-            Operation::RegisterScalableTarget => self.register_target(&take(input)?),
-            Operation::DescribeClusters
-            | Operation::ListClusters
-            | Operation::DescribeTaskDefinition
-            | Operation::DescribeCapacityProviders
-            | Operation::ListServices
-            | Operation::DescribeServices
-            | Operation::ListTasks
-            | Operation::DescribeTasks
-            | Operation::ListTagsForResource
-            | Operation::DescribeScalableTargets
-            | Operation::DescribeAutoScalingGroups => Err(ApiError::server()),
-        }
     }
 }
 

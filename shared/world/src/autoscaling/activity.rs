@@ -50,8 +50,10 @@ impl World {
             return String::new();
         };
         known.activities_made += 1;
-        let id = self.dice.uuid("activity", group, known.activities_made);
+        let number = known.activities_made;
+        let id = self.dice.uuid("activity", group, number);
         known.activities.push_front(Activity {
+            number,
             id: id.clone(),
             description: begun.description,
             cause: begun.cause,
@@ -107,7 +109,7 @@ impl World {
             return;
         };
         let mut resources = vec![self.group_arn(group)];
-        resources.extend(activity.instance.as_deref().map(|it| self.instance_arn(it)));
+        resources.extend(activity.instance.as_deref().map(|it| self.ec2_instance_arn(it)));
         let detail = json!({
             "StatusCode": event.status_code(),
             "Description": activity.description,
@@ -150,7 +152,7 @@ impl World {
 
     /// An instance's ARN.
     #[must_use]
-    pub fn instance_arn(&self, id: &str) -> String {
+    pub fn ec2_instance_arn(&self, id: &str) -> String {
         format!(
             "arn:aws:ec2:{}:{}:instance/{id}",
             self.config.region, self.config.account

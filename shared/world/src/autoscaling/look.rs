@@ -49,6 +49,7 @@ impl World {
             self.state.groups.remove(name);
             return;
         }
+        self.check_health(name);
         self.replace_unhealthy(name);
         let Some(group) = self.state.groups.get(name) else {
             return;
@@ -114,24 +115,31 @@ impl World {
         }
     }
 
-    /// The group notices that an instance is gone, in its regular health check.
+    /// Some time after an instance went, its group notices.
     pub(super) fn notice_gone(&mut self, id: &str) {
-        let Some(instance) = self.state.instances.get_mut(id) else {
+        if let Some(instance) = self.state.instances.get(id) {
+            let name = instance.group.clone();
+            self.group_look_soon(&name);
+        }
+    }
+
+    /// The regular health check: what is gone for some time is unhealthy.
+    fn check_health(&mut self, name: &str) {
+        let now = self.now;
+        let wait = i64::from(self.config.ec2.health_check_secs) * 1_000;
+        let Some(group) = self.state.groups.get(name) else {
             return;
         };
-        if instance.lifecycle_state.is_terminating() {
+        if group.is_suspended(Process::HealthCheck) {
             return;
         }
-        let name = instance.group.clone();
-        let checks = self
-            .state
-            .groups
-            .get(&name)
-            .is_some_and(|it| !it.is_suspended(Process::HealthCheck));
-        if checks && let Some(instance) = self.state.instances.get_mut(id) {
-            instance.healthy = false;
+        for id in &group.instances {
+            if let Some(instance) = self.state.instances.get_mut(id)
+                && instance.ended_at.is_some_and(|it| later(it, wait) <= now)
+            {
+                instance.healthy = false;
+            }
         }
-        self.group_look_soon(&name);
     }
 
     /// Says that an instance is unhealthy, or healthy again, as SetInstanceHealth and the health checks do. Returns whether there is
@@ -196,12 +204,8 @@ impl World {
             poor.join(", ")
         );
         if !self.launch_to_balance(name, &poor, cause) {
-            let again = later(now_of(self), i64::from(self.config.ec2.retry_max_secs) * 1_000);
+            let again = later(self.now, i64::from(self.config.ec2.retry_max_secs) * 1_000);
             self.group_look_at(name, again);
         }
     }
-}
-
-const fn now_of(world: &World) -> jiff::Timestamp {
-    world.now
 }

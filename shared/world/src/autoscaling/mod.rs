@@ -42,7 +42,9 @@ mod terminate;
 mod texts;
 
 pub use declare::GroupSpec;
+pub(crate) use desired::{group_not_found, validation};
 pub(crate) use policies::PolicyTrigger;
+pub(crate) use terminate::in_progress;
 
 /// Something of a group that will happen at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -42,7 +42,6 @@ impl Menu {
 #[derive(Debug, Clone)]
 struct Open {
     order: usize,
-    key: InstancePoolKey,
     free: u32,
     price: u64,
 }
@@ -133,7 +132,6 @@ impl World {
                 .unwrap_or(u64::MAX);
             open.push(Open {
                 order,
-                key,
                 free,
                 price,
             });

@@ -168,6 +168,8 @@ impl World {
             self.instance_out(id);
         } else if !(is_there && self.begin_waits(id, Transition::Terminating)) {
             self.machine_ends(id);
+        } else {
+            self.ecs_instance_waits(id);
         }
         self.group_look_soon(&group);
         Some(activity)
@@ -241,7 +243,7 @@ impl World {
 }
 
 /// Something that blocks a request is going on.
-pub(super) fn in_progress(activity: &str) -> ApiError {
+pub(crate) fn in_progress(activity: &str) -> ApiError {
     ApiError::new(
         "ScalingActivityInProgress",
         format!("Scaling activity {activity} is in progress and blocks this action"),

@@ -248,7 +248,7 @@ impl World {
             return;
         };
         let (state, step) = (instance.state.as_str(), instance.step);
-        let arn = self.instance_arn(id);
+        let arn = self.ec2_instance_arn(id);
         self.send(
             "aws.ec2",
             "EC2 Instance State-change Notification",

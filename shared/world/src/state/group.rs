@@ -250,6 +250,8 @@ pub struct Activity {
     pub status_message: Option<String>,
     /// 0 to 100.
     pub progress: u32,
+    /// The number among all activities that its group ever had.
+    pub(crate) number: u64,
 }
 
 impl Group {

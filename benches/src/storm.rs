@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use comfy_table::Table;
-use control::{Home, coalesce};
+use control::{Home, Pairs, coalesce};
 use serde_json::{Value, json};
 use tokio::process::Command;
 use world::face::{FaceOptions, InvocationResult, RuntimeFace, RuntimeOptions, serve};
@@ -34,7 +34,7 @@ pub(crate) async fn run(binaries: &Path, runs: usize) -> Result<String, Failure>
     for _ in 0..runs {
         let started = Instant::now();
         for batch in &batches {
-            let coalesced = coalesce(&trigger::parse(batch), &Home::default());
+            let coalesced = coalesce::<Pairs>(&trigger::parse(batch), &Home::default());
             assert!(coalesced.scope.is_some(), "a batch leads to a look");
         }
         reading.push(micros(started));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use act::Actor;
 use calls::Budget;
-use control::Controller;
+use control::{Controller, Pairs};
 use ledger::{DynamoDbLedger, Ledger, MemoryLedger};
 use model::policy::Installation;
 use observe::Observer;
@@ -12,7 +12,7 @@ use observe::Observer;
 use crate::clients::Clients;
 use crate::settings::Settings;
 
-/// A controller for the function of this name.
+/// A controller of spot-fallback, under this name.
 #[must_use]
 pub fn controller(function: &'static str, settings: &Settings, clients: Clients) -> Controller {
     let Clients {
@@ -35,15 +35,17 @@ pub fn controller(function: &'static str, settings: &Settings, clients: Clients)
         installation: Installation {
             schedule_interval: settings.schedule_interval,
         },
-        observer: Observer::new(
-            ecs.clone(),
-            application_autoscaling,
-            autoscaling,
-            Arc::clone(&budget),
-            clock.clone(),
-        ),
+        duty: Pairs {
+            observer: Observer::new(
+                ecs.clone(),
+                application_autoscaling,
+                autoscaling,
+                Arc::clone(&budget),
+                clock.clone(),
+            ),
+            actor: Actor::new(ecs, budget, settings.mode),
+        },
         decide: control::DECIDE,
-        actor: Actor::new(ecs, budget, settings.mode),
         ledger: Arc::new(ledger),
         clock,
         calls,

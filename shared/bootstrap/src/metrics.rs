@@ -2,13 +2,17 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 //!
 //! Guaranteed: every dimension is `function`, or `function` and one more whose values are a closed list of names; so the number of
-//! metrics, which AWS bills, has a bound. Services' names are in the record, never in a dimension.
+//! metrics, which AWS bills, has a bound. Services' names are in the record, never in a dimension. The one exception are the numbers of
+//! single subjects ([`control::Handled::measured`]), in documents of their own: there are as many as subjects that give them.
 
 use std::io::Write;
 
 use control::Handled;
 use metrics::{Unit, counter, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
+use model::Timestamp;
+use model::duty::{Measured, PlannedHold, PlannedStep};
+use serde_json::{Map, Value, json};
 
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "Ballast";
@@ -73,16 +77,61 @@ impl Metrics {
     }
 
     /// Writes what one invocation came to.
-    pub(crate) fn write(&self, handled: &Handled, out: impl Write) -> std::io::Result<()> {
+    pub(crate) fn write<S: PlannedStep, H: PlannedHold>(
+        &self,
+        handled: &Handled<S, H>,
+        mut out: impl Write,
+    ) -> std::io::Result<()> {
+        let record = &handled.record;
+        let looks = record.snapshot.iter().chain(&record.looked_again);
+        if let Some(look) = looks.last() {
+            for subject in &handled.measured {
+                let document = document(subject, look.taken_at, record.request_id.as_deref());
+                writeln!(out, "{document}")?;
+            }
+        }
         measure(handled);
-        if let Some(id) = &handled.record.request_id {
+        if let Some(id) = &record.request_id {
             self.collector.set_property("request_id", id.as_str());
         }
         self.collector.flush(out)
     }
 }
 
-fn measure(handled: &Handled) {
+/// The numbers of one subject as a document of the embedded metric format, at AWS's own time of the look.
+fn document(subject: &Measured, at: Timestamp, request_id: Option<&str>) -> Value {
+    let Measured { dimensions, values } = subject;
+    let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
+    let metrics: Vec<Value> = values
+        .iter()
+        .map(|it| json!({ "Name": it.name, "Unit": it.unit.as_str() }))
+        .collect();
+    let mut document = Map::from_iter([(
+        "_aws".to_owned(),
+        json!({
+            "Timestamp": at.as_millisecond(),
+            "CloudWatchMetrics": [{
+                "Namespace": NAMESPACE,
+                "Dimensions": [names],
+                "Metrics": metrics,
+            }],
+        }),
+    )]);
+    document.extend(request_id.map(|id| ("request_id".to_owned(), Value::from(id))));
+    document.extend(
+        dimensions
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str()))),
+    );
+    document.extend(
+        values
+            .iter()
+            .map(|it| (it.name.to_owned(), Value::from(it.value))),
+    );
+    Value::Object(document)
+}
+
+fn measure<S: PlannedStep, H: PlannedHold>(handled: &Handled<S, H>) {
     let record = &handled.record;
     let triggers = &record.triggers;
     for (kind, count) in &triggers.kinds {
@@ -138,8 +187,8 @@ fn record_ms(metric: Metric, ms: u64) {
 #[cfg(test)]
 mod tests {
     use control::{Failure, Record};
+    use model::duty::{MeasuredUnit, MeasuredValue};
     use model::policy::Mode;
-    use serde_json::Value;
 
     use super::*;
 
@@ -148,7 +197,7 @@ mod tests {
     fn metrics_come_from_the_record_with_bounded_dimensions() {
         let metrics = Metrics::start("blue-spot-fallback".to_owned()).unwrap();
         assert!(Metrics::start("blue-spot-fallback".to_owned()).is_err());
-        let mut record = Record::new("spot-fallback", Mode::Act, Some("id-1".to_owned()));
+        let mut record: Record = Record::new("spot-fallback", Mode::Act, Some("id-1".to_owned()));
         record.triggers.kinds.insert("scheduled".to_owned(), 1);
         record.triggers.is_sweep = true;
         record.triggers.oldest_event_age_secs = Some(3);
@@ -158,13 +207,13 @@ mod tests {
         record.snapshot = Some(control::Look {
             taken_at: "2026-03-02T09:00:00Z".parse().unwrap(),
             digest: String::new(),
-            pairs: 2,
-            passed_over: 0,
+            seen: control::Seen::default(),
             gaps: 0,
         });
         let mut handled = Handled {
             record,
             failure: None,
+            measured: Vec::new(),
         };
         let values = written(&metrics, &handled);
         assert_eq!(
@@ -188,6 +237,37 @@ mod tests {
         assert!(values.contains(&"Failures{type=LookIncomplete}=1".to_owned()));
         assert!(!values.iter().any(|it| it.starts_with("SweepCompleted")));
         assert!(values.contains(&"PlanSteps{reason=cover}=2".to_owned()));
+    }
+
+    #[test]
+    fn a_subjects_numbers_have_a_document_of_their_own() {
+        let subject = Measured {
+            dimensions: vec![
+                ("ClusterName", "demo".to_owned()),
+                ("CapacityProviderName", "large".to_owned()),
+            ],
+            values: vec![MeasuredValue {
+                name: "CapacityProviderReservation",
+                unit: MeasuredUnit::Percent,
+                value: 80,
+            }],
+        };
+        let at = "2026-03-02T09:00:00.25Z".parse().unwrap();
+        let want = json!({
+            "_aws": {
+                "Timestamp": 1_772_442_000_250_i64,
+                "CloudWatchMetrics": [{
+                    "Namespace": "Ballast",
+                    "Dimensions": [["ClusterName", "CapacityProviderName"]],
+                    "Metrics": [{ "Name": "CapacityProviderReservation", "Unit": "Percent" }],
+                }],
+            },
+            "request_id": "id-1",
+            "ClusterName": "demo",
+            "CapacityProviderName": "large",
+            "CapacityProviderReservation": 80,
+        });
+        assert_eq!(document(&subject, at, Some("id-1")), want);
     }
 
     /// What was written: each metric with its dimension and its value.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use calls::Deadline;
-use control::{Controller, Failure, Handled, Invoked, Record};
+use control::{Controller, Duty, Failure, Handled, HandledOf, Invoked, Record, RecordOf};
 use lambda_runtime::tracing::subscriber::fmt::writer::MakeWriterExt;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn, tracing};
 use model::AccountId;
@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::settings::Settings;
 
 /// Puts a function's steps together.
-pub type Build = fn(&'static str, &Settings, Clients) -> Controller;
+pub type Build<D> = fn(&'static str, &Settings, Clients) -> Controller<D>;
 
 /// What is kept of an invocation's time for its record, its metrics and its answer.
 const ANSWER_RESERVE: Duration = Duration::from_millis(500);
@@ -83,13 +83,16 @@ impl From<InvocationError> for Diagnostic {
     }
 }
 
-type Ready = Arc<SetOnce<Result<Controller, Failure>>>;
+type Ready<D> = Arc<SetOnce<Result<Controller<D>, Failure>>>;
 
 /// Serves invocations until the process is stopped.
 ///
 /// # Errors
 /// [`NotStarted`] outside Lambda; else when the Lambda Runtime API cannot be reached.
-pub async fn serve(function: &'static str, build: Build) -> Result<(), lambda_runtime::Error> {
+pub async fn serve<D: Duty>(
+    function: &'static str,
+    build: Build<D>,
+) -> Result<(), lambda_runtime::Error> {
     let missing: Vec<&'static str> = REQUIRED
         .into_iter()
         .filter(|name| std::env::var_os(name).is_none())
@@ -113,8 +116,8 @@ pub async fn serve(function: &'static str, build: Build) -> Result<(), lambda_ru
 
 /// Starts the log, reads the settings and builds the clients on another thread. The task that starts it runs when this thread first
 /// waits, which is for its connection to the Runtime API: the first poll comes first. No invocation begins before all that is done.
-fn start(function: &'static str, build: Build) -> Ready {
-    let ready: Ready = Arc::new(SetOnce::new());
+fn start<D: Duty>(function: &'static str, build: Build<D>) -> Ready<D> {
+    let ready: Ready<D> = Arc::new(SetOnce::new());
     let when_ready = Arc::clone(&ready);
     tokio::spawn(async move {
         let building = tokio::task::spawn_blocking(move || {
@@ -141,14 +144,14 @@ fn start(function: &'static str, build: Build) -> Ready {
     ready
 }
 
-struct Function {
+struct Function<D: Duty> {
     name: &'static str,
-    ready: Ready,
+    ready: Ready<D>,
     metrics: Metrics,
 }
 
-impl Function {
-    async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Record, InvocationError> {
+impl<D: Duty> Function<D> {
+    async fn invoke(&self, event: LambdaEvent<Value>) -> Result<RecordOf<D>, InvocationError> {
         let LambdaEvent { payload, context } = event;
         let invoked = Invoked {
             request_id: Some(context.request_id.clone()).filter(|id| !id.is_empty()),
@@ -174,7 +177,7 @@ impl Function {
     ///
     /// They name no level, and Lambda then takes INFO: a function whose log level is above it loses them, and its heartbeat too.
     /// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>
-    fn tell(&self, handled: &Handled) {
+    fn tell(&self, handled: &HandledOf<D>) {
         let mut out = std::io::stdout().lock();
         let told = writeln!(out, "{}", handled.record.line())
             .and_then(|()| self.metrics.write(handled, &mut out))

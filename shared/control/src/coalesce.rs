@@ -1,7 +1,8 @@
 //! Many triggers become one look.
 //!
 //! Guaranteed: the result depends on the set of triggers only, not on their order or on how often each was delivered (counts
-//! aside). A trigger of another account, another Region or a cluster outside the installation adds nothing but a count.
+//! aside). A trigger of another account, another Region or a cluster outside the installation adds nothing but a count, and so does
+//! one of a kind that another function is for.
 //!
 //! Absent: any decision. A trigger says where to look; a hint says how soon; neither says what to do.
 
@@ -10,22 +11,24 @@ use std::error::Error;
 
 use calls::one_line;
 use model::snapshot::Scope;
-use model::trigger::{Envelope, Hints, PlacementFailure, Trigger, TriggerKind};
-use model::{AccountId, ClusterName, EventId, MessageId, RegionName, ServiceKey, Timestamp};
+use model::trigger::{
+    Envelope, GroupActivity, Hints, LaunchFailure, PlacementFailure, Trigger, TriggerKind,
+};
+use model::{
+    AccountId, AutoScalingGroupName, AvailabilityZone, ClusterName, EventId, MessageId, RegionName,
+    ServiceKey, Timestamp,
+};
 use trigger::Invocation;
 
+use crate::duty::{About, Concern, Interest};
 use crate::record::{BatchItemFailure, EVENT_IDS_SHOWN_MAX, TriggerFault, Triggers};
-
-/// The most services that one look names singly. With more, their clusters are looked at whole, which costs fewer calls: a named
-/// service costs two `ListTasks` calls either way, and a sweep finds the services by `ListServices` pages of 100
-/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html>) instead of by name.
-pub const SERVICES_PER_LOOK_MAX: usize = 200;
 
 /// The most faults of triggers that a record shows.
 const FAULTS_SHOWN_MAX: usize = 10;
 
-/// The most services that a record's trigger part lists. It comes before what was done, within the fields that Logs Insights finds.
-const SERVICES_SHOWN_MAX: usize = 20;
+/// The most names of one kind that a record's trigger part lists. It comes before what was done, within the fields that Logs Insights
+/// finds.
+pub(crate) const NAMES_SHOWN_MAX: usize = 20;
 
 /// Where the function runs and what it may look at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,14 +41,12 @@ pub struct Home {
     pub clusters: Vec<ClusterName>,
 }
 
-/// Why a trigger that was understood leads to no look. `trigger` has its own reasons beside these.
+/// Why a trigger that was understood leads to no look. `trigger` and the duty have their own reasons beside these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outside {
     Account,
     Region,
     Cluster,
-    StandaloneTask,
-    OtherFunction,
 }
 
 impl Outside {
@@ -54,15 +55,13 @@ impl Outside {
             Self::Account => "other_account",
             Self::Region => "other_region",
             Self::Cluster => "other_cluster",
-            Self::StandaloneTask => "standalone_task",
-            Self::OtherFunction => "other_function",
         }
     }
 }
 
 /// What the triggers of one invocation come to.
 #[derive(Debug)]
-pub struct Coalesced {
+pub struct Coalesced<N> {
     /// What to look at; `None` when no trigger asks for a look.
     pub scope: Option<Scope>,
     /// How soon.
@@ -74,33 +73,24 @@ pub struct Coalesced {
     /// For an SQS batch: the messages that cannot be used.
     pub batch_item_failures: Option<Vec<BatchItemFailure>>,
     /// For an SQS batch: the messages that led to a look.
-    pub messages: Vec<Message>,
+    pub messages: Vec<Message<N>>,
     /// The first malformed event that cannot be handed back to a queue by itself, with the number of them.
     pub malformed: Option<(u32, String)>,
 }
 
 /// A message of an SQS batch that asks for a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct Message<N> {
     /// Its id. `None`: it has none, and cannot go back to the queue by itself.
     pub id: Option<MessageId>,
     /// What it asks to be looked at.
-    pub about: About,
+    pub about: About<N>,
 }
 
-/// What an event asks to be looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum About {
-    /// The pair of this service.
-    Service(ServiceKey),
-    /// Everything in scope.
-    Everything,
-}
-
-/// Joins the triggers of one invocation.
+/// Joins the triggers of one invocation, as far as they concern this duty.
 #[must_use]
-pub fn coalesce(invocation: &Invocation, home: &Home) -> Coalesced {
-    let mut gathering = Gathering::default();
+pub fn coalesce<I: Interest>(invocation: &Invocation, home: &Home) -> Coalesced<I::Named> {
+    let mut gathering = Gathering::<I>::default();
     for item in &invocation.items {
         gathering.triggers.received += 1;
         match &item.read {
@@ -128,80 +118,113 @@ pub fn coalesce(invocation: &Invocation, home: &Home) -> Coalesced {
 /// What tells placement failures apart: everything but their time.
 type FailureKey = (ServiceKey, String, Vec<String>);
 
-#[derive(Default)]
-struct Gathering {
+/// What tells failed launches apart: everything but their time.
+type LaunchKey = (AutoScalingGroupName, Option<AvailabilityZone>, String);
+
+struct Gathering<I: Interest> {
     triggers: Triggers,
-    services: BTreeSet<ServiceKey>,
+    named: BTreeSet<I::Named>,
+    everything: bool,
+    groups: BTreeSet<AutoScalingGroupName>,
     event_ids: BTreeSet<EventId>,
     failures: BTreeMap<FailureKey, (Option<Timestamp>, PlacementFailure)>,
+    launches: BTreeMap<LaunchKey, Option<Timestamp>>,
     oldest: Option<Timestamp>,
     unusable: Vec<BatchItemFailure>,
-    messages: Vec<Message>,
+    messages: Vec<Message<I::Named>>,
     malformed: Option<(u32, String)>,
 }
 
-impl Gathering {
+impl<I: Interest> Default for Gathering<I> {
+    fn default() -> Self {
+        Self {
+            triggers: Triggers::default(),
+            named: BTreeSet::new(),
+            everything: false,
+            groups: BTreeSet::new(),
+            event_ids: BTreeSet::new(),
+            failures: BTreeMap::new(),
+            launches: BTreeMap::new(),
+            oldest: None,
+            unusable: Vec::new(),
+            messages: Vec::new(),
+            malformed: None,
+        }
+    }
+}
+
+impl<I: Interest> Gathering<I> {
     /// Takes a trigger, and says what it asks to be looked at.
-    fn take(&mut self, trigger: &Trigger, home: &Home) -> Option<About> {
-        count(&mut self.triggers.kinds, trigger.kind.as_str());
-        if let Some(id) = &trigger.envelope.id {
+    fn take(&mut self, trigger: &Trigger, home: &Home) -> Option<About<I::Named>> {
+        let Trigger { envelope, kind } = trigger;
+        count(&mut self.triggers.kinds, kind.as_str());
+        if let Some(id) = &envelope.id {
             self.event_ids.insert(id.clone());
         }
         if let Some(outside) = outside(trigger, home) {
             count(&mut self.triggers.ignored, outside.as_str());
             return None;
         }
-        let service = match &trigger.kind {
-            TriggerKind::Ignored(why) => {
-                count(&mut self.triggers.ignored, why.as_str());
-                return None;
-            }
-            TriggerKind::Scheduled => {
-                self.triggers.is_sweep = true;
-                None
-            }
-            TriggerKind::TaskInterrupted(task) | TriggerKind::TaskStopped(task) => {
-                let Some(service) = &task.service else {
-                    count(&mut self.triggers.ignored, Outside::StandaloneTask.as_str());
-                    return None;
-                };
-                Some(service)
-            }
-            TriggerKind::PlacementFailed(failure) => {
-                self.hint(&trigger.envelope, failure);
-                Some(&failure.service)
-            }
-            TriggerKind::ServiceSteady(change) | TriggerKind::ServiceChanged(change) => {
-                Some(&change.service)
-            }
-            TriggerKind::InstanceChanged(_)
-            | TriggerKind::LaunchSucceeded(_)
-            | TriggerKind::LaunchFailed(_)
-            | TriggerKind::InstanceTerminated(_)
-            | TriggerKind::AlarmChanged(_) => {
-                count(&mut self.triggers.ignored, Outside::OtherFunction.as_str());
+        let about = match I::concern(kind) {
+            Concern::Look(about) => about,
+            Concern::Nothing(why) => {
+                count(&mut self.triggers.ignored, why);
                 return None;
             }
         };
-        self.services.extend(service.cloned());
-        if let Some(time) = trigger.envelope.time {
+        self.triggers.is_sweep |= matches!(kind, TriggerKind::Scheduled);
+        if I::is_hint(kind) {
+            self.hint(envelope, kind);
+        }
+        self.groups.extend(kind.group().cloned());
+        match &about {
+            About::Named(name) => _ = self.named.insert(name.clone()),
+            About::Everything => self.everything = true,
+        }
+        if let Some(time) = envelope.time {
             self.oldest = Some(self.oldest.map_or(time, |oldest| oldest.min(time)));
         }
-        Some(service.map_or(About::Everything, |key| About::Service(key.clone())))
+        Some(about)
     }
 
     /// Equal failures are kept once, with the latest time: that is what tells how fresh the evidence is.
-    fn hint(&mut self, envelope: &Envelope, failure: &PlacementFailure) {
-        let key = (
-            failure.service.clone(),
-            failure.reason.clone(),
-            failure.providers.iter().map(ToString::to_string).collect(),
-        );
-        let kept = self
-            .failures
-            .entry(key)
-            .or_insert_with(|| (envelope.time, failure.clone()));
-        kept.0 = kept.0.max(envelope.time);
+    fn hint(&mut self, envelope: &Envelope, kind: &TriggerKind) {
+        match kind {
+            TriggerKind::PlacementFailed(failure) => {
+                let key = (
+                    failure.service.clone(),
+                    failure.reason.clone(),
+                    failure.providers.iter().map(ToString::to_string).collect(),
+                );
+                let kept = self
+                    .failures
+                    .entry(key)
+                    .or_insert_with(|| (envelope.time, failure.clone()));
+                kept.0 = kept.0.max(envelope.time);
+            }
+            TriggerKind::LaunchFailed(activity) => {
+                let GroupActivity {
+                    group,
+                    zone,
+                    status_message,
+                    at,
+                    ..
+                } = activity;
+                let key = (group.clone(), zone.clone(), status_message.clone());
+                let kept = self.launches.entry(key).or_default();
+                *kept = (*kept).max(at.or(envelope.time));
+            }
+            TriggerKind::TaskInterrupted(_)
+            | TriggerKind::TaskStopped(_)
+            | TriggerKind::ServiceSteady(_)
+            | TriggerKind::ServiceChanged(_)
+            | TriggerKind::InstanceChanged(_)
+            | TriggerKind::LaunchSucceeded(_)
+            | TriggerKind::InstanceTerminated(_)
+            | TriggerKind::AlarmChanged(_)
+            | TriggerKind::Scheduled
+            | TriggerKind::Ignored(_) => {}
+        }
     }
 
     fn fault(&mut self, fault: TriggerFault, is_batch: bool) {
@@ -222,38 +245,36 @@ impl Gathering {
         }
     }
 
-    fn finish(self, home: &Home, is_batch: bool) -> Coalesced {
+    fn finish(self, home: &Home, is_batch: bool) -> Coalesced<I::Named> {
         let Self {
             mut triggers,
-            services,
+            named,
+            everything,
+            groups,
             event_ids,
             failures,
+            launches,
             oldest,
             unusable,
             messages,
             malformed,
         } = self;
-        triggers.services_count = services.len();
-        triggers.services = services.iter().take(SERVICES_SHOWN_MAX).cloned().collect();
+        I::enter(&mut triggers, &named);
+        triggers.groups = groups.into_iter().take(NAMES_SHOWN_MAX).collect();
         triggers.event_ids = event_ids.into_iter().take(EVENT_IDS_SHOWN_MAX).collect();
-        let scope = if triggers.is_sweep {
-            Some(Scope::Clusters(home.clusters.clone()))
-        } else if services.is_empty() {
-            None
-        } else if services.len() > SERVICES_PER_LOOK_MAX {
-            let clusters: BTreeSet<ClusterName> = services
-                .into_iter()
-                .map(|service| service.cluster)
-                .collect();
-            Some(Scope::Clusters(clusters.into_iter().collect()))
-        } else {
-            Some(Scope::Services(services))
-        };
+        let launch_failures = launches
+            .into_iter()
+            .map(|((group, zone, status_message), at)| LaunchFailure {
+                group,
+                zone,
+                status_message,
+                at,
+            });
         Coalesced {
-            scope,
+            scope: I::scope(named, everything, &home.clusters),
             hints: Hints {
                 placement_failures: failures.into_values().collect(),
-                ..Hints::default()
+                launch_failures: launch_failures.collect(),
             },
             triggers,
             oldest,
@@ -308,6 +329,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::pairs::{Pairs, SERVICES_PER_LOOK_MAX};
 
     fn placement_failure(service: usize, cluster: &str, time: &str) -> Value {
         json!({
@@ -325,12 +347,12 @@ mod tests {
         })
     }
 
-    fn coalesced(events: &[Value], home: &Home) -> Coalesced {
+    fn coalesced(events: &[Value], home: &Home) -> Coalesced<ServiceKey> {
         let records: Vec<Value> = events
             .iter()
             .map(|event| json!({"messageId": "m", "eventSource": "aws:sqs", "body": event.to_string()}))
             .collect();
-        coalesce(&trigger::parse(&json!({ "Records": records })), home)
+        coalesce::<Pairs>(&trigger::parse(&json!({ "Records": records })), home)
     }
 
     #[test]
@@ -385,7 +407,7 @@ mod tests {
         let clusters = ["a", "b"].map(|it| it.parse().unwrap()).to_vec();
         assert_eq!(many.scope, Some(Scope::Clusters(clusters)));
         assert!(!many.triggers.is_sweep);
-        assert_eq!(many.triggers.services.len(), SERVICES_SHOWN_MAX);
+        assert_eq!(many.triggers.services.len(), NAMES_SHOWN_MAX);
         assert_eq!(many.triggers.services_count, SERVICES_PER_LOOK_MAX + 1);
     }
 

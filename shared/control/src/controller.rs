@@ -4,28 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use act::Actor;
 use calls::{AwsClock, CallCount, Deadline};
 use ledger::Ledger;
-use model::memory::Recall;
+use model::duty::{Measured, PlannedHold, PlannedStep};
 use model::outcome::{Outcome, OutcomeResult};
-use model::plan::Hold;
+use model::plan::{Hold, Step};
 use model::policy::Installation;
-use model::snapshot::{Gap, Scope, Snapshot};
+use model::snapshot::{Gap, Scope};
 use model::trigger::Hints;
-use model::{AccountId, ClusterName, RegionName, Seconds, ServiceKey, Timestamp};
-use observe::Observer;
-use placement::Decision;
+use model::{AccountId, ClusterName, RegionName, Seconds};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::coalesce::{Coalesced, Home, coalesce};
+use crate::duty::{Decide, Duty};
 use crate::failure::Failure;
+use crate::pairs::Pairs;
 use crate::record::{Record, RecordedFailure};
-use crate::round::{Provisional, Round, millis};
+use crate::round::{Provisional, Round, Task, millis};
 use crate::trouble::Trouble;
 
-/// How often a pair is looked at and decided in one invocation. A pair is looked at again only when another invocation has changed
+/// How often a subject is looked at and decided in one invocation. It is looked at again only when another invocation has changed
 /// its memory meanwhile, or when a write was announced that does not show yet.
 pub const ROUNDS_MAX: u32 = 3;
 
@@ -33,16 +32,9 @@ pub const ROUNDS_MAX: u32 = 3;
 /// invocation, which writes within a second or two of its announcement, or AWS's answer was a moment too old.
 pub const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// What decides: [`DECIDE`]. It can be replaced so that a test can show that the audit stops a planner that is wrong.
-pub type Decide =
-    fn(&Snapshot, &Installation, &BTreeMap<ServiceKey, Recall>, &Hints, Timestamp) -> Decision;
-
-/// The planner of every function.
-pub const DECIDE: Decide = placement::decide;
-
-/// The steps of the flow, joined. One serves any number of invocations, one after the other or at the same time.
+/// The steps of the flow, joined, for one duty. One serves any number of invocations, one after the other or at the same time.
 #[derive(Debug)]
-pub struct Controller {
+pub struct Controller<D: Duty = Pairs> {
     /// The function's name.
     pub function: &'static str,
     /// The Region that it works in; events of others are ignored. `None`: not known, every Region's events are taken.
@@ -51,12 +43,10 @@ pub struct Controller {
     pub clusters: Vec<ClusterName>,
     /// What the installation adds to every decision.
     pub installation: Installation,
-    /// Looks.
-    pub observer: Observer,
-    /// What decides; [`DECIDE`] but in tests.
-    pub decide: Decide,
-    /// Acts. Its mode is the invocation's mode.
-    pub actor: Actor,
+    /// What it does: how it looks and acts.
+    pub duty: D,
+    /// What decides; [`Duty::DECIDE`] but in tests.
+    pub decide: Decide<D>,
     /// Remembers.
     pub ledger: Arc<Ledger>,
     /// AWS's time.
@@ -80,21 +70,30 @@ pub struct Invoked {
 
 /// What an invocation came to.
 #[derive(Debug, Clone)]
-pub struct Handled {
+pub struct Handled<S: PlannedStep = Step, H: PlannedHold = Hold> {
     /// The record: log it, and hand it back as the function's result unless the invocation must fail.
-    pub record: Record,
+    pub record: Record<S, H>,
     /// The first thing that went wrong.
     pub failure: Option<Failure>,
+    /// The numbers of single subjects, for metrics: of every subject that gives any, also where the record was cut.
+    pub measured: Vec<Measured>,
 }
 
-impl Handled {
+/// What an invocation of a duty came to.
+pub type HandledOf<D> = Handled<<D as Duty>::Step, <D as Duty>::Hold>;
+
+/// The record of a duty.
+pub type RecordOf<D> = Record<<D as Duty>::Step, <D as Duty>::Hold>;
+
+impl<S: PlannedStep, H: PlannedHold> Handled<S, H> {
     /// What an invocation comes to that could not begin.
     #[must_use]
-    pub fn not_begun(mut record: Record, failure: Failure) -> Self {
+    pub fn not_begun(mut record: Record<S, H>, failure: Failure) -> Self {
         record.failures = vec![RecordedFailure::from(&failure)];
         Self {
             record,
             failure: Some(failure),
+            measured: Vec::new(),
         }
     }
 
@@ -103,7 +102,7 @@ impl Handled {
     ///
     /// # Errors
     /// When what started the invocation must start it again.
-    pub fn answer(self) -> Result<Record, Failure> {
+    pub fn answer(self) -> Result<Record<S, H>, Failure> {
         match self.failure {
             Some(failure) if self.record.batch_item_failures.is_none() => Err(failure),
             Some(_) | None => Ok(self.record),
@@ -111,12 +110,12 @@ impl Handled {
     }
 }
 
-impl Controller {
+impl<D: Duty> Controller<D> {
     /// Handles one payload, whatever it is: reads its events, looks at what they concern, decides, acts, and tells.
-    pub async fn handle(&self, payload: &Value, invoked: &Invoked) -> Handled {
+    pub async fn handle(&self, payload: &Value, invoked: &Invoked) -> HandledOf<D> {
         let started = Instant::now();
         let calls_before = self.calls.requests();
-        let mut record = Record::new(self.function, self.actor.mode(), invoked.request_id.clone());
+        let mut record = Record::new(self.function, self.duty.mode(), invoked.request_id.clone());
         let home = Home {
             account: invoked.account.clone(),
             region: self.region.clone(),
@@ -130,11 +129,11 @@ impl Controller {
             batch_item_failures,
             messages,
             malformed,
-        } = coalesce(&trigger::parse(payload), &home);
+        } = coalesce::<D>(&trigger::parse(payload), &home);
         record.triggers = triggers;
         record.durations_ms.parse = millis(started);
 
-        let mut tally = Tally::default();
+        let mut tally = Tally::<D>::default();
         if let Some(scope) = scope {
             self.rounds(scope, &hints, invoked.deadline, &mut record, &mut tally)
                 .await;
@@ -153,10 +152,12 @@ impl Controller {
         record.failures = failures.iter().map(RecordedFailure::from).collect();
         record.calls = self.calls.since(&calls_before);
         record.durations_ms.total = millis(started);
+        let measured = measured(&record);
         record.fit();
         Handled {
             record,
             failure: failures.into_iter().next(),
+            measured,
         }
     }
 
@@ -165,15 +166,19 @@ impl Controller {
         mut scope: Scope,
         hints: &Hints,
         deadline: Deadline,
-        record: &mut Record,
-        tally: &mut Tally,
+        record: &mut RecordOf<D>,
+        tally: &mut Tally<D>,
     ) {
+        let mut asked = None;
         for number in 1..=ROUNDS_MAX {
-            let is_last = number == ROUNDS_MAX;
-            let durations = &mut record.durations_ms;
-            let round = self
-                .round(&scope, hints, deadline, is_last, durations)
-                .await;
+            let task = Task {
+                scope: &scope,
+                asked: asked.as_ref(),
+                hints,
+                deadline,
+                is_last: number == ROUNDS_MAX,
+            };
+            let round = self.round(&task, &mut record.durations_ms).await;
             record.ledger.recalled += round.ledger.recalled;
             record.ledger.remembered += round.ledger.remembered;
             record.ledger.conflicts += round.ledger.conflicts;
@@ -190,27 +195,46 @@ impl Controller {
                 tokio::time::sleep(self.look_again_after).await;
             }
             again.extend(waiting);
-            scope = Scope::Services(again);
+            scope = D::scope_again(again.clone());
+            asked = match &scope {
+                // Exactly these are seen.
+                Scope::Services(_) => None,
+                Scope::Clusters(_) => Some(again),
+            };
         }
     }
 }
 
 /// What the rounds came to.
-#[derive(Debug, Default)]
-struct Tally {
-    holds: BTreeMap<ServiceKey, Hold>,
-    outcomes: Vec<Outcome>,
+#[derive(Debug)]
+struct Tally<D: Duty> {
+    holds: BTreeMap<D::Key, Vec<D::Hold>>,
+    outcomes: Vec<Outcome<D::Step>>,
     audit_refused: BTreeSet<usize>,
     gaps: BTreeSet<Gap>,
     ledger_gaps: BTreeSet<Gap>,
-    trouble: Trouble,
-    /// The pairs that are to be looked at again, and what they came to so far.
-    provisional: BTreeMap<ServiceKey, Provisional>,
+    trouble: Trouble<D::Named>,
+    /// The subjects that are to be looked at again, and what they came to so far.
+    provisional: BTreeMap<D::Key, Vec<Provisional<D>>>,
 }
 
-impl Tally {
+impl<D: Duty> Default for Tally<D> {
+    fn default() -> Self {
+        Self {
+            holds: BTreeMap::new(),
+            outcomes: Vec::new(),
+            audit_refused: BTreeSet::new(),
+            gaps: BTreeSet::new(),
+            ledger_gaps: BTreeSet::new(),
+            trouble: Trouble::default(),
+            provisional: BTreeMap::new(),
+        }
+    }
+}
+
+impl<D: Duty> Tally<D> {
     /// Adds a round. What it left for the next one is returned: what is looked at again at once, and what after a wait.
-    fn add(&mut self, round: Round) -> (BTreeSet<ServiceKey>, BTreeSet<ServiceKey>) {
+    fn add(&mut self, round: Round<D>) -> (BTreeSet<D::Key>, BTreeSet<D::Key>) {
         let Round {
             look: _,
             holds,
@@ -224,21 +248,24 @@ impl Tally {
             trouble,
             ledger: _,
         } = round;
-        for decided in holds
-            .iter()
-            .map(|it| &it.subject)
-            .chain(outcomes.iter().map(|it| &it.step.subject))
-        {
+        // What a subject comes to now takes the place of what it came to before, as a whole: it may have several holds.
+        let held = holds.iter().map(PlannedHold::subject);
+        let stepped = outcomes.iter().map(|it| it.step.subject());
+        let still_open = provisional.iter().map(Provisional::subject);
+        for decided in held.chain(stepped).chain(still_open) {
             self.provisional.remove(decided);
+            self.holds.remove(decided);
         }
         for it in provisional {
-            self.provisional.insert(it.subject().clone(), it);
+            let of_subject = self.provisional.entry(it.subject().clone());
+            of_subject.or_default().push(it);
         }
         let first = self.outcomes.len();
         self.audit_refused
             .extend(audit_refused.into_iter().map(|index| first + index));
         for hold in holds {
-            self.holds.insert(hold.subject.clone(), hold);
+            let of_subject = self.holds.entry(hold.subject().clone());
+            of_subject.or_default().push(hold);
         }
         self.outcomes.extend(outcomes);
         self.gaps.extend(gaps);
@@ -247,20 +274,25 @@ impl Tally {
         (again, waiting)
     }
 
-    /// Ends the rounds: a pair that the last look did not see again keeps what it came to before. Its step, which was not taken, counts
-    /// as refused, so that it is tried again.
+    /// Ends the rounds: a subject that the last look did not see again keeps what it came to before. Its steps, which were not taken,
+    /// count as refused, so that they are tried again.
     fn close(&mut self) {
-        for (key, verdict) in std::mem::take(&mut self.provisional) {
-            match verdict {
-                Provisional::Hold(hold) => _ = self.holds.insert(key, hold),
-                Provisional::Step(step) => {
-                    let result = OutcomeResult::Refused {
-                        detail: "ledger: another invocation changed what is remembered of this pair, and it was not seen again"
-                            .to_owned(),
-                    };
-                    self.outcomes.push(Outcome { step, result });
-                    let scope = Scope::Services([key].into());
-                    self.trouble.extend(Trouble::blind(&scope));
+        for (key, verdicts) in std::mem::take(&mut self.provisional) {
+            for verdict in verdicts {
+                match verdict {
+                    Provisional::Hold(hold) => {
+                        self.holds.entry(key.clone()).or_default().push(hold);
+                    }
+                    Provisional::Step(step) => {
+                        let detail = format!(
+                            "ledger: another invocation changed what is remembered of this {}, and it was not seen again",
+                            D::SUBJECT
+                        );
+                        let result = OutcomeResult::Refused { detail };
+                        self.outcomes.push(Outcome { step, result });
+                        let scope = D::scope_again([key.clone()].into());
+                        self.trouble.extend(D::trouble_blind(&scope));
+                    }
                 }
             }
         }
@@ -273,7 +305,7 @@ impl Tally {
         let mut late: Vec<String> = Vec::new();
         let mut refused: Vec<String> = Vec::new();
         for (index, outcome) in self.outcomes.iter().enumerate() {
-            let text = || format!("{}: {}", outcome.step.action, outcome.result);
+            let text = || format!("{}: {}", outcome.step.action_text(), outcome.result);
             match &outcome.result {
                 OutcomeResult::Refused { .. } if self.audit_refused.contains(&index) => {
                     refused.push(text());
@@ -311,7 +343,7 @@ impl Tally {
         .collect()
     }
 
-    fn write_to(self, record: &mut Record) {
+    fn write_to(self, record: &mut RecordOf<D>) {
         let Self {
             holds,
             outcomes,
@@ -321,14 +353,26 @@ impl Tally {
             trouble: _,
             provisional: _,
         } = self;
-        let holds = holds.into_values().collect();
+        let holds = holds.into_values().flatten().collect();
         let gaps = gaps.union(&ledger_gaps).cloned().collect();
         record.enter(outcomes, holds, gaps);
     }
 }
 
+/// The numbers of single subjects; the last that a subject gives, which is the newest.
+fn measured<S: PlannedStep, H: PlannedHold>(record: &Record<S, H>) -> Vec<Measured> {
+    let of_steps = record.plan.steps.iter().filter_map(|it| it.step.measured());
+    let of_holds = record.plan.holds.iter().filter_map(|it| it.hold.measured());
+    let by_dimensions: BTreeMap<_, Measured> = of_steps
+        .chain(of_holds)
+        .map(|it| (it.dimensions.clone(), it))
+        .collect();
+    by_dimensions.into_values().collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use model::ServiceKey;
     use model::plan::{Action, HoldReason, Plan, StepReason};
 
     use super::*;
@@ -364,7 +408,7 @@ mod tests {
 
     #[test]
     fn a_pair_that_is_not_seen_again_keeps_what_it_came_to() {
-        let mut tally = Tally::default();
+        let mut tally = Tally::<Pairs>::default();
         let first = Round {
             provisional: vec![
                 Provisional::Hold(hold("held")),
@@ -395,7 +439,7 @@ mod tests {
             reason: HoldReason::StandbyIsPrimary,
             ..hold("refused")
         };
-        let plan = Plan {
+        let plan: Plan = Plan {
             steps: Vec::new(),
             holds: vec![hold("paused"), refused],
         };

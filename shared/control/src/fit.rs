@@ -3,6 +3,7 @@
 //! Guaranteed: [`Record::line`] is one line of at most [`LINE_BYTES_MAX`] bytes; what is least needed goes first; what was left out
 //! is said, by kind and number; the counts by reason stay complete.
 
+use model::duty::{PlannedHold, PlannedStep};
 use model::outcome::OutcomeResult;
 
 use crate::record::{Record, RecordedHold};
@@ -12,12 +13,9 @@ use crate::record::{Record, RecordedHold};
 pub const LINE_BYTES_MAX: usize = 250_000;
 
 /// Leaves something out of a record and says how many items.
-type Shrink = fn(&mut Record) -> usize;
+type Shrink<S, H> = fn(&mut Record<S, H>) -> usize;
 
-/// The holds that say that all is well, the least interesting first.
-const QUIET: [&str; 3] = ["not_opted_in", "at_rest", "covered"];
-
-impl Record {
+impl<S: PlannedStep, H: PlannedHold> Record<S, H> {
     /// The record as one line of JSON for the log.
     ///
     /// The function's result has every `batchItemFailures`, because the queue needs them; the line may leave some out.
@@ -40,9 +38,9 @@ impl Record {
         if self.size() <= LINE_BYTES_MAX {
             return;
         }
-        for reason in QUIET {
+        for reason in H::QUIET {
             let before = self.plan.holds.len();
-            let is_other = |it: &RecordedHold| it.hold.reason.as_str() != reason;
+            let is_other = |it: &RecordedHold<H>| it.hold.reason_name() != *reason;
             self.plan.holds.retain(is_other);
             let left_out = before - self.plan.holds.len();
             add(self, &format!("holds.{reason}"), left_out);
@@ -50,7 +48,7 @@ impl Record {
                 return;
             }
         }
-        let stages: [(&str, Shrink); 4] = [
+        let stages: [(&str, Shrink<S, H>); 4] = [
             ("holds", |it| halve(&mut it.plan.holds)),
             ("outcomes", Self::drop_good_outcomes),
             ("steps", |it| halve(&mut it.plan.steps)),
@@ -101,7 +99,7 @@ fn halve<T>(items: &mut Vec<T>) -> usize {
     before - items.len()
 }
 
-fn add(record: &mut Record, what: &str, left_out: usize) {
+fn add<S: PlannedStep, H: PlannedHold>(record: &mut Record<S, H>, what: &str, left_out: usize) {
     if left_out > 0 {
         *record.cut.entry(what.to_owned()).or_default() += left_out;
     }
@@ -164,7 +162,7 @@ mod tests {
     }
 
     fn record(holds: usize, steps: usize, failed: usize) -> Record {
-        let mut record = Record::new("spot-fallback", Mode::Act, None);
+        let mut record: Record = Record::new("spot-fallback", Mode::Act, None);
         let outcomes = (0..steps)
             .map(|n| Outcome {
                 step: step(n),

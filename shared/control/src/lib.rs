@@ -6,35 +6,48 @@
 //!
 //! Guaranteed:
 //! - Any payload gives a [`Record`]; none makes it panic.
-//! - All events of a payload lead to one look, however many they are. Only a pair whose memory another invocation changed meanwhile,
+//! - All events of a payload lead to one look, however many they are. Only a subject whose memory another invocation changed meanwhile,
 //!   or of which a write was announced that does not show yet, is looked at again, at most [`ROUNDS_MAX`] times in all.
-//! - A step is announced in the ledger before it is carried out. Where the ledger cannot be used, raising goes on and giving back
-//!   does not; the raise is remembered as soon as the ledger can be used again within the invocation.
+//! - A step is announced in the ledger before it is carried out. Where the ledger cannot be used, adding capacity goes on and taking it
+//!   away does not; what was added is remembered as soon as the ledger can be used again within the invocation.
 //! - A step that the audit rejects is not carried out.
 //! - Whatever failed is in the record with its call and cause, the rest of the plan is carried out, and the invocation fails so that
-//!   it is tried again. Of an SQS batch, only the messages of the pairs concerned go back to the queue, and the invocation succeeds.
-//! - In the mode `observe` nothing is written to ECS, and the ledger never says that something was.
+//!   it is tried again. Of an SQS batch, only the messages of the subjects concerned go back to the queue, and the invocation succeeds.
+//! - In the mode `observe` nothing is written to AWS but the ledger, which never says that something was.
+//! - All of that is so for every function: a function is a [`Duty`], and the loop is the same.
 //!
 //! Assumed: time comes from AWS's answers; the host's monotonic clock serves for the deadline and the durations only.
 //!
 //! Absent: decisions (`placement`), logging and metrics (`bootstrap`): the record is handed back.
 
+mod capacity;
+mod carry_out;
 mod coalesce;
 mod controller;
+mod duty;
 mod failure;
 mod fit;
+mod pairs;
 mod record;
 mod remember;
 mod round;
 mod settle;
 mod trouble;
 
-pub use coalesce::{About, Coalesced, Home, Message, SERVICES_PER_LOOK_MAX, coalesce};
-pub use controller::{Controller, DECIDE, Decide, Handled, Invoked, LOOK_AGAIN_AFTER, ROUNDS_MAX};
+pub use capacity::Capacity;
+pub use coalesce::{Coalesced, Home, Message, coalesce};
+pub use controller::{
+    Controller, Handled, HandledOf, Invoked, LOOK_AGAIN_AFTER, ROUNDS_MAX, RecordOf,
+};
+pub use duty::{
+    About, Concern, Decide, DecisionOf, Duty, Interest, MemoryOf, OTHER_FUNCTION, PlanOf, RecallsOf,
+};
 pub use failure::Failure;
 pub use fit::LINE_BYTES_MAX;
+pub use pairs::{DECIDE, Pairs, SERVICES_PER_LOOK_MAX};
 pub use record::{
     BatchItemFailure, Durations, EVENT_IDS_SHOWN_MAX, KIND, LedgerUse, Look, Record,
-    RecordedFailure, RecordedHold, RecordedOutcome, RecordedPlan, RecordedStep, TriggerFault,
+    RecordedFailure, RecordedHold, RecordedOutcome, RecordedPlan, RecordedStep, Seen, TriggerFault,
     Triggers, VERSION,
 };
+pub use trouble::Trouble;

@@ -5,14 +5,16 @@
 
 use std::collections::BTreeMap;
 
+use model::duty::{PlannedHold, PlannedStep};
 use model::outcome::{Outcome, OutcomeResult};
-use model::plan::{Action, Hold, Plan, Step};
+use model::plan::{Hold, Plan, Step};
 use model::policy::Mode;
-use model::snapshot::{Gap, Snapshot};
-use model::{EventId, MessageId, ServiceKey, Timestamp};
+use model::snapshot::Gap;
+use model::{AutoScalingGroupName, ClusterName, EventId, MessageId, ServiceKey, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::duty::Duty;
 use crate::failure::Failure;
 
 /// The version of the record's form.
@@ -27,8 +29,11 @@ pub const EVENT_IDS_SHOWN_MAX: usize = 20;
 /// One invocation's record. The fields are in the order in which a reader wants them, and long lists come last: CloudWatch Logs Insights
 /// finds the first 200 fields of an event by itself, list items included, and no others
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_AnalyzeLogData-discoverable-fields.html>).
+///
+/// The steps and holds are spot-fallback's where nothing else is said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+#[serde(bound = "")]
+pub struct Record<S: PlannedStep = Step, H: PlannedHold = Hold> {
     /// Always [`KIND`].
     pub record: String,
     /// The version of the form: [`VERSION`].
@@ -48,7 +53,7 @@ pub struct Record {
     /// What it saw. `None` when nothing was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Look>,
-    /// The further looks at pairs that another invocation had changed in the ledger meanwhile, or whose announced write did not show.
+    /// The further looks at what another invocation had changed in the ledger meanwhile, or whose announced write did not show.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub looked_again: Vec<Look>,
     /// How many steps came to which result. Complete even where `outcomes` was cut.
@@ -62,9 +67,9 @@ pub struct Record {
     /// Where the time went, in milliseconds.
     pub durations_ms: Durations,
     /// What became of each step, by the step's index in `plan.steps`.
-    pub outcomes: Vec<RecordedOutcome>,
+    pub outcomes: Vec<RecordedOutcome<S>>,
     /// What it decided.
-    pub plan: RecordedPlan,
+    pub plan: RecordedPlan<S, H>,
     /// What could not be observed, read or remembered.
     pub gaps: Vec<Gap>,
     /// How many requests were sent to AWS, repetitions included, by operation.
@@ -74,7 +79,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cut: BTreeMap<String, usize>,
     /// For an SQS batch only, unless the whole batch must go back: the messages that the queue is to keep, and in the end to move to
-    /// its dead-letter queue. They cannot be read, or something went wrong with their pair.
+    /// its dead-letter queue. They cannot be read, or something went wrong with what they name.
     /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting>
     #[serde(
         default,
@@ -128,6 +133,15 @@ pub struct Triggers {
     /// The first twenty of them.
     #[serde(default)]
     pub services: Vec<ServiceKey>,
+    /// How many clusters are looked at because of events.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clusters_count: usize,
+    /// The first twenty of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<ClusterName>,
+    /// The first twenty Auto Scaling groups that the events name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<AutoScalingGroupName>,
     /// The ids of up to [`EVENT_IDS_SHOWN_MAX`] events.
     #[serde(default)]
     pub event_ids: Vec<EventId>,
@@ -163,18 +177,36 @@ pub struct Look {
     pub taken_at: Timestamp,
     /// The SHA-256 of the snapshot's JSON, in hexadecimal: equal digests are equal snapshots.
     pub digest: String,
-    /// How many pairs were seen.
-    pub pairs: usize,
-    /// How many services were seen that are in no pair.
-    pub passed_over: usize,
+    /// How much was seen.
+    #[serde(flatten)]
+    pub seen: Seen,
     /// How many things could not be seen.
     pub gaps: usize,
+}
+
+/// How much one look saw. What a function does not look after is left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// How many pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<usize>,
+    /// How many capacity providers that are looked after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub providers: Option<usize>,
+    /// How many instances in their groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<usize>,
+    /// How many tasks that run, start or wait in their clusters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<usize>,
+    /// How many services, or providers, that are not looked after.
+    pub passed_over: usize,
 }
 
 impl Look {
     /// A snapshot, in short.
     #[must_use]
-    pub fn of(snapshot: &Snapshot, gaps: usize) -> Self {
+    pub fn of<D: Duty>(snapshot: &D::Snapshot, gaps: usize) -> Self {
         // A snapshot holds ordered maps with text keys: it can always be written, and always in the same way.
         let canonical = serde_json::to_vec(snapshot).unwrap_or_default();
         let digest: String = Sha256::digest(&canonical)
@@ -182,65 +214,79 @@ impl Look {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         Self {
-            taken_at: snapshot.taken_at,
+            taken_at: D::taken_at(snapshot),
             digest,
-            pairs: snapshot.pairs.len(),
-            passed_over: snapshot.passed_over.len(),
+            seen: D::seen(snapshot),
             gaps,
         }
     }
 }
 
 /// The plan, with a line of text for each step and hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordedPlan {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct RecordedPlan<S: PlannedStep = Step, H: PlannedHold = Hold> {
     /// How many steps there are, by reason. Complete even where `steps` was cut.
     pub steps_by_reason: BTreeMap<String, usize>,
     /// How many holds there are, by reason. Complete even where `holds` was cut.
     pub holds_by_reason: BTreeMap<String, usize>,
-    /// How many of the holds are of pairs that asked for protection and have none, or not enough.
+    /// How many of the holds are of pairs that asked for protection, or providers that asked to be sized, and have none, or not enough.
     #[serde(default)]
     pub unprotected: usize,
     /// What to change.
-    pub steps: Vec<RecordedStep>,
+    pub steps: Vec<RecordedStep<S>>,
     /// What is left alone.
-    pub holds: Vec<RecordedHold>,
+    pub holds: Vec<RecordedHold<H>>,
+}
+
+impl<S: PlannedStep, H: PlannedHold> Default for RecordedPlan<S, H> {
+    fn default() -> Self {
+        Self {
+            steps_by_reason: BTreeMap::new(),
+            holds_by_reason: BTreeMap::new(),
+            unprotected: 0,
+            steps: Vec::new(),
+            holds: Vec::new(),
+        }
+    }
 }
 
 /// A step and its line of text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordedStep {
+#[serde(bound = "")]
+pub struct RecordedStep<S: PlannedStep = Step> {
     /// What an operator reads.
     pub text: String,
     /// The step.
     #[serde(flatten)]
-    pub step: Step,
+    pub step: S,
 }
 
 /// A hold and its line of text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordedHold {
+#[serde(bound = "")]
+pub struct RecordedHold<H: PlannedHold = Hold> {
     /// What an operator reads.
     pub text: String,
     /// The hold.
     #[serde(flatten)]
-    pub hold: Hold,
+    pub hold: H,
 }
 
-impl From<Plan> for RecordedPlan {
-    fn from(plan: Plan) -> Self {
+impl<S: PlannedStep, H: PlannedHold> From<Plan<S, H>> for RecordedPlan<S, H> {
+    fn from(plan: Plan<S, H>) -> Self {
         let Plan { steps, holds } = plan;
         let mut recorded = Self::default();
         for step in steps {
-            count(&mut recorded.steps_by_reason, step.reason.as_str());
+            count(&mut recorded.steps_by_reason, step.reason_name());
             recorded.steps.push(RecordedStep {
                 text: step.to_string(),
                 step,
             });
         }
         for hold in holds {
-            count(&mut recorded.holds_by_reason, hold.reason.as_str());
-            recorded.unprotected += usize::from(hold.reason.leaves_unprotected());
+            count(&mut recorded.holds_by_reason, hold.reason_name());
+            recorded.unprotected += usize::from(hold.leaves_unprotected());
             recorded.holds.push(RecordedHold {
                 text: hold.to_string(),
                 hold,
@@ -250,30 +296,36 @@ impl From<Plan> for RecordedPlan {
     }
 }
 
+/// Serde asks by reference.
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 fn count(counts: &mut BTreeMap<String, usize>, name: &str) {
     *counts.entry(name.to_owned()).or_default() += 1;
 }
 
 /// What became of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordedOutcome {
+#[serde(bound = "")]
+pub struct RecordedOutcome<S: PlannedStep = Step> {
     /// The step's index in `plan.steps`.
     pub step: usize,
-    /// The service that the step is about.
-    pub service: ServiceKey,
+    /// What the step is about.
+    #[serde(flatten)]
+    pub target: S::Target,
     /// What became of it.
     #[serde(flatten)]
     pub result: OutcomeResult,
 }
 
-impl RecordedOutcome {
+impl<S: PlannedStep> RecordedOutcome<S> {
     /// An outcome of the step at this index.
     #[must_use]
-    pub fn new(step: usize, outcome: &Outcome) -> Self {
-        let Action::SetDesiredCount { service, .. } = &outcome.step.action;
+    pub fn new(step: usize, outcome: &Outcome<S>) -> Self {
         Self {
             step,
-            service: service.clone(),
+            target: outcome.step.target(),
             result: outcome.result.clone(),
         }
     }
@@ -282,7 +334,7 @@ impl RecordedOutcome {
 /// What an invocation did to the ledger.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerUse {
-    /// How many pairs' memories were read.
+    /// How many subjects' memories were read.
     pub recalled: usize,
     /// How many were written because they changed.
     pub remembered: usize,
@@ -311,7 +363,7 @@ pub struct Durations {
     pub total: u64,
 }
 
-impl Record {
+impl<S: PlannedStep, H: PlannedHold> Record<S, H> {
     /// The record of an invocation that has done nothing yet.
     #[must_use]
     pub fn new(function: &str, mode: Mode, request_id: Option<String>) -> Self {
@@ -339,7 +391,7 @@ impl Record {
     }
 
     /// Enters what was decided, what became of it, and what could not be seen.
-    pub(crate) fn enter(&mut self, outcomes: Vec<Outcome>, holds: Vec<Hold>, gaps: Vec<Gap>) {
+    pub(crate) fn enter(&mut self, outcomes: Vec<Outcome<S>>, holds: Vec<H>, gaps: Vec<Gap>) {
         for (index, outcome) in outcomes.iter().enumerate() {
             count(&mut self.outcomes_by_result, outcome.result.as_str());
             self.outcomes.push(RecordedOutcome::new(index, outcome));

@@ -1,13 +1,13 @@
-//! Writes several pairs' memories, a few at a time.
+//! Writes several subjects' memories, a few at a time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use calls::Deadline;
 use ledger::{Ledger, LedgerError, Version};
-use model::memory::PairMemory;
+use model::Timestamp;
+use model::duty::SubjectKey;
 use model::snapshot::{Gap, GapCause};
-use model::{ServiceKey, Timestamp};
 use tokio::task::JoinSet;
 
 /// The most ledger writes that are under way at once.
@@ -15,20 +15,20 @@ const WRITES_AT_ONCE_MAX: usize = 16;
 
 /// A memory to write, on condition that the ledger still has the version that was read.
 #[derive(Debug, Clone)]
-pub(crate) struct Writing {
-    pub(crate) key: ServiceKey,
-    pub(crate) memory: PairMemory,
+pub(crate) struct Writing<K: SubjectKey> {
+    pub(crate) key: K,
+    pub(crate) memory: K::Memory,
     pub(crate) expected: Version,
 }
 
 /// Writes them all; every key has its answer.
-pub(crate) async fn remember_all(
+pub(crate) async fn remember_all<K: SubjectKey>(
     ledger: &Arc<Ledger>,
-    writings: Vec<Writing>,
+    writings: Vec<Writing<K>>,
     now: Timestamp,
     deadline: Deadline,
-) -> BTreeMap<ServiceKey, Result<Version, LedgerError>> {
-    let mut answers: BTreeMap<ServiceKey, Result<Version, LedgerError>> = writings
+) -> BTreeMap<K, Result<Version, LedgerError<K>>> {
+    let mut answers: BTreeMap<K, Result<Version, LedgerError<K>>> = writings
         .iter()
         .map(|it| (it.key.clone(), Err(unfinished(&it.key))))
         .collect();
@@ -61,7 +61,7 @@ pub(crate) async fn remember_all(
     }
 }
 
-fn unfinished(key: &ServiceKey) -> LedgerError {
+fn unfinished<K: SubjectKey>(key: &K) -> LedgerError<K> {
     LedgerError::Unavailable(Gap {
         operation: "dynamodb:PutItem".to_owned(),
         resource: key.to_string(),

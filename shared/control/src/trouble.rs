@@ -1,105 +1,63 @@
 //! Whose events have not been dealt with.
 //!
-//! Guaranteed: of a batch, exactly those messages go back to the queue whose pair had a step that was refused, failed or ran out of
-//! time, or a gap. One broken pair neither holds up the others nor has their messages handled again, and in the end moved to the
+//! Guaranteed: of a batch, exactly those messages go back to the queue whose subject had a step that was refused, failed or ran out of
+//! time, or a gap. One broken subject neither holds up the others nor has their messages handled again, and in the end moved to the
 //! dead-letter queue.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::ServiceKey;
-use model::policy::TAG_STANDBY;
-use model::snapshot::{PassedOver, Scope, Snapshot, Standby};
-
-use crate::coalesce::{About, Message};
+use crate::coalesce::Message;
+use crate::duty::About;
 use crate::record::BatchItemFailure;
 
-/// The services that something went wrong with.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Trouble {
-    /// The services of the pairs concerned, and those that could not be read.
-    services: BTreeSet<ServiceKey>,
-    /// Every service that was seen.
-    seen: BTreeSet<ServiceKey>,
-    /// Which primary a standby belongs to, as every look so far saw it: a later look that sees nothing knows only the primary.
-    primaries: BTreeMap<ServiceKey, ServiceKey>,
-    /// Whether something could not be seen that belongs to no single service: a service that was not seen may be behind it.
-    beyond: bool,
+/// What something went wrong with, as events name it: services for pairs, clusters for capacity providers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble<N> {
+    /// What is concerned, and what could not be read.
+    pub concerned: BTreeSet<N>,
+    /// Everything that was seen.
+    pub seen: BTreeSet<N>,
+    /// What belongs to something else that may be concerned, such as a standby to its primary, as every look so far saw it: a later
+    /// look that sees nothing knows only the primary.
+    pub belongs_to: BTreeMap<N, N>,
+    /// Whether something could not be seen that belongs to nothing that has a name: what was not seen may be behind it.
+    pub beyond: bool,
 }
 
-impl Trouble {
-    /// Nothing was seen of what was asked for.
-    pub(crate) fn blind(scope: &Scope) -> Self {
-        match scope {
-            Scope::Services(keys) => Self {
-                services: keys.clone(),
-                ..Self::default()
-            },
-            Scope::Clusters(_) => Self {
-                beyond: true,
-                ..Self::default()
-            },
+impl<N> Default for Trouble<N> {
+    fn default() -> Self {
+        Self {
+            concerned: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            belongs_to: BTreeMap::new(),
+            beyond: false,
         }
     }
+}
 
-    /// What a look left open, and the pairs of these primaries.
-    pub(crate) fn of(snapshot: &Snapshot, primaries: &BTreeSet<ServiceKey>) -> Self {
-        let mut trouble = Self {
-            beyond: !snapshot.gaps.is_empty(),
-            ..Self::default()
-        };
-        for (key, pair) in &snapshot.pairs {
-            let both = || {
-                let standby = match &pair.standby {
-                    Standby::Present(standby) => Some(standby.key.clone()),
-                    Standby::Missing | Standby::Unknown => {
-                        let named = pair.primary.tags.get(TAG_STANDBY.name);
-                        let name = named.and_then(|name| name.parse().ok());
-                        name.map(|name| ServiceKey::new(key.cluster.clone(), name))
-                    }
-                };
-                [Some(key.clone()), standby].into_iter().flatten()
-            };
-            trouble.seen.extend(both());
-            let belongs = both().map(|service| (service, key.clone()));
-            trouble.primaries.extend(belongs);
-            if !pair.gaps.is_empty() || primaries.contains(key) {
-                trouble.services.extend(both());
-            }
-        }
-        for (key, why) in &snapshot.passed_over {
-            trouble.seen.insert(key.clone());
-            match why {
-                PassedOver::Unread { .. } => _ = trouble.services.insert(key.clone()),
-                PassedOver::NotOptedIn
-                | PassedOver::NotFound
-                | PassedOver::StandbyWithoutPrimary { .. } => {}
-            }
-        }
-        trouble
-    }
-
+impl<N: Ord> Trouble<N> {
     /// Adds another round's.
     pub(crate) fn extend(&mut self, other: Self) {
-        self.services.extend(other.services);
+        self.concerned.extend(other.concerned);
         self.seen.extend(other.seen);
-        self.primaries.extend(other.primaries);
+        self.belongs_to.extend(other.belongs_to);
         self.beyond |= other.beyond;
     }
 
-    fn concerns(&self, about: &About) -> bool {
+    fn concerns(&self, about: &About<N>) -> bool {
         match about {
-            About::Service(key) => {
-                let primary = self.primaries.get(key).unwrap_or(key);
-                self.services.contains(key)
-                    || self.services.contains(primary)
-                    || (self.beyond && !self.seen.contains(key))
+            About::Named(name) => {
+                let whole = self.belongs_to.get(name).unwrap_or(name);
+                self.concerned.contains(name)
+                    || self.concerned.contains(whole)
+                    || (self.beyond && !self.seen.contains(name))
             }
-            About::Everything => self.beyond || !self.services.is_empty(),
+            About::Everything => self.beyond || !self.concerned.is_empty(),
         }
     }
 
     /// The messages that the queue is to keep. `None`: one of them has no id, so that only the whole batch can go back.
-    pub(crate) fn messages(&self, messages: Vec<Message>) -> Option<Vec<BatchItemFailure>> {
+    pub(crate) fn messages(&self, messages: Vec<Message<N>>) -> Option<Vec<BatchItemFailure>> {
         messages
             .into_iter()
             .filter(|it| self.concerns(&it.about))
@@ -114,30 +72,35 @@ impl Trouble {
 
 #[cfg(test)]
 mod tests {
+    use model::ServiceKey;
+    use model::snapshot::Scope;
+
     use super::*;
+    use crate::duty::Duty;
+    use crate::pairs::Pairs;
 
     fn key(name: &str) -> ServiceKey {
         format!("demo/{name}").parse().unwrap()
     }
 
-    fn trouble(services: &[&str], seen: &[&str], beyond: bool) -> Trouble {
+    fn trouble(services: &[&str], seen: &[&str], beyond: bool) -> Trouble<ServiceKey> {
         Trouble {
-            services: services.iter().map(|it| key(it)).collect(),
+            concerned: services.iter().map(|it| key(it)).collect(),
             seen: seen.iter().map(|it| key(it)).collect(),
-            primaries: BTreeMap::new(),
+            belongs_to: BTreeMap::new(),
             beyond,
         }
     }
 
     /// The messages of `a`, `b` and a schedule that go back.
-    fn check(trouble: &Trouble, want: &[&str]) {
-        let message = |id: &str, about: About| Message {
+    fn check(trouble: &Trouble<ServiceKey>, want: &[&str]) {
+        let message = |id: &str, about: About<ServiceKey>| Message {
             id: Some(id.parse().unwrap()),
             about,
         };
         let messages = vec![
-            message("a", About::Service(key("a"))),
-            message("b", About::Service(key("b"))),
+            message("a", About::Named(key("a"))),
+            message("b", About::Named(key("b"))),
             message("all", About::Everything),
         ];
         let kept = trouble.messages(messages).unwrap();
@@ -152,10 +115,10 @@ mod tests {
         check(&trouble(&["c"], &["a", "b", "c"], false), &["all"]);
         // What was seen is not behind a list that could not be read to its end; what was not seen may be.
         check(&trouble(&[], &["a"], true), &["b", "all"]);
-        let blind = Trouble::blind(&Scope::Services(BTreeSet::from([key("a"), key("b")])));
+        let blind = Pairs::trouble_blind(&Scope::Services(BTreeSet::from([key("a"), key("b")])));
         check(&blind, &["a", "b", "all"]);
         check(
-            &Trouble::blind(&Scope::Clusters(vec![])),
+            &Pairs::trouble_blind(&Scope::Clusters(vec![])),
             &["a", "b", "all"],
         );
     }
@@ -164,7 +127,7 @@ mod tests {
     fn without_an_id_the_whole_batch_goes_back() {
         let message = || Message {
             id: None,
-            about: About::Service(key("a")),
+            about: About::Named(key("a")),
         };
         let well = trouble(&["b"], &["a", "b"], false);
         assert_eq!(well.messages(vec![message()]), Some(vec![]));
@@ -175,10 +138,10 @@ mod tests {
     #[test]
     fn a_later_look_that_sees_nothing_concerns_the_standby_too() {
         let mut first = trouble(&[], &["a", "b"], false);
-        first.primaries.insert(key("b"), key("a"));
+        first.belongs_to.insert(key("b"), key("a"));
         check(&first, &[]);
         let primary: BTreeSet<ServiceKey> = [key("a")].into();
-        first.extend(Trouble::blind(&Scope::Services(primary)));
+        first.extend(Pairs::trouble_blind(&Scope::Services(primary)));
         check(&first, &["a", "b", "all"]);
     }
 }

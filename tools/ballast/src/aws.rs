@@ -5,7 +5,7 @@ use std::sync::Arc;
 use act::Actor;
 use bootstrap::Clients;
 use calls::{Budget, Caller, Deadline};
-use control::Controller;
+use control::{Controller, Pairs};
 use ledger::{Ledger, MemoryLedger};
 use model::RegionName;
 use model::policy::{Installation, Mode};
@@ -82,13 +82,15 @@ impl Aws {
             region: Some(self.region.clone()),
             clusters: Vec::new(),
             installation: Installation::default(),
-            observer: self.observer(),
-            decide: placement::decide,
-            actor: Actor::new(
-                self.clients.ecs.clone(),
-                Arc::clone(&self.budget),
-                Mode::Observe,
-            ),
+            duty: Pairs {
+                observer: self.observer(),
+                actor: Actor::new(
+                    self.clients.ecs.clone(),
+                    Arc::clone(&self.budget),
+                    Mode::Observe,
+                ),
+            },
+            decide: control::DECIDE,
             ledger: Arc::new(Ledger::Memory(MemoryLedger::new())),
             clock: self.clients.clock.clone(),
             calls: self.clients.calls.clone(),

@@ -7,7 +7,7 @@ use act::Actor;
 use aws_sdk_ecs::config::retry::RetryConfig;
 use aws_sdk_ecs::config::{BehaviorVersion, Credentials, Region};
 use calls::{AwsClock, Budget, CallCount, Deadline};
-use control::{Controller, Handled, Invoked};
+use control::{Controller, Handled, Invoked, Pairs};
 use ledger::{Ledger, MemoryLedger};
 use model::ServiceKey;
 use model::policy::{Installation, Mode};
@@ -90,15 +90,17 @@ impl Stage {
             region: Some("us-west-2".parse().unwrap()),
             clusters: Vec::new(),
             installation: Installation::default(),
-            observer: Observer::new(
-                ecs.clone(),
-                client!(aws_sdk_applicationautoscaling, &url, clock, calls),
-                client!(aws_sdk_autoscaling, &url, clock, calls),
-                Arc::clone(&budget),
-                clock.clone(),
-            ),
+            duty: Pairs {
+                observer: Observer::new(
+                    ecs.clone(),
+                    client!(aws_sdk_applicationautoscaling, &url, clock, calls),
+                    client!(aws_sdk_autoscaling, &url, clock, calls),
+                    Arc::clone(&budget),
+                    clock.clone(),
+                ),
+                actor: Actor::new(ecs, budget, mode),
+            },
             decide: control::DECIDE,
-            actor: Actor::new(ecs, budget, mode),
             ledger: Arc::clone(&self.ledger),
             clock,
             calls,

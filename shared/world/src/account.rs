@@ -22,6 +22,8 @@ pub struct Account {
     pub serving: u32,
     /// The fewest serving tasks seen, of the pair.
     pub serving_min: u32,
+    /// Since when at least the desired count serves; `None` while fewer do.
+    pub whole_since: Option<Timestamp>,
     /// The sum over time of the tasks that were missing from the desired count, in task-milliseconds.
     pub below_desired_task_millis: u64,
     /// Time that on-demand tasks of the service itself took a slot, in task-milliseconds.
@@ -110,6 +112,7 @@ impl Accounts {
         account.serving = self.pair_serving(line);
         account.serving_min = account.serving_min.min(account.serving);
         let below = account.desired.saturating_sub(account.serving);
+        account.whole_since = (below == 0).then(|| account.whole_since.unwrap_or(now));
         account.below_desired_task_millis += u64::from(below) * passed;
         account.on_demand_task_millis += u64::from(line.own.on_demand) * passed;
         account.spot_task_millis += u64::from(line.own.spot) * passed;
@@ -201,6 +204,7 @@ impl World {
     /// Begins all accounts anew: what was missing and paid until now is forgotten.
     pub fn begin_accounts(&mut self) {
         let now = self.now;
+        self.begin_instance_accounts();
         let keys: Vec<ServiceKey> = self.accounts.lines.keys().cloned().collect();
         for key in &keys {
             self.accounts.settle(key, now);
@@ -211,6 +215,7 @@ impl World {
                 desired: account.desired,
                 serving: account.serving,
                 serving_min: account.serving,
+                whole_since: account.whole_since,
                 ..Account::default()
             };
         }

@@ -12,6 +12,7 @@ impl World {
 
     /// An instance shuts down, and everything on it with it.
     pub(crate) fn ecs_instance_gone(&mut self, instance_id: &str) {
+        self.bill_instance(instance_id);
         self.lose_container_instance(instance_id);
     }
 
@@ -23,5 +24,10 @@ impl World {
         if self.config.spot_instance_draining || self.is_managed_draining(&id) {
             self.drain_instance(&id);
         }
+    }
+
+    /// An instance waits for the hooks of its termination.
+    pub(crate) fn ecs_instance_waits(&mut self, instance_id: &str) {
+        self.begin_managed_draining(instance_id);
     }
 }

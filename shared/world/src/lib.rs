@@ -51,6 +51,7 @@ mod error;
 mod events;
 pub mod face;
 mod faults;
+mod instance_account;
 mod life;
 mod operation;
 pub mod pattern;
@@ -61,6 +62,7 @@ mod split;
 mod state;
 mod timeline;
 mod truth;
+mod workshop_ec2;
 mod world;
 
 pub use account::{Account, Accounts};
@@ -75,6 +77,7 @@ pub use ecs::{
 };
 pub use error::ApiError;
 pub use faults::{Fault, FaultRule, Faults};
+pub use instance_account::InstanceAccount;
 pub use operation::{Api, Category, Operation};
 pub use pool::{Pool, PoolKey};
 pub use spec::{ServiceSpec, line};
@@ -89,4 +92,5 @@ pub use state::{
     Statistic, Step, StepScaling, TargetTracking, Task, TaskDefinition, Transition,
 };
 pub use timeline::{Entry, Timeline};
+pub use workshop_ec2::{ScaledBy, WorkshopEc2};
 pub use world::World;

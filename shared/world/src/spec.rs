@@ -117,7 +117,7 @@ pub fn line(provider: &str, base: u32, weight: u32) -> Result<StrategyItem, ApiE
     })
 }
 
-fn id<T: std::str::FromStr>(text: &str) -> Result<T, ApiError>
+pub(crate) fn id<T: std::str::FromStr>(text: &str) -> Result<T, ApiError>
 where
     T::Err: std::fmt::Display,
 {

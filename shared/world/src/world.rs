@@ -15,6 +15,7 @@ use crate::delivery::Outbox;
 use crate::dice::Dice;
 use crate::ec2::{Ec2Due, InstancePools};
 use crate::ecs::Asked;
+use crate::instance_account::InstanceAccount;
 use crate::life::short;
 use crate::pool::{Bucket, Pool, PoolKey, Pools, later};
 use crate::state::{GroupProvider, State};
@@ -41,6 +42,8 @@ pub(crate) enum Happening {
     WaitEnds { id: String },
     /// A task's protection may be over.
     ProtectionEnds { id: String },
+    /// ECS renews the heartbeat of an instance that drains.
+    DrainingHeartbeat { instance: String },
     /// A provider's minute under managed scaling, if it has not changed since.
     ManagedScaling { provider: String, change: u64 },
     /// A service that is still steady says so again.
@@ -74,6 +77,10 @@ pub struct World {
     pub(crate) run_specs: BTreeMap<String, Asked>,
     /// How many tasks RunTask ever made.
     pub(crate) runs_made: u64,
+    /// What instances that have ended cost, by group.
+    pub(crate) instance_bills: BTreeMap<String, InstanceAccount>,
+    /// When the accounts were begun anew.
+    pub(crate) accounts_begun_at: Option<Timestamp>,
     /// The clusters where a look at whoever waits is due.
     pub(crate) seats_due: BTreeSet<ClusterName>,
     agenda: BTreeMap<(Timestamp, u64), Happening>,
@@ -103,6 +110,8 @@ impl World {
             waiting: BTreeMap::new(),
             run_specs: BTreeMap::new(),
             runs_made: 0,
+            instance_bills: BTreeMap::new(),
+            accounts_begun_at: None,
             seats_due: BTreeSet::new(),
             agenda: BTreeMap::new(),
             agenda_made: 0,
@@ -225,6 +234,7 @@ impl World {
             Happening::Seats { cluster } => self.seats(&cluster),
             Happening::WaitEnds { id } => self.wait_ends(&id),
             Happening::ProtectionEnds { id } => self.protection_ends(&id),
+            Happening::DrainingHeartbeat { instance } => self.draining_heartbeat(&instance),
             Happening::ManagedScaling { provider, change } => {
                 self.managed_scaling(&provider, change);
             }

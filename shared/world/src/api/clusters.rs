@@ -1,7 +1,5 @@
 //! Clusters and capacity providers.
 
-use std::collections::BTreeMap;
-
 use model::ClusterName;
 use model::snapshot::TaskStatus;
 use model::strategy::{FARGATE, FARGATE_SPOT, Market, StrategyItem};
@@ -9,8 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::limits::{
-    CAPACITY_PROVIDERS_PAGE_MAX, DESCRIBE_CAPACITY_PROVIDERS_MAX, DESCRIBE_CLUSTERS_MAX,
-    LIST_PAGE_MAX, STRATEGY_PROVIDERS_MAX, failure, page, page_size,
+    DESCRIBE_CLUSTERS_MAX, LIST_PAGE_MAX, STRATEGY_PROVIDERS_MAX, failure, page, page_size,
 };
 use super::wire::{StrategyLine, Tag, cluster_name, tags_from_wire, tags_to_wire};
 use crate::error::ApiError;
@@ -53,15 +50,6 @@ pub(super) struct ListPage {
     next_token: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct DescribeProviders {
-    #[serde(default)]
-    capacity_providers: Vec<String>,
-    max_results: Option<i64>,
-    next_token: Option<String>,
-}
-
 impl World {
     pub(super) fn create_cluster(&mut self, input: CreateCluster) -> Result<Value, ApiError> {
         let name = cluster_name(input.cluster_name.as_deref())?;
@@ -79,6 +67,7 @@ impl World {
                     tags: tags_from_wire(input.tags),
                 },
             );
+            self.providers_changed(&name, &[]);
         }
         // Making a cluster that is there already answers with the one that is there.
         Ok(json!({ "cluster": self.cluster_json(&self.state, &name, true) }))
@@ -125,10 +114,26 @@ impl World {
             ));
         }
         if let Some(cluster) = self.state.clusters.get_mut(&name) {
-            cluster.providers = input.capacity_providers;
             cluster.default_strategy = default_strategy;
+            let before = std::mem::replace(&mut cluster.providers, input.capacity_providers);
+            self.providers_changed(&name, &before);
         }
         Ok(json!({ "cluster": self.cluster_json(&self.state, &name, true) }))
+    }
+
+    /// A cluster's providers are new: those that came or went, and the instances, are told.
+    fn providers_changed(&mut self, name: &ClusterName, before: &[String]) {
+        let Some(cluster) = self.state.clusters.get(name) else {
+            return;
+        };
+        let now = cluster.providers.iter();
+        let came = now.filter(|it| !before.contains(it));
+        let went = before.iter().filter(|it| !cluster.providers.contains(it));
+        let changed: Vec<String> = came.chain(went).cloned().collect();
+        self.reassign_instances(name);
+        for provider in changed {
+            self.provider_changed(&provider);
+        }
     }
 
     /// A provider of the cluster that would go although something uses it.
@@ -172,7 +177,10 @@ impl World {
     }
 
     fn provider_exists(&self, name: &str) -> bool {
-        name == FARGATE || name == FARGATE_SPOT || self.state.providers.contains_key(name)
+        name == FARGATE
+            || name == FARGATE_SPOT
+            || self.state.providers.contains_key(name)
+            || self.state.group_providers.contains_key(name)
     }
 
     /// Reads a strategy and checks it against the documented rules, for a cluster with these providers.
@@ -287,12 +295,14 @@ impl World {
             .iter()
             .filter(|(key, it)| key.cluster == *name && it.status == "ACTIVE")
             .count();
+        let instances = state.container_instances.values();
+        let registered = instances.filter(|it| it.cluster == *name).count();
         let strategy: Vec<StrategyLine> = cluster.default_strategy.iter().map(Into::into).collect();
         json!({
             "clusterArn": self.cluster_arn(name),
             "clusterName": name,
             "status": "ACTIVE",
-            "registeredContainerInstancesCount": 0,
+            "registeredContainerInstancesCount": registered,
             "runningTasksCount": tasks(&[TaskStatus::Running]),
             "pendingTasksCount": tasks(&[TaskStatus::Provisioning, TaskStatus::Pending, TaskStatus::Activating]),
             "activeServicesCount": active,
@@ -302,70 +312,6 @@ impl World {
             "capacityProviders": cluster.providers,
             "defaultCapacityProviderStrategy": strategy,
         })
-    }
-
-    pub(super) fn describe_capacity_providers(
-        &self,
-        state: &State,
-        input: &DescribeProviders,
-    ) -> Result<Value, ApiError> {
-        if input.capacity_providers.len() > DESCRIBE_CAPACITY_PROVIDERS_MAX {
-            return Err(ApiError::invalid_parameter(format!(
-                "capacityProviders cannot have more than {DESCRIBE_CAPACITY_PROVIDERS_MAX} elements."
-            )));
-        }
-        let mut all: BTreeMap<String, Value> = [FARGATE, FARGATE_SPOT]
-            .into_iter()
-            .map(|name| (name.to_owned(), self.provider_json(name, None)))
-            .collect();
-        for (name, group) in &state.providers {
-            all.insert(name.clone(), self.provider_json(name, Some(&group.group)));
-        }
-        let asked: Vec<String> = input
-            .capacity_providers
-            .iter()
-            .map(|it| it.rsplit('/').next().unwrap_or(it).to_owned())
-            .collect();
-        let failures: Vec<Value> = asked
-            .iter()
-            .filter(|it| !all.contains_key(*it))
-            .map(|it| failure(&self.provider_arn(it), "MISSING"))
-            .collect();
-        let size = page_size(
-            input.max_results,
-            CAPACITY_PROVIDERS_PAGE_MAX,
-            CAPACITY_PROVIDERS_PAGE_MAX,
-        )?;
-        let wanted = all
-            .iter()
-            .filter(|(name, _)| asked.is_empty() || asked.contains(name))
-            .map(|(name, json)| (name.as_str(), json.clone()));
-        let (items, next) = page(wanted, input.next_token.as_deref(), size)?;
-        Ok(with_token(
-            json!({ "capacityProviders": items, "failures": failures }),
-            next,
-        ))
-    }
-
-    fn provider_json(&self, name: &str, group: Option<&str>) -> Value {
-        let mut provider = json!({
-            "capacityProviderArn": self.provider_arn(name),
-            "name": name,
-            "status": "ACTIVE",
-            "tags": [],
-        });
-        if let (Some(group), Some(fields)) = (group, provider.as_object_mut()) {
-            fields.insert(
-                "autoScalingGroupProvider".to_owned(),
-                json!({
-                    "autoScalingGroupArn": self.group_arn(group),
-                    "managedScaling": { "status": "DISABLED" },
-                    "managedTerminationProtection": "DISABLED",
-                    "managedDraining": "DISABLED",
-                }),
-            );
-        }
-        provider
     }
 
     /// Whether a provider's capacity is Spot, for tests of what was never used.

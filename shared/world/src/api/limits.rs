@@ -19,6 +19,18 @@ pub const DESCRIBE_CAPACITY_PROVIDERS_MAX: usize = 100;
 /// Providers on one page of DescribeCapacityProviders.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeCapacityProviders.html>
 pub const CAPACITY_PROVIDERS_PAGE_MAX: usize = 10;
+/// Container instances in one DescribeContainerInstances call.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeContainerInstances.html>
+pub const DESCRIBE_CONTAINER_INSTANCES_MAX: usize = 100;
+/// Container instances in one UpdateContainerInstancesState call.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateContainerInstancesState.html>
+pub const UPDATE_INSTANCES_STATE_MAX: usize = 10;
+/// Tasks in one UpdateTaskProtection call.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateTaskProtection.html>
+pub const UPDATE_TASK_PROTECTION_MAX: usize = 10;
+/// Tasks in one GetTaskProtection call.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_GetTaskProtection.html>
+pub const GET_TASK_PROTECTION_MAX: usize = 100;
 /// Entries on one page of ListTasks, ListClusters and ListServices.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html>
 pub const LIST_PAGE_MAX: usize = 100;

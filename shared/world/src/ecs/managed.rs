@@ -17,7 +17,7 @@ use super::resources::{Needs, Resources};
 use super::shapes::InstanceShape;
 use crate::state::{
     CapacityProvider, ContainerInstance, GroupTag, Hook, HookResult, Lifecycle, MachineState,
-    MetricKey, Policy, PolicyKind, Statistic, TargetTracking, Transition,
+    MetricKey, PolicyKind, TargetTracking, Transition,
 };
 use crate::world::{Happening, World};
 
@@ -35,10 +35,6 @@ const METRIC: &str = "CapacityProviderReservation";
 
 /// One datapoint a minute, in milliseconds.
 const EVERY_MS: i64 = 60_000;
-
-/// How long a drained instance may hold its lifecycle action, in seconds: ECS renews its heartbeat for up to 48 hours.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html>
-const DRAINING_SECS: u32 = 172_800;
 
 impl World {
     /// Makes a capacity provider over a declared Auto Scaling group, typed.
@@ -62,19 +58,10 @@ impl World {
         provider.scaling_changes += 1;
         let (change, provider) = (provider.scaling_changes, provider.clone());
         let cluster = self.cluster_with(name);
+        self.put_draining_hook(&provider);
         let Some(group) = self.state.groups.get_mut(&provider.group) else {
             return;
         };
-        if provider.managed_draining {
-            let hook = Hook {
-                heartbeat_timeout_secs: DRAINING_SECS,
-                default_result: HookResult::Continue,
-                ..Hook::new(Transition::Terminating)
-            };
-            group.hooks.insert(MANAGED_DRAINING_HOOK.to_owned(), hook);
-        } else {
-            group.hooks.remove(MANAGED_DRAINING_HOOK);
-        }
         let policy = format!("ECSManagedAutoScalingPolicy-{name}");
         let scaled = provider.managed_scaling.enabled;
         if scaled {
@@ -84,13 +71,29 @@ impl World {
             };
             group.tags.insert(MANAGED_TAG.to_owned(), tag);
         }
-        self.remove_policy(&provider.group, &policy);
+        self.delete_scaling_policy(&provider.group, &policy);
         if let (true, Some(cluster)) = (scaled, cluster) {
             let kind = PolicyKind::TargetTracking(tracking(name, &cluster, &provider));
-            self.install_policy(&provider.group, &policy, kind);
+            // The group is there: its tag was set just now.
+            let _arn = self.put_scaling_policy(&provider.group, &policy, kind);
             let at = crate::pool::later(now, EVERY_MS);
             let provider = name.to_owned();
             self.plan(at, Happening::ManagedScaling { provider, change });
+        }
+    }
+
+    fn put_draining_hook(&mut self, provider: &CapacityProvider) {
+        let Some(group) = self.state.groups.get_mut(&provider.group) else {
+            return;
+        };
+        if provider.managed_draining {
+            let hook = Hook {
+                default_result: HookResult::Continue,
+                ..Hook::new(Transition::Terminating)
+            };
+            group.hooks.insert(MANAGED_DRAINING_HOOK.to_owned(), hook);
+        } else {
+            group.hooks.remove(MANAGED_DRAINING_HOOK);
         }
     }
 
@@ -238,15 +241,6 @@ impl World {
             machine.protected_from_scale_in = works;
         }
     }
-
-    /// Whether ECS drains an instance that its group or Spot takes.
-    pub(crate) fn is_managed_draining(&self, id: &str) -> bool {
-        let instance = self.state.container_instances.get(id);
-        let provider = instance.and_then(|it| it.provider.as_ref());
-        provider
-            .and_then(|it| self.state.group_providers.get(it))
-            .is_some_and(|it| it.managed_draining)
-    }
 }
 
 /// How many tasks alike fit on an empty instance; at least one, because the caller asked whether one fits.
@@ -260,54 +254,15 @@ fn fit(mut free: Resources, needs: &Needs) -> u32 {
     count.max(1)
 }
 
-/// The policy of managed scaling: out on one datapoint above the target, in after fifteen below it, never more than half of the group
-/// at once, and not before all instances are warm.
+/// The policy of managed scaling: less than half of the group is removed at once.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-scaling-behavior.html>
 fn tracking(name: &str, cluster: &str, provider: &CapacityProvider) -> TargetTracking {
     let scaling = provider.managed_scaling;
     let dimensions = [("CapacityProviderName", name), ("ClusterName", cluster)];
+    let metric = MetricKey::new(NAMESPACE, METRIC, &dimensions);
+    let target_milli = i64::from(scaling.target_capacity_percent) * 1_000;
     TargetTracking {
-        metric: MetricKey::new(NAMESPACE, METRIC, &dimensions),
-        predefined: None,
-        statistic: Statistic::Average,
-        target_milli: i64::from(scaling.target_capacity_percent) * 1_000,
-        disable_scale_in: false,
-        instance_warmup_secs: scaling.instance_warmup_secs,
-        high_minutes: 1,
-        low_minutes: 15,
-        low_threshold_percent: 0,
         scale_in_max_percent: 49,
-        scale_in_wait_secs: 900,
-        warmup_blocks_scale_out: true,
-        alarms: Vec::new(),
+        ..TargetTracking::of_managed_scaling(metric, target_milli, scaling.instance_warmup_secs)
     }
-}
-
-impl World {
-    /// Puts a scaling policy of ECS's own on a group.
-    fn install_policy(&mut self, group: &str, name: &str, kind: PolicyKind) {
-        let arn = format!(
-            "arn:aws:autoscaling:{}:{}:scalingPolicy:{}:autoScalingGroupName/{group}:policyName/{name}",
-            self.config.region,
-            self.config.account,
-            self.dice.uuid("policy", name, 0),
-        );
-        if let Some(group) = self.state.groups.get_mut(group) {
-            let policy = Policy {
-                arn,
-                enabled: true,
-                kind,
-            };
-            group.policies.insert(name.to_owned(), policy);
-        }
-    }
-
-    fn remove_policy(&mut self, group: &str, name: &str) {
-        if let Some(group) = self.state.groups.get_mut(group) {
-            group.policies.remove(name);
-        }
-    }
-
-    /// A drained instance no longer holds up its termination.
-    pub(crate) fn finish_managed_draining(&mut self, _id: &str) {}
 }

@@ -14,4 +14,5 @@ mod events;
 mod ledger;
 mod races;
 mod record;
+mod several_steps;
 mod stage;

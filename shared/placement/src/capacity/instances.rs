@@ -16,7 +16,7 @@ use model::memory::Recall;
 
 use super::drains::{Draining, End};
 use super::scale_in::{Health, Kept, Pick};
-use super::vetoes::Grounds;
+use super::vetoes::Circumstances;
 use super::{Case, Look, Member, MemberState, Removal, drains, scale_in, vetoes};
 
 /// What becomes of a provider's instances.
@@ -39,7 +39,7 @@ pub(crate) fn decide(
     removal: &Removal,
     memory: Option<&mut ProviderMemory>,
 ) -> Instances {
-    let vetoes = vetoes::vetoes(&grounds(case));
+    let vetoes = vetoes::vetoes(&circumstances(case));
     let may_drain = vetoes.is_empty();
     let mut decided = Instances {
         vetoes,
@@ -162,13 +162,13 @@ pub(crate) fn held(look: &Look<'_>) -> Vec<CapacityHold> {
     holds.finish(&provider.key)
 }
 
-fn grounds<'c>(case: &'c Case<'_>) -> Grounds<'c> {
+fn circumstances<'c>(case: &'c Case<'_>) -> Circumstances<'c> {
     let Health {
         instances,
         unhealthy,
         draining: _,
     } = scale_in::health(&case.members);
-    Grounds {
+    Circumstances {
         provider: case.look.provider,
         cluster: case.look.cluster,
         shared_gaps: &case.look.snapshot.gaps,

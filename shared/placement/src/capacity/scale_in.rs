@@ -121,25 +121,27 @@ pub(crate) fn choose<'c, 'a>(case: &'c Case<'a>, surplus: u32) -> Choice<'c, 'a>
 impl<'c, 'a> Choosing<'c, 'a> {
     fn empty_ones(&mut self) {
         let case = self.case;
-        let wanted = consolidate::empty_but_wanted(case);
+        // Those that stay in any case come first: what is wanted goes there as far as it can.
+        let mut order = Vec::new();
         let mut candidates = Vec::new();
         for member in active(case).filter(|it| !it.is_used()) {
             if let Some(kept) = protected(case, member) {
                 self.choice.kept.insert(member.id, kept);
-            } else if wanted.contains(member.id) {
-                let kept = (CapacityHoldReason::NeededForSpread, None);
-                self.choice.kept.insert(member.id, kept);
+                order.push(member);
             } else {
                 candidates.push(member);
             }
         }
-        let mut by_zone = ByZone::new(candidates);
-        while let Some(member) = by_zone.next(&self.zones) {
-            if self.surplus == 0 || self.zones.allows_removal(&member.instance.zone) {
-                self.pick(member, DrainReason::Empty);
-            } else {
+        let candidates = by_removal(candidates, self.zones.clone());
+        order.extend(candidates.iter().rev());
+        let wanted = consolidate::empty_but_wanted(case, &order);
+        for member in candidates {
+            let is_wanted = wanted.contains(member.id);
+            if is_wanted || !self.zones.allows_removal(&member.instance.zone) {
                 let kept = (CapacityHoldReason::NeededForSpread, None);
                 self.choice.kept.insert(member.id, kept);
+            } else {
+                self.pick(member, DrainReason::Empty);
             }
         }
     }
@@ -149,16 +151,15 @@ impl<'c, 'a> Choosing<'c, 'a> {
         if !case.policy.consolidate {
             return;
         }
-        let mut candidates = Vec::new();
         for member in active(case).filter(|it| it.is_used()) {
-            match protected(case, member) {
-                Some(kept) => {
-                    self.choice.kept.insert(member.id, kept);
-                }
-                None => candidates.push(member),
-            }
+            let fits_nowhere = (CapacityHoldReason::TasksFitNowhereElse, None);
+            let kept = consolidate::kept(case, member).unwrap_or(fits_nowhere);
+            self.choice.kept.insert(member.id, kept);
         }
-        let _ = candidates;
+        for member in consolidate::movable(case) {
+            self.choice.kept.remove(member.id);
+            self.pick(member, DrainReason::Consolidation);
+        }
     }
 
     /// Takes the instance if one more may begin to drain, and says otherwise why not.
@@ -192,33 +193,35 @@ fn active<'c, 'a>(case: &'c Case<'a>) -> impl Iterator<Item = &'c Member<'a>> {
     case.members.iter().filter(is_active)
 }
 
-/// Empty instances, those of a zone in the opposite order of their removal.
-struct ByZone<'c, 'a> {
-    members: BTreeMap<&'a AvailabilityZone, Vec<&'c Member<'a>>>,
-}
-
-impl<'c, 'a> ByZone<'c, 'a> {
-    fn new(candidates: Vec<&'c Member<'a>>) -> Self {
-        let mut members: BTreeMap<&AvailabilityZone, Vec<&Member<'_>>> = BTreeMap::new();
-        for member in candidates {
-            members
-                .entry(&member.instance.zone)
-                .or_default()
-                .push(member);
-        }
-        for in_zone in members.values_mut() {
-            in_zone.sort_by_key(|member| Reverse(last_registered(member)));
-        }
-        Self { members }
+/// Empty instances in the order of their removal.
+fn by_removal<'c, 'a>(
+    candidates: Vec<&'c Member<'a>>,
+    mut zones: Zones<'a>,
+) -> Vec<&'c Member<'a>> {
+    let mut in_zones: BTreeMap<&AvailabilityZone, Vec<&Member<'_>>> = BTreeMap::new();
+    for member in candidates {
+        let in_zone = in_zones.entry(&member.instance.zone).or_default();
+        in_zone.push(member);
     }
-
-    /// Takes the one to be removed next.
-    fn next(&mut self, zones: &Zones<'_>) -> Option<&'c Member<'a>> {
-        let firsts = self.members.iter();
+    for in_zone in in_zones.values_mut() {
+        in_zone.sort_by_key(|member| Reverse(last_registered(member)));
+    }
+    let mut order = Vec::new();
+    loop {
+        let firsts = in_zones.iter();
         let firsts = firsts.filter_map(|(zone, all)| Some((*zone, *all.last()?)));
-        let (zone, _) = firsts
-            .min_by_key(|(zone, it)| (Reverse(zones.instances_in(zone)), last_registered(it)))?;
-        self.members.get_mut(zone)?.pop()
+        let rank = |zone: &AvailabilityZone, first: &Member<'a>| {
+            let instances = zones.instances_in(zone);
+            (Reverse(instances), last_registered(first))
+        };
+        let Some((zone, first)) = firsts.min_by_key(|(zone, first)| rank(zone, first)) else {
+            return order;
+        };
+        if let Some(in_zone) = in_zones.get_mut(zone) {
+            in_zone.pop();
+        }
+        zones.remove(zone);
+        order.push(first);
     }
 }
 

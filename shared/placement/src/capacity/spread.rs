@@ -24,7 +24,7 @@ use super::{Case, Member, MemberState};
 const ZONE_ATTRIBUTE: &str = "attribute:ecs.availability-zone";
 
 /// What is known of the spread services of a provider.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Zones<'a> {
     /// How many ACTIVE instances each zone has that are not to be removed.
     instances: BTreeMap<&'a AvailabilityZone, u32>,
@@ -84,7 +84,9 @@ impl<'a> Zones<'a> {
             instances,
             needed,
         };
-        for member in &case.members {
+        // What is about to go anyway comes up with what arrives.
+        let staying = case.members.iter().filter(|it| !it.state.is_departing());
+        for member in staying {
             for task in member.tasks.iter().filter(|it| to_run(it)) {
                 zones.count(task, &member.instance.zone);
             }
@@ -117,28 +119,26 @@ impl<'a> Zones<'a> {
         }
     }
 
-    /// Whether every spread service's tasks stay spread if these move, each from a zone to a zone.
+    /// Whether every spread service's tasks stay spread if these tasks leave zones and those arrive in zones.
     pub(crate) fn allows_moves<'m>(
         &self,
-        moves: impl IntoIterator<Item = (&'m ServiceName, &'m AvailabilityZone, &'m AvailabilityZone)>,
+        leaving: impl IntoIterator<Item = (&'m ServiceName, &'m AvailabilityZone)>,
+        arriving: impl IntoIterator<Item = (&'m ServiceName, &'m AvailabilityZone, u32)>,
     ) -> bool {
         let mut after: BTreeMap<&ServiceName, BTreeMap<&AvailabilityZone, u32>> = BTreeMap::new();
-        for (service, from, to) in moves {
-            let Some(before) = self.tasks.get(service) else {
-                continue;
-            };
-            let counts = after.entry(service).or_insert_with(|| {
-                let same = before.iter().map(|(zone, count)| (*zone, *count));
-                same.collect()
-            });
-            for (zone, is_added) in [(from, false), (to, true)] {
+        for (service, zone) in leaving {
+            if let Some((name, before)) = self.tasks.get_key_value(service) {
+                let counts = after.entry(name).or_insert_with(|| before.clone());
                 if let Some(count) = counts.get_mut(zone) {
-                    *count = if is_added {
-                        count.saturating_add(1)
-                    } else {
-                        count.saturating_sub(1)
-                    };
+                    *count = count.saturating_sub(1);
                 }
+            }
+        }
+        for (service, zone, tasks) in arriving {
+            // A service of which nothing leaves is as spread as it was.
+            let count = after.get_mut(service).and_then(|it| it.get_mut(zone));
+            if let Some(count) = count {
+                *count = count.saturating_add(tasks);
             }
         }
         after.iter().all(|(service, counts)| {
@@ -163,4 +163,77 @@ fn is_spread(service: &CapacityService) -> bool {
             Placement::Spread { field } => field == ZONE_ATTRIBUTE,
             Placement::Binpack { .. } | Placement::Random | Placement::Other { .. } => false,
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zone(name: &str) -> AvailabilityZone {
+        name.parse().unwrap()
+    }
+
+    /// A spread service `web` with so many tasks in the zones a, b and c, each with as many ACTIVE instances as given.
+    #[track_caller]
+    fn check(tasks: [u32; 3], leaving: &[&str], arriving: &[(&str, u32)], expected: bool) {
+        let names = ["a", "b", "c"].map(zone);
+        let web: ServiceName = "web".parse().unwrap();
+        let other: ServiceName = "other".parse().unwrap();
+        let zones = Zones {
+            instances: names.iter().map(|it| (it, 1)).collect(),
+            needed: 3,
+            tasks: [(&web, names.iter().zip(tasks).collect())].into(),
+        };
+        let leaving: Vec<AvailabilityZone> = leaving.iter().map(|it| zone(it)).collect();
+        let arriving: Vec<(AvailabilityZone, u32)> =
+            arriving.iter().map(|(it, n)| (zone(it), *n)).collect();
+        let of = |service| {
+            zones.allows_moves(
+                leaving.iter().map(|it| (service, it)),
+                arriving.iter().map(|(it, tasks)| (service, it, *tasks)),
+            )
+        };
+        assert_eq!(of(&web), expected);
+        assert!(of(&other), "a service without a spread moves as it likes");
+    }
+
+    #[test]
+    fn tasks_move_where_the_spread_stays_as_it_is() {
+        check([2, 2, 2], &["a"], &[("b", 1)], false);
+        check([2, 2, 2], &["a"], &[("a", 1)], true);
+        check([3, 2, 2], &["a"], &[("b", 1)], true);
+        check([5, 1, 1], &["a", "a"], &[("a", 2)], true);
+        check([5, 1, 1], &["b"], &[("a", 1)], false);
+        check([1, 1, 0], &["a"], &[("b", 1)], false);
+        check([1, 1, 0], &["a"], &[("c", 1)], true);
+        check([1, 0, 0], &["a"], &[("c", 1)], true);
+        check([0, 0, 0], &[], &[], true);
+    }
+
+    #[test]
+    fn the_last_instance_of_a_zone_stays_while_the_zone_is_needed() {
+        let names = ["a", "b", "c"].map(zone);
+        for (needed, expected) in [
+            (3, [true, false, false]),
+            (2, [true, true, true]),
+            (0, [true, true, true]),
+        ] {
+            let zones = Zones {
+                instances: names.iter().zip([2, 1, 1]).collect(),
+                needed,
+                tasks: BTreeMap::new(),
+            };
+            let allowed = names.each_ref().map(|it| zones.allows_removal(it));
+            assert_eq!(allowed, expected, "{needed} zones needed");
+        }
+        let mut zones = Zones {
+            instances: names.iter().zip([2, 1, 1]).collect(),
+            needed: 2,
+            tasks: BTreeMap::new(),
+        };
+        zones.remove(&names[1]);
+        assert!(!zones.allows_removal(&names[2]));
+        assert!(zones.allows_removal(&names[0]));
+        assert_eq!(zones.instances_in(&names[1]), 0);
+    }
 }

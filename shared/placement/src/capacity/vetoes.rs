@@ -23,7 +23,7 @@ const TERMINATE: &str = "Terminate";
 
 /// What the vetoes are asked about.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Grounds<'a> {
+pub(crate) struct Circumstances<'a> {
     /// The provider, with its group and its gaps.
     pub(crate) provider: &'a Provider,
     /// Its cluster, with its services and its gaps.
@@ -43,8 +43,8 @@ pub(crate) struct Grounds<'a> {
 }
 
 /// Everything that forbids removing an instance now, in the order of [`Veto`]'s variants; empty where nothing does.
-pub(crate) fn vetoes(grounds: &Grounds<'_>) -> Vec<Veto> {
-    let group = &grounds.provider.group;
+pub(crate) fn vetoes(circumstances: &Circumstances<'_>) -> Vec<Veto> {
+    let group = &circumstances.provider.group;
     let mut vetoes = Vec::new();
     if group.desired_capacity <= group.min_size {
         vetoes.push(Veto::MinimumSize {
@@ -56,30 +56,30 @@ pub(crate) fn vetoes(grounds: &Grounds<'_>) -> Vec<Veto> {
             name: TERMINATE.to_owned(),
         });
     }
-    let deployed = deployed(grounds).into_iter();
+    let deployed = deployed(circumstances).into_iter();
     vetoes.extend(deployed.map(|service| Veto::Deployment { service }));
-    if too_many_unhealthy(grounds.unhealthy, grounds.instances) {
+    if too_many_unhealthy(circumstances.unhealthy, circumstances.instances) {
         vetoes.push(Veto::Unhealthy {
-            unhealthy: grounds.unhealthy,
-            of: grounds.instances,
+            unhealthy: circumstances.unhealthy,
+            of: circumstances.instances,
             allowed_percent: UNHEALTHY_PERCENT_MAX,
         });
     }
-    let gaps = gaps(grounds);
+    let gaps = gaps(circumstances);
     if !gaps.is_empty() {
         vetoes.push(Veto::Incomplete { gaps });
     }
-    if !grounds.is_memory_known {
+    if !circumstances.is_memory_known {
         vetoes.push(Veto::MemoryUnavailable);
     }
-    if grounds.tasks_without_room > 0 {
+    if circumstances.tasks_without_room > 0 {
         vetoes.push(Veto::TasksWithoutRoom {
-            tasks: grounds.tasks_without_room,
+            tasks: circumstances.tasks_without_room,
         });
     }
-    if grounds.launching > 0 {
+    if circumstances.launching > 0 {
         vetoes.push(Veto::Launching {
-            launching: grounds.launching,
+            launching: circumstances.launching,
         });
     }
     vetoes
@@ -91,19 +91,19 @@ fn too_many_unhealthy(unhealthy: u32, of: u32) -> bool {
 }
 
 /// What keeps the look from being complete for this provider, each gap once, in the order of the gaps.
-fn gaps(grounds: &Grounds<'_>) -> Vec<Gap> {
-    let all = grounds.shared_gaps.iter();
-    let all = all.chain(&grounds.cluster.gaps);
-    let all: BTreeSet<&Gap> = all.chain(&grounds.provider.gaps).collect();
+fn gaps(circumstances: &Circumstances<'_>) -> Vec<Gap> {
+    let all = circumstances.shared_gaps.iter();
+    let all = all.chain(&circumstances.cluster.gaps);
+    let all: BTreeSet<&Gap> = all.chain(&circumstances.provider.gaps).collect();
     all.into_iter().cloned().collect()
 }
 
 /// The services that are being deployed and live on the provider: a task of theirs is on one of its instances or was given to it, or
 /// a strategy of theirs names it.
-fn deployed(grounds: &Grounds<'_>) -> Vec<ServiceName> {
-    let Grounds {
+fn deployed(circumstances: &Circumstances<'_>) -> Vec<ServiceName> {
+    let Circumstances {
         provider, cluster, ..
-    } = grounds;
+    } = circumstances;
     let name = &provider.key.provider;
     let here: BTreeSet<&ContainerInstanceArn> = cluster
         .instances

@@ -85,6 +85,8 @@ pub(super) struct Family {
     pub(super) offers: Vec<usize>,
     /// One of them. What constraints allow of one, they allow of all.
     pub(super) sample: usize,
+    /// Which of the eligibilities allow it.
+    pub(super) allowed: Vec<bool>,
 }
 
 /// The problem, compiled.
@@ -178,6 +180,20 @@ impl<'a> Compiled<'a> {
     }
 }
 
+impl Family {
+    /// What the part of it that one instance takes would cost, for all of what is asked for, if everything went in without waste.
+    /// What the lead does not need (GPUs) is not what the family is chosen for.
+    pub(super) fn looks(&self, asked: &[u64; AMOUNTS], lead: &Kind) -> u128 {
+        let mut part: u128 = 1 << 32;
+        for ((room, total), needs) in self.room.iter().zip(asked).zip(lead.needs) {
+            if needs > 0 {
+                part = part.min((u128::from(*room) << 32) / u128::from(*total).max(1));
+            }
+        }
+        (u128::from(self.cost) << 32) / part.max(1)
+    }
+}
+
 /// How many tasks of the kind fit into what is free, its constraints aside.
 pub(super) fn times(kind: &Kind, free: &Amounts, taken: &[Key]) -> u32 {
     let mut most = kind.count;
@@ -216,12 +232,13 @@ fn families(problem: &Problem, shapes: &[Shape]) -> Vec<Family> {
     }
     families
         .into_iter()
-        .filter_map(|((cost, room, keys, _), offers)| {
+        .filter_map(|((cost, room, keys, allowed), offers)| {
             Some(Family {
                 room,
                 keys: keys.clone(),
                 cost,
                 sample: *offers.first()?,
+                allowed,
                 offers,
             })
         })

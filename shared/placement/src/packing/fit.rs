@@ -2,24 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use super::compiled::{Amounts, Compiled, Family, Key, times};
+use super::compiled::{Amounts, Compiled, Family, Key, Kind, times};
 use super::missing::Missing;
 use super::state::State;
 use super::vector::fill::Rules;
 
-/// Tasks that share a key do not share an instance.
-pub(super) struct KeyRules<'a> {
+/// Tasks that share a key do not share an instance, and constraints may forbid a kind altogether.
+pub(super) struct KeyRules<'a, F> {
     compiled: &'a Compiled<'a>,
     taken: Vec<Key>,
     holds: Vec<(usize, u32)>,
+    allows: F,
 }
 
-impl<'a> KeyRules<'a> {
-    pub(super) fn new(compiled: &'a Compiled<'_>, taken: &[Key]) -> Self {
+impl<'a, F: Fn(&Kind) -> bool> KeyRules<'a, F> {
+    /// Nothing joined yet; these keys are taken.
+    pub(super) fn new(compiled: &'a Compiled<'_>, taken: &[Key], allows: F) -> Self {
         Self {
             compiled,
             taken: taken.to_vec(),
             holds: Vec::new(),
+            allows,
         }
     }
 
@@ -37,12 +40,14 @@ impl<'a> KeyRules<'a> {
     }
 }
 
-impl Rules for KeyRules<'_> {
+impl<F: Fn(&Kind) -> bool> Rules for KeyRules<'_, F> {
     fn most(&self, id: usize) -> u32 {
         let Some(kind) = self.compiled.kinds.get(id) else {
             return 0;
         };
-        if kind.keys.is_empty() {
+        if !(self.allows)(kind) {
+            0
+        } else if kind.keys.is_empty() {
             u32::MAX
         } else {
             u32::from(!kind.keys.iter().any(|key| self.taken.contains(key)))

@@ -5,6 +5,8 @@ use super::state::State;
 
 /// So many kinds are skipped at once if none of them can fit.
 const BLOCK: usize = 32;
+/// So many kinds of which none is missing any more may be among the others.
+const STALE_AT_MOST: usize = 32;
 
 /// What is missing, added up.
 pub(super) struct Missing {
@@ -22,7 +24,7 @@ impl Missing {
             totals: [0; AMOUNTS],
             kinds: (0..compiled.kinds.len()).collect(),
             least: Vec::new(),
-            gone: compiled.kinds.len(),
+            gone: usize::MAX,
         };
         for (kind, count) in compiled.kinds.iter().zip(&state.missing) {
             missing.count(kind, *count, u64::saturating_add);
@@ -51,9 +53,9 @@ impl Missing {
             .max(1)
     }
 
-    /// Takes out the kinds of which none is missing any more.
+    /// Takes out the kinds of which none is missing any more, if they are more than a few.
     pub(super) fn forget_what_is_placed(&mut self, compiled: &Compiled<'_>, state: &State) {
-        if self.gone == 0 {
+        if self.gone <= STALE_AT_MOST {
             return;
         }
         self.gone = 0;

@@ -18,6 +18,7 @@ mod bound;
 mod compiled;
 mod first;
 mod fit;
+mod improve;
 mod index_set;
 mod missing;
 mod open;
@@ -38,7 +39,10 @@ pub use problem::{
 /// room for it, and where there is none on the offer that costs least for what it takes.
 pub fn pack(problem: &Problem, effort: Effort) -> Packing {
     let compiled = compiled::Compiled::new(problem);
-    let _ = effort;
-    let state = first::first_answer(&compiled);
-    state.into_packing(problem, &compiled)
+    let first = first::first_answer(&compiled);
+    let mut best = first;
+    if effort.iterations > 0 {
+        best = improve::improve(&compiled, best, effort.iterations, effort.seed);
+    }
+    best.into_packing(problem, &compiled)
 }

@@ -77,14 +77,7 @@ fn promising<'a>(
         {
             continue;
         }
-        let mut part: u128 = 1 << 32;
-        for ((room, total), needs) in family.room.iter().zip(*missing.totals()).zip(lead.needs) {
-            // What the lead does not need (GPUs) is not what it is chosen for.
-            if needs > 0 {
-                part = part.min((u128::from(*room) << 32) / u128::from(total.max(1)));
-            }
-        }
-        ranked.push(((u128::from(family.cost) << 32) / part.max(1), place));
+        ranked.push((family.looks(missing.totals(), lead), place));
     }
     let by_cost = |a: &(u128, usize), b: &(u128, usize)| a.cmp(b);
     if ranked.len() > TRIED {
@@ -116,7 +109,7 @@ fn fill_in_thought<'a>(
             index, left, kind.needs, shares, &weights, 1024,
         ))
     };
-    let mut rules = KeyRules::new(compiled, &family.keys);
+    let mut rules = KeyRules::new(compiled, &family.keys, |_: &Kind| true);
     let mut room = Room::whole(family.room);
     // The lead goes in first, once; then what fits best beside it.
     let mut candidates: Vec<Candidate<AMOUNTS>> = candidate(lead, 1).into_iter().collect();

@@ -149,7 +149,8 @@ impl State {
         let Some(shape) = compiled.shapes.get(offer) else {
             return;
         };
-        let mut instance = Instance {
+        let place = self.instances.len();
+        self.instances.push(Instance {
             offer: Some(offer),
             bin: usize::MAX,
             zone: shape.zone,
@@ -157,18 +158,8 @@ impl State {
             free: shape.room,
             keys: shape.keys.clone(),
             holds: Vec::with_capacity(holds.len()),
-        };
-        for (index, count) in holds {
-            let Some(kind) = compiled.kinds.get(*index) else {
-                continue;
-            };
-            instance.put(*index, kind, *count);
-            self.count_in_zone(kind.spread, shape.zone, *count);
-            if let Some(missing) = self.missing.get_mut(*index) {
-                *missing = missing.saturating_sub(*count);
-            }
-        }
-        self.instances.push(instance);
+        });
+        self.add(compiled, place, holds);
         self.opened += 1;
         if let Some(used) = self.used.get_mut(offer) {
             *used += 1;
@@ -176,6 +167,86 @@ impl State {
         if let Some(opened) = self.opened_in_zone.get_mut(shape.zone) {
             *opened += 1;
         }
+    }
+
+    /// Puts more tasks on an instance.
+    pub(super) fn add(&mut self, compiled: &Compiled<'_>, place: usize, holds: &[(usize, u32)]) {
+        let Some(instance) = self.instances.get_mut(place) else {
+            return;
+        };
+        let zone = instance.zone;
+        for (index, count) in holds {
+            if let Some(kind) = compiled.kinds.get(*index) {
+                instance.put(*index, kind, *count);
+            }
+        }
+        self.count(compiled, zone, holds, u32::saturating_add);
+    }
+
+    /// Takes all tasks off an instance that is there, and gives it as it was before.
+    pub(super) fn empty(&mut self, compiled: &Compiled<'_>, place: usize) -> Option<Instance> {
+        let existing = compiled.existing.get(place)?;
+        let instance = self.instances.get_mut(place)?;
+        let emptied = Instance {
+            free: existing.free,
+            keys: existing.keys.clone(),
+            holds: Vec::new(),
+            ..*instance
+        };
+        let before = std::mem::replace(instance, emptied);
+        self.count(compiled, before.zone, &before.holds, u32::saturating_sub);
+        Some(before)
+    }
+
+    /// Takes a new instance out. The last instance takes its place.
+    pub(super) fn close(&mut self, compiled: &Compiled<'_>, place: usize) -> Option<Instance> {
+        let offer = self.instances.get(place)?.offer?;
+        let instance = self.instances.swap_remove(place);
+        self.count(
+            compiled,
+            instance.zone,
+            &instance.holds,
+            u32::saturating_sub,
+        );
+        self.opened = self.opened.saturating_sub(1);
+        if let Some(used) = self.used.get_mut(offer) {
+            *used = used.saturating_sub(1);
+        }
+        if let Some(opened) = self.opened_in_zone.get_mut(instance.zone) {
+            *opened = opened.saturating_sub(1);
+        }
+        Some(instance)
+    }
+
+    /// Counts tasks of an instance as placed (`change` adds) or as missing again (`change` takes away).
+    fn count(
+        &mut self,
+        compiled: &Compiled<'_>,
+        zone: usize,
+        holds: &[(usize, u32)],
+        change: fn(u32, u32) -> u32,
+    ) {
+        for (index, count) in holds {
+            if let Some(missing) = self.missing.get_mut(*index) {
+                let asked = compiled.kinds.get(*index).map_or(0, |kind| kind.count);
+                *missing = asked.saturating_sub(change(asked.saturating_sub(*missing), *count));
+            }
+            let spread = compiled.kinds.get(*index).and_then(|kind| kind.spread);
+            let zones = spread.and_then(|spread| self.spreads.get_mut(spread));
+            if let Some(placed) = zones.and_then(|zones| zones.get_mut(zone)) {
+                *placed = change(*placed, *count);
+            }
+        }
+    }
+
+    /// Tasks placed nowhere, then the cost, then the number of new instances: less is better.
+    pub(super) fn worth(&self, compiled: &Compiled<'_>) -> (u64, u128, u32) {
+        let missing = self.missing.iter().copied().map(u64::from).sum();
+        let costs = self.used.iter().zip(&compiled.shapes);
+        let cost = costs
+            .map(|(used, shape)| u128::from(*used) * u128::from(shape.cost))
+            .sum();
+        (missing, cost, self.opened)
     }
 
     /// The answer, in the caller's indexes.

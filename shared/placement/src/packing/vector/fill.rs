@@ -71,6 +71,14 @@ impl<const D: usize> Room<D> {
         }
     }
 
+    /// A bin with so much left, in shares of a bin that may be another.
+    pub(in crate::packing) fn of(free: [u32; D], whole: &[u32; D]) -> Self {
+        Self {
+            free,
+            shares: shares_of(&free, whole),
+        }
+    }
+
     fn take(&mut self, candidate: &Candidate<D>, count: u32) {
         for (free, needs) in self.free.iter_mut().zip(&candidate.needs) {
             *free = free.saturating_sub(needs.saturating_mul(count));
@@ -103,6 +111,13 @@ impl<const D: usize> Candidate<D> {
             shares,
             weighted,
         }
+    }
+
+    /// Takes one off, as a candidate of its own.
+    pub(in crate::packing) const fn split_one(&mut self) -> Self {
+        let one = Self { left: 1, ..*self };
+        self.left = self.left.saturating_sub(1);
+        one
     }
 
     fn score(&self, room: &Room<D>) -> u32 {

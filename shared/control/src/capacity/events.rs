@@ -1,4 +1,4 @@
-//! The duty of cluster-scaler: the Auto Scaling group capacity providers of clusters.
+//! Which events concern cluster-scaler, and what is looked at because of them.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +7,7 @@ use model::snapshot::Scope;
 use model::strategy::{FARGATE, FARGATE_SPOT};
 use model::trigger::{PlacementFailure, TaskChange, TriggerKind};
 
+use crate::capacity::Capacity;
 use crate::coalesce::NAMES_SHOWN_MAX;
 use crate::duty::{About, Concern, Interest, OTHER_FUNCTION};
 use crate::record::Triggers;
@@ -17,10 +18,6 @@ const RESOURCE: &str = "RESOURCE:";
 
 /// The reason of a placement failure on Fargate, whose capacity is nobody's group.
 const RESOURCE_FARGATE: &str = "RESOURCE:FARGATE";
-
-/// Looks after capacity providers.
-#[derive(Debug)]
-pub struct Capacity {}
 
 impl Interest for Capacity {
     /// A cluster is looked at as a whole: its providers share tasks.

@@ -406,3 +406,64 @@ impl<S: PlannedStep, H: PlannedHold> Record<S, H> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::capacity::{
+        CapacityAction, CapacityHold, CapacityHoldReason, CapacityStep, CapacityStepReason,
+        CapacitySubject, ProviderNumbers,
+    };
+
+    use super::*;
+
+    /// A provider's subject is flattened into steps, holds and outcomes beside their own fields: no name may stand for two things.
+    #[test]
+    fn a_record_of_capacity_reads_back_as_it_was() {
+        let provider = || CapacitySubject::Provider {
+            provider: "demo/large".parse().unwrap(),
+        };
+        let instances = CapacitySubject::Instances {
+            provider: "demo/large".parse().unwrap(),
+            instances: vec!["i-0123456789abcdef0".parse().unwrap()],
+        };
+        let step = CapacityStep {
+            subject: provider(),
+            action: CapacityAction::SetDesiredCapacity {
+                group: "large".parse().unwrap(),
+                from: 2,
+                to: 5,
+            },
+            reason: CapacityStepReason::Learn {
+                numbers: ProviderNumbers::default(),
+                types: "t3.small".to_owned(),
+            },
+        };
+        let result = OutcomeResult::Failed {
+            operation: "autoscaling:SetDesiredCapacity".to_owned(),
+            cause: model::snapshot::GapCause::Throttled,
+            detail: "Rate exceeded".to_owned(),
+        };
+        let hold = |subject, reason, numbers| CapacityHold {
+            subject,
+            reason,
+            numbers,
+            unplaced: Vec::new(),
+            until: Some(Timestamp::UNIX_EPOCH),
+        };
+        let holds = vec![
+            hold(instances, CapacityHoldReason::InUse, None),
+            hold(
+                provider(),
+                CapacityHoldReason::Launching,
+                Some(ProviderNumbers::default()),
+            ),
+        ];
+        let mut record = Record::new("cluster-scaler", Mode::Act, None);
+        record.enter(vec![Outcome { step, result }], holds, Vec::new());
+        let line = record.line();
+        let read: Record<CapacityStep, CapacityHold> = serde_json::from_str(&line).unwrap();
+        assert_eq!(read, record);
+        let outcome = r#""outcomes":[{"step":0,"subject":"provider","provider":"demo/large","result":"failed","#;
+        assert!(line.contains(outcome), "{line}");
+    }
+}

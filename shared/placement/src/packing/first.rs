@@ -7,12 +7,19 @@ use super::state::{NEW, State, room_for};
 /// Packs at once.
 pub(super) fn first_answer(compiled: &Compiled<'_>) -> State {
     let mut state = State::new(compiled);
-    state.use_what_is_free(compiled);
-    open_for_the_rest(compiled, &mut state);
+    state.settle(compiled);
     state
 }
 
 impl State {
+    /// Places what is missing wherever it can be, on what is there and on new instances: afterwards nothing more can.
+    pub(super) fn settle(&mut self, compiled: &Compiled<'_>) {
+        if self.missing.iter().any(|missing| *missing > 0) {
+            self.use_what_is_free(compiled);
+            open_for_the_rest(compiled, self);
+        }
+    }
+
     /// Places what is missing where there is room, on the instances that are there and those opened so far.
     pub(super) fn use_what_is_free(&mut self, compiled: &Compiled<'_>) {
         for index in 0..compiled.kinds.len() {

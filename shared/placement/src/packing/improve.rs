@@ -64,6 +64,7 @@ pub(super) fn improve(compiled: &Compiled<'_>, from: State, iterations: u32, see
             break;
         }
         if improve.step() {
+            improve.state.settle(compiled);
             let now = improve.state.worth(compiled);
             if now < best_so_far {
                 best_so_far = now;

@@ -25,6 +25,7 @@ mod open;
 mod problem;
 mod refusal;
 mod state;
+mod uniform;
 pub mod vector;
 
 pub use answer::{Dimension, Effort, Packing, Place, Placement, Refusal, Unplaced};
@@ -40,9 +41,31 @@ pub use problem::{
 pub fn pack(problem: &Problem, effort: Effort) -> Packing {
     let compiled = compiled::Compiled::new(problem);
     let first = first::first_answer(&compiled);
-    let mut best = first;
-    if effort.iterations > 0 {
-        best = improve::improve(&compiled, best, effort.iterations, effort.seed);
-    }
+    let best = if effort.iterations == 0 {
+        first
+    } else {
+        search_on(&compiled, first, effort)
+    };
     best.into_packing(problem, &compiled)
+}
+
+/// The best of what the searches find and the first answer. Each search is, with more iterations, the shorter one and then more.
+fn search_on(
+    compiled: &compiled::Compiled<'_>,
+    first: state::State,
+    effort: Effort,
+) -> state::State {
+    let Effort { iterations, seed } = effort;
+    let uniform = uniform::in_fewest_bins(compiled, effort);
+    // Where the stronger search applies the general one has little to add.
+    let general = if uniform.is_some() {
+        iterations / 16
+    } else {
+        iterations
+    };
+    let improved = improve::improve(compiled, first, general, seed);
+    match uniform {
+        Some(uniform) if uniform.worth(compiled) < improved.worth(compiled) => uniform,
+        Some(_) | None => improved,
+    }
 }

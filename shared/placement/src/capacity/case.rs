@@ -10,7 +10,14 @@ use model::capacity::{
 };
 use model::memory::Recall;
 use model::policy::Installation;
+use model::snapshot::Gap;
 use model::trigger::Hints;
+
+use super::demand::Demand;
+use super::fit::Ground;
+use super::index::Index;
+use super::reservation::Settings;
+use super::room::Room;
 
 /// What was seen, remembered and reported that concerns one provider.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +39,13 @@ pub(crate) struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Whether something could not be observed that the provider's instances and tasks may depend on. Then nothing is removed.
+    /// What could not be observed that the provider's instances and tasks may depend on. While there is something, nothing is removed.
+    pub(crate) fn gaps(&self) -> Vec<Gap> {
+        let gaps = [&self.snapshot.gaps, &self.cluster.gaps, &self.provider.gaps];
+        gaps.into_iter().flatten().cloned().collect()
+    }
+
+    /// Whether nothing is missing.
     pub(crate) fn is_complete(&self) -> bool {
         self.snapshot.gaps.is_empty()
             && self.cluster.gaps.is_empty()
@@ -44,9 +57,25 @@ impl Look<'_> {
 pub(crate) struct Case<'a> {
     pub(crate) look: &'a Look<'a>,
     pub(crate) policy: &'a GroupPolicy,
+    /// What of the policy follows the provider's own settings.
+    pub(crate) settings: Settings,
     pub(crate) group: &'a Group,
+    /// The cluster, indexed.
+    pub(crate) index: &'a Index<'a>,
     /// Every instance of the group, in the order of their ids.
     pub(crate) members: Vec<Member<'a>>,
+    /// The tasks that need room.
+    pub(crate) demand: &'a Demand<'a>,
+    /// Where tasks may find room.
+    pub(crate) room: Room<'a>,
+    /// The names of the types that the group may launch, for texts.
+    pub(crate) type_names: String,
+    /// When the first pool that is left out is tried again; `None` where none is left out.
+    pub(crate) retry_at: Option<Timestamp>,
+    /// Whether the group's latest launch failed, whatever the cause.
+    pub(crate) launches_fail: bool,
+    /// How many instances did not register, where none that was launched since did.
+    pub(crate) unregistered: u32,
     /// The numbers; `wanted` is what the group is asked for without its limits, in units of its desired capacity: instances that are
     /// lost, or drained by somebody else, are on top of what the tasks need.
     pub(crate) numbers: ProviderNumbers,
@@ -55,8 +84,22 @@ pub(crate) struct Case<'a> {
     pub(crate) wanted_least: u32,
     /// What fits nowhere.
     pub(crate) unplaced: Vec<Unplaced>,
+    /// The tasks that find room neither on ACTIVE instances nor on those on their way; headroom included.
+    pub(crate) tasks_without_room: u32,
     /// The instances draining by Ballast's hand that the tasks need again, by packing.
     pub(crate) needed_again: BTreeSet<&'a InstanceId>,
+}
+
+impl<'a> Case<'a> {
+    /// What its tasks may be packed on.
+    pub(crate) fn ground(&self) -> Ground<'_, 'a> {
+        Ground {
+            index: self.index,
+            room: &self.room,
+            retry_at: self.retry_at,
+            type_names: &self.type_names,
+        }
+    }
 }
 
 /// An instance of the group.

@@ -1,6 +1,347 @@
 //! Sizing the groups under EC2 capacity providers, and choosing what to remove.
+//!
+//! The rules about a provider, in the order in which they are asked. The first one that speaks decides:
+//!
+//! 1. [`refusal`]: can the group be sized at all? Its tags, weights, its deletion.
+//! 2. Everything is counted, whatever comes of it: [`launching`] (which instances count), [`demand`] (which tasks need room), `pools` and
+//!    `types` (what may be launched and what that offers), `room` and `fit` (packing), [`reservation`] (the numbers); and noted
+//!    ([`history`]).
+//! 3. A group that asks for advice gets it: the steps that would be taken, as text.
+//! 4. `neighbours`, the tag `ballast:paused`, and [`foreign`]: does somebody else decide about the size?
+//! 5. More are needed than are there: instances that drain are taken back first (`drains`), then [`scale_out`].
+//! 6. Fewer are wanted for the whole scale-in delay: `vetoes`, then `scale_in` and `consolidate` choose.
+//! 7. Otherwise the size is right, or what is wanted is on its way.
+//!
+//! Guaranteed: every opted-in provider is in exactly one step or one hold, and so is every instance of its group (`instances`); a
+//! desired capacity is only ever planned upwards, as an absolute value within the group's limits, and lowered only together with the
+//! termination of an instance that Ballast chose and drained; without a memory, or with a gap in what was seen, nothing is removed.
+//!
+//! Assumed: what ECS places where is its own affair. The sizes suffice; they are not a forecast.
+//!
+//! Absent: any change of a group's limits, types, policies or protection, of a provider, a service or a task.
 
 mod case;
+mod choose;
+pub mod consolidate;
+mod daemons;
+pub mod demand;
+pub mod drains;
+mod eligible;
+mod fit;
+pub mod foreign;
+pub mod history;
+mod index;
+mod instances;
+pub mod launching;
+mod neighbours;
+pub mod pools;
+pub mod refusal;
+pub mod reservation;
+pub mod room;
+mod scale_in;
+pub mod scale_out;
 pub mod settle;
+mod spread;
+pub mod types;
+pub mod vetoes;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use model::capacity::{
+    CapacityAction, CapacityHold, CapacityHoldReason, CapacityPlan, CapacitySnapshot, CapacityStep,
+    Consent, GroupPolicy, ProviderKey, ProviderMemory, ProviderPassedOver,
+};
+use model::memory::Recall;
+use model::policy::Installation;
+use model::trigger::Hints;
 
 pub(crate) use case::{Case, Look, Member, MemberState, Removal};
+pub use settle::settle;
+
+use crate::Decision;
+use demand::Demand;
+use index::Index;
+use pools::Closed;
+use reservation::{Settings, Sizing};
+use room::Room;
+use scale_out::Size;
+
+/// How many lines of advice a hold has; the rest is counted.
+pub const ADVICE_MAX: usize = 20;
+
+/// What is decided about EC2 capacity, and what to remember of it.
+pub type CapacityDecision = Decision<CapacityStep, CapacityHold, ProviderKey, ProviderMemory>;
+
+/// Decides about everything in the snapshot.
+///
+/// `now` is AWS's own time, normally [`CapacitySnapshot::taken_at`]. A provider without an entry in `memories` counts as never seen.
+#[must_use]
+pub fn decide(
+    snapshot: &CapacitySnapshot,
+    installation: &Installation,
+    memories: &BTreeMap<ProviderKey, Recall<ProviderMemory>>,
+    hints: &Hints,
+    now: Timestamp,
+) -> CapacityDecision {
+    let mut plan = CapacityPlan::default();
+    let mut remembered = BTreeMap::new();
+    for cluster in snapshot.clusters.values() {
+        let index = Index::new(cluster);
+        let is_complete = snapshot.gaps.is_empty() && cluster.gaps.is_empty();
+        let demands = demand::of_cluster(&index, is_complete);
+        let nothing = Demand::default();
+        for provider in cluster.providers.values() {
+            let fresh = Recall::Known(ProviderMemory::default());
+            let look = Look {
+                snapshot,
+                cluster,
+                provider,
+                installation,
+                recall: memories.get(&provider.key).unwrap_or(&fresh),
+                hints,
+                now,
+            };
+            let demand = demands.get(&provider.key.provider).unwrap_or(&nothing);
+            let memory = decide_provider(&look, &index, demand, &mut plan);
+            if let Some(memory) = memory {
+                remembered.insert(provider.key.clone(), memory);
+            }
+        }
+    }
+    for (key, why) in &snapshot.passed_over {
+        let reason = match why {
+            ProviderPassedOver::NotOptedIn => CapacityHoldReason::NotOptedIn,
+            ProviderPassedOver::ManagedInstances => CapacityHoldReason::ManagedInstances,
+            ProviderPassedOver::GroupNotFound { group } => CapacityHoldReason::GroupNotFound {
+                group: group.clone(),
+            },
+            ProviderPassedOver::Unread { gap } => CapacityHoldReason::Unread { gap: gap.clone() },
+        };
+        let hold = CapacityHold::of_provider(key.clone(), reason, None, Vec::new(), None);
+        plan.holds.push(hold);
+    }
+    order(&mut plan);
+    Decision {
+        plan,
+        memories: remembered,
+    }
+}
+
+/// The order of a plan: what adds first, what is there already before what is bought, the largest raise first; then what ends, then what
+/// begins to drain, as chosen. Ties by the provider; holds by the subject.
+fn order(plan: &mut CapacityPlan) {
+    let urgency = |step: &CapacityStep| match &step.action {
+        CapacityAction::Activate { .. } => (0, 0),
+        CapacityAction::SetDesiredCapacity { from, to, .. } => {
+            (1, -(i64::from(*to) - i64::from(*from)))
+        }
+        CapacityAction::Terminate { .. } => (2, 0),
+        CapacityAction::Drain { .. } => (3, 0),
+    };
+    plan.steps.sort_by(|a, b| {
+        urgency(a)
+            .cmp(&urgency(b))
+            .then_with(|| a.provider().cmp(b.provider()))
+    });
+    plan.holds.sort_by(|a, b| a.subject.cmp(&b.subject));
+}
+
+/// A hold about the provider itself, with its numbers.
+fn hold(case: &Case<'_>, reason: CapacityHoldReason, until: Option<Timestamp>) -> CapacityHold {
+    CapacityHold::of_provider(
+        case.look.provider.key.clone(),
+        reason,
+        Some(case.numbers),
+        case.unplaced.clone(),
+        until,
+    )
+}
+
+/// Decides about one provider and the instances of its group. The memory is `None` where none could be recalled.
+fn decide_provider(
+    look: &Look<'_>,
+    index: &Index<'_>,
+    demand: &Demand<'_>,
+    plan: &mut CapacityPlan,
+) -> Option<ProviderMemory> {
+    let provider = look.provider;
+    let recalled = match look.recall {
+        Recall::Known(memory) => Some(memory.clone()),
+        Recall::Unknown => None,
+    };
+    let policy = match refusal::sizable(provider) {
+        Ok(policy) => policy,
+        Err(reason) => {
+            let key = provider.key.clone();
+            let hold = CapacityHold::of_provider(key, reason, None, Vec::new(), None);
+            plan.holds.push(hold);
+            plan.holds.extend(instances::held(look));
+            return recalled;
+        }
+    };
+    // Without a memory everything is counted as at the first sight, and nothing of it is kept.
+    let is_known = recalled.is_some();
+    let mut memory = recalled.unwrap_or_default();
+    let case = count(look, policy, index, demand, &mut memory);
+    note(&case, &mut memory);
+    let held = untouchable(&case, &mut memory);
+    if let Some((reason, until)) = held {
+        let decided = instances::decide(&case, &Removal::Held, None);
+        plan.steps.extend(decided.steps);
+        plan.holds.extend(decided.holds);
+        plan.holds.push(hold(&case, reason, until));
+    } else {
+        let known = is_known.then_some(&mut memory);
+        let (size, decided) = choose::choose(&case, known);
+        plan.steps.extend(decided.steps);
+        plan.holds.extend(decided.holds);
+        match size {
+            Size::Raise(step) => plan.steps.push(*step),
+            Size::Stay(reason, until) => plan.holds.push(hold(&case, reason, until)),
+        }
+    }
+    is_known.then_some(memory)
+}
+
+/// Counts everything about a provider, and brings what is remembered of its instances, types and pools up to date.
+fn count<'a>(
+    look: &'a Look<'a>,
+    policy: &'a GroupPolicy,
+    index: &'a Index<'a>,
+    demand: &'a Demand<'a>,
+    memory: &mut ProviderMemory,
+) -> Case<'a> {
+    let group = &look.provider.group;
+    drains::forget(memory, look);
+    let members = launching::members(look, policy, index, memory);
+    let unregistered = launching::note_stall(memory, &members, policy.warm_up, look.now);
+    types::learn(memory, &members, look.now);
+    let types = types::of_group(group, policy, &members, index, memory);
+    let names = types.offers.iter().map(|offer| &offer.instance_type);
+    pools::note(memory, look, &members, names);
+    let settings = Settings::new(policy, look.provider);
+    let type_names = types.names();
+    let (room, retry_at) = {
+        let closed = Closed::new(memory, group.market, look.now);
+        let room = Room::new(look, index, &members, &types, &closed);
+        (room, closed.retry_at)
+    };
+    let ground = fit::Ground {
+        index,
+        room: &room,
+        retry_at,
+        type_names: &type_names,
+    };
+    let Sizing {
+        numbers,
+        wanted_least,
+        unplaced,
+        tasks_without_room,
+        needed_again,
+    } = reservation::size(
+        look.provider,
+        policy,
+        &settings,
+        &members,
+        demand,
+        &ground,
+        look.now,
+    );
+    let launches_fail = pools::failing_since(group, &members).is_some();
+    Case {
+        look,
+        policy,
+        settings,
+        group,
+        index,
+        members,
+        demand,
+        room,
+        type_names,
+        retry_at,
+        launches_fail,
+        unregistered,
+        numbers,
+        wanted_least,
+        unplaced,
+        tasks_without_room,
+        needed_again,
+    }
+}
+
+/// Notes how many instances are wanted, whether or not the group may be touched at this moment.
+fn note(case: &Case<'_>, memory: &mut ProviderMemory) {
+    let seen = history::Seen {
+        wanted: within(case, case.wanted_least),
+        is_complete: case.look.is_complete(),
+        delay: case.policy.scale_in_delay,
+        now: case.look.now,
+    };
+    history::note(memory, &seen, case.look.installation);
+}
+
+/// The number within the group's limits. Limits that contradict each other cannot be set; the minimum would count.
+fn within(case: &Case<'_>, instances: u32) -> u32 {
+    instances.min(case.group.max_size).max(case.group.min_size)
+}
+
+/// Why the group is not touched now, and until when.
+fn untouchable(
+    case: &Case<'_>,
+    memory: &mut ProviderMemory,
+) -> Option<(CapacityHoldReason, Option<Timestamp>)> {
+    let neighbours = neighbours::neighbours(case.look.provider);
+    if case.policy.consent == Consent::Advise || !neighbours.is_empty() {
+        // Somebody else writes the desired capacity: what is found afterwards is taken as given.
+        memory.wrote = None;
+        memory.foreign = None;
+    }
+    if case.policy.consent == Consent::Advise {
+        let advice = advice(case, memory);
+        return Some((CapacityHoldReason::AdviceOnly { advice }, None));
+    }
+    if !neighbours.is_empty() {
+        return Some((CapacityHoldReason::Neighbours { neighbours }, None));
+    }
+    if case.policy.paused {
+        return Some((CapacityHoldReason::Paused, None));
+    }
+    let known = match case.look.recall {
+        Recall::Known(_) => memory,
+        // What was written last is not known, and nothing can be compared.
+        Recall::Unknown => return None,
+    };
+    let (reason, until) = foreign::check(known, case.group, case.policy, case.look.now)?;
+    Some((reason, Some(until)))
+}
+
+/// What would be done, in the order in which it would be.
+fn advice(case: &Case<'_>, memory: &ProviderMemory) -> Vec<String> {
+    let mut scratch = memory.clone();
+    let known = match case.look.recall {
+        Recall::Known(_) => Some(&mut scratch),
+        Recall::Unknown => None,
+    };
+    let (size, decided) = choose::choose(case, known);
+    let mut plan = CapacityPlan {
+        steps: decided.steps,
+        holds: Vec::new(),
+    };
+    match size {
+        Size::Raise(step) => plan.steps.push(*step),
+        Size::Stay(..) => {}
+    }
+    order(&mut plan);
+    let mut lines: Vec<String> = plan
+        .steps
+        .iter()
+        .take(ADVICE_MAX)
+        .map(|step| step.action.to_string())
+        .collect();
+    match plan.steps.len().saturating_sub(ADVICE_MAX) {
+        0 => {}
+        more => lines.push(format!("and {more} more such steps")),
+    }
+    lines
+}

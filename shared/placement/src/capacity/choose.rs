@@ -1,0 +1,183 @@
+//! The size of a group that may be touched: more, fewer, or as it is.
+//!
+//! Everything is in units of the group's desired capacity. Instances that Ballast drains are in it until they end, and count as gone.
+
+use jiff::Timestamp;
+use model::capacity::hold::Veto;
+use model::capacity::{
+    CapacityAction, CapacityHoldReason, CapacityWrite, ProviderMemory, Unplaceable,
+};
+
+use super::case::{Case, Removal};
+use super::instances::{self, Instances};
+use super::scale_out::{self, Size};
+use super::{history, within};
+
+/// What fewer instances wait for.
+struct Delay {
+    wanted_max: u32,
+    until: Option<Timestamp>,
+}
+
+/// Decides about the size of the group and about its instances. The memory becomes the one to announce; `None` where there is none.
+pub(crate) fn choose(
+    case: &Case<'_>,
+    mut memory: Option<&mut ProviderMemory>,
+) -> (Size, Instances) {
+    let drained = case.numbers.draining;
+    let there = case.group.desired_capacity.saturating_sub(drained);
+    let goal = within(case, case.numbers.wanted);
+    if there < goal {
+        let lacking = goal - there;
+        let back = lacking.min(drained);
+        let removal = if back > 0 {
+            Removal::Reactivate { instances: back }
+        } else {
+            Removal::Enough
+        };
+        let decided = instances::decide(case, &removal, memory.as_deref_mut());
+        let size = match lacking - back {
+            0 => enough(case, true),
+            buy => {
+                let empty = ProviderMemory::default();
+                scale_out::decide(case, memory.as_deref().unwrap_or(&empty), buy)
+            }
+        };
+        announce(&size, memory, case.look.now);
+        return (size, decided);
+    }
+    if let Some(size) = scale_out::learn(case, memory.as_deref()) {
+        let decided = instances::decide(case, &Removal::Enough, memory.as_deref_mut());
+        announce(&size, memory, case.look.now);
+        return (size, decided);
+    }
+    let least = within(case, case.wanted_least);
+    if least >= there {
+        let decided = instances::decide(case, &Removal::Enough, memory);
+        let size = scaling_in(&decided).unwrap_or_else(|| enough(case, false));
+        return (size, decided);
+    }
+    let Some(known) = memory.as_deref() else {
+        let decided = instances::decide(case, &Removal::Enough, None);
+        let reason = CapacityHoldReason::ScaleInVetoed {
+            vetoes: if decided.vetoes.is_empty() {
+                vec![Veto::MemoryUnavailable]
+            } else {
+                decided.vetoes.clone()
+            },
+        };
+        return (first_of_all(case, Size::Stay(reason, None)), decided);
+    };
+    let (removal, delay) = surplus(case, known, least, there);
+    let decided = instances::decide(case, &removal, memory);
+    let size = too_many(case, &decided, delay);
+    (first_of_all(case, size), decided)
+}
+
+/// A raise is remembered before it is carried out; see [`super::settle`].
+fn announce(size: &Size, memory: Option<&mut ProviderMemory>, now: Timestamp) {
+    let (Size::Raise(step), Some(memory)) = (size, memory) else {
+        return;
+    };
+    if let CapacityAction::SetDesiredCapacity { from, to, .. } = step.action {
+        memory.wrote = Some(CapacityWrite {
+            from,
+            to,
+            at: now,
+            confirmed: false,
+        });
+    }
+}
+
+/// How many of the `there` instances that do not drain are more than wanted; or what that waits for.
+fn surplus(
+    case: &Case<'_>,
+    memory: &ProviderMemory,
+    least: u32,
+    there: u32,
+) -> (Removal, Option<Delay>) {
+    let wanted_max = within(case, history::wanted_max(memory)).max(least);
+    let until = history::unwanted_from(memory, there, case.policy.scale_in_delay);
+    if wanted_max < there && until.is_some_and(|until| until <= case.look.now) {
+        let removal = Removal::Surplus {
+            instances: there - wanted_max,
+            wanted_max,
+        };
+        return (removal, None);
+    }
+    (Removal::Waiting, Some(Delay { wanted_max, until }))
+}
+
+fn scaling_in(decided: &Instances) -> Option<Size> {
+    (decided.removing > 0).then_some(Size::Stay(
+        CapacityHoldReason::ScalingIn {
+            removing: decided.removing,
+        },
+        None,
+    ))
+}
+
+/// Why a group that is larger than wanted stays as it is.
+fn too_many(case: &Case<'_>, decided: &Instances, delay: Option<Delay>) -> Size {
+    if let Some(size) = scaling_in(decided) {
+        return size;
+    }
+    match delay {
+        Some(Delay { wanted_max, until }) => Size::Stay(
+            CapacityHoldReason::WaitingForScaleInDelay {
+                wanted_max,
+                scale_in_delay: case.policy.scale_in_delay,
+            },
+            until,
+        ),
+        None if decided.vetoes.is_empty() => Size::Stay(CapacityHoldReason::NothingRemovable, None),
+        None => Size::Stay(
+            CapacityHoldReason::ScaleInVetoed {
+                vetoes: decided.vetoes.clone(),
+            },
+            None,
+        ),
+    }
+}
+
+/// That tasks fit nowhere is said before anything about a size that is not too small.
+fn first_of_all(case: &Case<'_>, otherwise: Size) -> Size {
+    unplaceable(case).unwrap_or(otherwise)
+}
+
+/// Tasks fit nowhere, or the group is as large as it may be.
+fn unplaceable(case: &Case<'_>) -> Option<Size> {
+    let is_at_maximum = |why: &Unplaceable| matches!(why, Unplaceable::GroupAtMaximum { .. });
+    let has_no_pool = |why: &Unplaceable| matches!(why, Unplaceable::NoPoolLeft { .. });
+    let mut reasons = case.unplaced.iter().map(|it| &it.why);
+    let other = reasons
+        .clone()
+        .any(|why| !is_at_maximum(why) && !has_no_pool(why));
+    if other {
+        return Some(Size::Stay(CapacityHoldReason::Unplaceable, None));
+    }
+    if reasons.any(has_no_pool) {
+        let reason = CapacityHoldReason::NoPoolLeft {
+            pools: case.room.closed,
+        };
+        return Some(Size::Stay(reason, case.retry_at));
+    }
+    let max = case.group.max_size;
+    (case.numbers.wanted > max).then_some(Size::Stay(CapacityHoldReason::AtMaximum { max }, None))
+}
+
+/// Why a group stays as it is that is neither too large nor too small.
+fn enough(case: &Case<'_>, comes_back: bool) -> Size {
+    if let Some(size) = unplaceable(case) {
+        return size;
+    }
+    let gaps = case.look.gaps();
+    let reason = if comes_back || case.numbers.launching > 0 {
+        CapacityHoldReason::Launching
+    } else if gaps.is_empty() {
+        CapacityHoldReason::RightSize
+    } else {
+        CapacityHoldReason::SnapshotIncomplete { gaps }
+    };
+    Size::Stay(reason, None)
+}

@@ -1,0 +1,347 @@
+//! The numbers: *M*, *N*, the reservation, and how many instances are wanted.
+//!
+//! - *M*, the instances needed: those with at least one task that is not a daemon's, those that waiting, missing and headroom tasks are
+//!   put on, and the new ones that these need on top. Instances that are lost or go away do not count.
+//! - *N*, the instances running: those InService in the group.
+//! - `CapacityProviderReservation` = 100 × M ÷ N, rounded down; 100 where both are 0, 200 where only N is.
+//!   <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-auto-scaling.html>
+//! - wanted = 100 × M ÷ target, rounded up, and on top those that the group counts and the tasks cannot use: the lost ones, and those
+//!   that somebody else drains.
+//!
+//! **Warm floor:** with a target below 100 % a provider that a strategy places tasks on needs at least one instance. So both providers of
+//! a strategy hold two at a target of 80 % while a single task runs, and the first task on the other one finds room at once.
+//!
+//! For a scale-in the tasks count where they are. With `ballast:consolidate` they are packed together first, as far as they may be moved.
+
+use std::collections::BTreeSet;
+
+use model::InstanceId;
+use model::capacity::{
+    GroupPolicy, InstanceTask, Lifecycle, Provider, ProviderNumbers, Unplaceable, Unplaced,
+};
+
+use super::case::{Member, MemberState};
+use super::demand::{Demand, Request};
+use super::fit::{Fit, Ground, fit, requests_of};
+use super::room::{Site, is_counted};
+use crate::packing::{Place, Readiness};
+use model::Timestamp;
+
+/// The target where neither the tag nor the provider names one.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ManagedScaling.html>
+pub const TARGET_PERCENT_DEFAULT: u32 = 100;
+/// The fewest and the most instances of a scale-out where neither the tags nor the provider say.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ManagedScaling.html>
+pub const STEP_DEFAULT: (u32, u32) = (1, 10_000);
+
+/// What of the policy follows the provider's own settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// The reservation to keep, in percent.
+    pub(crate) target_percent: u32,
+    /// The fewest instances of one scale-out.
+    pub(crate) step_min: u32,
+    /// The most instances of one scale-out.
+    pub(crate) step_max: u32,
+}
+
+impl Settings {
+    pub(crate) fn new(policy: &GroupPolicy, provider: &Provider) -> Self {
+        let own = provider.managed_scaling;
+        let target = policy
+            .target_capacity_percent
+            .or_else(|| own?.target_capacity_percent)
+            .unwrap_or(TARGET_PERCENT_DEFAULT);
+        let step_max = policy
+            .step_max
+            .or_else(|| own?.maximum_scaling_step_size)
+            .unwrap_or(STEP_DEFAULT.1)
+            .max(1);
+        let step_min = policy
+            .step_min
+            .or_else(|| own?.minimum_scaling_step_size)
+            .unwrap_or(STEP_DEFAULT.0);
+        Self {
+            target_percent: target.clamp(1, 100),
+            step_min: step_min.clamp(1, step_max),
+            step_max,
+        }
+    }
+}
+
+/// 100 × needed ÷ target, rounded up.
+pub(crate) fn with_target(needed: u32, target_percent: u32) -> u32 {
+    let exact = (u64::from(needed) * 100).div_ceil(u64::from(target_percent.max(1)));
+    u32::try_from(exact).unwrap_or(u32::MAX)
+}
+
+/// `CapacityProviderReservation`, in percent.
+pub(crate) fn reservation_percent(needed: u32, running: u32) -> u32 {
+    match (needed, running) {
+        (0, 0) => 100,
+        (_, 0) => 200,
+        (needed, running) => {
+            u32::try_from(u64::from(needed) * 100 / u64::from(running)).unwrap_or(u32::MAX)
+        }
+    }
+}
+
+/// What the tasks of a provider come to.
+pub(crate) struct Sizing<'a> {
+    pub(crate) numbers: ProviderNumbers,
+    pub(crate) wanted_least: u32,
+    pub(crate) unplaced: Vec<Unplaced>,
+    pub(crate) tasks_without_room: u32,
+    pub(crate) needed_again: BTreeSet<&'a InstanceId>,
+}
+
+/// Where the tasks that need room were put.
+#[derive(Default)]
+struct Put<'a> {
+    /// ACTIVE and launching instances, in the order of their ids.
+    usable: BTreeSet<&'a InstanceId>,
+    /// Instances that drain.
+    draining: BTreeSet<&'a InstanceId>,
+    /// Instances that the group has not begun to launch.
+    unborn: u32,
+    /// The tasks on instances that drain or are not there.
+    tasks_without_room: u32,
+    /// The tasks of each request on new instances, with the number of the instance.
+    on_new: Vec<(usize, usize, u32)>,
+}
+
+/// Counts everything.
+pub(crate) fn size<'a>(
+    provider: &Provider,
+    policy: &GroupPolicy,
+    settings: &Settings,
+    members: &[Member<'a>],
+    demand: &Demand<'a>,
+    ground: &Ground<'_, 'a>,
+    now: Timestamp,
+) -> Sizing<'a> {
+    let group = &provider.group;
+    let sites: Vec<&Site<'a>> = ground.room.sites.iter().collect();
+    let found = fit(ground, &demand.requests, &sites, true);
+    let put = put(&found, &sites, members);
+    let used = members
+        .iter()
+        .filter(|it| it.state.is_usable() && it.is_used())
+        .map(|it| it.id);
+    let used: BTreeSet<&InstanceId> = used.collect();
+    let opened = count(found.packing.opened.len());
+    let floor = u32::from(settings.target_percent < 100 && demand.is_in_use);
+    let occupied = count(used.union(&put.usable).count() + put.draining.len());
+    let needed = occupied
+        .saturating_add(put.unborn)
+        .saturating_add(opened)
+        .max(floor);
+    let at_least = count(used.len())
+        .saturating_add(found.packing.opened_at_least)
+        .max(floor);
+    let unplaced = unplaced(&found, &put, demand, group.max_size, group.desired_capacity);
+    let tally =
+        |is: &dyn Fn(&Member<'_>) -> bool| count(members.iter().filter(|it| is(it)).count());
+    let idle = tally(&|it| {
+        let is_useless = it.state.is_lost() || it.state == MemberState::DrainedElsewhere;
+        is_useless && is_counted(it.instance.lifecycle)
+    });
+    let in_service = |it: &Member<'_>| it.instance.lifecycle == Lifecycle::InService;
+    let running = tally(&in_service);
+    let wanted = with_target(needed, settings.target_percent).saturating_add(idle);
+    let numbers = ProviderNumbers {
+        tasks_placed: count(members.iter().map(|it| placed(it).count()).sum()),
+        tasks_waiting: demand.sum(|it| it.waiting),
+        tasks_missing: demand.sum(|it| it.missing),
+        tasks_headroom: demand.sum(|it| it.headroom),
+        tasks_unplaceable: unplaced
+            .iter()
+            .fold(0, |sum: u32, it| sum.saturating_add(it.tasks)),
+        running,
+        used: tally(&|it| in_service(it) && it.is_used()),
+        launching: tally(&|it| it.state == MemberState::Launching)
+            .saturating_add(ground.room.unborn),
+        draining: tally(&|it| matches!(it.state, MemberState::Draining(_))),
+        lost: tally(&|it| it.state.is_lost()),
+        needed,
+        needed_lower_bound: at_least.min(needed),
+        reservation_percent: reservation_percent(needed, running),
+        target_capacity_percent: settings.target_percent,
+        wanted,
+        desired: group.desired_capacity,
+        min: group.min_size,
+        max: group.max_size,
+    };
+    let packed = if policy.consolidate && found.packing.unplaced.is_empty() && opened == 0 {
+        packed_together(members, demand, ground, now)
+    } else {
+        None
+    };
+    let wanted_least = packed.map_or(wanted, |packed| {
+        let packed = with_target(packed.max(floor), settings.target_percent);
+        packed.saturating_add(idle).min(wanted)
+    });
+    Sizing {
+        numbers,
+        wanted_least,
+        tasks_without_room: unplaced_count(&found).saturating_add(put.tasks_without_room),
+        unplaced,
+        needed_again: put.draining,
+    }
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// The tasks on an instance that are to run, and to stay there.
+fn placed<'m, 'a>(member: &'m Member<'a>) -> impl Iterator<Item = &'m &'a InstanceTask> {
+    let departs = member.state.is_departing();
+    member
+        .tasks
+        .iter()
+        .filter(move |task| task.desired_running && !(departs && task.service.is_some()))
+}
+
+fn put<'a>(found: &Fit, sites: &[&Site<'a>], members: &[Member<'a>]) -> Put<'a> {
+    let mut put = Put::default();
+    let mut unborn: BTreeSet<usize> = BTreeSet::new();
+    for placement in &found.packing.placements {
+        match placement.place {
+            Place::New(number) => {
+                put.on_new.push((placement.group, number, placement.count));
+                put.tasks_without_room = put.tasks_without_room.saturating_add(placement.count);
+            }
+            Place::Existing(bin) => {
+                let Some(site) = sites.get(bin) else { continue };
+                let Some(member) = site.member.and_then(|it| members.get(it)) else {
+                    unborn.insert(bin);
+                    continue;
+                };
+                match site.readiness {
+                    Readiness::Active | Readiness::Launching => {
+                        put.usable.insert(member.id);
+                    }
+                    Readiness::Draining => {
+                        put.draining.insert(member.id);
+                        put.tasks_without_room =
+                            put.tasks_without_room.saturating_add(placement.count);
+                    }
+                }
+            }
+        }
+    }
+    put.unborn = count(unborn.len());
+    put
+}
+
+fn unplaced_count(found: &Fit) -> u32 {
+    let counts = found.packing.unplaced.iter().map(|it| it.count);
+    counts.fold(0, u32::saturating_add)
+}
+
+/// What fits nowhere: by packing, and what would need more instances than the group may have.
+fn unplaced(
+    found: &Fit,
+    put: &Put<'_>,
+    demand: &Demand<'_>,
+    max: u32,
+    desired: u32,
+) -> Vec<Unplaced> {
+    let mut unplaced = Vec::new();
+    let slots = usize::try_from(max.saturating_sub(desired)).unwrap_or(usize::MAX);
+    for (number, request) in demand.requests.iter().enumerate() {
+        let refused = found
+            .packing
+            .unplaced
+            .iter()
+            .filter(|it| it.group == number);
+        let refused = refused.map(|it| it.count).fold(0, u32::saturating_add);
+        let beyond = put
+            .on_new
+            .iter()
+            .filter(|(group, place, _)| *group == number && *place >= slots)
+            .map(|(_, _, count)| *count)
+            .fold(0, u32::saturating_add);
+        let at_maximum = Unplaceable::GroupAtMaximum { max };
+        let why = found.refusals.get(number).cloned().flatten();
+        let refusal = why.unwrap_or_else(|| at_maximum.clone());
+        for (tasks, why) in [(refused, refusal), (beyond, at_maximum)] {
+            if tasks > 0 {
+                unplaced.push(Unplaced {
+                    whose: request.whose(),
+                    tasks,
+                    why,
+                });
+            }
+        }
+    }
+    unplaced
+}
+
+/// How many instances would do if every task that may be moved were packed anew on the instances that are there; `None` where that does
+/// not come out.
+fn packed_together<'a>(
+    members: &[Member<'a>],
+    demand: &Demand<'a>,
+    ground: &Ground<'_, 'a>,
+    now: Timestamp,
+) -> Option<u32> {
+    let may_move = |task: &InstanceTask| {
+        let is_protected = task
+            .protected_until
+            .flatten()
+            .is_some_and(|until| now < until);
+        task.desired_running && task.service.is_some() && task.provider.is_some() && !is_protected
+    };
+    let active = |site: &&Site<'a>| site.readiness == Readiness::Active;
+    let mut emptied: Vec<(bool, Site<'a>)> = Vec::new();
+    let mut moved: Vec<&'a InstanceTask> = Vec::new();
+    for site in ground.room.sites.iter().filter(active) {
+        let Some(member) = site.member.and_then(|it| members.get(it)) else {
+            continue;
+        };
+        let mut site = site.clone();
+        let mut stays = false;
+        site.services.clear();
+        for task in member.tasks.iter().copied() {
+            if may_move(task) {
+                site.free = site.free.saturating_add(&task.needs);
+                let shape = ground
+                    .index
+                    .cluster
+                    .task_definitions
+                    .get(&task.task_definition);
+                for port in shape.iter().flat_map(|it| &it.host_ports) {
+                    site.host_ports.remove(port);
+                }
+                moved.push(task);
+            } else {
+                stays = true;
+                site.services.extend(task.service.as_ref());
+            }
+        }
+        emptied.push((stays, site));
+    }
+    // What must stay comes first, then the largest: they take the most.
+    emptied.sort_by_key(|(stays, site)| {
+        let room = (site.free.memory_mib, site.free.cpu_units);
+        (!stays, std::cmp::Reverse(room), site.member)
+    });
+    let sites: Vec<&Site<'a>> = emptied.iter().map(|(_, site)| site).collect();
+    let mut requests: Vec<Request<'a>> = requests_of(ground.index, moved.into_iter());
+    requests.extend(demand.requests.iter().cloned());
+    let found = fit(ground, &requests, &sites, false);
+    if !found.packing.unplaced.is_empty() {
+        return None;
+    }
+    let placements = found.packing.placements.iter();
+    let mut held: BTreeSet<usize> = placements
+        .filter_map(|placement| match placement.place {
+            Place::Existing(bin) => Some(bin),
+            Place::New(_) => None,
+        })
+        .collect();
+    held.extend((0..emptied.len()).filter(|bin| emptied.get(*bin).is_some_and(|it| it.0)));
+    Some(count(held.len()))
+}

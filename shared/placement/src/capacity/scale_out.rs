@@ -1,0 +1,109 @@
+//! More instances are needed than the group has: raise its desired capacity now?
+//!
+//! Nothing is raised while the group's `Launch` process is suspended, while launched instances do not register, and while the group has
+//! not even launched what it was asked for and its launches fail: asking for more would only be more to get rid of later.
+
+use jiff::Timestamp;
+use model::capacity::{
+    CapacityAction, CapacityHoldReason, CapacityStep, CapacityStepReason, CapacitySubject,
+    ProviderMemory, Unplaceable,
+};
+
+use super::case::Case;
+
+/// The process that launches instances.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html>
+const LAUNCH: &str = "Launch";
+
+/// What becomes of the group's size.
+pub(crate) enum Size {
+    Raise(Box<CapacityStep>),
+    Stay(CapacityHoldReason, Option<Timestamp>),
+}
+
+/// Decides about `buy` more instances than the group is asked for.
+pub(crate) fn decide(case: &Case<'_>, memory: &ProviderMemory, buy: u32) -> Size {
+    let now = case.look.now;
+    let group = case.group;
+    if group.suspended_processes.contains(LAUNCH) {
+        return Size::Stay(CapacityHoldReason::LaunchSuspended, None);
+    }
+    let stalled = memory.stalled.filter(|_| case.unregistered > 0);
+    if let Some(stall) = stalled.filter(|stall| now < stall.until) {
+        let reason = CapacityHoldReason::InstancesDoNotRegister {
+            instances: case.unregistered,
+            times: stall.times,
+        };
+        return Size::Stay(reason, Some(stall.until));
+    }
+    if case.room.all_closed {
+        let pools = case.room.closed;
+        return Size::Stay(CapacityHoldReason::NoPoolLeft { pools }, case.retry_at);
+    }
+    let launches_fail = case.retry_at.is_some() || case.launches_fail;
+    if case.room.unborn > 0 && launches_fail {
+        return Size::Stay(CapacityHoldReason::Launching, case.retry_at);
+    }
+    let step_max = if stalled.is_some() {
+        // One tells whether instances register again.
+        1
+    } else {
+        case.settings.step_max
+    };
+    let step = buy.max(case.settings.step_min).min(step_max);
+    let to = group
+        .desired_capacity
+        .saturating_add(step)
+        .min(group.max_size);
+    Size::Raise(Box::new(raise(
+        case,
+        to,
+        CapacityStepReason::ScaleOut {
+            numbers: case.numbers,
+            unplaced: case.unplaced.clone(),
+            short_by: case.numbers.wanted.saturating_sub(to),
+        },
+    )))
+}
+
+/// Tasks wait, and of no type is known what it offers: the first instance of the group tells. `None` where that is not the case, or it is
+/// on its way already.
+pub(crate) fn learn(case: &Case<'_>, memory: Option<&ProviderMemory>) -> Option<Size> {
+    let group = case.group;
+    let types = case.unplaced.iter().find_map(|it| match &it.why {
+        Unplaceable::TypesUnknown { types } => Some(types),
+        Unplaceable::TooLarge { .. }
+        | Unplaceable::ConstraintNotMet { .. }
+        | Unplaceable::ConstraintUnsupported { .. }
+        | Unplaceable::NoPoolLeft { .. }
+        | Unplaceable::HostPortTaken { .. }
+        | Unplaceable::GroupAtMaximum { .. } => None,
+    })?;
+    if group.desired_capacity > 0 || group.max_size == 0 {
+        return None;
+    }
+    let empty = ProviderMemory::default();
+    let size = decide(case, memory.unwrap_or(&empty), 1);
+    let Size::Raise(_) = size else {
+        return Some(size);
+    };
+    let reason = CapacityStepReason::Learn {
+        numbers: case.numbers,
+        types: types.clone(),
+    };
+    Some(Size::Raise(Box::new(raise(case, 1, reason))))
+}
+
+fn raise(case: &Case<'_>, to: u32, reason: CapacityStepReason) -> CapacityStep {
+    CapacityStep {
+        subject: CapacitySubject::Provider {
+            provider: case.look.provider.key.clone(),
+        },
+        action: CapacityAction::SetDesiredCapacity {
+            group: case.group.name.clone(),
+            from: case.group.desired_capacity,
+            to,
+        },
+        reason,
+    }
+}

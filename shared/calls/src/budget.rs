@@ -24,6 +24,10 @@ pub enum RateBucket {
     ClusterRead,
     /// `DescribeTasks`, `ListTasks`, `DescribeContainerInstances`, `ListContainerInstances`.
     ClusterResourceRead,
+    /// `UpdateContainerInstancesState`, `DeregisterContainerInstance`, `RunTask`, `StopTask`.
+    ClusterResourceModify,
+    /// `GetTaskProtection`, `UpdateTaskProtection`.
+    TaskProtection,
     /// `DescribeCapacityProviders`.
     CapacityProviderRead,
     /// `DescribeTaskDefinition`, `ListTaskDefinitions`.
@@ -59,6 +63,8 @@ impl RateBucket {
             Self::ServiceRead => "service_read",
             Self::ClusterRead => "cluster_read",
             Self::ClusterResourceRead => "cluster_resource_read",
+            Self::ClusterResourceModify => "cluster_resource_modify",
+            Self::TaskProtection => "task_protection",
             Self::CapacityProviderRead => "capacity_provider_read",
             Self::TaskDefinitionRead => "task_definition_read",
             Self::ApplicationAutoScaling => "application_auto_scaling",
@@ -76,6 +82,14 @@ impl RateBucket {
             Self::ServiceRead | Self::ClusterResourceRead => Rate {
                 burst: 100,
                 refill_per_second: 20,
+            },
+            Self::ClusterResourceModify => Rate {
+                burst: 100,
+                refill_per_second: 40,
+            },
+            Self::TaskProtection => Rate {
+                burst: 200,
+                refill_per_second: 80,
             },
             Self::ClusterRead | Self::CapacityProviderRead | Self::TaskDefinitionRead => Rate {
                 burst: 50,
@@ -108,6 +122,8 @@ pub struct Budget {
     service_read: Mutex<Gate>,
     cluster_read: Mutex<Gate>,
     cluster_resource_read: Mutex<Gate>,
+    cluster_resource_modify: Mutex<Gate>,
+    task_protection: Mutex<Gate>,
     capacity_provider_read: Mutex<Gate>,
     task_definition_read: Mutex<Gate>,
     application_auto_scaling: Mutex<Gate>,
@@ -128,6 +144,8 @@ impl Budget {
             service_read: gate(RateBucket::ServiceRead),
             cluster_read: gate(RateBucket::ClusterRead),
             cluster_resource_read: gate(RateBucket::ClusterResourceRead),
+            cluster_resource_modify: gate(RateBucket::ClusterResourceModify),
+            task_protection: gate(RateBucket::TaskProtection),
             capacity_provider_read: gate(RateBucket::CapacityProviderRead),
             task_definition_read: gate(RateBucket::TaskDefinitionRead),
             application_auto_scaling: gate(RateBucket::ApplicationAutoScaling),
@@ -160,6 +178,8 @@ impl Budget {
             RateBucket::ServiceRead => &self.service_read,
             RateBucket::ClusterRead => &self.cluster_read,
             RateBucket::ClusterResourceRead => &self.cluster_resource_read,
+            RateBucket::ClusterResourceModify => &self.cluster_resource_modify,
+            RateBucket::TaskProtection => &self.task_protection,
             RateBucket::CapacityProviderRead => &self.capacity_provider_read,
             RateBucket::TaskDefinitionRead => &self.task_definition_read,
             RateBucket::ApplicationAutoScaling => &self.application_auto_scaling,
@@ -247,6 +267,8 @@ mod tests {
         check(100, RateBucket::ServiceRead, 10, 100 + 200);
         check(50, RateBucket::ClusterResourceRead, 1, 50 + 10);
         check(50, RateBucket::ServiceModify, 10, 25 + 25);
+        check(50, RateBucket::ClusterResourceModify, 2, 50 + 40);
+        check(100, RateBucket::TaskProtection, 1, 200 + 80);
         check(50, RateBucket::CapacityProviderRead, 3, 25 + 30);
         check(1, RateBucket::ServiceModify, 40, 1 + 2);
         check(0, RateBucket::ServiceModify, 0, 1);

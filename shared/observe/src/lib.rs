@@ -14,6 +14,7 @@
 //! Absent: any meaning. Which tasks count, and what a gap forbids, is decided in `placement`. The primary's own scaling is not asked
 //! for (`None`), as it changes no decision; the standby's is.
 
+pub mod capacity;
 mod details;
 mod limits;
 mod look;
@@ -31,11 +32,13 @@ use std::sync::Arc;
 
 use calls::{AwsClock, Budget, Deadline};
 use model::snapshot::{Gap, Pair, PassedOver, Scope, Snapshot};
-use model::{ClusterName, ServiceKey, Timestamp};
+use model::{ClusterName, Seconds, ServiceKey, Timestamp};
 
 use crate::look::Look;
 use crate::pairs::Untagged;
 use crate::services::{Read, Reads};
+
+pub use crate::capacity::CapacityObserver;
 
 /// Looks at AWS. One per process: it keeps what never changes in AWS between looks.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ pub struct Observer {
     autoscaling: aws_sdk_autoscaling::Client,
     budget: Arc<Budget>,
     clock: AwsClock,
-    task_definitions: task_definitions::Kept,
+    task_definitions: task_definitions::Kept<Seconds>,
 }
 
 /// Nothing was seen: no call was answered with a time, so that not even the time is known.
@@ -87,7 +90,7 @@ impl Observer {
     /// [`Blind`] when no call was answered with a time: there is nothing to decide on. An error answer, such as a missing
     /// permission, is an answer: it gives a snapshot with gaps.
     pub async fn look(&self, scope: &Scope, deadline: Deadline) -> Result<Snapshot, Blind> {
-        let mut look = Look::new(self, deadline);
+        let mut look = Look::new(self, &self.clock, &self.budget, deadline);
         let seen = match scope {
             Scope::Services(keys) => Seen::services(&mut look, keys).await,
             Scope::Clusters(clusters) => Seen::clusters(&mut look, clusters).await,
@@ -158,13 +161,13 @@ impl Seen {
     async fn clusters(look: &mut Look<'_>, named: &[ClusterName]) -> Self {
         let mut seen = Self::default();
         let clusters: BTreeSet<ClusterName> = if named.is_empty() {
-            services::clusters(look, &mut seen.gaps).await
+            let ecs = &look.observer.ecs;
+            services::clusters(look, ecs, &mut seen.gaps).await
         } else {
             named.iter().cloned().collect()
         };
         let mut clusters: Vec<ClusterName> = clusters.into_iter().collect();
-        let now = look.taken_at().or_else(|| look.observer.clock.latest());
-        let first = first_of(clusters.len(), now);
+        let first = first_of(clusters.len(), look.now());
         clusters.rotate_left(first);
         let mut open = clusters.into_iter();
         while let Some(cluster) = open.next() {
@@ -174,7 +177,8 @@ impl Seen {
                 seen.gaps.push(services::not_listed(&cluster, left));
                 break;
             }
-            let keys = services::of_cluster(look, &cluster, &mut seen.gaps).await;
+            let ecs = &look.observer.ecs;
+            let keys = services::of_cluster(look, ecs, &cluster, &mut seen.gaps).await;
             let mut reads = Reads::new();
             services::read(look, &keys, &mut reads).await;
             let running = keys.iter().map(|key| running(reads.get(key))).sum();

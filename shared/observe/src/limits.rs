@@ -1,11 +1,25 @@
 //! The bounds of what one call may ask for, each with its source, and our own bounds.
 
+use model::Seconds;
+
 /// The most services of one DescribeServices.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>
 pub(crate) const DESCRIBE_SERVICES_MAX: usize = 10;
 /// The most tasks of one DescribeTasks.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html>
 pub(crate) const DESCRIBE_TASKS_MAX: usize = 100;
+/// The most clusters of one DescribeClusters.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeClusters.html>
+pub(crate) const DESCRIBE_CLUSTERS_MAX: usize = 100;
+/// The most container instances of one DescribeContainerInstances.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeContainerInstances.html>
+pub(crate) const DESCRIBE_CONTAINER_INSTANCES_MAX: usize = 100;
+/// The largest page of ListContainerInstances.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListContainerInstances.html>
+pub(crate) const LIST_CONTAINER_INSTANCES_PAGE: i32 = 100;
+/// The most tasks of one GetTaskProtection.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_GetTaskProtection.html>
+pub(crate) const GET_TASK_PROTECTION_MAX: usize = 100;
 /// The largest page of ListTasks. <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html>
 pub(crate) const LIST_TASKS_PAGE: i32 = 100;
 /// [`LIST_TASKS_PAGE`], to count with.
@@ -21,6 +35,13 @@ pub(crate) const DESCRIBE_CAPACITY_PROVIDERS_MAX: usize = 100;
 /// The most group names of one DescribeAutoScalingGroups.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html>
 pub(crate) const DESCRIBE_AUTO_SCALING_GROUPS_MAX: usize = 50;
+/// The largest page of EC2 Auto Scaling's lists of groups, activities, policies, scheduled actions and launch configurations; without
+/// it a page has 50, of activities 100.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribePolicies.html>
+pub(crate) const AUTO_SCALING_PAGE: i32 = 100;
+/// The most names of one DescribeLaunchConfigurations.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeLaunchConfigurations.html>
+pub(crate) const DESCRIBE_LAUNCH_CONFIGURATIONS_MAX: usize = 50;
 /// The largest page of DescribeScalableTargets, and so the most resource ids that one call asks for.
 /// <https://docs.aws.amazon.com/autoscaling/application/APIReference/API_DescribeScalableTargets.html>
 pub(crate) const DESCRIBE_SCALABLE_TARGETS_MAX: usize = 50;
@@ -46,3 +67,14 @@ pub(crate) const CLUSTER_LIST_TASKS_PER_SERVICE_MAX: usize = 100;
 pub(crate) const CLUSTER_LIST_SPARE_PAGES: u32 = 20;
 /// How many task definitions are kept between looks.
 pub(crate) const TASK_DEFINITIONS_KEPT_MAX: usize = 1_000;
+/// How old a group's activity may be to be of interest. A pool is left out for at most half an hour, and an instance registers within at
+/// most an hour.
+pub(crate) const ACTIVITY_AGE_MAX: Seconds = Seconds(3_600);
+/// How many pages of a group's activities are read, newest first. A failing launch is tried again every few minutes, so that one page
+/// holds all but a mass launch; the newest tell what holds now.
+pub(crate) const ACTIVITY_PAGES_MAX: u32 = 2;
+/// On how many instances tasks that are told to stop are looked for one by one. With more, the tasks that are to run cannot explain what
+/// ECS says is taken for some reason of another kind.
+pub(crate) const STOPPING_INSTANCES_MAX: usize = 50;
+/// For how many tasks of a cluster the protection is asked, beginning with the least used instances: two calls.
+pub(crate) const PROTECTION_TASKS_MAX: usize = 200;

@@ -1,28 +1,36 @@
 //! One look: its calls, and the time of its first answer.
 
 use std::future::Future;
+use std::sync::Arc;
 
-use calls::{Caller, Deadline, RateBucket, SdkFailure, one_line};
+use calls::{AwsClock, Budget, Caller, Deadline, RateBucket, SdkFailure, one_line};
 use model::Timestamp;
 use model::snapshot::{Gap, GapCause};
 
 use crate::Observer;
 use crate::limits::PAGES_MAX;
 
-/// One look. Calls are made one after the other, so that the same AWS gives the same snapshot.
+/// One look. Calls are made one after the other, so that the same AWS gives the same snapshot. `O` is whose look it is.
 #[derive(Debug)]
-pub(crate) struct Look<'a> {
-    pub(crate) observer: &'a Observer,
+pub(crate) struct Look<'a, O = Observer> {
+    pub(crate) observer: &'a O,
+    clock: &'a AwsClock,
     caller: Caller,
     taken_at: Option<Timestamp>,
     calls: u32,
 }
 
-impl<'a> Look<'a> {
-    pub(crate) fn new(observer: &'a Observer, deadline: Deadline) -> Self {
+impl<'a, O> Look<'a, O> {
+    pub(crate) fn new(
+        observer: &'a O,
+        clock: &'a AwsClock,
+        budget: &Arc<Budget>,
+        deadline: Deadline,
+    ) -> Self {
         Self {
             observer,
-            caller: Caller::new(observer.budget.clone(), deadline),
+            clock,
+            caller: Caller::new(Arc::clone(budget), deadline),
             taken_at: None,
             calls: 0,
         }
@@ -36,12 +44,11 @@ impl<'a> Look<'a> {
         resource: &str,
         request: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Gap> {
-        let clock = &self.observer.clock;
-        let answers = clock.answers();
+        let answers = self.clock.answers();
         let result = self.caller.call(bucket, operation, resource, request).await;
         self.calls = self.calls.saturating_add(1);
-        if self.taken_at.is_none() && clock.answers() > answers {
-            self.taken_at = clock.latest();
+        if self.taken_at.is_none() && self.clock.answers() > answers {
+            self.taken_at = self.clock.latest();
         }
         result.map_err(Gap::from)
     }
@@ -78,6 +85,11 @@ impl<'a> Look<'a> {
         self.taken_at
     }
 
+    /// AWS's time: that of the first answer; before it, what other looks learnt.
+    pub(crate) fn now(&self) -> Option<Timestamp> {
+        self.taken_at.or_else(|| self.clock.latest())
+    }
+
     /// How many calls were asked for.
     pub(crate) const fn calls(&self) -> u32 {
         self.calls
@@ -85,13 +97,29 @@ impl<'a> Look<'a> {
 }
 
 /// The pages of a list: where the next one begins, and that there is an end to them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pages {
     token: Option<String>,
     seen: u32,
+    max: u32,
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self::limited_to(PAGES_MAX)
+    }
 }
 
 impl Pages {
+    /// A list of which at most so many pages are read; with more it does not end.
+    pub(crate) const fn limited_to(max: u32) -> Self {
+        Self {
+            token: None,
+            seen: 0,
+            max,
+        }
+    }
+
     /// The token to ask for the next page with.
     pub(crate) fn token(&self) -> Option<String> {
         self.token.clone()
@@ -129,8 +157,8 @@ impl Pages {
             );
             return Err(gap(GapCause::Unreachable, detail));
         }
-        if self.seen >= PAGES_MAX {
-            let detail = format!("the list goes on after {PAGES_MAX} pages");
+        if self.seen >= self.max {
+            let detail = format!("the list goes on after {} pages", self.max);
             return Err(gap(GapCause::BudgetSpent, detail));
         }
         self.token = Some(token);

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsOutput;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, InstancesDistribution, TargetCapacityType};
 use aws_sdk_ecs::operation::describe_capacity_providers::DescribeCapacityProvidersOutput;
-use aws_sdk_ecs::types::{CapacityOptionType, CapacityProvider};
+use aws_sdk_ecs::types::{AutoScalingGroupProvider, CapacityOptionType, CapacityProvider};
 use calls::RateBucket;
 use model::snapshot::{Gap, GapCause};
 use model::strategy::Market;
@@ -21,8 +21,8 @@ use crate::limits::{
 };
 use crate::look::{Look, MISSING, of_failure, unreadable};
 
-const DESCRIBE_CAPACITY_PROVIDERS: &str = "ecs:DescribeCapacityProviders";
-const DESCRIBE_AUTO_SCALING_GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
+pub(crate) const DESCRIBE_CAPACITY_PROVIDERS: &str = "ecs:DescribeCapacityProviders";
+pub(crate) const DESCRIBE_AUTO_SCALING_GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
 
 /// A provider, as a service of a cluster names it. Providers of managed instances belong to one cluster.
 pub(crate) type ProviderKey = (ClusterName, CapacityProviderName);
@@ -78,11 +78,27 @@ async fn describe_providers(
     cluster: &ClusterName,
     batch: &[&CapacityProviderName],
 ) -> BTreeMap<CapacityProviderName, Found> {
+    let ecs = &look.observer.ecs;
+    let described = describe(look, ecs, cluster, batch).await.into_iter();
+    described
+        .map(|(name, read)| match read {
+            Ok(provider) => (name, of_provider(&provider)),
+            Err(gap) => (name, Found::Market(Err(gap))),
+        })
+        .collect()
+}
+
+/// Describes at most [`DESCRIBE_CAPACITY_PROVIDERS_MAX`] providers of a cluster. Every one is in the answer.
+pub(crate) async fn describe<O>(
+    look: &mut Look<'_, O>,
+    ecs: &aws_sdk_ecs::Client,
+    cluster: &ClusterName,
+    batch: &[&CapacityProviderName],
+) -> BTreeMap<CapacityProviderName, Result<CapacityProvider, Gap>> {
     let operation = DESCRIBE_CAPACITY_PROVIDERS;
     let names: Vec<String> = batch.iter().map(ToString::to_string).collect();
     let mut found = BTreeMap::new();
     let about = cluster.as_str();
-    let ecs = &look.observer.ecs;
     let send = |token| {
         ecs.describe_capacity_providers()
             .cluster(about)
@@ -96,12 +112,12 @@ async fn describe_providers(
             if let Ok(name) = CapacityProviderName::from_arn_or_name(text) {
                 let what = format!("capacity provider `{name}`");
                 let gap = of_failure(operation, about, &what, failure);
-                found.insert(name, Found::Market(Err(gap)));
+                found.insert(name, Err(gap));
             }
         }
-        for provider in page.capacity_providers() {
+        for provider in page.capacity_providers.unwrap_or_default() {
             if let Some(name) = provider.name().and_then(|name| name.parse().ok()) {
-                found.insert(name, of_provider(provider));
+                found.insert(name, Ok(provider));
             }
         }
         page.next_token
@@ -117,26 +133,32 @@ async fn describe_providers(
             let gap = rest
                 .clone()
                 .unwrap_or_else(|| unreadable(operation, cluster.as_str(), &detail));
-            Found::Market(Err(gap))
+            Err(gap)
         });
     }
     found
 }
 
+/// The name of a provider's group, from its ARN.
+pub(crate) fn group_name(
+    provider: &str,
+    group: &AutoScalingGroupProvider,
+) -> Result<AutoScalingGroupName, Gap> {
+    // `arn:…:autoScalingGroup:<uuid>:autoScalingGroupName/<name>`; a plain name is taken too.
+    let arn = group.auto_scaling_group_arn();
+    let name = arn
+        .rsplit_once("autoScalingGroupName/")
+        .map_or(arn, |(_, name)| name);
+    name.parse().map_err(|error: model::IdError| {
+        unreadable(DESCRIBE_CAPACITY_PROVIDERS, provider, &error.to_string())
+    })
+}
+
 fn of_provider(provider: &CapacityProvider) -> Found {
     if let Some(group) = provider.auto_scaling_group_provider() {
-        // `arn:…:autoScalingGroup:<uuid>:autoScalingGroupName/<name>`; a plain name is taken too.
-        let arn = group.auto_scaling_group_arn();
-        let name = arn
-            .rsplit_once("autoScalingGroupName/")
-            .map_or(arn, |(_, name)| name);
-        return match name.parse() {
+        return match group_name(provider.name().unwrap_or("*"), group) {
             Ok(name) => Found::Group(name),
-            Err(error) => Found::Market(Err(unreadable(
-                DESCRIBE_CAPACITY_PROVIDERS,
-                provider.name().unwrap_or("*"),
-                &error.to_string(),
-            ))),
+            Err(gap) => Found::Market(Err(gap)),
         };
     }
     let option = provider
@@ -157,6 +179,31 @@ async fn describe_groups(
     look: &mut Look<'_>,
     batch: &[&AutoScalingGroupName],
 ) -> BTreeMap<AutoScalingGroupName, Result<Market, Gap>> {
+    let autoscaling = &look.observer.autoscaling;
+    let described = groups(look, autoscaling, batch).await.into_iter();
+    described
+        .map(|(name, read)| {
+            let market = read.and_then(|group| match group {
+                Some(group) => Ok(of_group(&group)),
+                None => Err(Gap {
+                    operation: DESCRIBE_AUTO_SCALING_GROUPS.to_owned(),
+                    resource: name.to_string(),
+                    cause: GapCause::NotFound,
+                    detail: format!("{MISSING}: the answer does not have the group"),
+                }),
+            });
+            (name, market)
+        })
+        .collect()
+}
+
+/// Describes at most [`DESCRIBE_AUTO_SCALING_GROUPS_MAX`] groups. Every one is in the answer: `None` does not exist, which AWS says by
+/// leaving it out, without a failure.
+pub(crate) async fn groups<O>(
+    look: &mut Look<'_, O>,
+    autoscaling: &aws_sdk_autoscaling::Client,
+    batch: &[&AutoScalingGroupName],
+) -> BTreeMap<AutoScalingGroupName, Result<Option<AutoScalingGroup>, Gap>> {
     let operation = DESCRIBE_AUTO_SCALING_GROUPS;
     let names: Vec<String> = batch.iter().map(ToString::to_string).collect();
     let about = match batch {
@@ -164,7 +211,6 @@ async fn describe_groups(
         _ => "*",
     };
     let mut found = BTreeMap::new();
-    let autoscaling = &look.observer.autoscaling;
     let send = |token| {
         autoscaling
             .describe_auto_scaling_groups()
@@ -173,10 +219,10 @@ async fn describe_groups(
             .send()
     };
     let take = |page: DescribeAutoScalingGroupsOutput| {
-        for group in page.auto_scaling_groups() {
+        for group in page.auto_scaling_groups.unwrap_or_default() {
             let name = group.auto_scaling_group_name().map(str::parse);
             if let Some(Ok(name)) = name {
-                found.insert(name, Ok(of_group(group)));
+                found.insert(name, Ok(Some(group)));
             }
         }
         page.next_token
@@ -185,15 +231,9 @@ async fn describe_groups(
     let read = look.pages(bucket, operation, about, send, take).await;
     let rest = read.err();
     for name in batch {
-        found.entry((*name).clone()).or_insert_with(|| {
-            // A group that does not exist is left out of the answer, without a failure.
-            Err(rest.clone().unwrap_or_else(|| Gap {
-                operation: operation.to_owned(),
-                resource: name.to_string(),
-                cause: GapCause::NotFound,
-                detail: format!("{MISSING}: the answer does not have the group"),
-            }))
-        });
+        found
+            .entry((*name).clone())
+            .or_insert_with(|| rest.clone().map_or(Ok(None), Err));
     }
     found
 }

@@ -8,7 +8,7 @@ use model::strategy::{FARGATE, FARGATE_SPOT, Market, StrategyItem};
 use model::{CapacityProviderName, ServiceKey, TaskDefinitionArn};
 
 /// The status of the newest deployment, and of the task set that serves.
-const PRIMARY: &str = "PRIMARY";
+pub(crate) const PRIMARY: &str = "PRIMARY";
 
 /// Reads a service. Its tasks, markets beyond Fargate's, stop timeout and scaling are not in the answer and are filled in later.
 ///
@@ -41,7 +41,7 @@ pub(crate) fn service(key: &ServiceKey, answer: &ecs::Service) -> Result<Service
     })
 }
 
-fn status(text: Option<&str>) -> ServiceStatus {
+pub(crate) fn status(text: Option<&str>) -> ServiceStatus {
     match text {
         Some("ACTIVE") => ServiceStatus::Active,
         Some("DRAINING") => ServiceStatus::Draining,
@@ -50,7 +50,7 @@ fn status(text: Option<&str>) -> ServiceStatus {
     }
 }
 
-fn count(name: &str, number: i32) -> Result<u32, String> {
+pub(crate) fn count(name: &str, number: i32) -> Result<u32, String> {
     u32::try_from(number).map_err(|_| format!("`{name}` is {number}"))
 }
 
@@ -168,7 +168,7 @@ fn deployments(answer: &ecs::Service) -> Result<Vec<Deployment>, String> {
         .collect()
 }
 
-fn tags(tags: &[ecs::Tag]) -> BTreeMap<String, String> {
+pub(crate) fn tags(tags: &[ecs::Tag]) -> BTreeMap<String, String> {
     tags.iter()
         .filter_map(|tag| {
             let value = tag.value().unwrap_or_default();

@@ -56,7 +56,7 @@ pub(crate) fn owner(cluster: &model::ClusterName, answer: &ecs::Task) -> Option<
     Some(ServiceKey::new(cluster.clone(), name.parse().ok()?))
 }
 
-fn last_status(text: Option<&str>) -> TaskStatus {
+pub(crate) fn last_status(text: Option<&str>) -> TaskStatus {
     match text {
         Some("PROVISIONING") => TaskStatus::Provisioning,
         Some("PENDING") => TaskStatus::Pending,

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_ecs::Client;
 use aws_sdk_ecs::operation::list_clusters::ListClustersOutput;
 use aws_sdk_ecs::operation::list_services::ListServicesOutput;
-use aws_sdk_ecs::types::ServiceField;
+use aws_sdk_ecs::types::{self as ecs, ServiceField};
 use calls::RateBucket;
 use model::snapshot::{Gap, GapCause, Service};
 use model::{ClusterName, ServiceKey};
@@ -21,9 +22,9 @@ const LIST_SERVICES: &str = "ecs:ListServices";
 
 /// What became of reading a service.
 #[derive(Debug)]
-pub(crate) enum Read {
+pub(crate) enum Read<T = Box<Found>> {
     /// It was read.
-    Found(Box<Found>),
+    Found(T),
     /// AWS says that it does not exist.
     NotFound,
     /// It could not be read.
@@ -87,14 +88,36 @@ async fn read_batch(
     batch: &[&ServiceKey],
     reads: &mut Reads,
 ) {
+    let ecs = &look.observer.ecs;
+    let of_batch = describe(look, ecs, cluster, batch, |key, service| {
+        Ok(Box::new(Found {
+            service: read_service::service(key, service)?,
+            capacity: if service.capacity_provider_strategy().is_empty() {
+                Capacity::LaunchType
+            } else {
+                Capacity::Strategy
+            },
+        }))
+    });
+    reads.extend(of_batch.await);
+}
+
+/// Describes at most [`DESCRIBE_SERVICES_MAX`] services of a cluster. Every key is in the answer; `found` reads a service, or says in
+/// words what it lacks.
+pub(crate) async fn describe<O, T>(
+    look: &mut Look<'_, O>,
+    ecs: &Client,
+    cluster: &ClusterName,
+    batch: &[&ServiceKey],
+    found: impl Fn(&ServiceKey, &ecs::Service) -> Result<T, String>,
+) -> BTreeMap<ServiceKey, Read<T>> {
+    let mut reads = BTreeMap::new();
     let names: Vec<String> = batch.iter().map(|key| key.service.to_string()).collect();
     let about = match batch {
         [one] => one.to_string(),
         _ => cluster.to_string(),
     };
-    let request = look
-        .observer
-        .ecs
+    let request = ecs
         .describe_services()
         .cluster(cluster.as_str())
         .set_services(Some(names))
@@ -109,7 +132,7 @@ async fn read_batch(
             for key in batch {
                 reads.insert((*key).clone(), Read::Unread(gap.clone()));
             }
-            return;
+            return reads;
         }
     };
     let asked = |name: &str| batch.iter().find(|key| key.service.as_str() == name);
@@ -136,15 +159,8 @@ async fn read_batch(
         let Some(key) = service.service_name().and_then(asked) else {
             continue;
         };
-        let read = match read_service::service(key, service) {
-            Ok(read) => Read::Found(Box::new(Found {
-                service: read,
-                capacity: if service.capacity_provider_strategy().is_empty() {
-                    Capacity::LaunchType
-                } else {
-                    Capacity::Strategy
-                },
-            })),
+        let read = match found(key, service) {
+            Ok(read) => Read::Found(read),
             Err(fault) => Read::Unread(unreadable(DESCRIBE_SERVICES, &key.to_string(), &fault)),
         };
         reads.insert((*key).clone(), read);
@@ -155,12 +171,16 @@ async fn read_batch(
             Read::Unread(unreadable(DESCRIBE_SERVICES, &key.to_string(), detail))
         });
     }
+    reads
 }
 
 /// Lists every cluster of the account and Region, as far as it can be done.
-pub(crate) async fn clusters(look: &mut Look<'_>, gaps: &mut Vec<Gap>) -> BTreeSet<ClusterName> {
+pub(crate) async fn clusters<O>(
+    look: &mut Look<'_, O>,
+    ecs: &Client,
+    gaps: &mut Vec<Gap>,
+) -> BTreeSet<ClusterName> {
     let mut clusters = BTreeSet::new();
-    let ecs = &look.observer.ecs;
     let send = |token| {
         ecs.list_clusters()
             .max_results(LIST_CLUSTERS_PAGE)
@@ -184,14 +204,14 @@ pub(crate) async fn clusters(look: &mut Look<'_>, gaps: &mut Vec<Gap>) -> BTreeS
 }
 
 /// Lists every service of a cluster, as far as it can be done.
-pub(crate) async fn of_cluster(
-    look: &mut Look<'_>,
+pub(crate) async fn of_cluster<O>(
+    look: &mut Look<'_, O>,
+    ecs: &Client,
     cluster: &ClusterName,
     gaps: &mut Vec<Gap>,
 ) -> BTreeSet<ServiceKey> {
     let about = cluster.as_str();
     let mut keys = BTreeSet::new();
-    let ecs = &look.observer.ecs;
     let send = |token| {
         ecs.list_services()
             .cluster(about)

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use aws_sdk_ecs::types::ContainerDefinition;
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::types::{ContainerDefinition, TaskDefinition};
 use calls::RateBucket;
 use model::snapshot::{Gap, STOP_TIMEOUT_DEFAULT};
 use model::{Seconds, TaskDefinitionArn};
@@ -11,33 +12,35 @@ use model::{Seconds, TaskDefinitionArn};
 use crate::limits::TASK_DEFINITIONS_KEPT_MAX;
 use crate::look::{Look, unreadable};
 
-const DESCRIBE_TASK_DEFINITION: &str = "ecs:DescribeTaskDefinition";
+pub(crate) const DESCRIBE_TASK_DEFINITION: &str = "ecs:DescribeTaskDefinition";
 
 /// What was read of task definitions. A revision never changes, so that it is kept between looks.
-#[derive(Debug, Default)]
-pub(crate) struct Kept {
-    stop_timeouts: Mutex<BTreeMap<TaskDefinitionArn, Seconds>>,
+#[derive(Debug)]
+pub(crate) struct Kept<T> {
+    by_arn: Mutex<BTreeMap<TaskDefinitionArn, T>>,
 }
 
-impl Kept {
-    fn get(&self, arn: &TaskDefinitionArn) -> Option<Seconds> {
-        let kept = self
-            .stop_timeouts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        kept.get(arn).copied()
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self {
+            by_arn: Mutex::default(),
+        }
+    }
+}
+
+impl<T: Clone> Kept<T> {
+    pub(crate) fn get(&self, arn: &TaskDefinitionArn) -> Option<T> {
+        let kept = self.by_arn.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(arn).cloned()
     }
 
-    fn keep(&self, arn: &TaskDefinitionArn, stop_timeout: Seconds) {
-        let mut kept = self
-            .stop_timeouts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn keep(&self, arn: &TaskDefinitionArn, read: T) {
+        let mut kept = self.by_arn.lock().unwrap_or_else(PoisonError::into_inner);
         // Rarely more than a few are kept; starting over is simpler than knowing which was used last.
         if kept.len() >= TASK_DEFINITIONS_KEPT_MAX {
             kept.clear();
         }
-        kept.insert(arn.clone(), stop_timeout);
+        kept.insert(arn.clone(), read);
     }
 }
 
@@ -58,9 +61,20 @@ pub(crate) async fn read(
 }
 
 async fn read_one(look: &mut Look<'_>, arn: &TaskDefinitionArn) -> Result<Seconds, Gap> {
-    let request = look
-        .observer
-        .ecs
+    let ecs = &look.observer.ecs;
+    let definition = describe(look, ecs, arn).await?;
+    let stop_timeout = stop_timeout(definition.container_definitions());
+    look.observer.task_definitions.keep(arn, stop_timeout);
+    Ok(stop_timeout)
+}
+
+/// Describes a task definition.
+pub(crate) async fn describe<O>(
+    look: &mut Look<'_, O>,
+    ecs: &Client,
+    arn: &TaskDefinitionArn,
+) -> Result<TaskDefinition, Gap> {
+    let request = ecs
         .describe_task_definition()
         .task_definition(arn.as_str())
         .send();
@@ -72,13 +86,10 @@ async fn read_one(look: &mut Look<'_>, arn: &TaskDefinitionArn) -> Result<Second
             request,
         )
         .await?;
-    let definition = answer.task_definition().ok_or_else(|| {
+    answer.task_definition.ok_or_else(|| {
         let detail = "the answer has no task definition";
         unreadable(DESCRIBE_TASK_DEFINITION, arn.as_str(), detail)
-    })?;
-    let stop_timeout = stop_timeout(definition.container_definitions());
-    look.observer.task_definitions.keep(arn, stop_timeout);
-    Ok(stop_timeout)
+    })
 }
 
 /// The smallest stop timeout of the essential containers: when the first of them is gone, so is the task.

@@ -1,0 +1,210 @@
+//! The clusters in scope: their providers and their default strategy.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ecs::types::{self as ecs, CapacityProviderStrategyItem};
+use calls::RateBucket;
+use model::capacity::{ClusterCapacity, Provider, ProviderKey, ProviderPassedOver};
+use model::snapshot::{Gap, Scope};
+use model::strategy::{FARGATE, FARGATE_SPOT, StrategyItem};
+use model::{CapacityProviderName, ClusterName};
+
+use crate::capacity::Look;
+use crate::limits::DESCRIBE_CLUSTERS_MAX;
+use crate::look::{of_failure, unreadable};
+use crate::read_service::count;
+
+const DESCRIBE_CLUSTERS: &str = "ecs:DescribeClusters";
+
+/// The status of a cluster that was deleted, and that ECS still remembers.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Cluster.html>
+const INACTIVE: &str = "INACTIVE";
+
+/// What a cluster's own description tells.
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    /// The strategy of services and tasks that name none.
+    default_strategy: Vec<StrategyItem>,
+    /// The providers that are associated with it, Fargate's left out.
+    pub(crate) providers: BTreeSet<CapacityProviderName>,
+    /// What of it could not be read.
+    gaps: Vec<Gap>,
+}
+
+/// A cluster that is read to its end.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// The cluster.
+    pub(crate) capacity: ClusterCapacity,
+    /// Its providers over ECS Managed Instances.
+    managed_instances: BTreeSet<CapacityProviderName>,
+}
+
+impl Opened {
+    /// Whether a provider places tasks on the instances of an Auto Scaling group.
+    pub(crate) fn on_instances(&self, provider: &CapacityProviderName) -> bool {
+        !is_fargate(provider) && !self.managed_instances.contains(provider)
+    }
+}
+
+/// Describes the clusters of the scope.
+pub(crate) async fn read(
+    look: &mut Look<'_>,
+    scope: &Scope,
+    gaps: &mut Vec<Gap>,
+) -> BTreeMap<ClusterName, Head> {
+    let names: BTreeSet<ClusterName> = match scope {
+        Scope::Services(keys) => keys.iter().map(|key| key.cluster.clone()).collect(),
+        Scope::Clusters(named) if named.is_empty() => {
+            let ecs = &look.observer.ecs;
+            crate::services::clusters(look, ecs, gaps).await
+        }
+        Scope::Clusters(named) => named.iter().cloned().collect(),
+    };
+    let names: Vec<ClusterName> = names.into_iter().collect();
+    let mut heads = BTreeMap::new();
+    for batch in names.chunks(DESCRIBE_CLUSTERS_MAX) {
+        describe(look, batch, &mut heads, gaps).await;
+    }
+    heads
+}
+
+async fn describe(
+    look: &mut Look<'_>,
+    batch: &[ClusterName],
+    heads: &mut BTreeMap<ClusterName, Head>,
+    gaps: &mut Vec<Gap>,
+) {
+    let about = match batch {
+        [one] => one.as_str(),
+        _ => "*",
+    };
+    let request = look
+        .observer
+        .ecs
+        .describe_clusters()
+        .set_clusters(Some(batch.iter().map(ToString::to_string).collect()))
+        .send();
+    let answer = look
+        .call(RateBucket::ClusterRead, DESCRIBE_CLUSTERS, about, request)
+        .await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(gap) => {
+            gaps.push(gap);
+            return;
+        }
+    };
+    let mut open: BTreeSet<&ClusterName> = batch.iter().collect();
+    for cluster in answer.clusters() {
+        let name = cluster.cluster_name().unwrap_or_default();
+        let Some(name) = batch.iter().find(|it| it.as_str() == name) else {
+            continue;
+        };
+        open.remove(name);
+        // A cluster that was deleted holds nothing.
+        if cluster.status() != Some(INACTIVE) {
+            heads.insert(name.clone(), head(name, cluster));
+        }
+    }
+    for failure in answer.failures() {
+        let arn = failure.arn().unwrap_or_default();
+        let Some(name) = ClusterName::from_arn_or_name(arn)
+            .ok()
+            .and_then(|name| open.take(&name))
+        else {
+            continue;
+        };
+        let what = format!("cluster `{name}`");
+        gaps.push(of_failure(DESCRIBE_CLUSTERS, name.as_str(), &what, failure));
+    }
+    for name in open {
+        let detail = "the answer has neither the cluster nor a failure for it";
+        gaps.push(unreadable(DESCRIBE_CLUSTERS, name.as_str(), detail));
+    }
+}
+
+fn head(name: &ClusterName, cluster: &ecs::Cluster) -> Head {
+    let gap = |fault: &str| unreadable(DESCRIBE_CLUSTERS, name.as_str(), fault);
+    let mut head = Head::default();
+    for provider in cluster.capacity_providers() {
+        match CapacityProviderName::from_arn_or_name(provider) {
+            Ok(provider) if is_fargate(&provider) => {}
+            Ok(provider) => _ = head.providers.insert(provider),
+            Err(error) => head.gaps.push(gap(&error.to_string())),
+        }
+    }
+    match strategy(cluster.default_capacity_provider_strategy()) {
+        Ok(strategy) => head.default_strategy = strategy,
+        Err(fault) => head.gaps.push(gap(&fault)),
+    }
+    head
+}
+
+/// Whether a provider is one of Fargate's two.
+fn is_fargate(provider: &CapacityProviderName) -> bool {
+    [FARGATE, FARGATE_SPOT].contains(&provider.as_str())
+}
+
+/// Reads a capacity provider strategy.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(crate) fn strategy(
+    lines: &[CapacityProviderStrategyItem],
+) -> Result<Vec<StrategyItem>, String> {
+    lines
+        .iter()
+        .map(|line| {
+            let provider = CapacityProviderName::from_arn_or_name(line.capacity_provider());
+            Ok(StrategyItem {
+                provider: provider.map_err(|error| error.to_string())?,
+                base: count("base", line.base())?,
+                weight: count("weight", line.weight())?,
+            })
+        })
+        .collect()
+}
+
+/// The clusters that hold an opted-in provider, in the order of their names. What could not be read of the others goes to `gaps`:
+/// they may hold one.
+pub(crate) fn with_providers(
+    heads: BTreeMap<ClusterName, Head>,
+    managed: BTreeMap<ProviderKey, Provider>,
+    passed_over: &BTreeMap<ProviderKey, ProviderPassedOver>,
+    gaps: &mut Vec<Gap>,
+) -> Vec<Opened> {
+    let is_managed_instances = |cluster: &ClusterName, provider: &CapacityProviderName| {
+        let key = ProviderKey::new(cluster.clone(), provider.clone());
+        passed_over.get(&key) == Some(&ProviderPassedOver::ManagedInstances)
+    };
+    let mut by_cluster: BTreeMap<ClusterName, BTreeMap<CapacityProviderName, Provider>> =
+        BTreeMap::new();
+    for (key, provider) in managed {
+        let of_cluster = by_cluster.entry(key.cluster).or_default();
+        of_cluster.insert(key.provider, provider);
+    }
+    let mut opened = Vec::new();
+    for (cluster, head) in heads {
+        let Some(providers) = by_cluster.remove(&cluster) else {
+            gaps.extend(head.gaps);
+            continue;
+        };
+        let mut managed_instances = head.providers;
+        managed_instances.retain(|it| is_managed_instances(&cluster, it));
+        opened.push(Opened {
+            managed_instances,
+            capacity: ClusterCapacity {
+                cluster,
+                default_strategy: head.default_strategy,
+                providers,
+                instances: BTreeMap::new(),
+                tasks: Vec::new(),
+                services: BTreeMap::new(),
+                task_definitions: BTreeMap::new(),
+                gaps: head.gaps,
+            },
+        });
+    }
+    opened
+}

@@ -1,0 +1,10 @@
+//! Sizing EC2 capacity: scenarios that an operator could meet. The scenarios go through `scene::check`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod scene;
+mod workshop;

@@ -81,6 +81,7 @@ pub(crate) fn decide(
     }
     decided.holds = holds(case, removal, &decided.steps, kept);
     if let Some(memory) = memory {
+        drains::forget(memory, case.look);
         announce(memory, case, &decided.steps);
     }
     decided
@@ -178,7 +179,7 @@ fn circumstances<'c>(case: &'c Case<'_>) -> Circumstances<'c> {
         },
         instances,
         unhealthy,
-        tasks_without_room: case.numbers.tasks_unplaceable,
+        tasks_without_room: case.tasks_without_room,
         launching: case.numbers.launching,
     }
 }

@@ -1,9 +1,10 @@
-//! What `make bench` measures: start-up beside a hello-world function, a storm of events, and deciding.
+//! What `make bench` measures: start-up beside a hello-world function, a storm of events, deciding, and packing.
 //!
 //! It prints tables and never fails by a time: machines differ and are noisy. The figures that were taken are in
 //! `docs/measurements.md`, with the machine.
 
 mod decide;
+mod packing;
 mod start_up;
 mod storm;
 
@@ -21,6 +22,8 @@ struct Arguments {
     /// How many times each thing is measured.
     #[arg(long, default_value_t = 21)]
     runs: usize,
+    #[command(flatten)]
+    packing: packing::Options,
 }
 
 /// Why nothing could be measured.
@@ -59,9 +62,14 @@ impl Failure {
     reason = "the tables are what this program is for"
 )]
 async fn main() -> Result<(), Failure> {
-    let Arguments { binaries, runs } = Arguments::parse();
+    let Arguments {
+        binaries,
+        runs,
+        packing,
+    } = Arguments::parse();
     println!("{}\n", start_up::run(&binaries, runs).await?);
     println!("{}\n", storm::run(&binaries, runs).await?);
-    println!("{}", decide::run(runs)?);
+    println!("{}\n", decide::run(runs)?);
+    println!("{}", packing::run(packing, runs));
     Ok(())
 }

@@ -7,6 +7,7 @@
 //! launch now, that takes the fewest of it: then the instances suffice whatever the group chooses. Once an instance is launched its real
 //! type counts.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::capacity::{ContainerInstance, HostPort, InstanceTask, Lifecycle, Protocol, Resources};
@@ -141,13 +142,24 @@ impl<'a> Room<'a> {
         }
         builder.unborn(members);
         let mut room = builder.room;
-        // What holds tasks already comes first, so that what is empty stays empty; ties by the id.
+        // What holds tasks already comes first, so that what is empty stays empty; of those that drain, what holds the most, so that the
+        // fewest must move; ties by the id.
         room.sites.sort_by_key(|site| {
-            let is_empty = site
+            let tasks = site
                 .member
                 .and_then(|it| members.get(it))
-                .is_none_or(|member| !member.is_used());
-            (site.readiness, is_empty, site.member.is_none(), site.member)
+                .map_or(0, |member| member.tasks.len());
+            let of_draining = match site.readiness {
+                Readiness::Draining => tasks,
+                Readiness::Active | Readiness::Launching => 0,
+            };
+            (
+                site.readiness,
+                tasks == 0,
+                Reverse(of_draining),
+                site.member.is_none(),
+                site.member,
+            )
         });
         room
     }

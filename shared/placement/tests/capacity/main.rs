@@ -6,5 +6,10 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod drains;
+mod fleet;
+mod picture;
+mod scale_in;
+mod scale;
 mod scene;
 mod workshop;

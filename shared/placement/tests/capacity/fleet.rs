@@ -1,0 +1,558 @@
+//! A group of instances with tasks on them, that answers to the steps of a plan as AWS would.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::capacity::{
+    CapacityAction, CapacityService, CapacitySnapshot, CapacityStep, ClusterCapacity, Consent,
+    ContainerInstance, ContainerInstanceStatus, DeploymentTarget, Group, GroupInstance,
+    GroupPolicy, GroupTypes, InstanceTask, Lifecycle, Provider, ProviderKey, ProviderMemory,
+    Resources, TaskShape, TypeChoice,
+};
+use model::ids::{
+    ContainerInstanceArn, DeploymentId, InstanceId, InstanceType, ServiceName, TaskArn,
+    TaskDefinitionArn,
+};
+use model::memory::Recall;
+use model::outcome::{Outcome, OutcomeResult};
+use model::policy::Installation;
+use model::snapshot::{Scheduling, ServiceStatus, TaskStatus};
+use model::strategy::{Market, StrategyItem};
+use model::trigger::Hints;
+use model::{Seconds, Timestamp};
+use placement::capacity::{self, CapacityDecision};
+
+/// What a `t3.small` registers: three of the tasks below fit by memory.
+pub const T3_SMALL: Resources = Resources {
+    cpu_units: 2_048,
+    memory_mib: 1_900,
+    gpus: 0,
+    network_interfaces: 2,
+};
+
+/// What a task takes.
+pub const TASK: Resources = Resources {
+    cpu_units: 256,
+    memory_mib: 512,
+    gpus: 0,
+    network_interfaces: 0,
+};
+
+/// Where ECS puts a task, of several instances with room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ecs {
+    /// On the one with the least memory left.
+    Binpack,
+    /// On the one with the most memory left.
+    Spread,
+}
+
+/// One provider `demo/ec2` over the group `ec2`, in three zones.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    pub snapshot: CapacitySnapshot,
+    pub recall: Recall<ProviderMemory>,
+    pub now: Timestamp,
+    pub ecs: Ecs,
+    next: u32,
+}
+
+pub fn key() -> ProviderKey {
+    "demo/ec2".parse().unwrap()
+}
+
+/// The instance of a number; numbers count from 1 in the order in which instances were made.
+pub fn id(number: u32) -> InstanceId {
+    format!("i-{number:017x}").parse().unwrap()
+}
+
+fn arn(number: u32) -> ContainerInstanceArn {
+    format!("arn:aws:ecs:us-east-1:123456789012:container-instance/demo/{number:032x}")
+        .parse()
+        .unwrap()
+}
+
+fn definition(family: &str) -> TaskDefinitionArn {
+    format!("arn:aws:ecs:us-east-1:123456789012:task-definition/{family}:1")
+        .parse()
+        .unwrap()
+}
+
+fn strategy() -> Vec<StrategyItem> {
+    vec![StrategyItem {
+        provider: "ec2".parse().unwrap(),
+        base: 0,
+        weight: 1,
+    }]
+}
+
+impl Fleet {
+    /// An empty group that is opted in, with every default but a target of 100 % and no delays.
+    pub fn new() -> Self {
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let types = GroupTypes::Listed {
+            choices: vec![TypeChoice {
+                instance_type: "t3.small".parse().unwrap(),
+                weighted_capacity: None,
+            }],
+        };
+        let group = Group {
+            name: "ec2".parse().unwrap(),
+            min_size: 0,
+            max_size: 100,
+            desired_capacity: 0,
+            zones: ["a", "b", "c"].map(|it| zone(it)).into(),
+            types,
+            market: Market::OnDemand,
+            instances: BTreeMap::new(),
+            suspended_processes: BTreeSet::new(),
+            new_instances_protected: false,
+            scaling_policies: BTreeSet::new(),
+            scheduled_actions: BTreeSet::new(),
+            has_warm_pool: false,
+            is_deleting: false,
+            activities: Vec::new(),
+            tags: BTreeMap::new(),
+        };
+        let policy = GroupPolicy {
+            target_capacity_percent: Some(100),
+            scale_in_delay: Seconds::ZERO,
+            minimum_age: Seconds::ZERO,
+            ..GroupPolicy::with_defaults(Consent::Act)
+        };
+        let provider = Provider {
+            key: key(),
+            managed_scaling: None,
+            managed_termination_protection: false,
+            managed_draining: false,
+            other_clusters: BTreeSet::new(),
+            group,
+            policy: Ok(policy),
+            gaps: Vec::new(),
+        };
+        let cluster = ClusterCapacity {
+            cluster: "demo".parse().unwrap(),
+            default_strategy: Vec::new(),
+            providers: [("ec2".parse().unwrap(), provider)].into(),
+            instances: BTreeMap::new(),
+            tasks: Vec::new(),
+            services: BTreeMap::new(),
+            task_definitions: BTreeMap::new(),
+            gaps: Vec::new(),
+        };
+        Self {
+            snapshot: CapacitySnapshot {
+                taken_at: now,
+                clusters: [("demo".parse().unwrap(), cluster)].into(),
+                passed_over: BTreeMap::new(),
+                gaps: Vec::new(),
+            },
+            recall: Recall::Known(ProviderMemory::default()),
+            now,
+            ecs: Ecs::Binpack,
+            next: 1,
+        }
+    }
+
+    /// A fleet with so many instances in each zone, all empty and old.
+    pub fn of(in_zones: [u32; 3]) -> Self {
+        let mut fleet = Self::new();
+        for (zone, count) in ["a", "b", "c"].into_iter().zip(in_zones) {
+            for _ in 0..count {
+                fleet.launch(zone);
+            }
+        }
+        fleet
+    }
+
+    pub fn cluster(&mut self) -> &mut ClusterCapacity {
+        self.snapshot.clusters.values_mut().next().unwrap()
+    }
+
+    pub fn provider(&mut self) -> &mut Provider {
+        self.cluster().providers.values_mut().next().unwrap()
+    }
+
+    pub fn group(&mut self) -> &mut Group {
+        &mut self.provider().group
+    }
+
+    pub fn policy(&mut self) -> &mut GroupPolicy {
+        self.provider().policy.as_mut().unwrap()
+    }
+
+    pub fn memory(&mut self) -> &mut ProviderMemory {
+        match &mut self.recall {
+            Recall::Known(memory) => memory,
+            Recall::Unknown => panic!("nothing could be recalled"),
+        }
+    }
+
+    pub fn instance(&mut self, number: u32) -> &mut GroupInstance {
+        self.group().instances.get_mut(&id(number)).unwrap()
+    }
+
+    pub fn container(&mut self, number: u32) -> &mut ContainerInstance {
+        self.cluster().instances.get_mut(&arn(number)).unwrap()
+    }
+
+    /// One more instance, asked for, in service and registered an hour ago, later ones a second later.
+    pub fn launch(&mut self, in_zone: &str) -> u32 {
+        let number = self.next;
+        self.next += 1;
+        let hour_ago = Seconds(3_600 - i64::from(number)).before(self.now);
+        let zone = zone(in_zone);
+        let instance_type: InstanceType = "t3.small".parse().unwrap();
+        let attributes = [
+            ("ecs.availability-zone", zone.as_str()),
+            ("ecs.instance-type", "t3.small"),
+            ("ecs.os-type", "linux"),
+        ];
+        let container = ContainerInstance {
+            arn: arn(number),
+            ec2_instance: Some(id(number)),
+            provider: Some("ec2".parse().unwrap()),
+            status: ContainerInstanceStatus::Active,
+            agent_connected: true,
+            registered_at: Some(hour_ago),
+            registered: T3_SMALL,
+            remaining: T3_SMALL,
+            host_ports: BTreeSet::new(),
+            attributes: attributes
+                .map(|(name, value)| (name.to_owned(), Some(value.to_owned())))
+                .into(),
+            instance_type: Some(instance_type.clone()),
+            zone: Some(zone.clone()),
+            is_impaired: false,
+        };
+        let instance = GroupInstance {
+            id: id(number),
+            instance_type: Some(instance_type),
+            zone,
+            lifecycle: Lifecycle::InService,
+            is_healthy: true,
+            protected_from_scale_in: false,
+            launched_at: Some(hour_ago),
+        };
+        self.cluster().instances.insert(arn(number), container);
+        self.group().instances.insert(id(number), instance);
+        self.group().desired_capacity += 1;
+        number
+    }
+
+    /// A service of the provider that runs 256 CPU units and 512 MiB a task, with so many tasks asked for.
+    pub fn service(&mut self, name: &str, desired_count: u32) -> &mut CapacityService {
+        let task_definition = definition(name);
+        let shape = TaskShape {
+            needs: TASK,
+            ..TaskShape::default()
+        };
+        let service = CapacityService {
+            name: name.parse().unwrap(),
+            status: ServiceStatus::Active,
+            scheduling: Scheduling::Replica,
+            desired_count,
+            running_count: 0,
+            pending_count: 0,
+            strategy: strategy(),
+            deployments: vec![DeploymentTarget {
+                id: format!("ecs-svc/{name}").parse::<DeploymentId>().unwrap(),
+                is_primary: true,
+                in_progress: false,
+                task_definition: task_definition.clone(),
+                desired_count,
+                strategy: strategy(),
+            }],
+            constraints: Vec::new(),
+            placement: Vec::new(),
+            minimum_healthy_percent: 100,
+            maximum_percent: 200,
+            headroom_tasks: Ok(0),
+            placement_failed_at: None,
+        };
+        let cluster = self.cluster();
+        cluster.task_definitions.insert(task_definition, shape);
+        let name: ServiceName = name.parse().unwrap();
+        cluster.services.entry(name).or_insert(service)
+    }
+
+    /// A running task of the service on the instance.
+    pub fn task(&mut self, service: &str, on: u32) -> &mut InstanceTask {
+        let number = self.next;
+        self.next += 1;
+        let made_at = Some(Seconds(1_800).before(self.now));
+        let task = InstanceTask {
+            arn: format!("arn:aws:ecs:us-east-1:123456789012:task/demo/{number:032x}")
+                .parse::<TaskArn>()
+                .unwrap(),
+            instance: Some(arn(on)),
+            provider: Some("ec2".parse().unwrap()),
+            service: Some(service.parse().unwrap()),
+            is_daemon: false,
+            last_status: TaskStatus::Running,
+            desired_running: true,
+            task_definition: definition(service),
+            needs: TASK,
+            protected_until: Some(None),
+            created_at: made_at,
+            started_at: made_at,
+        };
+        let cluster = self.cluster();
+        cluster.tasks.push(task);
+        cluster.tasks.last_mut().unwrap()
+    }
+
+    /// So many running tasks of a service on each instance, by number from 1; the service asks for all of them.
+    pub fn tasks(&mut self, service: &str, on: &[u32]) -> &mut Self {
+        let desired = on.iter().sum();
+        self.service(service, 0);
+        self.desire(service, desired);
+        for (count, instance) in on.iter().zip(1..) {
+            for _ in 0..*count {
+                self.task(service, instance);
+            }
+        }
+        self
+    }
+
+    pub fn desire(&mut self, service: &str, desired_count: u32) {
+        let service = self.service(service, desired_count);
+        service.desired_count = desired_count;
+        for deployment in &mut service.deployments {
+            deployment.desired_count = desired_count;
+        }
+    }
+
+    /// The instance drains, by Ballast, since so many seconds.
+    pub fn drain(&mut self, number: u32, secs: i64) {
+        self.container(number).status = ContainerInstanceStatus::Draining;
+        let at = Seconds(secs).before(self.now);
+        let reason = model::capacity::DrainReason::Empty;
+        let drain = model::capacity::Drain { at, reason };
+        self.memory().drains.insert(id(number), drain);
+    }
+
+    /// How many tasks are on an instance.
+    pub fn held(&self, on: &ContainerInstanceArn) -> u32 {
+        let cluster = self.snapshot.clusters.values().next().unwrap();
+        let tasks = cluster.tasks.iter();
+        let held = tasks.filter(|it| it.instance.as_ref() == Some(on)).count();
+        u32::try_from(held).unwrap()
+    }
+
+    /// Brings ECS's own counts up to date.
+    fn refresh(&mut self) {
+        self.snapshot.taken_at = self.now;
+        let cluster = self.cluster();
+        cluster.tasks.sort_by(|a, b| a.arn.cmp(&b.arn));
+        for instance in cluster.instances.values_mut() {
+            instance.remaining = instance.registered;
+            let tasks = cluster.tasks.iter();
+            for task in tasks.filter(|it| it.instance.as_ref() == Some(&instance.arn)) {
+                assert!(task.needs.fits(&instance.remaining), "{}", task.arn);
+                instance.remaining = instance.remaining.saturating_sub(&task.needs);
+            }
+        }
+        for service in cluster.services.values_mut() {
+            let tasks = cluster.tasks.iter();
+            let of = tasks.filter(|it| it.service.as_ref() == Some(&service.name));
+            service.running_count = u32::try_from(of.count()).unwrap();
+        }
+    }
+
+    pub fn decide(&mut self) -> CapacityDecision {
+        self.refresh();
+        capacity::decide(
+            &self.snapshot,
+            &Installation::default(),
+            &[(key(), self.recall.clone())].into(),
+            &Hints::default(),
+            self.now,
+        )
+    }
+
+    /// Has been watched for so long that it is known how many were wanted.
+    pub fn watch(&mut self) -> &mut Self {
+        let decided = self.decide();
+        let mut memory = decided.memories.get(&key()).unwrap().clone();
+        memory.drains = self.memory().drains.clone();
+        memory.wrote = self.memory().wrote;
+        let delay = self.policy().scale_in_delay;
+        if let Some(watched) = &mut memory.watched {
+            watched.since = delay.before(watched.since);
+        }
+        for level in &mut memory.wanted {
+            level.at = delay.before(level.at);
+        }
+        self.recall = Recall::Known(memory);
+        self
+    }
+
+    /// Looks, acts, and lets so many seconds pass in which ECS and Auto Scaling do their part. Returns the steps, which all succeed.
+    pub fn round(&mut self, secs: i64) -> Vec<CapacityStep> {
+        let decided = self.decide();
+        let before = self.memory().clone();
+        let planned = decided.memories.get(&key()).unwrap();
+        let outcomes: Vec<Outcome<CapacityStep>> = decided
+            .plan
+            .steps
+            .iter()
+            .map(|step| Outcome {
+                step: step.clone(),
+                result: OutcomeResult::Done,
+            })
+            .collect();
+        for step in &decided.plan.steps {
+            self.apply(&step.action);
+        }
+        self.recall = Recall::Known(capacity::settle(&before, planned, &outcomes, self.now));
+        self.now = Seconds(secs).after(self.now);
+        self.launch_asked();
+        self.move_tasks();
+        self.keep_desired();
+        decided.plan.steps
+    }
+
+    fn apply(&mut self, action: &CapacityAction) {
+        match action {
+            CapacityAction::SetDesiredCapacity { from, to, .. } => {
+                let group = self.group();
+                assert_eq!(group.desired_capacity, *from);
+                assert!(*from < *to && *to <= group.max_size);
+                group.desired_capacity = *to;
+            }
+            CapacityAction::Drain {
+                container_instance,
+                tasks,
+                ..
+            } => {
+                assert_eq!(self.held(container_instance), *tasks);
+                let cluster = self.cluster();
+                let container = cluster.instances.get_mut(container_instance).unwrap();
+                assert_eq!(container.status, ContainerInstanceStatus::Active);
+                container.status = ContainerInstanceStatus::Draining;
+            }
+            CapacityAction::Activate {
+                container_instance, ..
+            } => {
+                let cluster = self.cluster();
+                let container = cluster.instances.get_mut(container_instance).unwrap();
+                assert_eq!(container.status, ContainerInstanceStatus::Draining);
+                container.status = ContainerInstanceStatus::Active;
+            }
+            CapacityAction::Terminate {
+                container_instance,
+                instance,
+                ..
+            } => {
+                assert_eq!(self.held(container_instance), 0, "a task would be lost");
+                let container = self.cluster().instances.remove(container_instance).unwrap();
+                assert_eq!(container.status, ContainerInstanceStatus::Draining);
+                let group = self.group();
+                group.instances.remove(instance).unwrap();
+                group.desired_capacity -= 1;
+                assert!(group.min_size <= group.desired_capacity);
+            }
+        }
+    }
+
+    /// What the group was asked for and does not have is launched, in the zone with the fewest.
+    fn launch_asked(&mut self) {
+        let group = self.group();
+        let has = u32::try_from(group.instances.len()).unwrap();
+        let asked = group.desired_capacity;
+        for _ in has..asked {
+            let group = self.group();
+            let in_zone = |name: &str| {
+                let instances = group.instances.values();
+                instances.filter(|it| it.zone == zone(name)).count()
+            };
+            let name = ["a", "b", "c"]
+                .into_iter()
+                .min_by_key(|it| in_zone(it))
+                .unwrap();
+            self.launch(name);
+            self.group().desired_capacity = asked;
+        }
+    }
+
+    /// The ACTIVE instance that ECS puts a task on.
+    fn place(&mut self, needs: Resources) -> Option<ContainerInstanceArn> {
+        self.refresh();
+        let ecs = self.ecs;
+        let instances = self.cluster().instances.values();
+        let with_room = instances
+            .filter(|it| it.status == ContainerInstanceStatus::Active && needs.fits(&it.remaining));
+        let left = |it: &&ContainerInstance| match ecs {
+            Ecs::Binpack => i64::from(it.remaining.memory_mib),
+            Ecs::Spread => -i64::from(it.remaining.memory_mib),
+        };
+        with_room.min_by_key(left).map(|it| it.arn.clone())
+    }
+
+    /// ECS replaces the service tasks of draining instances, where there is room.
+    fn move_tasks(&mut self) {
+        for index in 0..self.cluster().tasks.len() {
+            let cluster = self.cluster();
+            let task = cluster.tasks.get(index).unwrap();
+            let on = task
+                .instance
+                .as_ref()
+                .and_then(|it| cluster.instances.get(it));
+            let drains = on.is_some_and(|it| it.status == ContainerInstanceStatus::Draining);
+            let needs = task.needs;
+            if drains && task.service.is_some() && task.protected_until == Some(None) {
+                // One that finds no room stays where it is: 100 % must be healthy.
+                if let Some(to) = self.place(needs) {
+                    let task = self.cluster().tasks.get_mut(index).unwrap();
+                    task.instance = Some(to);
+                }
+            }
+        }
+    }
+
+    /// ECS starts what services lack, where there is room, and stops what is too much, on the fullest instances first.
+    fn keep_desired(&mut self) {
+        let services: Vec<(ServiceName, u32)> = self
+            .cluster()
+            .services
+            .values()
+            .map(|it| (it.name.clone(), it.desired_count))
+            .collect();
+        for (service, desired) in services {
+            let of = |it: &InstanceTask| it.service.as_ref() == Some(&service);
+            let has = self.cluster().tasks.iter().filter(|it| of(it)).count();
+            let has = u32::try_from(has).unwrap();
+            for _ in has..desired {
+                if let Some(to) = self.place(TASK) {
+                    self.task(service.as_str(), 0).instance = Some(to);
+                }
+            }
+            for _ in desired..has {
+                let tasks = &self.cluster().tasks;
+                let on = |at: usize| tasks.get(at).unwrap().instance.clone();
+                let mine = (0..tasks.len()).filter(|at| of(tasks.get(*at).unwrap()));
+                let fullest = mine.max_by_key(|at| {
+                    let there = tasks.iter().filter(|it| it.instance == on(*at)).count();
+                    (there, std::cmp::Reverse(*at))
+                });
+                let fullest = fullest.unwrap();
+                self.cluster().tasks.remove(fullest);
+            }
+        }
+    }
+
+    /// How many tasks run of all services together.
+    pub fn running(&mut self) -> usize {
+        self.cluster().tasks.len()
+    }
+
+    /// How many tasks each instance holds, in the order of the ids.
+    pub fn loads(&mut self) -> Vec<u32> {
+        let arns: Vec<_> = self.cluster().instances.keys().cloned().collect();
+        arns.iter().map(|it| self.held(it)).collect()
+    }
+}
+
+fn zone(name: &str) -> model::ids::AvailabilityZone {
+    format!("us-east-1{name}").parse().unwrap()
+}

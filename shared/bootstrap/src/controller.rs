@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use act::Actor;
 use calls::Budget;
-use control::{Controller, Pairs};
+use control::{Controller, Duty, Pairs};
 use ledger::{DynamoDbLedger, Ledger, MemoryLedger};
 use model::policy::Installation;
 use observe::Observer;
@@ -15,17 +15,34 @@ use crate::settings::Settings;
 /// A controller of spot-fallback, under this name.
 #[must_use]
 pub fn controller(function: &'static str, settings: &Settings, clients: Clients) -> Controller {
-    let Clients {
-        ecs,
-        application_autoscaling,
-        autoscaling,
-        dynamodb,
-        clock,
-        calls,
-    } = clients;
-    let budget = Arc::new(Budget::new(settings.ecs_rate_share_percent));
+    let budget = budget(settings);
+    let duty = Pairs {
+        observer: Observer::new(
+            clients.ecs.clone(),
+            clients.application_autoscaling.clone(),
+            clients.autoscaling.clone(),
+            Arc::clone(&budget),
+            clients.clock.clone(),
+        ),
+        actor: Actor::new(clients.ecs.clone(), budget, settings.mode),
+    };
+    with_duty(function, settings, clients, duty)
+}
+
+/// The share of AWS's rates that the process keeps to.
+fn budget(settings: &Settings) -> Arc<Budget> {
+    Arc::new(Budget::new(settings.ecs_rate_share_percent))
+}
+
+/// What is the same for every function.
+fn with_duty<D: Duty>(
+    function: &'static str,
+    settings: &Settings,
+    clients: Clients,
+    duty: D,
+) -> Controller<D> {
     let ledger = match &settings.ledger_table {
-        Some(table) => Ledger::DynamoDb(DynamoDbLedger::new(dynamodb, table)),
+        Some(table) => Ledger::DynamoDb(DynamoDbLedger::new(clients.dynamodb, table)),
         None => Ledger::Memory(MemoryLedger::new()),
     };
     Controller {
@@ -35,20 +52,11 @@ pub fn controller(function: &'static str, settings: &Settings, clients: Clients)
         installation: Installation {
             schedule_interval: settings.schedule_interval,
         },
-        duty: Pairs {
-            observer: Observer::new(
-                ecs.clone(),
-                application_autoscaling,
-                autoscaling,
-                Arc::clone(&budget),
-                clock.clone(),
-            ),
-            actor: Actor::new(ecs, budget, settings.mode),
-        },
-        decide: control::DECIDE,
+        duty,
+        decide: D::DECIDE,
         ledger: Arc::new(ledger),
-        clock,
-        calls,
+        clock: clients.clock,
+        calls: clients.calls,
         look_again_after: control::LOOK_AGAIN_AFTER,
     }
 }

@@ -28,7 +28,9 @@ use crate::operation::{Category, Operation};
 use crate::pool::{Bucket, later};
 use crate::world::World;
 
+pub(crate) use cloudwatch::Milli;
 pub use limits::*;
+pub(crate) use wire::epoch;
 
 /// What stands between a caller and the operations.
 #[derive(Debug, Clone, Default)]

@@ -5,6 +5,7 @@
 //!
 //! - ECS and Application Auto Scaling: JSON 1.1, <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
 //! - EC2 Auto Scaling and the one action of STS: Query, <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>
+//! - CloudWatch: RPC v2 CBOR, <https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html>, JSON 1.0 and Query
 //!
 //! Absent: signatures and endpoints of other services and Regions (any credentials and any host name will do), and compressed
 //! bodies.
@@ -17,16 +18,19 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use jiff::fmt::rfc2822::DateTimePrinter;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{Api, ApiError, Operation, World};
 
+mod answer;
+mod cbor;
 mod query;
+mod times;
 
+use answer::respond;
 use query::Form;
 
 /// The largest request that is read, in bytes. ECS takes at most 64 KiB in most of its inputs; a body of this size is a mistake.
@@ -34,6 +38,18 @@ pub(super) const REQUEST_BYTES_MAX: usize = 1024 * 1024;
 
 /// The content type of JSON 1.1.
 const JSON_1_1: &str = "application/x-amz-json-1.1";
+
+/// The content type of JSON 1.0, which CloudWatch speaks.
+const JSON_1_0: &str = "application/x-amz-json-1.0";
+
+/// What CloudWatch calls itself in paths and targets.
+/// <https://github.com/boto/botocore/blob/develop/botocore/data/cloudwatch/2010-08-01/service-2.json>
+const CLOUDWATCH_SERVICE: &str = "GraniteServiceVersion20100801";
+
+/// CloudWatch's version and XML namespace.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/making-api-requests.html>
+const CLOUDWATCH_VERSION: &str = "2010-08-01";
+const CLOUDWATCH_NAMESPACE: &str = "http://monitoring.amazonaws.com/doc/2010-08-01/";
 
 /// EC2 Auto Scaling's version and XML namespace.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/Welcome.html>
@@ -60,8 +76,14 @@ pub(super) struct Shared {
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Protocol {
+    /// JSON 1.1.
     Json,
-    Query { namespace: &'static str },
+    /// JSON 1.0, of CloudWatch.
+    OldJson,
+    Query {
+        namespace: &'static str,
+    },
+    Cbor,
 }
 
 /// What a request asks for.
@@ -131,13 +153,14 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
 
 async fn handle(
     State(shared): State<Arc<Shared>>,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let number = shared.requests.fetch_add(1, Ordering::Relaxed) + 1;
     // A UUID that counts: equal runs have equal ids.
     let request_id = format!("00000000-0000-4000-9000-{number:012x}");
-    let (protocol, action, result) = match understand(&headers, body) {
+    let (protocol, action, result) = match understand(&uri, &headers, body) {
         Ok(call) => {
             let name = call.asked.action();
             let (result, at) = call.answer(&shared);
@@ -200,34 +223,33 @@ fn caller_identity(world: &mut World) -> Value {
     })
 }
 
-fn understand(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Call, Refusal> {
+fn understand(
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Call, Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let target = text("x-amz-target");
     let content_type = text(header::CONTENT_TYPE.as_str()).unwrap_or_default();
     let is_form = content_type.starts_with("application/x-www-form-urlencoded");
-    let protocol = if target.is_none() && is_form {
-        Protocol::Query {
+    let is_cbor = text("smithy-protocol") == Some(cbor::PROTOCOL);
+    let protocol = match target {
+        None if is_cbor => Protocol::Cbor,
+        None if is_form => Protocol::Query {
             namespace: AUTO_SCALING_NAMESPACE,
-        }
-    } else {
-        Protocol::Json
+        },
+        Some(target) if target.starts_with(CLOUDWATCH_SERVICE) => Protocol::OldJson,
+        Some(_) | None => Protocol::Json,
     };
-    let body = body.map_err(|rejection| Refusal {
-        protocol,
-        error: unread(&rejection),
-    })?;
+    let refusal = |error| Refusal { protocol, error };
+    let body = body.map_err(|rejection| refusal(unread(&rejection)))?;
     match target {
-        Some(target) => read_json(target, content_type, &body).map_err(|error| Refusal {
-            protocol: Protocol::Json,
-            error,
-        }),
+        Some(target) => read_json(protocol, target, content_type, &body).map_err(refusal),
+        None if is_cbor => read_cbor(uri.path(), &body).map_err(refusal),
         None if is_form => read_form(&body),
-        None => Err(Refusal {
-            protocol,
-            error: unknown_operation(
-                "the request names no operation: it has neither an `X-Amz-Target` header nor a form with `Action`",
-            ),
-        }),
+        None => Err(refusal(unknown_operation(
+            "the request names no operation: it has neither an `X-Amz-Target` header nor a form with `Action`",
+        ))),
     }
 }
 
@@ -243,17 +265,41 @@ fn unknown_operation(message: &str) -> ApiError {
     ApiError::new("UnknownOperationException", message, 400)
 }
 
-fn read_json(target: &str, content_type: &str, body: &[u8]) -> Result<Call, ApiError> {
-    let operation = Operation::from_target(target).ok_or_else(|| {
-        let shown: String = target.chars().take(200).collect();
-        unknown_operation(&format!(
-            "this world does not answer the operation `{shown}`"
-        ))
-    })?;
-    if !content_type.starts_with(JSON_1_1) {
+fn not_answered(operation: &str) -> ApiError {
+    let shown: String = operation.chars().take(200).collect();
+    unknown_operation(&format!(
+        "this world does not answer the operation `{shown}`"
+    ))
+}
+
+fn read_cbor(path: &str, body: &[u8]) -> Result<Call, ApiError> {
+    let operation = cbor::operation_of(path)
+        .filter(|(service, _)| *service == CLOUDWATCH_SERVICE)
+        .and_then(|(_, name)| Operation::find(Api::CloudWatch, name))
+        .ok_or_else(|| not_answered(path))?;
+    Ok(Call {
+        protocol: Protocol::Cbor,
+        asked: Asked::Operation(operation),
+        input: cbor::read(body)?,
+    })
+}
+
+fn read_json(
+    protocol: Protocol,
+    target: &str,
+    content_type: &str,
+    body: &[u8],
+) -> Result<Call, ApiError> {
+    let operation = Operation::from_target(target).ok_or_else(|| not_answered(target))?;
+    let wanted = if protocol == Protocol::OldJson {
+        JSON_1_0
+    } else {
+        JSON_1_1
+    };
+    if !content_type.starts_with(wanted) {
         let shown: String = content_type.chars().take(100).collect();
         return Err(ApiError::serialization(format!(
-            "the content type is {shown:?}, it must be `{JSON_1_1}`"
+            "the content type is {shown:?}, it must be `{wanted}`"
         )));
     }
     let input = if body.is_empty() {
@@ -265,9 +311,13 @@ fn read_json(target: &str, content_type: &str, body: &[u8]) -> Result<Call, ApiE
         return Err(ApiError::serialization("the input is not a JSON object"));
     }
     Ok(Call {
-        protocol: Protocol::Json,
+        protocol,
         asked: Asked::Operation(operation),
-        input,
+        input: if protocol == Protocol::OldJson {
+            times::read(input)
+        } else {
+            input
+        },
     })
 }
 
@@ -285,6 +335,10 @@ fn read_form(body: &[u8]) -> Result<Call, Refusal> {
         AUTO_SCALING_VERSION => (
             AUTO_SCALING_NAMESPACE,
             Operation::find(Api::AutoScaling, &action).map(Asked::Operation),
+        ),
+        CLOUDWATCH_VERSION => (
+            CLOUDWATCH_NAMESPACE,
+            Operation::find(Api::CloudWatch, &action).map(Asked::Operation),
         ),
         STS_VERSION => (
             STS_NAMESPACE,
@@ -307,73 +361,4 @@ fn read_form(body: &[u8]) -> Result<Call, Refusal> {
         asked,
         input,
     })
-}
-
-/// The Query services have names of their own for the errors that every AWS service has.
-/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
-fn in_query_terms(error: ApiError) -> ApiError {
-    let code = match error.code {
-        "ThrottlingException" => "Throttling",
-        "AccessDeniedException" => "AccessDenied",
-        "ServerException" => "InternalFailure",
-        "InvalidParameterException" | "SerializationException" => "ValidationError",
-        other => other,
-    };
-    let http_status = if code == "AccessDenied" {
-        403
-    } else {
-        error.http_status
-    };
-    ApiError {
-        code,
-        http_status,
-        ..error
-    }
-}
-
-fn respond(
-    protocol: Protocol,
-    action: &str,
-    result: Result<Value, ApiError>,
-    at: Timestamp,
-    request_id: String,
-) -> Response {
-    let status_of = |error: &ApiError| {
-        StatusCode::from_u16(error.http_status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    };
-    let (status, content_type, body, error_type) = match (protocol, result) {
-        (Protocol::Json, Ok(output)) => (StatusCode::OK, JSON_1_1, output.to_string(), None),
-        (Protocol::Json, Err(error)) => {
-            let body = json!({"__type": error.code, "message": error.message});
-            let status = status_of(&error);
-            (status, JSON_1_1, body.to_string(), Some(error.code))
-        }
-        (Protocol::Query { namespace }, Ok(output)) => {
-            let body = query::answer(action, namespace, &output, &request_id);
-            (StatusCode::OK, "text/xml", body, None)
-        }
-        (Protocol::Query { namespace }, Err(error)) => {
-            let error = in_query_terms(error);
-            let body = query::error(&error, namespace, &request_id);
-            (status_of(&error), "text/xml", body, None)
-        }
-    };
-    let headers = [
-        (header::CONTENT_TYPE, content_type.to_owned()),
-        (header::DATE, http_date(at)),
-        (HeaderName::from_static("x-amzn-requestid"), request_id),
-    ];
-    let error_type = error_type.map(|code| [(HeaderName::from_static("x-amzn-errortype"), code)]);
-    match error_type {
-        Some(error_type) => (status, headers, error_type, body).into_response(),
-        None => (status, headers, body).into_response(),
-    }
-}
-
-/// <https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7>, in whole seconds, rounded down.
-fn http_date(at: Timestamp) -> String {
-    // Only years outside 0 to 9999 cannot be written, and a world does not live that long.
-    DateTimePrinter::new()
-        .timestamp_to_rfc9110_string(&at)
-        .unwrap_or_default()
 }

@@ -134,7 +134,7 @@ async fn odd_requests_are_refused_and_end_nothing() {
     let address = face.address();
     let list = format!("{ECS}.ListClusters");
     for target in [
-        format!("{ECS}.RunTask"),
+        format!("{ECS}.ListTaskDefinitions"),
         "DynamoDB_20120810.PutItem".to_owned(),
         "ListClusters".to_owned(),
     ] {
@@ -281,7 +281,7 @@ async fn calls_and_errors_are_counted() {
     ecs(&face, "ListClusters", json!({})).await;
     ecs(&face, "ListTasks", json!({"cluster": "nowhere"})).await;
     form(&face, "Action=GetCallerIdentity&Version=2011-06-15").await;
-    ecs(&face, "RunTask", json!({})).await;
+    ecs(&face, "ListTaskDefinitions", json!({})).await;
     let pairs = |counts: std::collections::BTreeMap<String, u64>| -> Vec<String> {
         counts
             .iter()

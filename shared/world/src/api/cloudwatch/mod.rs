@@ -17,11 +17,11 @@ use crate::error::ApiError;
 
 /// A number in thousandths, from a number or a text of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Milli(pub(super) i64);
+pub(crate) struct Milli(pub(crate) i64);
 
 impl Milli {
     /// Reads a decimal, such as `80`, `-0.5` or `1e3`. What is finer than a thousandth is cut off.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
             None => (text, 0),

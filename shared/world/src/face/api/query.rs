@@ -101,27 +101,104 @@ impl Node {
     }
 }
 
-/// A form knows texts only: the types come from the operation's documentation.
-/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html>
+/// A form knows texts only: the types come from the operations' documentation.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_Operations.html>
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Operations.html>
 fn typed(name: &str, text: String) -> Result<Value, ApiError> {
-    match name {
-        "MaxRecords" => text
+    if NUMBERS.contains(&name) {
+        return text
             .parse::<i32>()
             .map(Value::from)
-            .map_err(|_not_a_number| malformed(format!("`{name}` must be a number, not {text:?}"))),
-        "IncludeInstances" => text
+            .map_err(|_not_a_number| {
+                malformed(format!("`{name}` must be a number, not {text:?}"))
+            });
+    }
+    if FLAGS.contains(&name) {
+        return text
             .parse::<bool>()
             .map(Value::from)
             .map_err(|_not_a_bool| {
                 malformed(format!("`{name}` must be true or false, not {text:?}"))
-            }),
-        // An empty list is sent as an empty field.
-        "AutoScalingGroupNames" | "Filters" | "Values" if text.is_empty() => {
-            Ok(Value::Array(Vec::new()))
-        }
-        _ => Ok(Value::String(text)),
+            });
     }
+    // An empty list is sent as an empty field.
+    if LISTS.contains(&name) && text.is_empty() {
+        return Ok(Value::Array(Vec::new()));
+    }
+    Ok(Value::String(text))
 }
+
+/// The fields that hold whole numbers. Other numbers are read from their texts.
+const NUMBERS: [&str; 20] = [
+    "Cooldown",
+    "DatapointsToAlarm",
+    "DefaultCooldown",
+    "DefaultInstanceWarmup",
+    "DesiredCapacity",
+    "EstimatedInstanceWarmup",
+    "EvaluationPeriods",
+    "HealthCheckGracePeriod",
+    "HeartbeatTimeout",
+    "MaxDatapoints",
+    "MaxRecords",
+    "MaxSize",
+    "MinAdjustmentMagnitude",
+    "MinSize",
+    "OnDemandBaseCapacity",
+    "OnDemandPercentageAboveBaseCapacity",
+    "Period",
+    "ScalingAdjustment",
+    "SpotInstancePools",
+    "StorageResolution",
+];
+
+/// The fields that are true or false.
+const FLAGS: [&str; 13] = [
+    "ActionsEnabled",
+    "CapacityRebalance",
+    "DisableScaleIn",
+    "Enabled",
+    "ForceDelete",
+    "HonorCooldown",
+    "IncludeDeletedGroups",
+    "IncludeInstances",
+    "NewInstancesProtectedFromScaleIn",
+    "PropagateAtLaunch",
+    "ProtectedFromScaleIn",
+    "ReturnData",
+    "ShouldDecrementDesiredCapacity",
+];
+
+/// The fields that hold lists.
+const LISTS: [&str; 27] = [
+    "ActivityIds",
+    "AlarmActions",
+    "AlarmNames",
+    "AlarmTypes",
+    "AutoScalingGroupNames",
+    "AvailabilityZones",
+    "Counts",
+    "Dimensions",
+    "Filters",
+    "InstanceIds",
+    "InsufficientDataActions",
+    "LifecycleHookNames",
+    "LifecycleHookSpecificationList",
+    "LoadBalancerNames",
+    "MetricData",
+    "MetricDataQueries",
+    "OKActions",
+    "Overrides",
+    "PolicyNames",
+    "PolicyTypes",
+    "ScalingProcesses",
+    "ScheduledActionNames",
+    "StepAdjustments",
+    "Tags",
+    "TargetGroupARNs",
+    "TerminationPolicies",
+    "Values",
+];
 
 fn malformed(message: String) -> ApiError {
     ApiError::new("MalformedQueryString", message, 400)
@@ -138,13 +215,18 @@ pub(super) fn answer(action: &str, namespace: &str, result: &Value, request_id: 
     xml
 }
 
-/// The XML of an error.
-pub(super) fn error(error: &ApiError, namespace: &str, request_id: &str) -> String {
-    let kind = if error.http_status < 500 {
+/// Whose fault an error is.
+pub(super) const fn kind_of(error: &ApiError) -> &'static str {
+    if error.http_status < 500 {
         "Sender"
     } else {
         "Receiver"
-    };
+    }
+}
+
+/// The XML of an error.
+pub(super) fn error(error: &ApiError, namespace: &str, request_id: &str) -> String {
+    let kind = kind_of(error);
     let mut xml = format!("<ErrorResponse xmlns=\"{namespace}\">");
     write_text_element(&mut xml, "Error", |xml| {
         for (name, text) in [

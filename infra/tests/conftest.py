@@ -12,8 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 INFRA = ROOT / "infra"
 EVENTS = ROOT / "events"
 ARCHITECTURES = ("arm64", "x86_64")
-# What `aws cloudformation package` puts in the place of the local path.
-PACKAGED_CODE = "s3://ballast-artifacts/spot-fallback.zip"
+# The functions by name, each with the prefix of its resources' logical ids.
+FUNCTIONS = {"spot-fallback": "SpotFallback", "cluster-scaler": "ClusterScaler"}
+BUCKET = "ballast-artifacts"
 
 
 class NoManagedPolicies:
@@ -35,10 +36,12 @@ def read_template():
     return yaml_parse((INFRA / "template.yaml").read_text(encoding="utf-8"))
 
 
-def translate(packaged_code=PACKAGED_CODE, **parameters):
+def translate(**parameters):
     """The template as CloudFormation gets it: packaged, with the serverless transform applied, and with other defaults."""
     template = copy.deepcopy(read_template())
-    template["Resources"]["SpotFallbackFunction"]["Properties"]["CodeUri"] = packaged_code
+    for name, prefix in FUNCTIONS.items():
+        # What `aws cloudformation package` puts in the place of the local path.
+        template["Resources"][f"{prefix}Function"]["Properties"]["CodeUri"] = f"s3://{BUCKET}/{name}.zip"
     for name, value in parameters.items():
         template["Parameters"][name]["Default"] = value
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-west-2")

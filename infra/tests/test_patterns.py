@@ -29,9 +29,16 @@ def chosen(value, condition, holds):
     return value
 
 
+def without_conditions(pattern):
+    """The pattern of an installation that sets no parameter."""
+    for condition in ("HasClusters", "HasAutoScalingGroups", "HasAlarmNamePrefix"):
+        pattern = chosen(pattern, condition, False)
+    return pattern
+
+
 def patterns(template):
     return {
-        name: without_options(chosen(resource["Properties"]["EventPattern"], "HasClusters", False))
+        name: without_options(without_conditions(resource["Properties"]["EventPattern"]))
         for name, resource in template["Resources"].items()
         if resource["Type"] == "AWS::Events::Rule" and "EventPattern" in resource["Properties"]
     }
@@ -45,17 +52,55 @@ def test_the_file_holds_the_patterns_of_the_template(template):
 
 
 def test_every_rule_pins_the_source(template):
+    detail_types = {"aws.ecs": "ECS ", "aws.autoscaling": "EC2 Instance ", "aws.cloudwatch": "CloudWatch Alarm State Change"}
     for name, pattern in patterns(template).items():
-        assert pattern["source"] == ["aws.ecs"], name
-        assert all(detail_type.startswith("ECS ") for detail_type in pattern["detail-type"]), name
+        (source,) = pattern["source"]
+        assert all(it.startswith(detail_types[source]) for it in pattern["detail-type"]), name
+
+
+def with_parameters(template, *conditions):
+    """The details of every pattern where these conditions hold."""
+    found = {}
+    for name in patterns(template):
+        pattern = template["Resources"][name]["Properties"]["EventPattern"]
+        for condition in conditions:
+            pattern = chosen(pattern, condition, True)
+        found[name] = without_options(without_conditions(pattern))["detail"]
+    return found
 
 
 def test_clusters_confine_the_rules(template):
-    rules = {
-        name: chosen(template["Resources"][name]["Properties"]["EventPattern"], "HasClusters", True)["detail"]
-        for name in patterns(template)
-    }
+    """An event of Auto Scaling names no cluster; an alarm may watch none. The function knows its clusters."""
+    rules = with_parameters(template, "HasClusters")
     clusters = {"Ref": "ClusterArns"}
     assert rules["SpotInterruptionRule"]["clusterArn"] == clusters
+    assert rules["ContainerInstanceRule"]["clusterArn"] == clusters
     assert rules["ServiceActionRule"]["$or"] == [{"clusterArn": clusters}, {"clusterArn": [{"exists": False}]}]
-    assert set(rules) == {"SpotInterruptionRule", "ServiceActionRule"}
+    confined = {name for name, detail in rules.items() if "ClusterArns" in json.dumps(detail)}
+    assert set(rules) - confined == {"AutoScalingRule", "CapacityAlarmRule"}
+
+
+def test_groups_and_a_prefix_confine_the_other_rules(template):
+    rules = with_parameters(template, "HasAutoScalingGroups", "HasAlarmNamePrefix")
+    assert rules["AutoScalingRule"] == {"AutoScalingGroupName": {"Ref": "AutoScalingGroupNames"}}
+    with_prefix, by_metric = rules["CapacityAlarmRule"]["$or"]
+    assert with_prefix == {"alarmName": [{"prefix": {"Ref": "AlarmNamePrefix"}}]}
+    # The same metrics with a prefix and without one.
+    assert by_metric == patterns(template)["CapacityAlarmRule"]["detail"]
+
+
+def test_a_rules_targets_are_the_functions_that_its_events_concern(template):
+    """Which queue a rule sends to, in an installation with both functions."""
+    targets = {}
+    for name in patterns(template):
+        wanted = chosen(template["Resources"][name]["Properties"]["Targets"], "HasClusterScaler", True)
+        targets[name] = [target["Arn"]["Fn::GetAtt"][0] for target in wanted]
+    assert targets == {
+        "SpotInterruptionRule": ["SpotFallbackQueue"],
+        "ServiceActionRule": ["SpotFallbackQueue", "ClusterScalerQueue"],
+        "ContainerInstanceRule": ["ClusterScalerQueue"],
+        "AutoScalingRule": ["ClusterScalerQueue"],
+        "CapacityAlarmRule": ["ClusterScalerQueue"],
+    }
+    # At most five: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+    assert max(len(queues) for queues in targets.values()) <= 5

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from cfnlint.api import lint_all
-from conftest import ARCHITECTURES, INFRA, PACKAGED_CODE, translate
+from conftest import ARCHITECTURES, BUCKET, FUNCTIONS, INFRA, translate
 from samtranslator.yaml_helper import yaml_parse
 
 
@@ -32,9 +32,13 @@ def test_the_translated_template_is_clean_with_every_option():
         json.dumps(
             translate(
                 Mode="act",
+                ClusterScalerMode="act",
                 ClusterArns="arn:aws:ecs:us-west-2:111122223333:cluster/container-demo",
                 ConfineUpdateService="false",
                 ReservedConcurrency="3",
+                ClusterScalerReservedConcurrency="4",
+                AutoScalingGroupNames="container-demo-EC2,container-demo-EC2Spot",
+                AlarmNamePrefix="capacity ",
                 AlarmTopicArn="arn:aws:sns:us-west-2:111122223333:operators",
             )
         )
@@ -83,6 +87,43 @@ def test_the_workshops_services_are_a_pair_that_ballast_can_look_after():
     assert container["StopTimeout"] == 120
 
 
+def test_the_workshops_groups_are_such_that_ballast_can_size_them():
+    """Opted in by tags that the code knows, nobody else sizes them, and the shapes are those of the workshop."""
+    template = yaml_parse((INFRA / "examples/workshop-ec2/template.yaml").read_text(encoding="utf-8"))
+    resources = {name: resource["Properties"] for name, resource in template["Resources"].items()}
+    policy = (INFRA.parent / "shared/model/src/capacity/policy.rs").read_text(encoding="utf-8")
+    known = set(re.findall(r'name: "(ballast:[\w-]+)"', policy))
+    for name in ("OnDemandGroup", "SpotGroup"):
+        group = resources[name]
+        tags = {tag["Key"]: tag["Value"] for tag in group["Tags"] if tag["Key"].startswith("ballast:")}
+        assert set(tags) <= known and tags["ballast:cluster-scaler"] == {"Ref": "Consent"}
+        assert tags["ballast:target-capacity-percent"] == {"Ref": "TargetCapacityPercent"}
+        # An update of the stack must not write what cluster-scaler writes.
+        assert "DesiredCapacity" not in group
+        assert (group["MinSize"], group["MaxSize"]) == ("0", {"Ref": "MaxSize"})
+    defaults = {name: parameter.get("Default") for name, parameter in template["Parameters"].items()}
+    assert (defaults["TargetCapacityPercent"], defaults["MaxSize"], defaults["Consent"]) == (80, 10, "act")
+    for name in ("OnDemandProvider", "SpotProvider"):
+        provider = resources[name]["AutoScalingGroupProvider"]
+        assert provider["ManagedScaling"] == {"Status": "DISABLED"}
+        assert provider["ManagedTerminationProtection"] == provider["ManagedDraining"] == "DISABLED"
+    strategy = resources["CapacityProviders"]["DefaultCapacityProviderStrategy"]
+    assert [(it["CapacityProvider"]["Ref"], it["Base"], it["Weight"]) for it in strategy] == [("OnDemandProvider", 1, 1), ("SpotProvider", 0, 4)]
+    # The type of the launch template is said where the code looks for it.
+    on_demand = {tag["Key"]: tag["Value"] for tag in resources["OnDemandGroup"]["Tags"]}
+    assert on_demand["ballast:instance-types"] == resources["LaunchTemplate"]["LaunchTemplateData"]["InstanceType"] == "t3.small"
+    mixed = resources["SpotGroup"]["MixedInstancesPolicy"]
+    types = [it["InstanceType"] for it in mixed["LaunchTemplate"]["Overrides"]]
+    assert len(set(types)) == 10 and all(it.endswith(".large") for it in types)
+    distribution = mixed["InstancesDistribution"]
+    assert (distribution["OnDemandBaseCapacity"], distribution["OnDemandPercentageAboveBaseCapacity"]) == (0, 0)
+    assert distribution["SpotAllocationStrategy"] == "capacity-optimized"
+    user_data = resources["LaunchTemplate"]["LaunchTemplateData"]["UserData"]["Fn::Base64"]["Fn::Sub"]
+    assert "ECS_CLUSTER=${Cluster}" in user_data and "ECS_ENABLE_SPOT_INSTANCE_DRAINING=true" in user_data
+    definition = resources["TaskDefinition"]
+    assert (definition["Cpu"], definition["Memory"], definition["NetworkMode"]) == ("256", "512", "bridge")
+
+
 def test_aliases_are_not_used():
     """CloudFormation reads no YAML aliases: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html"""
     for path in [INFRA / "template.yaml", *INFRA.glob("examples/*/template.yaml")]:
@@ -90,79 +131,166 @@ def test_aliases_are_not_used():
         assert not re.search(r":\s+[&*][A-Za-z]", text), path
 
 
-def test_the_function_is_what_is_shipped(template, resources):
-    function = resources["SpotFallbackFunction"]["Properties"]
-    assert function["Runtime"] == "provided.al2023"
-    assert function["Handler"] == "bootstrap"
-    assert function["Code"] == {"S3Bucket": "ballast-artifacts", "S3Key": PACKAGED_CODE.rsplit("/", 1)[1]}
-    assert function["Architectures"] == [{"Ref": "Architecture"}]
+@pytest.fixture(params=FUNCTIONS.items(), ids=lambda it: it[0])
+def function(request):
+    """A function's name, and the prefix of its resources' logical ids."""
+    return request.param
+
+
+def test_the_function_is_what_is_shipped(template, resources, function):
+    name, prefix = function
+    shipped = resources[f"{prefix}Function"]["Properties"]
+    assert shipped["Runtime"] == "provided.al2023"
+    assert shipped["Handler"] == "bootstrap"
+    assert shipped["Code"] == {"S3Bucket": BUCKET, "S3Key": f"{name}.zip"}
+    assert shipped["Architectures"] == [{"Ref": "Architecture"}]
+    assert shipped["FunctionName"] == {"Fn::Sub": f"${{FunctionNamePrefix}}{name}"}
     assert template["Parameters"]["Architecture"]["AllowedValues"] == list(ARCHITECTURES)
-    assert template["Parameters"]["Mode"]["Default"] == "observe"
-    code = template["Resources"]["SpotFallbackFunction"]["Properties"]["CodeUri"]
-    assert (INFRA / code).resolve() == (INFRA.parent / "target/lambda/spot-fallback").resolve()
+    code = template["Resources"][f"{prefix}Function"]["Properties"]["CodeUri"]
+    assert (INFRA / code).resolve() == (INFRA.parent / "target/lambda" / name).resolve()
+    # It writes nothing before somebody says so.
+    mode = shipped["Environment"]["Variables"]["BALLAST_MODE"]["Ref"]
+    assert template["Parameters"][mode]["Default"] == "observe"
 
 
-def test_a_message_is_neither_seen_twice_nor_lost_before_its_last_try(resources):
+def test_no_two_functions_share_a_mode_a_concurrency_or_a_rate(resources):
+    def own(read):
+        return {json.dumps(read(resources[f"{prefix}Function"]["Properties"])) for prefix in FUNCTIONS.values()}
+
+    assert len(own(lambda it: it["Environment"]["Variables"]["BALLAST_MODE"])) == len(FUNCTIONS)
+    assert len(own(lambda it: it["Environment"]["Variables"]["BALLAST_ECS_RATE_SHARE_PERCENT"])) == len(FUNCTIONS)
+    assert len(own(lambda it: it["ReservedConcurrentExecutions"])) == len(FUNCTIONS)
+    assert own(lambda it: it["Environment"]["Variables"]["BALLAST_LEDGER_TABLE"]) == {'{"Ref": "LedgerTable"}'}
+
+
+def test_both_functions_together_leave_no_more_than_the_rate_of_the_account(template):
+    shares = ("EcsRateSharePercent", "ClusterScalerEcsRateSharePercent")
+    assert sum(template["Parameters"][name]["Default"] for name in shares) <= 100
+
+
+def test_a_message_is_neither_seen_twice_nor_lost_before_its_last_try(resources, function):
     """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: six timeouts and the batching window."""
-    queue = resources["SpotFallbackQueue"]["Properties"]
-    mapping = resources["SpotFallbackEventSourceMapping"]["Properties"]
-    timeout_secs = resources["SpotFallbackFunction"]["Properties"]["Timeout"]
+    _, prefix = function
+    queue = resources[f"{prefix}Queue"]["Properties"]
+    mapping = resources[f"{prefix}EventSourceMapping"]["Properties"]
+    timeout_secs = resources[f"{prefix}Function"]["Properties"]["Timeout"]
     visibility_secs = queue["VisibilityTimeout"]
     assert visibility_secs >= 6 * timeout_secs + mapping["MaximumBatchingWindowInSeconds"]
     tries = queue["RedrivePolicy"]["maxReceiveCount"]
     assert tries * visibility_secs <= queue["MessageRetentionPeriod"], "a message would expire instead of becoming a dead letter"
-    dead_letters = resources["SpotFallbackDeadLetterQueue"]["Properties"]
+    dead_letters = resources[f"{prefix}DeadLetterQueue"]["Properties"]
     assert dead_letters["MessageRetentionPeriod"] > queue["MessageRetentionPeriod"]
+    assert mapping["FunctionName"] == {"Ref": f"{prefix}Function"}
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     # A batch over 10 needs a window: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-parameters.html
     assert mapping["BatchSize"] == 1000 and mapping["MaximumBatchingWindowInSeconds"] >= 1
 
 
-def test_queues_are_encrypted_and_only_their_rules_may_send(resources):
-    senders = {name for name, resource in resources.items() if resource["Type"] == "AWS::Events::Rule"} - {"ScheduleRule"}
-    for queue in ("SpotFallbackQueue", "SpotFallbackDeadLetterQueue"):
-        assert resources[queue]["Properties"]["SqsManagedSseEnabled"] is True
-        policy = resources[f"{queue}Policy"]["Properties"]
-        assert policy["Queues"] == [{"Ref": queue}]
+def targets(rule):
+    """A rule's targets in an installation with both functions."""
+    return [target["Fn::If"][1] if "Fn::If" in target else target for target in rule["Properties"]["Targets"]]
+
+
+def test_queues_are_encrypted_and_only_their_rules_may_send(resources, function):
+    _, prefix = function
+    rules = {name: rule for name, rule in resources.items() if rule["Type"] == "AWS::Events::Rule" and name != "ScheduleRule"}
+    queue = {"Fn::GetAtt": [f"{prefix}Queue", "Arn"]}
+    # Whatever a rule sends to is one of these, so that no rule is without permission.
+    senders = {name for name, rule in rules.items() for target in targets(rule) if target["Arn"] == queue}
+    assert senders
+    for name in senders:
+        (target,) = [target for target in targets(rules[name]) if target["Arn"] == queue]
+        assert target["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": [f"{prefix}DeadLetterQueue", "Arn"]}
+    for name in (f"{prefix}Queue", f"{prefix}DeadLetterQueue"):
+        assert resources[name]["Properties"]["SqsManagedSseEnabled"] is True
+        policy = resources[f"{name}Policy"]["Properties"]
+        assert policy["Queues"] == [{"Ref": name}]
         allow, deny = policy["PolicyDocument"]["Statement"]
         assert allow["Principal"] == {"Service": "events.amazonaws.com"}
+        assert allow["Resource"] == deny["Resource"] == {"Fn::GetAtt": [name, "Arn"]}
         sources = allow["Condition"]["ArnEquals"]["aws:SourceArn"]
         assert {source["Fn::GetAtt"][0] for source in sources} == senders
         assert deny["Effect"] == "Deny" and deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-        # Whatever a rule sends to is one of these, so that no rule is without permission.
-        for rule in senders:
-            for target in resources[rule]["Properties"]["Targets"]:
-                assert target["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["SpotFallbackDeadLetterQueue", "Arn"]}
-                assert target["Arn"] == {"Fn::GetAtt": ["SpotFallbackQueue", "Arn"]}
 
 
-def test_the_schedule_is_the_one_the_function_counts_with(resources):
-    rule = resources["ScheduleRule"]["Properties"]
-    assert rule["ScheduleExpression"] == "rate(1 minute)"
-    variables = resources["SpotFallbackFunction"]["Properties"]["Environment"]["Variables"]
-    assert variables["BALLAST_SCHEDULE_INTERVAL_SECS"] == "60"
-    for target in rule["Targets"]:
+def test_the_schedule_is_the_one_the_functions_count_with(resources):
+    rule = resources["ScheduleRule"]
+    assert rule["Properties"]["ScheduleExpression"] == "rate(1 minute)"
+    assert [target["Arn"]["Fn::GetAtt"][0] for target in targets(rule)] == [f"{prefix}Function" for prefix in FUNCTIONS.values()]
+    for target in targets(rule):
         assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 120
-    permission = resources["ScheduleRulePermission"]["Properties"]
-    assert permission["SourceArn"] == {"Fn::GetAtt": ["ScheduleRule", "Arn"]}
-    invoke = [r for r in resources.values() if r["Type"] == "AWS::Lambda::EventInvokeConfig"]
-    assert len(invoke) == 1 and invoke[0]["Properties"]["MaximumEventAgeInSeconds"] <= 120
+    for prefix in FUNCTIONS.values():
+        variables = resources[f"{prefix}Function"]["Properties"]["Environment"]["Variables"]
+        assert variables["BALLAST_SCHEDULE_INTERVAL_SECS"] == "60"
+    permissions = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::Lambda::Permission"]
+    of_events = [it for it in permissions if it["Principal"] == "events.amazonaws.com"]
+    assert {it["FunctionName"]["Ref"] for it in of_events} == {f"{prefix}Function" for prefix in FUNCTIONS.values()}
+    assert all(it["SourceArn"] == {"Fn::GetAtt": ["ScheduleRule", "Arn"]} for it in of_events)
+    invoke = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::Lambda::EventInvokeConfig"]
+    assert {it["FunctionName"]["Ref"] for it in invoke} == {f"{prefix}Function" for prefix in FUNCTIONS.values()}
+    assert all(it["MaximumEventAgeInSeconds"] <= 120 for it in invoke)
 
 
-def test_one_failed_look_of_the_schedule_leaves_no_dead_letter(resources):
+def test_alarms_of_this_account_may_call_cluster_scaler_and_nobody_elses(resources):
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html"""
+    permissions = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::Lambda::Permission"]
+    (of_alarms,) = [it for it in permissions if it["Principal"] != "events.amazonaws.com"]
+    assert of_alarms["Principal"] == "lambda.alarms.cloudwatch.amazonaws.com"
+    assert of_alarms["FunctionName"] == {"Ref": "ClusterScalerFunction"}
+    assert of_alarms["SourceAccount"] == {"Ref": "AWS::AccountId"}
+    assert of_alarms["SourceArn"]["Fn::Sub"].endswith(":${AWS::AccountId}:alarm:*")
+
+
+def test_one_failed_look_of_the_schedule_leaves_no_dead_letter(resources, function):
     """The next minute is the retry. What would keep a lost look is nowhere: not at the rule, not at the function, not in the role."""
-    (invoke,) = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::Lambda::EventInvokeConfig"]
+    _, prefix = function
+    invokes = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::Lambda::EventInvokeConfig"]
+    (invoke,) = [it for it in invokes if it["FunctionName"]["Ref"] == f"{prefix}Function"]
     assert invoke["MaximumRetryAttempts"] == 0
     assert invoke.get("DestinationConfig", {}) == {}
-    assert "DeadLetterConfig" not in resources["SpotFallbackFunction"]["Properties"]
-    for target in resources["ScheduleRule"]["Properties"]["Targets"]:
+    assert "DeadLetterConfig" not in resources[f"{prefix}Function"]["Properties"]
+    for target in targets(resources["ScheduleRule"]):
         assert "DeadLetterConfig" not in target
-    assert "sqs:SendMessage" not in json.dumps(resources["SpotFallbackRole"])
+    assert "sqs:SendMessage" not in json.dumps(resources[f"{prefix}Role"])
     # What it leaves are alarms: one error is none, and five minutes without a completed look are one.
-    errors = resources["SpotFallbackErrorsAlarm"]["Properties"]
+    errors = resources[f"{prefix}ErrorsAlarm"]["Properties"]
     assert errors["DatapointsToAlarm"] > 1
-    heartbeat = resources["SpotFallbackHeartbeatAlarm"]["Properties"]
+    heartbeat = resources[f"{prefix}HeartbeatAlarm"]["Properties"]
     assert heartbeat["Period"] * heartbeat["DatapointsToAlarm"] >= 300
+
+
+def needs(value, condition=None):
+    """What a part of the template refers to by logical id, outside of the branches that this condition chooses."""
+    if isinstance(value, list):
+        return set().union(*(needs(item, condition) for item in value))
+    if not isinstance(value, dict):
+        return set()
+    if "Fn::If" in value and value["Fn::If"][0] == condition:
+        return needs(value["Fn::If"][2], condition)
+    found = set()
+    for name, field in value.items():
+        if name == "Ref":
+            found.add(field)
+        elif name == "Fn::GetAtt":
+            found.add(field[0] if isinstance(field, list) else field.split(".")[0])
+        elif name == "Fn::Sub":
+            found |= {it.split(".")[0] for it in re.findall(r"\$\{(\w[\w.]*)\}", field if isinstance(field, str) else field[0])}
+        else:
+            found |= needs(field, condition)
+    return found
+
+
+def test_cluster_scaler_can_be_left_out(translated):
+    """What remains needs nothing that goes; CloudFormation would refuse it. And nothing of cluster-scaler's remains."""
+    resources = translated["Resources"]
+    gone = {name for name, resource in resources.items() if resource.get("Condition") == "HasClusterScaler"}
+    assert {name for name in resources if name.startswith("ClusterScaler")} <= gone
+    for name, resource in resources.items():
+        if name not in gone:
+            assert not needs(resource, "HasClusterScaler") & gone, name
+    for name, output in translated["Outputs"].items():
+        assert (output.get("Condition") == "HasClusterScaler") == bool(needs(output) & gone), name
+    assert translated["Conditions"]["HasClusterScaler"] == {"Fn::Equals": [{"Ref": "WithClusterScaler"}, "true"]}
 
 
 def test_everything_goes_when_the_stack_goes(resources):
@@ -171,28 +299,44 @@ def test_everything_goes_when_the_stack_goes(resources):
         assert resource.get("UpdateReplacePolicy", "Delete") == "Delete", name
 
 
-def test_the_dashboard_is_json_and_shows_every_alarm(resources):
-    body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    widgets = json.loads(re.sub(r"\$\{[^}]+\}", "x", body))["widgets"]
-    assert {widget["type"] for widget in widgets} == {"alarm", "metric", "log"}
-    shown = set(re.findall(r"\$\{(\w+Alarm)\.Arn\}", body))
-    assert shown == {name for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+def test_the_dashboards_are_json_and_show_every_alarm(resources):
+    for dashboard, prefix in {"Dashboard": "SpotFallback", "ClusterScalerDashboard": "ClusterScaler"}.items():
+        body = resources[dashboard]["Properties"]["DashboardBody"]["Fn::Sub"]
+        widgets = json.loads(re.sub(r"\$\{[^}]+\}", "x", body))["widgets"]
+        assert {widget["type"] for widget in widgets} == {"alarm", "metric", "log"}
+        taken = [(w["x"], w["y"]) for w in widgets]
+        assert len(taken) == len(set(taken)), "two widgets in one place"
+        shown = set(re.findall(r"\$\{(\w+Alarm)\.Arn\}", body))
+        alarms = {name for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+        assert shown == {name for name in alarms if name.startswith(prefix)}
+
+
+def test_the_dashboard_of_cluster_scaler_shows_every_number_of_a_provider(resources):
+    """The names are the code's: `measured` in `shared/model/src/capacity/duty.rs`."""
+    body = resources["ClusterScalerDashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    code = (INFRA.parent / "shared/model/src/capacity/duty.rs").read_text(encoding="utf-8")
+    names = set(re.findall(r'(?:count\(|name: )"(\w+)"', code))
+    assert len(names) == 6
+    dimensions = re.findall(r'\("(\w+)", key\.', code)
+    for name in names:
+        assert f"{{Ballast,{','.join(dimensions)}}} MetricName=\\\"{name}\\\"" in body, name
 
 
 def test_alarms_notify_the_topic_and_treat_silence_as_meant(resources):
     alarms = {name: r["Properties"] for name, r in resources.items() if r["Type"] == "AWS::CloudWatch::Alarm"}
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"]["Fn::If"][0] == "HasAlarmTopic", name
-        missing = "breaching" if name == "SpotFallbackHeartbeatAlarm" else "notBreaching"
+        missing = "breaching" if name.endswith("HeartbeatAlarm") else "notBreaching"
         assert alarm["TreatMissingData"] == missing, name
 
 
-def test_one_failed_try_of_an_event_rings_no_alarm_and_two_do(resources):
+def test_one_failed_try_of_an_event_rings_no_alarm_and_two_do(resources, function):
     """A message in flight counts in the age: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html"""
-    queue = resources["SpotFallbackQueue"]["Properties"]
+    _, prefix = function
+    queue = resources[f"{prefix}Queue"]["Properties"]
     visibility_secs = queue["VisibilityTimeout"]
-    timeout_secs = resources["SpotFallbackFunction"]["Properties"]["Timeout"]
-    alarm = resources["SpotFallbackEventAgeAlarm"]["Properties"]
+    timeout_secs = resources[f"{prefix}Function"]["Properties"]["Timeout"]
+    alarm = resources[f"{prefix}EventAgeAlarm"]["Properties"]
     assert alarm["Threshold"] > visibility_secs + timeout_secs
     assert alarm["Threshold"] + alarm["EvaluationPeriods"] * alarm["Period"] < queue["RedrivePolicy"]["maxReceiveCount"] * visibility_secs
 
@@ -210,6 +354,7 @@ def test_alarms_count_minutes_of_metrics_that_aws_has(resources):
     alarms = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::CloudWatch::Alarm"]
     asked = {(a["Namespace"], a["MetricName"], a["Statistic"], d["Name"]) for a in alarms for d in a["Dimensions"]}
     assert asked == known
+    assert len(alarms) == len(known) * len(FUNCTIONS)
     assert {alarm["Period"] for alarm in alarms} == {60}
 
 
@@ -234,8 +379,8 @@ def test_the_readme_lists_the_parameters_with_their_defaults(template):
         assert f"| `{name}` | {default} |" in text, name
 
 
-def test_the_readme_lists_what_wakes_the_function_and_the_alarms(resources):
-    kinds = {"What wakes the function": "AWS::Events::Rule", "Alarms": "AWS::CloudWatch::Alarm"}
+def test_the_readme_lists_what_wakes_the_functions_and_the_alarms(resources):
+    kinds = {"What wakes the functions": "AWS::Events::Rule", "Alarms": "AWS::CloudWatch::Alarm"}
     for heading, kind in kinds.items():
         assert sorted(rows(INFRA / "README.md", heading)) == sorted(name for name, r in resources.items() if r["Type"] == kind)
 

@@ -109,12 +109,13 @@ fn each_rule_keeps_out_samples_of_its_own_detail_types() {
     let rules: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
     for (rule, pattern) in rules {
         let filter = Pattern::parse(&pattern).unwrap();
+        let sources = pattern["source"].as_array().unwrap();
         let detail_types = pattern["detail-type"].as_array().unwrap();
         let kept_out = samples()
             .into_values()
             .flatten()
             .filter(|event| {
-                event["source"] == "aws.ecs"
+                sources.contains(&event["source"])
                     && detail_types.contains(&event["detail-type"])
                     && event["detail"].is_object()
             })

@@ -1,4 +1,5 @@
-//! A plan's steps to AWS writes, and their outcomes.
+//! A plan's steps to AWS writes, and their outcomes. What follows is [`Actor`]'s, which writes services; [`capacity`] writes groups and
+//! their instances.
 //!
 //! # Expected flow
 //! [`Actor::act`] takes the steps of a plan that `placement` made, `audit` let pass and the ledger has recorded. It takes them in
@@ -7,7 +8,7 @@
 //!
 //! # Guarantees
 //! - One outcome per step, in the order of the steps.
-//! - The only write is `ecs:UpdateService` with a cluster, a service and a desired count. No strategy, task definition or
+//! - [`Actor`]'s only write is `ecs:UpdateService` with a cluster, a service and a desired count. No strategy, task definition or
 //!   deployment option is ever sent.
 //! - A service is written only if, moments before, it was ACTIVE, carried `ballast:standby-of` with the step's primary, and had the
 //!   desired count that the plan saw.
@@ -28,6 +29,7 @@
 //! # Errors
 //! There is no error type: whatever goes wrong is the outcome of the step that it befell, with the call, the cause and AWS's words.
 
+pub mod capacity;
 mod reread;
 
 use std::sync::Arc;
@@ -43,9 +45,10 @@ use model::snapshot::GapCause;
 
 use crate::reread::{Read, reread};
 
+pub use crate::capacity::CapacityActor;
 pub use crate::reread::SERVICES_PER_READ_MAX;
 
-/// The name of the one write, as IAM knows it.
+/// The name of [`Actor`]'s one write, as IAM knows it.
 pub const UPDATE_SERVICE: &str = "ecs:UpdateService";
 
 /// The least time in which a write is worth starting. With less, the answer would likely be lost.

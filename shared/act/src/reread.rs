@@ -18,7 +18,7 @@ const DESCRIBE_SERVICES: &str = "ecs:DescribeServices";
 
 /// The reason by which ECS says that there is no such service.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html>
-const MISSING: &str = "MISSING";
+pub(crate) const MISSING: &str = "MISSING";
 
 /// A service, moments before it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,20 +60,7 @@ impl Found {
                 }
             }
             Self::Missing => "no such service".to_owned(),
-            Self::Unread(gap) => {
-                return Err(match gap.cause {
-                    GapCause::BudgetSpent | GapCause::OutOfTime => OutcomeResult::OutOfTime,
-                    GapCause::AccessDenied
-                    | GapCause::Throttled
-                    | GapCause::NotFound
-                    | GapCause::Unreachable
-                    | GapCause::Other => OutcomeResult::Failed {
-                        operation: gap.operation.clone(),
-                        cause: gap.cause,
-                        detail: gap.detail.clone(),
-                    },
-                });
-            }
+            Self::Unread(gap) => return Err(unread(gap)),
         };
         Err(OutcomeResult::PreconditionFailed { found })
     }
@@ -84,6 +71,22 @@ impl Found {
             Self::Service { desired_count, .. } => u32::try_from(*desired_count).ok(),
             Self::Missing | Self::Unread(_) => None,
         }
+    }
+}
+
+/// The outcome of a step of which something could not be read, and that was therefore not taken.
+pub(crate) fn unread(gap: &Gap) -> OutcomeResult {
+    match gap.cause {
+        GapCause::BudgetSpent | GapCause::OutOfTime => OutcomeResult::OutOfTime,
+        GapCause::AccessDenied
+        | GapCause::Throttled
+        | GapCause::NotFound
+        | GapCause::Unreachable
+        | GapCause::Other => OutcomeResult::Failed {
+            operation: gap.operation.clone(),
+            cause: gap.cause,
+            detail: gap.detail.clone(),
+        },
     }
 }
 

@@ -79,9 +79,6 @@ pub(crate) struct Case<'a> {
     /// The numbers; `wanted` is what the group is asked for without its limits, in units of its desired capacity: instances that are
     /// lost, or drained by somebody else, are on top of what the tasks need.
     pub(crate) numbers: ProviderNumbers,
-    /// What the group would need if tasks were moved together (`ballast:consolidate`), in the same units; otherwise `numbers.wanted`.
-    /// What a scale-in goes by.
-    pub(crate) wanted_least: u32,
     /// What fits nowhere.
     pub(crate) unplaced: Vec<Unplaced>,
     /// The tasks that find room neither on ACTIVE instances nor on those on their way; headroom included.

@@ -51,8 +51,7 @@ pub(crate) fn choose(
         announce(&size, memory, case.look.now);
         return (size, decided);
     }
-    let least = within(case, case.wanted_least);
-    if least >= there {
+    if goal == there {
         let decided = instances::decide(case, &Removal::Enough, memory);
         let size = scaling_in(&decided).unwrap_or_else(|| enough(case, false));
         return (size, decided);
@@ -68,7 +67,7 @@ pub(crate) fn choose(
         };
         return (first_of_all(case, Size::Stay(reason, None)), decided);
     };
-    let (removal, delay) = surplus(case, known, least, there);
+    let (removal, delay) = surplus(case, known, goal, there);
     let decided = instances::decide(case, &removal, memory);
     let size = too_many(case, &decided, delay);
     (first_of_all(case, size), decided)

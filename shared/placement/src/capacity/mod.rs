@@ -235,7 +235,6 @@ fn count<'a>(
     };
     let Sizing {
         numbers,
-        wanted_least,
         unplaced,
         tasks_without_room,
         needed_again,
@@ -263,7 +262,6 @@ fn count<'a>(
         launches_fail,
         unregistered,
         numbers,
-        wanted_least,
         unplaced,
         tasks_without_room,
         needed_again,
@@ -273,7 +271,7 @@ fn count<'a>(
 /// Notes how many instances are wanted, whether or not the group may be touched at this moment.
 fn note(case: &Case<'_>, memory: &mut ProviderMemory) {
     let seen = history::Seen {
-        wanted: within(case, case.wanted_least),
+        wanted: within(case, case.numbers.wanted),
         is_complete: case.look.is_complete(),
         delay: case.policy.scale_in_delay,
         now: case.look.now,

@@ -11,7 +11,8 @@
 //! **Warm floor:** with a target below 100 % a provider that a strategy places tasks on needs at least one instance. So both providers of
 //! a strategy hold two at a target of 80 % while a single task runs, and the first task on the other one finds room at once.
 //!
-//! For a scale-in the tasks count where they are. With `ballast:consolidate` they are packed together first, as far as they may be moved.
+//! The tasks count where they are. With `ballast:consolidate` they are packed together first, as far as they may be moved: for a
+//! scale-out as for a scale-in, so that the one does not buy what the other removes.
 
 use std::collections::BTreeSet;
 
@@ -89,7 +90,6 @@ pub(crate) fn reservation_percent(needed: u32, running: u32) -> u32 {
 /// What the tasks of a provider come to.
 pub(crate) struct Sizing<'a> {
     pub(crate) numbers: ProviderNumbers,
-    pub(crate) wanted_least: u32,
     pub(crate) unplaced: Vec<Unplaced>,
     pub(crate) tasks_without_room: u32,
     pub(crate) needed_again: BTreeSet<&'a InstanceId>,
@@ -131,11 +131,20 @@ pub(crate) fn size<'a>(
     let used: BTreeSet<&InstanceId> = used.collect();
     let opened = count(found.packing.opened.len());
     let floor = u32::from(settings.target_percent < 100 && demand.is_in_use);
-    let occupied = count(used.union(&put.usable).count() + put.draining.len());
-    let needed = occupied
-        .saturating_add(put.unborn)
-        .saturating_add(opened)
-        .max(floor);
+    let occupied = count(used.union(&put.usable).count());
+    // Instances that wait to be taken back, and new ones: the others are full, or of no use to these tasks.
+    let lacking = count(put.draining.len()).saturating_add(opened);
+    let mut needed = occupied.saturating_add(put.unborn).saturating_add(lacking);
+    if policy.consolidate {
+        let is_launching = |it: &&Member<'_>| it.state == MemberState::Launching;
+        let launching = members.iter().filter(is_launching);
+        let beyond = count(launching.filter(|it| put.usable.contains(it.id)).count())
+            .saturating_add(put.unborn)
+            .saturating_add(lacking);
+        let packed = packed_together(members, demand, ground, now);
+        needed = packed.map_or(needed, |packed| needed.min(packed.saturating_add(beyond)));
+    }
+    let needed = needed.max(floor);
     let at_least = count(used.len())
         .saturating_add(found.packing.opened_at_least)
         .max(floor);
@@ -148,7 +157,13 @@ pub(crate) fn size<'a>(
     });
     let in_service = |it: &Member<'_>| it.instance.lifecycle == Lifecycle::InService;
     let running = tally(&in_service);
-    let wanted = with_target(needed, settings.target_percent).saturating_add(idle);
+    let draining = tally(&|it| matches!(it.state, MemberState::Draining(_)));
+    let mut wanted = with_target(needed, settings.target_percent).saturating_add(idle);
+    if lacking > 0 {
+        // An instance that is free and that no waiting task can use does not stand in for one that is lacking.
+        let there = group.desired_capacity.saturating_sub(draining);
+        wanted = wanted.max(there.saturating_add(lacking));
+    }
     let numbers = ProviderNumbers {
         tasks_placed: count(members.iter().map(|it| placed(it).count()).sum()),
         tasks_waiting: demand.sum(|it| it.waiting),
@@ -161,7 +176,7 @@ pub(crate) fn size<'a>(
         used: tally(&|it| in_service(it) && it.is_used()),
         launching: tally(&|it| it.state == MemberState::Launching)
             .saturating_add(ground.room.unborn),
-        draining: tally(&|it| matches!(it.state, MemberState::Draining(_))),
+        draining,
         lost: tally(&|it| it.state.is_lost()),
         needed,
         needed_lower_bound: at_least.min(needed),
@@ -172,18 +187,8 @@ pub(crate) fn size<'a>(
         min: group.min_size,
         max: group.max_size,
     };
-    let packed = if policy.consolidate && found.packing.unplaced.is_empty() && opened == 0 {
-        packed_together(members, demand, ground, now)
-    } else {
-        None
-    };
-    let wanted_least = packed.map_or(wanted, |packed| {
-        let packed = with_target(packed.max(floor), settings.target_percent);
-        packed.saturating_add(idle).min(wanted)
-    });
     Sizing {
         numbers,
-        wanted_least,
         tasks_without_room: unplaced_count(&found).saturating_add(put.tasks_without_room),
         unplaced,
         needed_again: put.draining,
@@ -279,8 +284,9 @@ fn unplaced(
     unplaced
 }
 
-/// How many instances would do if every task that may be moved were packed anew on the instances that are there; `None` where that does
-/// not come out.
+/// How many ACTIVE instances would do if every task on them that may be moved were packed anew, with as much as finds room of what waits,
+/// is missing or is kept as headroom; `None` where that does not come out. It does not depend on where the tasks are, so that moving
+/// them does not change it.
 fn packed_together<'a>(
     members: &[Member<'a>],
     demand: &Demand<'a>,
@@ -330,9 +336,11 @@ fn packed_together<'a>(
     });
     let sites: Vec<&Site<'a>> = emptied.iter().map(|(_, site)| site).collect();
     let mut requests: Vec<Request<'a>> = requests_of(ground.index, moved.into_iter());
+    let of_moved = requests.len();
     requests.extend(demand.requests.iter().cloned());
     let found = fit(ground, &requests, &sites, false);
-    if !found.packing.unplaced.is_empty() {
+    let mut unplaced = found.packing.unplaced.iter();
+    if unplaced.any(|it| it.group < of_moved) {
         return None;
     }
     let placements = found.packing.placements.iter();

@@ -6,10 +6,12 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod consolidate;
 mod drains;
 mod fleet;
 mod picture;
 mod scale_in;
 mod scale;
 mod scene;
+mod sequences;
 mod workshop;

@@ -151,10 +151,7 @@ pub(crate) fn size<'a>(
     let unplaced = unplaced(&found, &put, demand, group.max_size, group.desired_capacity);
     let tally =
         |is: &dyn Fn(&Member<'_>) -> bool| count(members.iter().filter(|it| is(it)).count());
-    let idle = tally(&|it| {
-        let is_useless = it.state.is_lost() || it.state == MemberState::DrainedElsewhere;
-        is_useless && is_counted(it.instance.lifecycle)
-    });
+    let idle = tally(&is_idle);
     let in_service = |it: &Member<'_>| it.instance.lifecycle == Lifecycle::InService;
     let running = tally(&in_service);
     let draining = tally(&|it| matches!(it.state, MemberState::Draining(_)));
@@ -193,6 +190,12 @@ pub(crate) fn size<'a>(
         unplaced,
         needed_again: put.draining,
     }
+}
+
+/// Whether the group counts the instance and no task can use it.
+fn is_idle(member: &Member<'_>) -> bool {
+    let is_useless = member.state.is_lost() || member.state == MemberState::DrainedElsewhere;
+    is_useless && is_counted(member.instance.lifecycle)
 }
 
 fn count(length: usize) -> u32 {

@@ -327,3 +327,15 @@ fn where_the_provider_is_not_touched_drains_wait() {
         assert_eq!(held(change), ["1 2: provider_held", "3 4: draining", why]);
     }
 }
+
+#[test]
+fn terminations_that_show_one_after_the_other_are_nobody_elses() {
+    let mut fleet = two_drain();
+    fleet.round(5);
+    assert_eq!(fleet.group().desired_capacity, 2);
+    fleet.group().desired_capacity = 3;
+    let last = |fleet: &mut Fleet| picture(&fleet.decide().plan).pop().unwrap();
+    assert_eq!(last(&mut fleet), "own_write_not_visible");
+    fleet.now = Seconds(25).after(fleet.now);
+    assert_eq!(last(&mut fleet), "foreign_change");
+}

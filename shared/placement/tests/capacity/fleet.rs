@@ -22,7 +22,7 @@ use model::{Seconds, Timestamp};
 use placement::capacity::{self, CapacityDecision};
 
 /// What a `t3.small` registers: three of the tasks below fit by memory.
-pub const T3_SMALL: Resources = Resources {
+pub(crate) const T3_SMALL: Resources = Resources {
     cpu_units: 2_048,
     memory_mib: 1_900,
     gpus: 0,
@@ -30,7 +30,7 @@ pub const T3_SMALL: Resources = Resources {
 };
 
 /// What a task takes.
-pub const TASK: Resources = Resources {
+pub(crate) const TASK: Resources = Resources {
     cpu_units: 256,
     memory_mib: 512,
     gpus: 0,
@@ -39,7 +39,7 @@ pub const TASK: Resources = Resources {
 
 /// Where ECS puts a task, of several instances with room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ecs {
+pub(crate) enum Ecs {
     /// On the one with the least memory left.
     Binpack,
     /// On the one with the most memory left.
@@ -48,20 +48,20 @@ pub enum Ecs {
 
 /// One provider `demo/ec2` over the group `ec2`, in three zones.
 #[derive(Debug, Clone)]
-pub struct Fleet {
-    pub snapshot: CapacitySnapshot,
-    pub recall: Recall<ProviderMemory>,
-    pub now: Timestamp,
-    pub ecs: Ecs,
+pub(crate) struct Fleet {
+    pub(crate) snapshot: CapacitySnapshot,
+    pub(crate) recall: Recall<ProviderMemory>,
+    pub(crate) now: Timestamp,
+    pub(crate) ecs: Ecs,
     next: u32,
 }
 
-pub fn key() -> ProviderKey {
+pub(crate) fn key() -> ProviderKey {
     "demo/ec2".parse().unwrap()
 }
 
 /// The instance of a number; numbers count from 1 in the order in which instances were made.
-pub fn id(number: u32) -> InstanceId {
+pub(crate) fn id(number: u32) -> InstanceId {
     format!("i-{number:017x}").parse().unwrap()
 }
 
@@ -87,7 +87,7 @@ fn strategy() -> Vec<StrategyItem> {
 
 impl Fleet {
     /// An empty group that is opted in, with every default but a target of 100 % and no delays.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let types = GroupTypes::Listed {
             choices: vec![TypeChoice {
@@ -100,7 +100,7 @@ impl Fleet {
             min_size: 0,
             max_size: 100,
             desired_capacity: 0,
-            zones: ["a", "b", "c"].map(|it| zone(it)).into(),
+            zones: ["a", "b", "c"].map(zone).into(),
             types,
             market: Market::OnDemand,
             instances: BTreeMap::new(),
@@ -154,7 +154,7 @@ impl Fleet {
     }
 
     /// A fleet with so many instances in each zone, all empty and old.
-    pub fn of(in_zones: [u32; 3]) -> Self {
+    pub(crate) fn of(in_zones: [u32; 3]) -> Self {
         let mut fleet = Self::new();
         for (zone, count) in ["a", "b", "c"].into_iter().zip(in_zones) {
             for _ in 0..count {
@@ -164,39 +164,39 @@ impl Fleet {
         fleet
     }
 
-    pub fn cluster(&mut self) -> &mut ClusterCapacity {
+    pub(crate) fn cluster(&mut self) -> &mut ClusterCapacity {
         self.snapshot.clusters.values_mut().next().unwrap()
     }
 
-    pub fn provider(&mut self) -> &mut Provider {
+    pub(crate) fn provider(&mut self) -> &mut Provider {
         self.cluster().providers.values_mut().next().unwrap()
     }
 
-    pub fn group(&mut self) -> &mut Group {
+    pub(crate) fn group(&mut self) -> &mut Group {
         &mut self.provider().group
     }
 
-    pub fn policy(&mut self) -> &mut GroupPolicy {
+    pub(crate) fn policy(&mut self) -> &mut GroupPolicy {
         self.provider().policy.as_mut().unwrap()
     }
 
-    pub fn memory(&mut self) -> &mut ProviderMemory {
+    pub(crate) fn memory(&mut self) -> &mut ProviderMemory {
         match &mut self.recall {
             Recall::Known(memory) => memory,
             Recall::Unknown => panic!("nothing could be recalled"),
         }
     }
 
-    pub fn instance(&mut self, number: u32) -> &mut GroupInstance {
+    pub(crate) fn instance(&mut self, number: u32) -> &mut GroupInstance {
         self.group().instances.get_mut(&id(number)).unwrap()
     }
 
-    pub fn container(&mut self, number: u32) -> &mut ContainerInstance {
+    pub(crate) fn container(&mut self, number: u32) -> &mut ContainerInstance {
         self.cluster().instances.get_mut(&arn(number)).unwrap()
     }
 
     /// One more instance, asked for, in service and registered an hour ago, later ones a second later.
-    pub fn launch(&mut self, in_zone: &str) -> u32 {
+    pub(crate) fn launch(&mut self, in_zone: &str) -> u32 {
         let number = self.next;
         self.next += 1;
         let hour_ago = Seconds(3_600 - i64::from(number)).before(self.now);
@@ -240,7 +240,7 @@ impl Fleet {
     }
 
     /// A service of the provider that runs 256 CPU units and 512 MiB a task, with so many tasks asked for.
-    pub fn service(&mut self, name: &str, desired_count: u32) -> &mut CapacityService {
+    pub(crate) fn service(&mut self, name: &str, desired_count: u32) -> &mut CapacityService {
         let task_definition = definition(name);
         let shape = TaskShape {
             needs: TASK,
@@ -276,7 +276,7 @@ impl Fleet {
     }
 
     /// A running task of the service on the instance.
-    pub fn task(&mut self, service: &str, on: u32) -> &mut InstanceTask {
+    pub(crate) fn task(&mut self, service: &str, on: u32) -> &mut InstanceTask {
         let number = self.next;
         self.next += 1;
         let made_at = Some(Seconds(1_800).before(self.now));
@@ -302,7 +302,7 @@ impl Fleet {
     }
 
     /// So many running tasks of a service on each instance, by number from 1; the service asks for all of them.
-    pub fn tasks(&mut self, service: &str, on: &[u32]) -> &mut Self {
+    pub(crate) fn tasks(&mut self, service: &str, on: &[u32]) -> &mut Self {
         let desired = on.iter().sum();
         self.service(service, 0);
         self.desire(service, desired);
@@ -314,7 +314,7 @@ impl Fleet {
         self
     }
 
-    pub fn desire(&mut self, service: &str, desired_count: u32) {
+    pub(crate) fn desire(&mut self, service: &str, desired_count: u32) {
         let service = self.service(service, desired_count);
         service.desired_count = desired_count;
         for deployment in &mut service.deployments {
@@ -323,7 +323,7 @@ impl Fleet {
     }
 
     /// The instance drains, by Ballast, since so many seconds.
-    pub fn drain(&mut self, number: u32, secs: i64) {
+    pub(crate) fn drain(&mut self, number: u32, secs: i64) {
         self.container(number).status = ContainerInstanceStatus::Draining;
         let at = Seconds(secs).before(self.now);
         let reason = model::capacity::DrainReason::Empty;
@@ -332,7 +332,7 @@ impl Fleet {
     }
 
     /// How many tasks are on an instance.
-    pub fn held(&self, on: &ContainerInstanceArn) -> u32 {
+    pub(crate) fn held(&self, on: &ContainerInstanceArn) -> u32 {
         let cluster = self.snapshot.clusters.values().next().unwrap();
         let tasks = cluster.tasks.iter();
         let held = tasks.filter(|it| it.instance.as_ref() == Some(on)).count();
@@ -359,7 +359,7 @@ impl Fleet {
         }
     }
 
-    pub fn decide(&mut self) -> CapacityDecision {
+    pub(crate) fn decide(&mut self) -> CapacityDecision {
         self.refresh();
         capacity::decide(
             &self.snapshot,
@@ -371,7 +371,7 @@ impl Fleet {
     }
 
     /// Has been watched for so long that it is known how many were wanted.
-    pub fn watch(&mut self) -> &mut Self {
+    pub(crate) fn watch(&mut self) -> &mut Self {
         let decided = self.decide();
         let mut memory = decided.memories.get(&key()).unwrap().clone();
         memory.drains = self.memory().drains.clone();
@@ -388,7 +388,7 @@ impl Fleet {
     }
 
     /// Looks, acts, and lets so many seconds pass in which ECS and Auto Scaling do their part. Returns the steps, which all succeed.
-    pub fn round(&mut self, secs: i64) -> Vec<CapacityStep> {
+    pub(crate) fn round(&mut self, secs: i64) -> Vec<CapacityStep> {
         let decided = self.decide();
         let before = self.memory().clone();
         let planned = decided.memories.get(&key()).unwrap();
@@ -542,12 +542,12 @@ impl Fleet {
     }
 
     /// How many tasks run of all services together.
-    pub fn running(&mut self) -> usize {
+    pub(crate) fn running(&mut self) -> usize {
         self.cluster().tasks.len()
     }
 
     /// How many tasks each instance holds, in the order of the ids.
-    pub fn loads(&mut self) -> Vec<u32> {
+    pub(crate) fn loads(&mut self) -> Vec<u32> {
         let arns: Vec<_> = self.cluster().instances.keys().cloned().collect();
         arns.iter().map(|it| self.held(it)).collect()
     }

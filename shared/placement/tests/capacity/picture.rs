@@ -22,7 +22,7 @@ fn numbers(hold: &CapacityHold) -> Option<String> {
 }
 
 /// The steps in their order, the instances' holds in theirs, and the provider's hold last; one line each.
-pub fn picture(plan: &CapacityPlan) -> Vec<String> {
+pub(crate) fn picture(plan: &CapacityPlan) -> Vec<String> {
     let steps = plan.steps.iter().map(|step| {
         let action = match &step.action {
             CapacityAction::SetDesiredCapacity { from, to, .. } => {
@@ -49,12 +49,13 @@ pub fn picture(plan: &CapacityPlan) -> Vec<String> {
         Some(format!("{numbers}: {}", hold.reason.as_str()))
     });
     let of_provider = plan.holds.iter().filter(|hold| numbers(hold).is_none());
-    let of_provider = of_provider.map(|hold| match &hold.reason {
-        CapacityHoldReason::ScaleInVetoed { vetoes } => {
+    let of_provider = of_provider.map(|hold| {
+        if let CapacityHoldReason::ScaleInVetoed { vetoes } = &hold.reason {
             let vetoes: Vec<String> = vetoes.iter().map(ToString::to_string).collect();
             format!("vetoed: {}", vetoes.join("; "))
+        } else {
+            hold.reason.as_str().to_owned()
         }
-        reason => reason.as_str().to_owned(),
     });
     steps.chain(of_instances).chain(of_provider).collect()
 }

@@ -153,12 +153,12 @@ async fn errors_reach_the_user_of_the_cli_in_awss_words() {
             "An error occurred (ServiceNotFoundException) when calling the UpdateService operation",
         ),
         (
-            "aws ecs run-task --cluster container-demo --task-definition web:1",
-            "An error occurred (UnknownOperationException) when calling the RunTask operation: this world does not answer",
+            "aws ecs list-task-definitions",
+            "An error occurred (UnknownOperationException) when calling the ListTaskDefinitions operation: this world does not answer",
         ),
         (
-            "aws autoscaling describe-tags",
-            "An error occurred (InvalidAction) when calling the DescribeTags operation",
+            "aws autoscaling describe-warm-pool --auto-scaling-group-name nobody",
+            "An error occurred (InvalidAction) when calling the DescribeWarmPool operation",
         ),
     ] {
         let output = ask(&face, &programs, "bash", &["-c", command]).await;

@@ -8,4 +8,6 @@ mod aws_cli;
 #[cfg(test)]
 mod boto3;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod judge;

@@ -105,6 +105,14 @@ pub enum Capacity {
     LaunchType(String),
 }
 
+impl Capacity {
+    /// Whether it is a strategy, and not a launch type.
+    #[must_use]
+    pub const fn is_strategy(&self) -> bool {
+        matches!(self, Self::Strategy(_))
+    }
+}
+
 /// A service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {

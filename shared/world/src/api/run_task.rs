@@ -95,7 +95,9 @@ impl World {
             strategy: strategy(&input.placement_strategy)?,
             overrides: input.overrides.clone(),
         };
-        let on_instances = lines.iter().any(|it| self.uses_instances(&cluster, it));
+        let on_instances = lines
+            .iter()
+            .any(|it| self.uses_instances(&cluster, it, by_strategy));
         let mut instances = self.state.container_instances.values();
         if on_instances && !by_strategy && !instances.any(|it| it.cluster == cluster) {
             return Err(ApiError::invalid_parameter(

@@ -44,7 +44,8 @@ impl World {
             Capacity::Strategy(items) => items.iter().map(|it| it.provider.to_string()).collect(),
         };
         for provider in providers {
-            if self.uses_instances(&key.cluster, &provider) {
+            let by_strategy = deployment.capacity.is_strategy();
+            if self.uses_instances(&key.cluster, &provider, by_strategy) {
                 self.place_daemons(key, &deployment, &provider);
             }
         }
@@ -102,7 +103,8 @@ impl World {
             });
         }
         if !refused.is_empty() {
-            self.placement_failed(key, provider, Some(refused));
+            let by_strategy = deployment.capacity.is_strategy();
+            self.placement_failed(key, provider, by_strategy, Some(refused));
         }
     }
 

@@ -159,6 +159,7 @@ impl World {
         self.timeline.note(self.now, text);
         self.container_instance_changed(id);
         self.look_at_daemons(&cluster);
+        self.protect_instance(id);
         self.seats_soon(&cluster);
     }
 

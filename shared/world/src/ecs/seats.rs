@@ -11,9 +11,15 @@ use crate::world::{Happening, World};
 
 impl World {
     /// Whether tasks of a provider (or launch type) go to container instances here, and not to a declared pool of slots.
-    pub(crate) fn uses_instances(&self, cluster: &ClusterName, provider: &str) -> bool {
-        if self.state.group_providers.contains_key(provider) {
-            return true;
+    /// A provider may have the launch type's name.
+    pub(crate) fn uses_instances(
+        &self,
+        cluster: &ClusterName,
+        provider: &str,
+        by_strategy: bool,
+    ) -> bool {
+        if by_strategy {
+            return self.state.group_providers.contains_key(provider);
         }
         if provider != "EC2" {
             return false;
@@ -33,11 +39,11 @@ impl World {
         deployment: &Deployment,
         provider: &str,
     ) -> Asked {
-        let by_provider = state.group_providers.contains_key(provider);
+        let by_strategy = deployment.capacity.is_strategy();
         let definition = state.task_definitions.get(&deployment.task_definition);
         let asked = Asked {
             cluster: key.cluster.clone(),
-            provider: by_provider.then(|| provider.to_owned()),
+            provider: by_strategy.then(|| provider.to_owned()),
             group: format!("service:{}", key.service),
             needs: definition.map(|it| it.needs.clone()).unwrap_or_default(),
             constraints: service.placement_constraints.clone(),

@@ -33,14 +33,16 @@ pub(crate) type RunFailure = (Option<String>, String);
 impl World {
     /// Makes one task that belongs to no service, or says why not.
     pub(crate) fn run_one(&mut self, spec: &RunSpec) -> Result<String, Vec<RunFailure>> {
-        if !self.uses_instances(&spec.cluster, &spec.on) {
+        if !self.uses_instances(&spec.cluster, &spec.on, spec.by_strategy) {
             return self.run_in_pool(spec);
         }
         let asked = self.asked_by_run(spec);
         let seat = Search::new(&self.state, &asked).take(self.dice);
         let place = match seat {
             Some(instance) => Place::Instance(instance),
-            None if self.may_wait(&spec.cluster, &spec.on) => Place::Later(spec.on.clone()),
+            None if spec.by_strategy && self.may_wait(&spec.cluster, &spec.on) => {
+                Place::Later(spec.on.clone())
+            }
             None => {
                 let reasons = lacks(&self.state, &asked).into_iter();
                 return Err(reasons
@@ -57,11 +59,7 @@ impl World {
     }
 
     fn asked_by_run(&self, spec: &RunSpec) -> Asked {
-        let provider = self
-            .state
-            .group_providers
-            .contains_key(&spec.on)
-            .then(|| spec.on.clone());
+        let provider = spec.by_strategy.then(|| spec.on.clone());
         let asked = Asked {
             cluster: spec.cluster.clone(),
             provider,

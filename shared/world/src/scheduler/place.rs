@@ -49,6 +49,7 @@ impl World {
             *zones.entry(task.zone.clone()).or_default() += 1;
         }
         let (mut placed, mut refused) = (BTreeMap::new(), BTreeMap::new());
+        let by_strategy = deployment.capacity.is_strategy();
         let mut searches: BTreeMap<String, Search> = BTreeMap::new();
         // Providers that this look asks no further: they have said no, or not now.
         let mut closed: BTreeSet<String> = BTreeSet::new();
@@ -72,7 +73,7 @@ impl World {
                 self.look_at(key, retry_at);
                 continue;
             }
-            let room = if self.uses_instances(&key.cluster, provider) {
+            let room = if self.uses_instances(&key.cluster, provider, by_strategy) {
                 self.seat(key, deployment, provider, &mut searches)
             } else {
                 self.room(provider, &zones)
@@ -104,7 +105,7 @@ impl World {
             }
         }
         for (provider, why) in refused {
-            self.placement_failed(key, &provider, why);
+            self.placement_failed(key, &provider, by_strategy, why);
         }
     }
 
@@ -132,7 +133,7 @@ impl World {
             }
             search.forget(&id);
         }
-        if self.may_wait(&key.cluster, provider) {
+        if deployment.capacity.is_strategy() && self.may_wait(&key.cluster, provider) {
             return Room::Here(Place::Later(provider.to_owned()));
         }
         Room::None(Some(lacks(&self.state, &asked())))
@@ -209,7 +210,13 @@ impl World {
     }
 
     /// A provider had no room: the scheduler waits, and says so. `why` names what each container instance lacks.
-    pub(crate) fn placement_failed(&mut self, key: &ServiceKey, provider: &str, why: Why) {
+    pub(crate) fn placement_failed(
+        &mut self,
+        key: &ServiceKey,
+        provider: &str,
+        by_strategy: bool,
+        why: Why,
+    ) {
         let (now, times) = (self.now, self.config.scheduler);
         let Some(service) = self.state.services.get_mut(key) else {
             return;
@@ -242,7 +249,7 @@ impl World {
         );
         self.look_at(key, retry_at);
         if event_due {
-            self.report_placement_failure(key, provider, why);
+            self.report_placement_failure(key, provider, by_strategy, why);
         }
         if failures == 1 {
             self.timeline.note(
@@ -252,7 +259,13 @@ impl World {
         }
     }
 
-    fn report_placement_failure(&mut self, key: &ServiceKey, provider: &str, why: Why) {
+    fn report_placement_failure(
+        &mut self,
+        key: &ServiceKey,
+        provider: &str,
+        by_strategy: bool,
+        why: Why,
+    ) {
         let fargate = provider.starts_with("FARGATE");
         let text = if fargate {
             "was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a different \
@@ -262,7 +275,7 @@ impl World {
         };
         self.log_service(key, text);
         let mut extra = Map::new();
-        if provider != "EC2" || why.is_none() {
+        if by_strategy || why.is_none() {
             extra.insert(
                 "capacityProviderArns".to_owned(),
                 json!([self.provider_arn(provider)]),

@@ -289,3 +289,106 @@ fn not_carried_out(recalled: Option<Write>, from: u32, now: Timestamp) -> Option
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use model::Seconds;
+    use model::duty::PlannedStep;
+    use model::outcome::OutcomeResult;
+    use model::plan::{Counts, StepReason};
+    use model::snapshot::GapCause;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_772_442_000 + second).unwrap()
+    }
+
+    fn memory(from: u32, to: u32, second: i64, confirmed: bool) -> PairMemory {
+        PairMemory {
+            wrote: Some(Write {
+                from,
+                to,
+                at: at(second),
+                confirmed,
+            }),
+            ..PairMemory::default()
+        }
+    }
+
+    fn outcome(result: OutcomeResult) -> Outcome {
+        let step = Step {
+            subject: "demo/web".parse().unwrap(),
+            action: Action::SetDesiredCount {
+                service: "demo/web-standby".parse().unwrap(),
+                from: 2,
+                to: 5,
+            },
+            reason: StepReason::GiveBack {
+                counts: Counts::default(),
+                needed_max: 0,
+                hold_down: Seconds(600),
+            },
+        };
+        Outcome { step, result }
+    }
+
+    fn lost() -> OutcomeResult {
+        OutcomeResult::Failed {
+            operation: act::UPDATE_SERVICE.to_owned(),
+            cause: GapCause::Unreachable,
+            detail: "no answer".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_write_is_told_by_the_name_that_the_actor_gives_it() {
+        let outcome = outcome(lost());
+        assert_eq!(outcome.step.operation(), act::UPDATE_SERVICE);
+        assert_eq!(outcome.took_effect(), None);
+    }
+
+    #[test]
+    fn what_is_remembered_explains_the_desired_count() {
+        // 2 was written before; a step from 2 to 5 is announced at second 100.
+        let (before, planned) = (memory(0, 2, 40, true), memory(2, 5, 100, false));
+        let check = |before: &PairMemory, result: OutcomeResult, want: PairMemory| {
+            let settled = Pairs::settle(before, &planned, &[outcome(result.clone())], at(100));
+            assert_eq!(settled, want, "{result}");
+        };
+        check(&before, OutcomeResult::Done, memory(2, 5, 100, true));
+        check(&before, OutcomeResult::AlreadySo, memory(2, 5, 100, true));
+        check(&before, lost(), memory(2, 5, 100, false));
+        check(&before, OutcomeResult::NotWritten, before.clone());
+        check(&before, OutcomeResult::OutOfTime, before.clone());
+        // Somebody else had changed it to 2, which has just been accepted.
+        let foreign = memory(0, 3, 40, true);
+        check(&foreign, OutcomeResult::OutOfTime, memory(2, 2, 100, true));
+        // Nothing was remembered of a pair that was never seen.
+        let fresh = PairMemory::default();
+        check(&fresh, OutcomeResult::NotWritten, fresh.clone());
+    }
+
+    #[test]
+    fn what_another_invocation_wrote_since_stands() {
+        let check = |found: PairMemory, result: OutcomeResult, want: Option<PairMemory>| {
+            let late = Pairs::settle_late(&found, &[outcome(result)], at(100));
+            assert_eq!(late, want, "{found:?}");
+        };
+        let done = || OutcomeResult::Done;
+        check(PairMemory::default(), done(), Some(memory(2, 5, 100, true)));
+        check(PairMemory::default(), OutcomeResult::OutOfTime, None);
+        check(
+            memory(0, 2, 40, true),
+            lost(),
+            Some(memory(2, 5, 100, false)),
+        );
+        check(memory(5, 7, 101, true), done(), None);
+        check(memory(2, 5, 100, true), done(), None);
+        check(
+            memory(0, 2, 100, true),
+            done(),
+            Some(memory(2, 5, 100, true)),
+        );
+    }
+}

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use model::strategy::Market;
 
-use crate::life::since;
 use crate::world::World;
 
 /// The account of one group, from [`World::begin_accounts`] (or the world's start) until now.
@@ -31,56 +30,49 @@ impl InstanceAccount {
     pub const fn spot_instance_secs(&self) -> u64 {
         self.spot_instance_millis / 1_000
     }
-
-    const fn add(&mut self, market: Market, millis: u64) {
-        match market {
-            Market::Spot => self.spot_instance_millis += millis,
-            Market::OnDemand | Market::Unknown => self.on_demand_instance_millis += millis,
-        }
-    }
 }
 
 impl World {
     /// The account of a group's instances, until now. A group that nobody knows has an empty one.
     #[must_use]
     pub fn instance_account(&self, group: &str) -> InstanceAccount {
-        let ended = self.instance_bills.get(group).copied();
-        let mut account = ended.unwrap_or_default();
+        let mut account = InstanceAccount {
+            changed_at: self.instance_ended_at.get(group).copied(),
+            ..InstanceAccount::default()
+        };
         let own = self.state.instances.values();
         for instance in own.filter(|it| it.group == group && it.ended_at.is_none()) {
-            let Some(from) = instance.running_at else {
+            if instance.running_at.is_some() {
+                account.instances += 1;
+                account.changed_at = account.changed_at.max(instance.running_at);
+            }
+        }
+        for (key, millis) in self.instance_millis() {
+            let (of, _, market) = &key;
+            if of != group {
                 continue;
-            };
-            account.instances += 1;
-            account.changed_at = account.changed_at.max(Some(from));
-            account.add(instance.market, self.billed_millis(from, self.now));
+            }
+            let before = self.bills_at_begin.get(&key).copied().unwrap_or(0);
+            let millis = u64::try_from(millis - before).unwrap_or(0);
+            match market {
+                Market::Spot => account.spot_instance_millis += millis,
+                Market::OnDemand | Market::Unknown => account.on_demand_instance_millis += millis,
+            }
         }
         account
     }
 
-    fn billed_millis(&self, from: Timestamp, until: Timestamp) -> u64 {
-        let from = self.accounts_begun_at.map_or(from, |it| it.max(from));
-        u64::try_from(since(from, until)).unwrap_or(0)
-    }
-
     /// An instance begins to shut down: its bill ends.
-    pub(crate) fn bill_instance(&mut self, id: &str) {
-        let Some(instance) = self.state.instances.get(id) else {
-            return;
-        };
-        let Some(from) = instance.running_at else {
-            return;
-        };
-        let millis = self.billed_millis(from, self.now);
-        let (group, market) = (instance.group.clone(), instance.market);
-        let bill = self.instance_bills.entry(group).or_default();
-        bill.add(market, millis);
-        bill.changed_at = Some(self.now);
+    pub(crate) fn bill_ends(&mut self, id: &str) {
+        let paid = self.state.instances.get(id);
+        if let Some(instance) = paid.filter(|it| it.running_at.is_some()) {
+            self.instance_ended_at
+                .insert(instance.group.clone(), self.now);
+        }
     }
 
     /// Begins the accounts of all groups anew.
     pub(crate) fn begin_instance_accounts(&mut self) {
-        self.instance_bills.clear();
-        self.accounts_begun_at = Some(self.now);
+        self.bills_at_begin = self.instance_millis();
     }
 }

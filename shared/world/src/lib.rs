@@ -20,14 +20,17 @@
 //!   strategy's; launch rates of Fargate; replacement of unhealthy tasks; deployments within minimum and maximum percent.
 //! - Events: task state changes, placement failures, steady states (again and again), deployments. They may come twice, late, in
 //!   another order, or from best-effort sources never.
-//! - Application Auto Scaling and EC2 Auto Scaling as far as they can be read: that a service is a scalable target, and how a group
-//!   buys its capacity.
+//! - EC2 Auto Scaling groups: see [`autoscaling`]. EC2 instances: pools by type, zone and market over time, launch, boot,
+//!   interruption with its warning, shut-down, quotas of vCPUs, state changes as events ([`Ec2Times`]).
+//! - CloudWatch: metrics of a minute each, alarms M out of N with their events, and scaling policies as their actions ([`Alarm`],
+//!   [`TargetTracking`]).
+//! - Application Auto Scaling as far as it can be read: that a service is a scalable target.
 //!
 //! # Assumed
 //! AWS does not document how a strategy's ratio is rounded (here: see [`split()`]), how often the scheduler retries
 //! ([`SchedulerTimes`]), how long starts and stops take ([`StartUp`], [`Stop`]), which task a scale-in takes (here: what does not
 //! run yet, then the fullest zone, then the newest, and the strategy's base is kept) and the rates of the Auto Scaling APIs
-//! ([`Category`]). An interrupted task serves until it is killed: its container makes full use of its stop timeout.
+//! ([`Category`]), how long instances take ([`Ec2Times`]), and what [`autoscaling`] names. An interrupted task serves until it is killed: its container makes full use of its stop timeout.
 //!
 //! # Absent
 //! Container instances, Auto Scaling activity and managed scaling: a provider over a group is a pool of task slots here. Standalone
@@ -70,7 +73,7 @@ pub use api::*;
 pub use autoscaling::GroupSpec;
 pub use config::{Config, Delivery, RangeMs, SchedulerTimes, StartUp, Stop};
 pub use delivery::{Delivered, GUARANTEED_SOURCES};
-pub use ec2::{Ec2Times, InstancePool, InstancePoolKey};
+pub use ec2::{BillKey, Ec2Times, InstancePool, InstancePoolKey};
 pub use ecs::{
     BinpackBy, Constraint, InstanceShape, Lack, MANAGED_DRAINING_HOOK, Needs,
     PROTECTION_MINUTES_DEFAULT, PlaceStrategy, PlacementError, Resources, shapes,

@@ -327,3 +327,20 @@ impl Category {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_reads_exactly_when_its_name_says_so() {
+        for operation in Operation::ALL {
+            let name = operation.name();
+            let reads = ["Describe", "List", "Get"]
+                .iter()
+                .any(|it| name.starts_with(it));
+            assert_eq!(operation.is_read(), reads, "{name}");
+            assert_eq!(Operation::find(operation.api(), name), Some(*operation));
+        }
+    }
+}

@@ -13,9 +13,8 @@ use crate::autoscaling::GroupDue;
 use crate::config::Config;
 use crate::delivery::Outbox;
 use crate::dice::Dice;
-use crate::ec2::{Ec2Due, InstancePools};
+use crate::ec2::{BillKey, Ec2Due, InstancePools};
 use crate::ecs::Asked;
-use crate::instance_account::InstanceAccount;
 use crate::life::short;
 use crate::pool::{Bucket, Pool, PoolKey, Pools, later};
 use crate::state::{GroupProvider, State};
@@ -77,10 +76,10 @@ pub struct World {
     pub(crate) run_specs: BTreeMap<String, Asked>,
     /// How many tasks RunTask ever made.
     pub(crate) runs_made: u64,
-    /// What instances that have ended cost, by group.
-    pub(crate) instance_bills: BTreeMap<String, InstanceAccount>,
-    /// When the accounts were begun anew.
-    pub(crate) accounts_begun_at: Option<Timestamp>,
+    /// What instances had cost when the accounts were begun anew.
+    pub(crate) bills_at_begin: BTreeMap<BillKey, i64>,
+    /// When an instance of each group last ended.
+    pub(crate) instance_ended_at: BTreeMap<String, Timestamp>,
     /// The clusters where a look at whoever waits is due.
     pub(crate) seats_due: BTreeSet<ClusterName>,
     agenda: BTreeMap<(Timestamp, u64), Happening>,
@@ -91,6 +90,8 @@ pub struct World {
     pub(crate) timeline: Timeline,
     past: VecDeque<(Timestamp, State)>,
     capacity_changes: u64,
+    /// For how long instances ran that can no longer be read, in milliseconds.
+    pub(crate) billed: BTreeMap<BillKey, i64>,
     /// When the alarms look next.
     pub(crate) alarms_look_at: Option<Timestamp>,
 }
@@ -110,8 +111,8 @@ impl World {
             waiting: BTreeMap::new(),
             run_specs: BTreeMap::new(),
             runs_made: 0,
-            instance_bills: BTreeMap::new(),
-            accounts_begun_at: None,
+            bills_at_begin: BTreeMap::new(),
+            instance_ended_at: BTreeMap::new(),
             seats_due: BTreeSet::new(),
             agenda: BTreeMap::new(),
             agenda_made: 0,
@@ -121,6 +122,7 @@ impl World {
             timeline: Timeline::default(),
             past: VecDeque::new(),
             capacity_changes: 0,
+            billed: BTreeMap::new(),
             alarms_look_at: None,
             config,
         }

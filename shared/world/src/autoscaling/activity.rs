@@ -65,7 +65,15 @@ impl World {
             status_message: None,
             progress: 0,
         });
-        known.activities.truncate(ACTIVITIES_MAX);
+        // What goes on is kept: its end is told.
+        while known.activities.len() > ACTIVITIES_MAX
+            && known
+                .activities
+                .back()
+                .is_some_and(|it| it.ended_at.is_some())
+        {
+            known.activities.pop_back();
+        }
         id
     }
 

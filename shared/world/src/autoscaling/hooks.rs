@@ -157,7 +157,24 @@ impl World {
         }
     }
 
-    /// The instance and the place of the wait that a caller means, by instance or by token.
+    /// A group that is deleted with its instances waits for none of its hooks.
+    /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DeleteAutoScalingGroup.html>
+    pub(crate) fn give_up_waits(&mut self, group: &str) {
+        let Some(known) = self.state.groups.get(group) else {
+            return;
+        };
+        let waiting: Vec<(String, String)> = known
+            .instances
+            .iter()
+            .filter_map(|id| self.state.instances.get(id))
+            .filter_map(|it| Some((it.id.clone(), it.waits.first()?.hook.clone())))
+            .collect();
+        for (id, hook) in waiting {
+            self.end_wait(&id, &hook, HookResult::Abandon);
+        }
+    }
+
+    /// The instance and the wait that a caller means, by instance or by token.
     fn find_wait(
         &self,
         group: &str,

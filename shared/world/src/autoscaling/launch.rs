@@ -210,29 +210,18 @@ impl World {
         self.send_activity(group, &id, ActivityEvent::LaunchFailed);
     }
 
-    /// Launches one instance in the first of these zones that has room, to balance the zones. Whether there was one is the answer.
+    /// Launches one instance of a market in the first of these zones that has room, to balance the zones. Whether there was one is the answer.
     pub(super) fn launch_to_balance(
         &mut self,
         name: &str,
         zones: &[String],
+        market: Market,
         cause: String,
     ) -> bool {
         let Some(group) = self.state.groups.get(name) else {
             return false;
         };
         let menu = self.menu_of(group);
-        let on_demand_have: u32 = self
-            .counted(group)
-            .filter(|it| it.market != Market::Spot)
-            .map(|it| it.weight)
-            .sum();
-        let wants_on_demand = menu.on_demand_share(group.desired_capacity) >= on_demand_have
-            && on_demand_have > 0;
-        let market = if wants_on_demand {
-            Market::OnDemand
-        } else {
-            Market::Spot
-        };
         let left = self.vcpus_left(market);
         let found = zones.iter().find_map(|zone| {
             let order = self.choose_pool(&menu, zone, market, left).ok()?;

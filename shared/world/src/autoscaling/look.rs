@@ -172,25 +172,20 @@ impl World {
         }
         let zones = self.zones_of(group);
         let most = zones.values().copied().max().unwrap_or(0);
-        let protected_from = |zone: &String| {
-            self.counted(group)
-                .filter(|it| it.zone == *zone)
-                .all(|it| it.protected_from_scale_in)
-        };
-        // With all of the fullest zone protected, nothing could be terminated for it.
-        let stuck = zones
-            .iter()
-            .filter(|(_, count)| **count == most)
-            .all(|(zone, _)| protected_from(zone));
+        // What will go for it: the oldest of the fullest zones. With all of them protected, nothing could.
+        let leaves = self
+            .counted(group)
+            .filter(|it| zones.get(&it.zone) == Some(&most) && !it.protected_from_scale_in)
+            .min_by_key(|it| it.launched_at);
         let poor: Vec<String> = group
             .zones
             .iter()
             .filter(|it| zones.get(*it).is_some_and(|count| count + 2 <= most))
             .cloned()
             .collect();
-        if stuck || poor.is_empty() {
+        let Some(market) = leaves.map(|it| it.market).filter(|_| !poor.is_empty()) else {
             return;
-        }
+        };
         let full: Vec<&str> = zones
             .iter()
             .filter(|(_, count)| **count == most)
@@ -203,7 +198,7 @@ impl World {
             full.join(", "),
             poor.join(", ")
         );
-        if !self.launch_to_balance(name, &poor, cause) {
+        if !self.launch_to_balance(name, &poor, market, cause) {
             let again = later(self.now, i64::from(self.config.ec2.retry_max_secs) * 1_000);
             self.group_look_at(name, again);
         }

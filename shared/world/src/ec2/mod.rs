@@ -5,11 +5,13 @@
 //! chosen and interrupted: the warning at once, the end two minutes later.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html>
 
+mod bill;
 mod life;
 mod pools;
 mod quota;
 mod times;
 
+pub use bill::BillKey;
 pub(crate) use pools::InstancePools;
 pub use pools::{InstancePool, InstancePoolKey};
 pub(crate) use quota::vcpus_of;
@@ -41,9 +43,7 @@ impl World {
             Ec2Due::Step { id, step } => self.machine_step(&id, step),
             Ec2Due::Boot { id } => self.machine_boots(&id),
             Ec2Due::NoticeEnds { id } => self.instance_notice_ends(&id),
-            Ec2Due::Forget { id } => {
-                self.state.instances.remove(&id);
-            }
+            Ec2Due::Forget { id } => self.forget_instance(&id),
             Ec2Due::Capacity { pool, capacity } => self.change_instance_capacity(&pool, capacity),
         }
     }

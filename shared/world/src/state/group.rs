@@ -49,7 +49,7 @@ pub struct Group {
     pub tags: BTreeMap<String, GroupTag>,
     /// The ids of its instances, until they are terminated.
     pub instances: BTreeSet<String>,
-    /// What it did, newest first; at most [`ACTIVITIES_MAX`].
+    /// What it did, newest first; at most [`ACTIVITIES_MAX`] and what goes on.
     pub activities: VecDeque<Activity>,
     /// Whether it is being deleted.
     pub deleting: bool,
@@ -71,7 +71,7 @@ pub struct Group {
     pub(crate) cause: String,
 }
 
-/// Activities of a group that can be read. AWS keeps six weeks of them.
+/// Activities of a group that can be read, besides those that go on. AWS keeps six weeks of them.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html>
 pub const ACTIVITIES_MAX: usize = 500;
 

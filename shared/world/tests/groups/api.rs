@@ -1,6 +1,6 @@
 //! The operations, as callers see them.
 
-use expect_test::expect;
+use expect_test::{expect, expect_file};
 use serde_json::{Value, json};
 use world::{Config, GroupSpec, LaunchSpec, Operation, World};
 
@@ -39,86 +39,7 @@ fn a_group_is_described_completely() {
         .unwrap()
         .replace(&id, "INSTANCE")
         .replace(&template, "TEMPLATE");
-    expect![[r#"
-        {
-          "AutoScalingGroupName": "workers",
-          "AvailabilityZones": [
-            "us-west-2a",
-            "us-west-2b",
-            "us-west-2c"
-          ],
-          "CapacityRebalance": false,
-          "CreatedTime": "2026-03-02T09:00:00Z",
-          "DefaultCooldown": 300,
-          "DesiredCapacity": 1,
-          "EnabledMetrics": [],
-          "HealthCheckGracePeriod": 0,
-          "HealthCheckType": "EC2",
-          "Instances": [
-            {
-              "AvailabilityZone": "us-west-2a",
-              "HealthStatus": "Healthy",
-              "InstanceId": "INSTANCE",
-              "InstanceType": "m5.large",
-              "LaunchTemplate": {
-                "LaunchTemplateId": "TEMPLATE",
-                "LaunchTemplateName": "workers",
-                "Version": "1"
-              },
-              "LifecycleState": "InService",
-              "ProtectedFromScaleIn": false
-            }
-          ],
-          "LoadBalancerNames": [],
-          "MaxSize": 10,
-          "MinSize": 0,
-          "MixedInstancesPolicy": {
-            "InstancesDistribution": {
-              "OnDemandAllocationStrategy": "prioritized",
-              "OnDemandBaseCapacity": 0,
-              "OnDemandPercentageAboveBaseCapacity": 0,
-              "SpotAllocationStrategy": "capacity-optimized"
-            },
-            "LaunchTemplate": {
-              "LaunchTemplateSpecification": {
-                "LaunchTemplateId": "TEMPLATE",
-                "LaunchTemplateName": "workers",
-                "Version": "$Latest"
-              },
-              "Overrides": [
-                {
-                  "InstanceType": "m5.large"
-                },
-                {
-                  "InstanceType": "m5a.large"
-                }
-              ]
-            }
-          },
-          "NewInstancesProtectedFromScaleIn": false,
-          "ServiceLinkedRoleARN": "arn:aws:iam::111122223333:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling",
-          "SuspendedProcesses": [
-            {
-              "ProcessName": "AZRebalance",
-              "SuspensionReason": "User suspended at 2026-03-02T09:00:00Z"
-            }
-          ],
-          "Tags": [
-            {
-              "Key": "ballast:cluster-scaler",
-              "PropagateAtLaunch": false,
-              "ResourceId": "workers",
-              "ResourceType": "auto-scaling-group",
-              "Value": "act"
-            }
-          ],
-          "TargetGroupARNs": [],
-          "TerminationPolicies": [
-            "Default"
-          ],
-          "TrafficSources": []
-        }"#]]
-    .assert_eq(&text);
+    expect_file!["golden/group.json"].assert_eq(&format!("{text}\n"));
 }
 
 #[test]
@@ -287,35 +208,36 @@ fn bounds_are_kept_and_said_in_awss_words() {
     assert_eq!(in_service(&world), [other]);
 }
 
+fn creation(name: &str, template: &str) -> Value {
+    json!({
+        "AutoScalingGroupName": name,
+        "MixedInstancesPolicy": {
+            "LaunchTemplate": {
+                "LaunchTemplateSpecification": {"LaunchTemplateName": template, "Version": "$Latest"},
+                "Overrides": [{"InstanceType": "m5.large", "WeightedCapacity": "2"}],
+            },
+            "InstancesDistribution": {"SpotAllocationStrategy": "price-capacity-optimized"},
+        },
+        "MinSize": 0, "MaxSize": 6, "DesiredCapacity": 2,
+        "AvailabilityZones": ["us-west-2a"],
+        "NewInstancesProtectedFromScaleIn": true,
+        "Tags": [{"Key": "team", "Value": "x", "PropagateAtLaunch": true}],
+        "LifecycleHookSpecificationList": [{
+            "LifecycleHookName": "drain",
+            "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
+            "HeartbeatTimeout": 60,
+        }],
+    })
+}
+
 #[test]
 fn a_group_is_created_changed_and_read() {
     let mut world = World::new(Config::new(1));
     world.declare_launch_template("web", "m5.large", model::strategy::Market::OnDemand);
-    let create = |name: &str, template: &str| {
-        json!({
-            "AutoScalingGroupName": name,
-            "MixedInstancesPolicy": {
-                "LaunchTemplate": {
-                    "LaunchTemplateSpecification": {"LaunchTemplateName": template, "Version": "$Latest"},
-                    "Overrides": [{"InstanceType": "m5.large", "WeightedCapacity": "2"}],
-                },
-                "InstancesDistribution": {"SpotAllocationStrategy": "price-capacity-optimized"},
-            },
-            "MinSize": 0, "MaxSize": 6, "DesiredCapacity": 2,
-            "AvailabilityZones": ["us-west-2a"],
-            "NewInstancesProtectedFromScaleIn": true,
-            "Tags": [{"Key": "team", "Value": "x", "PropagateAtLaunch": true}],
-            "LifecycleHookSpecificationList": [{
-                "LifecycleHookName": "drain",
-                "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
-                "HeartbeatTimeout": 60,
-            }],
-        })
-    };
     let (code, message) = refused(
         &mut world,
         Operation::CreateAutoScalingGroup,
-        create(GROUP, "x"),
+        creation(GROUP, "x"),
     );
     assert_eq!(code, "ValidationError");
     assert!(
@@ -325,12 +247,12 @@ fn a_group_is_created_changed_and_read() {
     call(
         &mut world,
         Operation::CreateAutoScalingGroup,
-        create(GROUP, "web"),
+        creation(GROUP, "web"),
     );
     let (code, _) = refused(
         &mut world,
         Operation::CreateAutoScalingGroup,
-        create(GROUP, "web"),
+        creation(GROUP, "web"),
     );
     assert_eq!(code, "AlreadyExists");
     world.advance_secs(SETTLE_SECS);

@@ -1,8 +1,9 @@
 //! Lifecycle hooks hold instances.
 
-use world::{GLOBAL_TIMEOUT_MAX_SECS, Hook, HookResult, Lifecycle, Transition, World};
+use serde_json::json;
+use world::{GLOBAL_TIMEOUT_MAX_SECS, Hook, HookResult, Lifecycle, Operation, Transition, World};
 
-use crate::stage::{GROUP, SETTLE_SECS, details, group, in_service, instances, spot};
+use crate::stage::{GROUP, SETTLE_SECS, call, details, group, in_service, instances, spot};
 
 const HOOK: &str = "drain";
 
@@ -157,4 +158,17 @@ fn a_hook_does_not_delay_spot() {
         Lifecycle::Terminated
     );
     assert_eq!(in_service(&world).len(), 1);
+}
+
+#[test]
+fn a_group_that_is_deleted_by_force_waits_for_no_hook() {
+    let (mut world, id) = waiting(3_600, HookResult::Continue);
+    let input = json!({"AutoScalingGroupName": GROUP, "ForceDelete": true});
+    call(&mut world, Operation::DeleteAutoScalingGroup, input);
+    world.advance_secs(SETTLE_SECS);
+    assert!(world.state().groups.is_empty());
+    assert_eq!(
+        world.state().instances[&id].lifecycle_state,
+        Lifecycle::Terminated
+    );
 }

@@ -342,3 +342,45 @@ fn a_scheduled_action_happens_once() {
     assert_eq!(group(&world).min_size, 4);
     assert!(group(&world).scheduled_actions.is_empty());
 }
+
+#[test]
+fn a_thousand_instances_come_at_once_and_each_is_told() {
+    let mut world = spot(1_000, 1_000);
+    world.advance_secs(SETTLE_SECS);
+    assert_eq!(in_service(&world).len(), 1_000);
+    let launched = details(&world.take_due_events(), "EC2 Instance Launch Successful");
+    assert_eq!(launched.len(), 1_000);
+    // What has ended is kept for a while only.
+    world.set_desired_capacity(GROUP, 999).unwrap();
+    world.advance_secs(SETTLE_SECS);
+    assert_eq!(group(&world).activities.len(), world::ACTIVITIES_MAX);
+}
+
+#[test]
+fn balancing_keeps_the_share_of_on_demand() {
+    let mut launch = LaunchSpec::spot("workers", &["m5.large"]);
+    let distribution = &mut launch.mixed.as_mut().unwrap().distribution;
+    distribution.on_demand_percentage_above_base_capacity = 50;
+    let mut world = with(GroupSpec::new(GROUP, launch, 0, 6, 12));
+    for market in [Market::Spot, Market::OnDemand] {
+        let pool = InstancePoolKey::new("m5.large", "us-west-2a", market);
+        let now = world.now();
+        world.set_instance_capacity(pool, now, 0);
+    }
+    world.advance_secs(SETTLE_SECS);
+    assert!(!lines(&spread(&world)).contains("us-west-2a"));
+    for market in [Market::Spot, Market::OnDemand] {
+        let pool = InstancePoolKey::new("m5.large", "us-west-2a", market);
+        let now = world.now();
+        world.set_instance_capacity(pool, now, 9);
+    }
+    world.advance_secs(3_600);
+    let by = |wanted: &dyn Fn(&world::Instance) -> bool| {
+        instances(&world, Lifecycle::InService)
+            .into_iter()
+            .filter(|it| wanted(it))
+            .count()
+    };
+    assert_eq!(by(&|it| it.zone == "us-west-2a"), 2);
+    assert_eq!(by(&|it| it.market == Market::OnDemand), 3);
+}

@@ -9,7 +9,6 @@ use super::hooks::HookSpec;
 use super::tags::WireTag;
 use crate::autoscaling::{group_not_found, validation};
 use crate::error::ApiError;
-use crate::events::iso_secs;
 use crate::state::{
     Allocation, Distribution, Group, LaunchOverride, LaunchSpec, MixedInstances, Process,
 };
@@ -161,7 +160,6 @@ impl World {
         {
             group.launch = launch;
         }
-        let at = iso_secs(self.now);
         if let Some(group) = self.state.groups.get_mut(&name) {
             group.min_size = min;
             group.max_size = max;
@@ -171,7 +169,6 @@ impl World {
         );
         self.change_group_desired(&name, desired, &why);
         self.apply_changes(&name, input.rest)?;
-        tracing::debug!(group = name, at, "the group was updated");
         self.group_look_soon(&name);
         Ok(json!({}))
     }
@@ -199,6 +196,7 @@ impl World {
         for policy in policies {
             self.delete_scaling_policy(name, &policy);
         }
+        self.give_up_waits(name);
         self.group_look_soon(name);
         Ok(json!({}))
     }

@@ -1,0 +1,47 @@
+//! For how long instances ran.
+//! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html>
+
+use std::collections::BTreeMap;
+
+use model::strategy::Market;
+
+use crate::life::since;
+use crate::state::Instance;
+use crate::world::World;
+
+/// What is billed alike: the group's name, the instance type and the market.
+pub type BillKey = (String, String, Market);
+
+impl World {
+    /// The milliseconds that all instances ever ran, forgotten ones included: from running to shutting down, as EC2 bills them.
+    #[must_use]
+    pub fn instance_millis(&self) -> BTreeMap<BillKey, i64> {
+        let mut bill = self.billed.clone();
+        for instance in self.state.instances.values() {
+            *bill.entry(bill_key(instance)).or_insert(0) += self.ran_millis(instance);
+        }
+        bill
+    }
+
+    fn ran_millis(&self, instance: &Instance) -> i64 {
+        instance
+            .running_at
+            .map_or(0, |from| since(from, instance.ended_at.unwrap_or(self.now)))
+    }
+
+    /// A terminated instance can no longer be read; what it cost stays known.
+    pub(super) fn forget_instance(&mut self, id: &str) {
+        if let Some(instance) = self.state.instances.remove(id) {
+            let millis = self.ran_millis(&instance);
+            *self.billed.entry(bill_key(&instance)).or_insert(0) += millis;
+        }
+    }
+}
+
+fn bill_key(instance: &Instance) -> BillKey {
+    (
+        instance.group.clone(),
+        instance.instance_type.clone(),
+        instance.market,
+    )
+}

@@ -1,4 +1,4 @@
-"""What the template says of the code, held against the code: the role's actions, the variables, the metrics."""
+"""What the template says of the code, held against the code: the roles' actions, the variables, the metrics."""
 
 import json
 import re
@@ -7,10 +7,18 @@ from functools import cache
 from pathlib import Path
 
 import botocore.session
+import pytest
 from botocore import xform_name
-from conftest import ROOT, read_template
+from conftest import FUNCTIONS, ROOT, read_template
 
-FUNCTION = "spot-fallback"
+# In the crates that both functions are linked from, the folder that holds what only this function does.
+FOLDERS = {"cluster-scaler": "capacity"}
+
+
+@pytest.fixture(params=FUNCTIONS)
+def function(request):
+    """A function's name."""
+    return request.param
 
 
 @cache
@@ -34,48 +42,97 @@ def linked(name):
     return found
 
 
-def code(package):
-    """A package's source without comments, texts and tests."""
+def files(package):
+    """A package's source files by path below `src`, without comments and tests."""
     source = Path(packages()[package]["manifest_path"]).parent / "src"
-    texts = []
+    texts = {}
     for path in sorted(source.rglob("*.rs")):
         if path.stem == "tests" or "tests" in path.parent.parts[len(source.parts) :]:
             continue
         text = re.sub(r"//[^\n]*", "", path.read_text(encoding="utf-8"))
-        texts.append(re.split(r"#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*mod \w+ \{", text)[0])
-    return "\n".join(texts)
+        texts[path.relative_to(source)] = re.split(r"#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*mod \w+ \{", text)[0]
+    return texts
+
+
+def reached(package, function):
+    """A package's source files; of a package that several functions are linked from, those that this function reaches.
+
+    A function with a folder of its own reaches that folder, and every module of the crate that something it reaches names by
+    `crate::`. The others reach everything but such folders.
+    """
+    texts = files(package)
+    folders = {path.parts[0] for path in texts} & set(FOLDERS.values())
+    if not folders:
+        return texts
+    own = FOLDERS.get(function)
+    if own is None:
+        return {path: text for path, text in texts.items() if path.parts[0] not in folders}
+    found, waiting = {}, {path for path in texts if path.parts[0] == own}
+    while waiting:
+        path = waiting.pop()
+        found[path] = texts[path]
+        named = set(re.findall(r"\bcrate::([a-z_]+)", texts[path]))
+        for block in re.findall(r"\buse crate::\{(.*?)\};", texts[path], re.DOTALL):
+            named |= set(re.findall(r"[a-z_]+", block))
+        waiting |= {it for it in texts if it not in found and it.parts[0].removesuffix(".rs") in named}
+    return found
+
+
+def code(package):
+    """A package's whole source."""
+    return "\n".join(files(package).values())
+
+
+@cache
+def methods(service):
+    """A service's operations by the SDK's names for them."""
+    return {xform_name(operation): operation for operation in botocore.session.get_session().get_service_model(service).operation_names}
+
+
+@cache
+def known_services():
+    return {name.replace("-", ""): name for name in botocore.session.get_session().get_available_services()}
 
 
 def operations(text, services):
-    """The operations of these services that are called: the SDK has one method for each, by the name in snake case."""
-    session = botocore.session.get_session()
+    """The operations of these services that are called: the SDK has one method for each, by the name in snake case.
+
+    Application Auto Scaling and EC2 Auto Scaling share names. Such an operation is that of the service whose client the text names.
+    """
     called = set(re.findall(r"\.\s*([a-z][a-z0-9_]*)\s*\(", text))
-    return {
-        f"{service}:{operation}"
-        for service in services
-        for operation in session.get_service_model(service).operation_names
-        if xform_name(operation) in called
-    }
+    found = [(service, operation) for service in services for name, operation in methods(service).items() if name in called]
+    shared = {operation for _, operation in found if len([it for it in found if it[1] == operation]) > 1}
+    named = {service for service in services if re.search(rf"\b{service.replace('-', '_')}\b", text)}
+    return {f"{service}:{operation}" for service, operation in found if operation not in shared or service in named}
 
 
 def services_of(package):
     """The AWS services whose SDK crates a package uses, by the names that IAM has for them."""
-    known = {name.replace("-", ""): name for name in botocore.session.get_session().get_available_services()}
+    known = known_services()
     sdk = re.compile(r"aws-sdk-(\w+)")
     return {known[match[1]] for d in packages()[package]["dependencies"] if d["kind"] is None and (match := sdk.fullmatch(d["name"]))}
 
 
-def actions_of_code():
-    return set().union(*(operations(code(package), services_of(package)) for package in linked(FUNCTION)))
+def actions_of_code(function):
+    return {
+        operation
+        for package in linked(function)
+        for text in reached(package, function).values()
+        for operation in operations(text, services_of(package))
+    }
 
 
-def policies():
-    role = read_template()["Resources"]["SpotFallbackRole"]["Properties"]
-    return {policy["PolicyName"]: policy["PolicyDocument"]["Statement"] for policy in role["Policies"]}
+def resource(function, kind):
+    """The properties of a function's own resource."""
+    return read_template()["Resources"][f"{FUNCTIONS[function]}{kind}"]["Properties"]
 
 
-def actions(*names):
-    found = [statement["Action"] for name in names for statement in policies()[name]]
+def policies(function):
+    return {policy["PolicyName"]: policy["PolicyDocument"]["Statement"] for policy in resource(function, "Role")["Policies"]}
+
+
+def actions(function, *names):
+    found = [statement["Action"] for name in names for statement in policies(function)[name]]
     return [action for actions in found for action in ([actions] if isinstance(actions, str) else actions)]
 
 
@@ -88,39 +145,80 @@ def test_operations_are_read_from_code_as_it_is_written():
         table.put_item (x); services.list(); describe_tasks();
     """
     assert operations(text, {"ecs", "dynamodb"}) == {"ecs:DescribeServices", "ecs:UpdateService", "dynamodb:PutItem"}
+    both = {"application-autoscaling", "autoscaling"}
+    text = "look.observer.autoscaling.describe_scaling_activities();"
+    assert operations(text, both) == {"autoscaling:DescribeScalingActivities"}
 
 
-def test_the_role_allows_what_the_code_calls_and_nothing_else():
-    allowed = actions("observe", "act", "ledger")
+def test_the_role_allows_what_the_code_calls_and_nothing_else(function):
+    allowed = actions(function, "observe", "act", "ledger")
     assert len(allowed) == len(set(allowed)), "an action is allowed twice"
-    assert set(allowed) == actions_of_code()
+    assert set(allowed) == actions_of_code(function)
 
 
-def test_only_the_policy_that_acts_writes_to_ecs():
+def test_no_code_that_calls_aws_is_beyond_every_function():
+    """What one function reaches and the other does not is told apart by folders: together they reach all."""
+    of_both = set().union(*(actions_of_code(function) for function in FUNCTIONS))
+    of_all = {package for function in FUNCTIONS for package in linked(function)}
+    texts = [(text, services_of(package)) for package in of_all for text in files(package).values()]
+    assert of_both == set().union(*(operations(text, services) for text, services in texts))
+
+
+WRITES = {
+    "spot-fallback": {"ecs:UpdateService"},
+    "cluster-scaler": {
+        "autoscaling:SetDesiredCapacity",
+        "autoscaling:TerminateInstanceInAutoScalingGroup",
+        "ecs:UpdateContainerInstancesState",
+    },
+}
+
+
+def test_only_the_policy_that_acts_writes(function):
     reads = re.compile(r"[\w-]+:(Describe|List|Get|BatchGet)\w+")
-    assert [action for action in actions("observe") if not reads.fullmatch(action)] == []
-    assert actions("act") == ["ecs:UpdateService"]
+    assert [action for action in actions(function, "observe") if not reads.fullmatch(action)] == []
+    assert set(actions(function, "act")) == WRITES[function]
 
 
-def test_lambda_itself_needs_the_logs_and_the_queue():
+def test_no_two_functions_may_write_the_same():
+    """One writer for each resource."""
+    written = [action for function in FUNCTIONS for action in actions(function, "act")]
+    assert len(written) == len(set(written))
+
+
+def test_lambda_itself_needs_the_logs_and_the_queue(function):
     """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions"""
-    assert set(actions("runtime")) == {
+    assert set(actions(function, "runtime")) == {
         "logs:CreateLogStream",
         "logs:PutLogEvents",
         "sqs:DeleteMessage",
         "sqs:GetQueueAttributes",
         "sqs:ReceiveMessage",
     }
-    for statement in policies()["runtime"]:
-        assert statement["Resource"] != "*", statement["Sid"]
+    for statement in policies(function)["runtime"]:
+        assert FUNCTIONS[function] in statement["Resource"]["Fn::GetAtt"][0], statement["Sid"]
 
 
 def test_nothing_happens_without_opt_in():
-    (statement,) = policies()["act"]
+    (statement,) = policies("spot-fallback")["act"]
     assert statement["Effect"] == "Allow"
     assert statement["Condition"]["StringLike"] == {"aws:ResourceTag/ballast:standby-of": "?*"}
     tags = (ROOT / "shared/model/src/policy.rs").read_text(encoding="utf-8")
     assert re.search(r'TAG_STANDBY_OF: Setting = Setting \{\s*name: "ballast:standby-of"', tags)
+
+
+def test_no_group_is_sized_without_opt_in():
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2autoscaling.html: the key and the resource type."""
+    groups, instances = policies("cluster-scaler")["act"]
+    assert all(action.startswith("autoscaling:") for action in groups["Action"])
+    assert groups["Condition"] == {"StringEquals": {"autoscaling:ResourceTag/ballast:cluster-scaler": "act"}}
+    assert groups["Resource"]["Fn::Sub"].endswith(":autoScalingGroup:*:autoScalingGroupName/*")
+    tags = (ROOT / "shared/model/src/capacity/policy.rs").read_text(encoding="utf-8")
+    assert re.search(r'TAG_CLUSTER_SCALER: Setting = Setting \{\s*name: "ballast:cluster-scaler"', tags)
+    assert '"act" => Consent::Act' in tags
+    # A container instance has no tag of its group's. The README says so.
+    assert instances["Action"] == "ecs:UpdateContainerInstancesState"
+    assert "StringEquals" not in json.dumps(instances)
 
 
 # The keys that `ecs:UpdateService` has for fields of its request, each with its field:
@@ -143,7 +241,7 @@ KEYS_OF_UPDATE_SERVICE = {
 
 
 def confined_keys():
-    (statement,) = policies()["act"]
+    (statement,) = policies("spot-fallback")["act"]
     condition, confined, otherwise = statement["Condition"]["Null"]["Fn::If"]
     assert (condition, otherwise) == ("Confined", {"Ref": "AWS::NoValue"})
     assert set(confined.values()) == {"true"}
@@ -180,11 +278,26 @@ def test_the_readme_says_of_every_field_of_an_update_how_it_is_confined():
 
 # What the key `ecs:cluster` works for:
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
-KNOW_THE_CLUSTER = {"ecs:DescribeServices", "ecs:DescribeTasks", "ecs:ListServices", "ecs:ListTasks", "ecs:UpdateService"}
+KNOW_THE_CLUSTER = {
+    "ecs:DescribeContainerInstances",
+    "ecs:DescribeServices",
+    "ecs:DescribeTasks",
+    "ecs:GetTaskProtection",
+    "ecs:ListServices",
+    "ecs:ListTasks",
+    "ecs:UpdateContainerInstancesState",
+    "ecs:UpdateService",
+}
+# What names the cluster itself as its resource.
+OF_A_CLUSTER = {"ecs:DescribeClusters", "ecs:ListContainerInstances"}
 # What has no resource to name, by the same list and its siblings; that of `ecs:ListTasks` is a container instance, which Fargate has not.
 WITHOUT_RESOURCE = {
     "application-autoscaling:DescribeScalableTargets",
     "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:DescribeLaunchConfigurations",
+    "autoscaling:DescribePolicies",
+    "autoscaling:DescribeScalingActivities",
+    "autoscaling:DescribeScheduledActions",
     "ecs:DescribeTaskDefinition",
     "ecs:ListClusters",
     "ecs:ListServices",
@@ -192,65 +305,75 @@ WITHOUT_RESOURCE = {
 }
 
 
-def test_every_statement_is_as_narrow_as_aws_lets_it_be():
-    for statement in [statement for name in ("observe", "act", "ledger") for statement in policies()[name]]:
+def test_every_statement_is_as_narrow_as_aws_lets_it_be(function):
+    for statement in [statement for name in ("observe", "act", "ledger") for statement in policies(function)[name]]:
         stated = statement["Action"]
         stated = {stated} if isinstance(stated, str) else set(stated)
         assert (statement["Resource"] == "*") == (stated <= WITHOUT_RESOURCE), statement["Sid"]
         condition = json.dumps(statement.get("Condition", {}))
         confined = "HasClusters" in condition and '"ecs:cluster": {"Ref": "ClusterArns"}' in condition
         assert confined == bool(stated & KNOW_THE_CLUSTER), statement["Sid"]
+        named = '"Fn::If": ["HasClusters", {"Ref": "ClusterArns"}' in json.dumps(statement["Resource"])
+        assert named == bool(stated & OF_A_CLUSTER), statement["Sid"]
 
 
-def test_variables_of_the_template_are_those_of_the_code():
-    variables = read_template()["Resources"]["SpotFallbackFunction"]["Properties"]["Environment"]["Variables"]
-    texts = "\n".join(code(package) for package in linked(FUNCTION))
+def test_variables_of_the_template_are_those_of_the_code(function):
+    variables = resource(function, "Function")["Environment"]["Variables"]
+    texts = "\n".join(code(package) for package in linked(function))
     assert set(re.findall(r'"(BALLAST_\w+)"', texts)) == set(variables)
 
 
-def test_ballasts_own_alarms_are_on_metrics_that_the_code_sends():
-    alarm = read_template()["Resources"]["SpotFallbackHeartbeatAlarm"]["Properties"]
-    texts = "\n".join(code(package) for package in linked(FUNCTION))
-    assert f'"{alarm["MetricName"]}"' in texts
-    assert f'"{alarm["Namespace"]}"' in texts
+def test_ballasts_own_alarms_are_on_metrics_that_the_code_sends(function):
+    texts = "\n".join(code(package) for package in linked(function))
     # The value is the function's own name, so that two installations do not hear each other's heartbeat.
-    for name in ["SpotFallbackHeartbeatAlarm", "SpotFallbackUnprotectedAlarm"]:
-        alarm = read_template()["Resources"][name]["Properties"]
+    for kind in ("HeartbeatAlarm", "UnprotectedAlarm"):
+        alarm = resource(function, kind)
         assert f'"{alarm["MetricName"]}"' in texts
-        assert alarm["Dimensions"] == [{"Name": "function", "Value": {"Ref": "SpotFallbackFunction"}}]
+        assert f'"{alarm["Namespace"]}"' in texts
+        assert alarm["Dimensions"] == [{"Name": "function", "Value": {"Ref": f"{FUNCTIONS[function]}Function"}}]
     assert '"function"' in texts and '"AWS_LAMBDA_FUNCTION_NAME"' in texts
 
 
-def test_no_metric_is_asked_for_by_a_name_that_another_installation_may_have():
-    body = read_template()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
-    body = body["Fn::Sub"] if isinstance(body, dict) else body
-    assert "${SpotFallbackFunction}" in body
-    assert FUNCTION not in body
+DASHBOARDS = {"spot-fallback": "Dashboard", "cluster-scaler": "ClusterScalerDashboard"}
 
 
-def test_no_log_level_can_be_chosen_that_drops_records_and_metrics():
+def dashboard(function):
+    body = read_template()["Resources"][DASHBOARDS[function]]["Properties"]["DashboardBody"]
+    return body["Fn::Sub"] if isinstance(body, dict) else body
+
+
+def test_no_metric_is_asked_for_by_a_name_that_another_installation_may_have(function):
+    body = dashboard(function)
+    assert f"${{{FUNCTIONS[function]}Function}}" in body
+    assert function not in body
+
+
+def test_no_log_level_can_be_chosen_that_drops_records_and_metrics(function):
     """What names no level counts as INFO: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html"""
     levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
-    template = read_template()
-    parameter = template["Parameters"]["LogLevel"]
+    parameter = read_template()["Parameters"]["LogLevel"]
     assert parameter["AllowedValues"] == levels[: levels.index("INFO") + 1]
-    logging = template["Resources"]["SpotFallbackFunction"]["Properties"]["LoggingConfig"]
+    logging = resource(function, "Function")["LoggingConfig"]
     assert (logging["LogFormat"], logging["ApplicationLogLevel"]) == ("JSON", {"Ref": "LogLevel"})
 
 
-def test_the_dashboard_searches_for_metrics_and_dimensions_of_the_code():
-    body = read_template()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
-    body = body["Fn::Sub"] if isinstance(body, dict) else body
+def test_the_dashboards_search_for_metrics_and_dimensions_of_the_code(function):
+    body = dashboard(function)
     searched = re.findall(r"\{(\w+),(\w+),(\w+)\} MetricName=\\\"(\w+)\\\"", body)
     assert len(searched) == body.count("SEARCH(")
-    texts = "\n".join(code(package) for package in linked(FUNCTION))
+    texts = "\n".join(code(package) for package in linked(function))
     for namespace, first, second, metric in searched:
-        assert (namespace, first) == ("Ballast", "function")
-        assert re.search(rf'"{metric}", Some\("{second}"\)', texts), metric
+        assert namespace == "Ballast"
+        if first == "function":
+            assert re.search(rf'"{metric}", Some\("{second}"\)', texts), metric
+        else:
+            # A provider's own numbers; which they are is held elsewhere.
+            assert (first, second) == ("ClusterName", "CapacityProviderName") and f'"{metric}"' in texts, metric
 
 
-def test_an_announced_write_is_waited_for_as_long_as_its_author_may_live():
-    """Longer, and another invocation may write while the first still can; shorter, and a crashed one holds a pair up for nothing."""
-    timeout = read_template()["Resources"]["SpotFallbackFunction"]["Properties"]["Timeout"]
+def test_an_announced_write_is_waited_for_as_long_as_its_author_may_live(function):
+    """Longer, and another invocation may write while the first still can; shorter, and a crashed one holds a subject up for nothing."""
+    timeout = resource(function, "Function")["Timeout"]
     (lag,) = re.findall(r"pub const READ_LAG: Seconds = Seconds\((\d+)\);", code("placement"))
     assert int(lag) == timeout
+    assert "pub const READ_LAG: Seconds = crate::fallback::foreign::READ_LAG;" in files("placement")[Path("capacity/foreign.rs")]

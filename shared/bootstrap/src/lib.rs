@@ -23,7 +23,7 @@ mod settings;
 
 pub use clients::{Clients, NoCredentials};
 pub use controller::controller;
-pub use metrics::{DIMENSION_FUNCTION, METRICS, Metric, NAMESPACE};
+pub use metrics::{DIMENSION_FUNCTION, METRICS, Metric, NAMESPACE, SUBJECTS_MEASURED_MAX};
 pub use serve::{Build, InvocationError, NotStarted, serve};
 pub use settings::{
     CLUSTERS, ECS_RATE_SHARE_PERCENT, LEDGER_TABLE, MODE, SCHEDULE_INTERVAL_SECS, SETTINGS,

@@ -3,7 +3,8 @@
 //!
 //! Guaranteed: every dimension is `function`, or `function` and one more whose values are a closed list of names; so the number of
 //! metrics, which AWS bills, has a bound. Services' names are in the record, never in a dimension. The one exception are the numbers of
-//! single subjects ([`control::Handled::measured`]), in documents of their own: there are as many as subjects that give them.
+//! single subjects ([`control::Handled::measured`]), in documents of their own: there are as many as subjects that give them, of one
+//! invocation at most [`SUBJECTS_MEASURED_MAX`].
 
 use std::io::Write;
 
@@ -19,6 +20,10 @@ pub const NAMESPACE: &str = "Ballast";
 
 /// The dimension of every metric: the Lambda function's own name, so that two installations in one Region share no metric.
 pub const DIMENSION_FUNCTION: &str = "function";
+
+/// The most subjects of one invocation that get a document of numbers. The first in the record's order do; the record has them all.
+/// Each costs as many metrics as it has numbers.
+pub const SUBJECTS_MEASURED_MAX: usize = 200;
 
 /// A metric, as the documentation lists it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +50,8 @@ metrics! {
     EVENTS_IGNORED = "EventsIgnored", Some("reason"), "Events that arrived and lead to no look, by why.";
     EVENT_AGE_MS = "EventAgeMs", None, "How old the oldest event of an invocation was when AWS last answered.";
     PLAN_STEPS = "PlanSteps", Some("reason"), "Steps that were planned, by reason; in the mode `observe` too.";
-    PLAN_HOLDS = "PlanHolds", Some("reason"), "Services that were left alone, by reason.";
-    UNPROTECTED = "Unprotected", None, "Pairs that were seen and are not protected as things are: refused (but not paused), or at their cap.";
+    PLAN_HOLDS = "PlanHolds", Some("reason"), "What was left alone, by reason: services, providers, and instances, of which one hold may name several.";
+    UNPROTECTED = "Unprotected", None, "Pairs and providers that were seen and lack what they asked for: refused (but not paused), left to somebody else, or short of capacity.";
     OUTCOMES = "Outcomes", Some("result"), "What became of the steps.";
     GAPS = "Gaps", Some("cause"), "What could not be observed, recalled or remembered, by cause.";
     LEDGER_CONFLICTS = "LedgerConflicts", None, "Ledger writes that were lost to another invocation.";
@@ -85,7 +90,7 @@ impl Metrics {
         let record = &handled.record;
         let looks = record.snapshot.iter().chain(&record.looked_again);
         if let Some(look) = looks.last() {
-            for subject in &handled.measured {
+            for subject in handled.measured.iter().take(SUBJECTS_MEASURED_MAX) {
                 let document = document(subject, look.taken_at, record.request_id.as_deref());
                 writeln!(out, "{document}")?;
             }

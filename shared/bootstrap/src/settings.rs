@@ -9,7 +9,7 @@ pub const MODE: Setting = Setting {
     name: "BALLAST_MODE",
     allowed: "`observe` or `act`",
     default: "observe",
-    meaning: "`observe` looks, plans and records and changes no service; `act` also carries the plan out.",
+    meaning: "`observe` looks, plans and records and changes nothing; `act` also carries the plan out.",
 };
 /// The clusters to look after.
 pub const CLUSTERS: Setting = Setting {

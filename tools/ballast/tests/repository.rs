@@ -10,6 +10,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use model::capacity::policy::{GROUP_TAGS, SERVICE_TAGS};
+use model::capacity::{CapacityHoldReason, CapacityStepReason, PROVIDER_METRICS};
 use model::plan::HoldReason;
 use model::policy::TAGS;
 use model::settings::Setting;
@@ -63,6 +65,15 @@ fn rows(document: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// A part of a document: from the heading of this text to the next one of its level.
+fn section<'a>(document: &'a str, heading: &str) -> &'a str {
+    let marks = heading.split(' ').next().unwrap();
+    let (_, rest) = document
+        .split_once(&format!("\n{heading}\n"))
+        .unwrap_or_else(|| panic!("there is no heading `{heading}`"));
+    rest.split(&format!("\n{marks} ")).next().unwrap()
+}
+
 fn documented(document: &str, settings: &[&Setting], prefix: &str) {
     let rows = rows(document);
     for setting in settings {
@@ -93,7 +104,11 @@ fn documented(document: &str, settings: &[&Setting], prefix: &str) {
 #[test]
 fn every_setting_is_documented_as_it_is() {
     let document = read("docs/configuration.md");
-    documented(&document, &TAGS, "`ballast:");
+    let of_services: Vec<&Setting> = TAGS.into_iter().chain(SERVICE_TAGS).collect();
+    let services = section(&document, "## Tags of services");
+    documented(services, &of_services, "`ballast:");
+    let groups = section(&document, "## Tags of Auto Scaling groups");
+    documented(groups, &GROUP_TAGS, "`ballast:");
     documented(&document, &bootstrap::SETTINGS, "`BALLAST_");
 }
 
@@ -114,11 +129,34 @@ fn every_metric_is_documented_as_it_is() {
             "{want:?} is not documented"
         );
     }
+    for metric in PROVIDER_METRICS {
+        let want = [
+            format!("`{}`", metric.name),
+            metric.unit.as_str().to_owned(),
+            metric.meaning.to_owned(),
+        ];
+        assert!(
+            rows.iter().any(|row| row.as_slice() == want),
+            "{want:?} is not documented"
+        );
+    }
+    let bound = format!("at most {} providers", bootstrap::SUBJECTS_MEASURED_MAX);
+    assert!(read("docs/configuration.md").contains(&bound), "{bound}");
 }
 
-/// Each of `names` begins exactly one row of a table of the runbook.
+/// Each of `names` begins a row of a table of the runbook.
 fn in_the_runbook<'a>(names: impl IntoIterator<Item = &'a str>, what: &str) {
-    let rows = rows(&read("docs/runbook.md"));
+    begin_rows(&read("docs/runbook.md"), names, what);
+}
+
+/// Each of `names` begins a row of a table of the runbook's part of this heading.
+fn in_the_part<'a>(heading: &str, names: impl IntoIterator<Item = &'a str>, what: &str) {
+    let runbook = read("docs/runbook.md");
+    begin_rows(section(&runbook, heading), names, what);
+}
+
+fn begin_rows<'a>(document: &str, names: impl IntoIterator<Item = &'a str>, what: &str) {
+    let rows = rows(document);
     for name in names {
         let cell = format!("`{name}`");
         let count = rows.iter().filter(|row| row[0] == cell).count();
@@ -189,15 +227,65 @@ fn everything_that_a_record_can_say_is_in_the_runbook() {
 }
 
 #[test]
+fn everything_that_a_record_of_capacity_can_say_is_in_the_runbook() {
+    let part = "## EC2 capacity: cluster-scaler";
+    in_the_part(part, CapacityHoldReason::NAMES, "the hold");
+    in_the_part(
+        "### Steps about capacity",
+        CapacityStepReason::NAMES,
+        "the step",
+    );
+    in_the_part(
+        "### Why tasks fit nowhere",
+        [
+            "too_large",
+            "constraint_not_met",
+            "constraint_unsupported",
+            "types_unknown",
+            "no_pool_left",
+            "host_port_taken",
+            "group_at_maximum",
+        ],
+        "the reason why a task fits nowhere",
+    );
+    in_the_part(
+        "### Vetoes",
+        [
+            "minimum_size",
+            "suspended_process",
+            "deployment",
+            "unhealthy",
+            "incomplete",
+            "memory_unavailable",
+            "tasks_without_room",
+            "launching",
+        ],
+        "the veto",
+    );
+    in_the_part(
+        "### Neighbours",
+        [
+            "managed_scaling",
+            "managed_termination_protection",
+            "scaling_policy",
+            "scheduled_action",
+            "warm_pool",
+            "other_cluster",
+        ],
+        "the neighbour",
+    );
+}
+
+#[test]
 fn every_alarm_of_the_template_is_in_the_runbook() {
     let template = read("infra/template.yaml");
     let lines: Vec<&str> = template.lines().collect();
     let alarms: Vec<&str> = lines
         .windows(2)
-        .filter(|pair| pair[1].trim() == "Type: AWS::CloudWatch::Alarm")
+        .filter(|pair| pair[1] == "    Type: AWS::CloudWatch::Alarm")
         .map(|pair| pair[0].trim().trim_end_matches(':'))
         .collect();
-    assert!(alarms.len() >= 4, "{alarms:?}");
+    assert!(alarms.len() >= 12, "{alarms:?}");
     in_the_runbook(alarms, "the alarm");
 }
 

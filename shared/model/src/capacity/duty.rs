@@ -96,32 +96,76 @@ impl PlannedHold for CapacityHold {
     }
 }
 
-/// A provider's numbers as metrics. The dimensions and the first metric have the names that ECS's managed scaling gives them, so that
-/// a dashboard or an alarm needs another namespace only. There are as many as opted-in providers.
+/// A metric of a provider.
+#[derive(Debug, Clone, Copy)]
+pub struct ProviderMetric {
+    /// Its name.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: MeasuredUnit,
+    /// What it measures, one sentence.
+    pub meaning: &'static str,
+    /// Its value.
+    pub value: fn(&ProviderNumbers) -> u32,
+}
+
+/// The metrics of a provider, in the order of the documentation. The dimensions and the first metric have the names that ECS's managed
+/// scaling gives them, so that a dashboard or an alarm needs another namespace only.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html>
-fn measured(key: &ProviderKey, numbers: &ProviderNumbers) -> Measured {
-    let count = |name, value: u32| MeasuredValue {
-        name,
+pub const PROVIDER_METRICS: [ProviderMetric; 6] = [
+    ProviderMetric {
+        name: "CapacityProviderReservation",
+        unit: MeasuredUnit::Percent,
+        meaning: "100 × the instances needed ÷ those running, in percent; 100 where both are 0, 200 where only the latter are.",
+        value: |it| it.reservation_percent,
+    },
+    ProviderMetric {
+        name: "InstancesNeeded",
         unit: MeasuredUnit::Count,
-        value: u64::from(value),
-    };
+        meaning: "The instances that the tasks need.",
+        value: |it| it.needed,
+    },
+    ProviderMetric {
+        name: "InstancesRunning",
+        unit: MeasuredUnit::Count,
+        meaning: "The group's instances that are InService.",
+        value: |it| it.running,
+    },
+    ProviderMetric {
+        name: "InstancesLaunching",
+        unit: MeasuredUnit::Count,
+        meaning: "The instances on their way: pending in the group, or not registered in the cluster yet.",
+        value: |it| it.launching,
+    },
+    ProviderMetric {
+        name: "InstancesDraining",
+        unit: MeasuredUnit::Count,
+        meaning: "The instances that Ballast drains for scale-in.",
+        value: |it| it.draining,
+    },
+    ProviderMetric {
+        name: "TasksUnplaceable",
+        unit: MeasuredUnit::Count,
+        meaning: "The tasks that fit no instance that the group can have.",
+        value: |it| it.tasks_unplaceable,
+    },
+];
+
+/// A provider's numbers as metrics. There are as many as opted-in providers.
+fn measured(key: &ProviderKey, numbers: &ProviderNumbers) -> Measured {
     Measured {
         dimensions: vec![
             ("ClusterName", key.cluster.to_string()),
             ("CapacityProviderName", key.provider.to_string()),
         ],
-        values: vec![
-            MeasuredValue {
-                name: "CapacityProviderReservation",
-                unit: MeasuredUnit::Percent,
-                value: u64::from(numbers.reservation_percent),
-            },
-            count("InstancesNeeded", numbers.needed),
-            count("InstancesRunning", numbers.running),
-            count("InstancesLaunching", numbers.launching),
-            count("InstancesDraining", numbers.draining),
-            count("TasksUnplaceable", numbers.tasks_unplaceable),
-        ],
+        values: PROVIDER_METRICS
+            .iter()
+            .map(|metric| MeasuredValue {
+                name: metric.name,
+                unit: metric.unit,
+                value: u64::from((metric.value)(numbers)),
+            })
+            .collect(),
     }
 }
 
@@ -184,6 +228,43 @@ mod tests {
         for name in CapacityHold::QUIET {
             assert!(CapacityHoldReason::NAMES.contains(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_providers_metrics_are_its_numbers() {
+        let numbers = ProviderNumbers {
+            reservation_percent: 75,
+            needed: 3,
+            running: 4,
+            launching: 5,
+            draining: 6,
+            tasks_unplaceable: 7,
+            ..ProviderNumbers::default()
+        };
+        let measured = measured(&"demo/large".parse().unwrap(), &numbers);
+        let dimensions: Vec<String> = measured
+            .dimensions
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        assert_eq!(
+            dimensions,
+            ["ClusterName=demo", "CapacityProviderName=large"]
+        );
+        let values: Vec<String> = measured
+            .values
+            .iter()
+            .map(|it| format!("{}={} {}", it.name, it.value, it.unit.as_str()))
+            .collect();
+        let want = [
+            "CapacityProviderReservation=75 Percent",
+            "InstancesNeeded=3 Count",
+            "InstancesRunning=4 Count",
+            "InstancesLaunching=5 Count",
+            "InstancesDraining=6 Count",
+            "TasksUnplaceable=7 Count",
+        ];
+        assert_eq!(values, want);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod policy;
 pub mod resources;
 pub mod snapshot;
 
+pub use duty::{PROVIDER_METRICS, ProviderMetric};
 pub use hold::{CapacityHold, CapacityHoldReason};
 pub use key::{CapacitySubject, ProviderKey};
 pub use memory::{

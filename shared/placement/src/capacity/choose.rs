@@ -46,11 +46,6 @@ pub(crate) fn choose(
         announce(&size, memory, case.look.now);
         return (size, decided);
     }
-    if let Some(size) = scale_out::learn(case, memory.as_deref()) {
-        let decided = instances::decide(case, &Removal::Enough, memory.as_deref_mut());
-        announce(&size, memory, case.look.now);
-        return (size, decided);
-    }
     if goal == there {
         let decided = instances::decide(case, &Removal::Enough, memory);
         let size = scaling_in(&decided).unwrap_or_else(|| enough(case, false));
@@ -144,25 +139,27 @@ fn first_of_all(case: &Case<'_>, otherwise: Size) -> Size {
     unplaceable(case).unwrap_or(otherwise)
 }
 
-/// Tasks fit nowhere, or the group is as large as it may be.
+/// Tasks fit nowhere, nothing can be launched, or the group is as large as it may be.
 fn unplaceable(case: &Case<'_>) -> Option<Size> {
-    let is_at_maximum = |why: &Unplaceable| matches!(why, Unplaceable::GroupAtMaximum { .. });
-    let has_no_pool = |why: &Unplaceable| matches!(why, Unplaceable::NoPoolLeft { .. });
-    let mut reasons = case.unplaced.iter().map(|it| &it.why);
-    let other = reasons
-        .clone()
-        .any(|why| !is_at_maximum(why) && !has_no_pool(why));
-    if other {
+    let whys = || case.unplaced.iter().map(|it| &it.why);
+    let by_kind = |is: fn(&Unplaceable) -> bool| whys().filter(|why| is(why)).count();
+    let unknown = by_kind(|why| matches!(why, Unplaceable::TypesUnknown { .. }));
+    let without_pool = by_kind(|why| matches!(why, Unplaceable::NoPoolLeft { .. }));
+    let at_maximum = by_kind(|why| matches!(why, Unplaceable::GroupAtMaximum { .. }));
+    let others = case.unplaced.len() - unknown - without_pool - at_maximum;
+    // An instance on its way will tell what its type offers.
+    let is_learning = unknown > 0 && case.numbers.launching > 0;
+    if others > 0 || (unknown > 0 && !is_learning) {
         return Some(Size::Stay(CapacityHoldReason::Unplaceable, None));
     }
-    if reasons.any(has_no_pool) {
-        let reason = CapacityHoldReason::NoPoolLeft {
-            pools: case.room.closed,
-        };
+    if without_pool > 0 || (case.room.all_closed && case.room.unborn > 0) {
+        let pools = case.room.closed;
+        let reason = CapacityHoldReason::NoPoolLeft { pools };
         return Some(Size::Stay(reason, case.retry_at));
     }
     let max = case.group.max_size;
-    (case.numbers.wanted > max).then_some(Size::Stay(CapacityHoldReason::AtMaximum { max }, None))
+    let is_larger = case.numbers.wanted > max;
+    is_larger.then_some(Size::Stay(CapacityHoldReason::AtMaximum { max }, None))
 }
 
 /// Why a group stays as it is that is neither too large nor too small.

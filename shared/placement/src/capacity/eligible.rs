@@ -150,7 +150,7 @@ fn unsupported(constraint: &str, part: &str) -> Allowed {
     })
 }
 
-fn attribute_of<'c>(condition: &'c Condition) -> Option<&'c str> {
+fn attribute_of(condition: &Condition) -> Option<&str> {
     match condition {
         Condition::Attribute { name, .. } => Some(name),
         Condition::AgentConnected(_)

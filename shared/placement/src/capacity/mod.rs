@@ -247,7 +247,7 @@ fn count<'a>(
         &ground,
         look.now,
     );
-    let launches_fail = pools::failing_since(group, &members).is_some();
+    let launches_fail = pools::launches_fail(group, &members, look.now);
     Case {
         look,
         policy,

@@ -26,6 +26,8 @@ pub const TTL_MAX: Seconds = Seconds(1_800);
 pub const SAME_FAILURE: Seconds = Seconds(60);
 /// How long a failure is remembered after the pool is tried again: one that follows later is a first one.
 pub const MEMORY_TTL: Seconds = Seconds(1_800);
+/// How long a failed launch says that launches fail, whatever the cause. A group tries again every few minutes; the number is ours.
+pub const FAILING_FOR: Seconds = Seconds(600);
 /// How many pools are remembered.
 pub const POOLS_MAX: usize = 128;
 /// The jitter, in thousandths of the time to live, to either side.
@@ -348,14 +350,14 @@ impl<'a> Closed<'a> {
     }
 }
 
-/// When the group's latest launch failed, for whatever cause; `None` where an instance was launched since.
-pub(crate) fn failing_since(group: &Group, members: &[Member<'_>]) -> Option<Timestamp> {
-    let failed_at = failed_activities(group).map(|it| it.started_at).max()?;
+/// Whether the group's latest launch failed, for whatever cause, and not long ago.
+pub(crate) fn launches_fail(group: &Group, members: &[Member<'_>], now: Timestamp) -> bool {
+    let failed_at = failed_activities(group).map(|it| it.started_at).max();
     let launched_at = members
         .iter()
         .filter_map(|it| it.instance.launched_at)
         .max();
-    launched_at
-        .is_none_or(|launched_at| launched_at < failed_at)
-        .then_some(failed_at)
+    failed_at.is_some_and(|failed_at| {
+        launched_at.is_none_or(|at| at < failed_at) && now < FAILING_FOR.after(failed_at)
+    })
 }

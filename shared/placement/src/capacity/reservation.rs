@@ -11,6 +11,8 @@
 //! **Warm floor:** with a target below 100 % a provider that a strategy places tasks on needs at least one instance. So both providers of
 //! a strategy hold two at a target of 80 % while a single task runs, and the first task on the other one finds room at once.
 //!
+//! **Learning:** where tasks wait and nothing is known of any type that the group may launch, one instance is needed: it tells.
+//!
 //! The tasks count where they are. With `ballast:consolidate` they are packed together first, as far as they may be moved: for a
 //! scale-out as for a scale-in, so that the one does not buy what the other removes.
 
@@ -130,7 +132,12 @@ pub(crate) fn size<'a>(
         .map(|it| it.id);
     let used: BTreeSet<&InstanceId> = used.collect();
     let opened = count(found.packing.opened.len());
-    let floor = u32::from(settings.target_percent < 100 && demand.is_in_use);
+    let unplaced = unplaced(&found, &put, demand, group.max_size, group.desired_capacity);
+    let is_learning = unplaced
+        .iter()
+        .any(|it| matches!(it.why, Unplaceable::TypesUnknown { .. }));
+    let is_warm = settings.target_percent < 100 && demand.is_in_use;
+    let floor = u32::from(is_warm || is_learning);
     let occupied = count(used.union(&put.usable).count());
     // Instances that wait to be taken back, and new ones: the others are full, or of no use to these tasks.
     let lacking = count(put.draining.len()).saturating_add(opened);
@@ -148,7 +155,6 @@ pub(crate) fn size<'a>(
     let at_least = count(used.len())
         .saturating_add(found.packing.opened_at_least)
         .max(floor);
-    let unplaced = unplaced(&found, &put, demand, group.max_size, group.desired_capacity);
     let tally =
         |is: &dyn Fn(&Member<'_>) -> bool| count(members.iter().filter(|it| is(it)).count());
     let idle = tally(&is_idle);

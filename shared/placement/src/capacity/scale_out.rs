@@ -55,22 +55,24 @@ pub(crate) fn decide(case: &Case<'_>, memory: &ProviderMemory, buy: u32) -> Size
         .desired_capacity
         .saturating_add(step)
         .min(group.max_size);
-    Size::Raise(Box::new(raise(
-        case,
-        to,
-        CapacityStepReason::ScaleOut {
+    let reason = match unknown_types(case) {
+        // Nothing else can be said of the size before the first instance has told.
+        Some(types) if group.desired_capacity == 0 => CapacityStepReason::Learn {
+            numbers: case.numbers,
+            types: types.clone(),
+        },
+        Some(_) | None => CapacityStepReason::ScaleOut {
             numbers: case.numbers,
             unplaced: case.unplaced.clone(),
             short_by: case.numbers.wanted.saturating_sub(to),
         },
-    )))
+    };
+    Size::Raise(Box::new(raise(case, to, reason)))
 }
 
-/// Tasks wait, and of no type is known what it offers: the first instance of the group tells. `None` where that is not the case, or it is
-/// on its way already.
-pub(crate) fn learn(case: &Case<'_>, memory: Option<&ProviderMemory>) -> Option<Size> {
-    let group = case.group;
-    let types = case.unplaced.iter().find_map(|it| match &it.why {
+/// The names of the types where tasks wait and of no type is known what it offers.
+fn unknown_types<'c>(case: &'c Case<'_>) -> Option<&'c String> {
+    case.unplaced.iter().find_map(|it| match &it.why {
         Unplaceable::TypesUnknown { types } => Some(types),
         Unplaceable::TooLarge { .. }
         | Unplaceable::ConstraintNotMet { .. }
@@ -78,20 +80,7 @@ pub(crate) fn learn(case: &Case<'_>, memory: Option<&ProviderMemory>) -> Option<
         | Unplaceable::NoPoolLeft { .. }
         | Unplaceable::HostPortTaken { .. }
         | Unplaceable::GroupAtMaximum { .. } => None,
-    })?;
-    if group.desired_capacity > 0 || group.max_size == 0 {
-        return None;
-    }
-    let empty = ProviderMemory::default();
-    let size = decide(case, memory.unwrap_or(&empty), 1);
-    let Size::Raise(_) = size else {
-        return Some(size);
-    };
-    let reason = CapacityStepReason::Learn {
-        numbers: case.numbers,
-        types: types.clone(),
-    };
-    Some(Size::Raise(Box::new(raise(case, 1, reason))))
+    })
 }
 
 fn raise(case: &Case<'_>, to: u32, reason: CapacityStepReason) -> CapacityStep {

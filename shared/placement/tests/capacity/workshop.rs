@@ -36,7 +36,7 @@ fn w3_ten_tasks_want_five_instances() {
     }
     scene.waiting("web", "ec2", 4);
     check(&scene, &expect![[r#"
-        step `demo/ec2` scale_out: set the desired capacity of `ec2` from 2 to 5, because 5 instances are wanted (tasks: 6 placed, 4 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 2 running, 2 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 3), reservation 200 % of a target of 80 %; wanted 5, desired 2 within 0 to 10)
+        step `demo/ec2` scale_out: set the desired capacity of `ec2` from 2 to 5, because 5 instances are wanted (tasks: 6 placed, 4 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 2 running, 2 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 4), reservation 200 % of a target of 80 %; wanted 5, desired 2 within 0 to 10)
         hold `demo/ec2` `i-00000000000000001` `i-00000000000000002` in_use: they hold tasks, or room that is wanted
     "#]]);
 }

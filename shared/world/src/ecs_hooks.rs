@@ -12,7 +12,7 @@ impl World {
 
     /// An instance shuts down, and everything on it with it.
     pub(crate) fn ecs_instance_gone(&mut self, instance_id: &str) {
-        self.bill_instance(instance_id);
+        self.bill_ends(instance_id);
         self.lose_container_instance(instance_id);
     }
 

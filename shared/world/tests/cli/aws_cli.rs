@@ -13,12 +13,12 @@ const CREATE_SERVICE: &str = "aws ecs create-service --cluster container-demo --
 const START_UP_SECS: u32 = 300;
 
 /// The code blocks of a document, in order.
-fn code_blocks(document: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn code_blocks(document: &str) -> impl Iterator<Item = &str> {
     document.split("```").skip(1).step_by(2)
 }
 
-/// The rows of a table of the AWS CLI, each by its columns' names.
-fn rows(table: &str) -> Vec<BTreeMap<String, String>> {
+/// The rows of a table of the AWS CLI with this title, each by its columns' names.
+pub(crate) fn rows(table: &str, wanted: &str) -> Vec<BTreeMap<String, String>> {
     let cells = |line: &str| -> Vec<String> {
         line.trim_matches('|')
             .split('|')
@@ -30,7 +30,7 @@ fn rows(table: &str) -> Vec<BTreeMap<String, String>> {
         .filter(|line| line.starts_with('|'))
         .map(cells);
     let title = lines.next().unwrap();
-    assert_eq!(title, ["DescribeTasks"]);
+    assert_eq!(title, [wanted]);
     let names = lines.next().unwrap();
     lines
         .map(|values| names.iter().cloned().zip(values).collect())
@@ -62,7 +62,7 @@ async fn the_workshops_own_commands_show_three_and_seven() {
     face.with_world(|world| world.advance_secs(START_UP_SECS));
     let table = bash(&face, &programs, command("aws ecs describe-tasks")).await;
 
-    let rows = rows(&table);
+    let rows = rows(&table, "DescribeTasks");
     let providers: Vec<&str> = rows
         .iter()
         .map(|row| row["CapacityProvider"].as_str())

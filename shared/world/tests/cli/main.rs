@@ -11,3 +11,5 @@ mod boto3;
 mod groups;
 #[cfg(test)]
 mod judge;
+#[cfg(test)]
+mod workshop_ec2;

@@ -87,12 +87,14 @@ pub use spec::{ServiceSpec, line};
 pub use split::split;
 pub use state::{
     ACTIVITIES_MAX, Activity, ActivityStatus, Adjustment, Alarm, AlarmState, Allocation, Capacity,
-    CapacityProvider, Cluster, Comparison, ContainerInstance, ContainerInstanceStatus, Datapoint, Deployment, Distribution, GLOBAL_TIMEOUT_MAX_SECS, Group,
-    GroupProvider, GroupTag, HEARTBEAT_TIMEOUT_DEFAULT_SECS, HEARTBEAT_TIMEOUT_SECS, Hook,
-    HookResult, Instance, LaunchOverride, LaunchSpec, LaunchTemplate, Lifecycle, MachineState, ManagedScaling,
-    MetricKey, MissingData, MixedInstances, NetworkMode, Policy, PolicyKind, Process, STOP_TIMEOUT_DEFAULT_SECS,
-    STOP_TIMEOUT_MAX_SECS, ScalableTarget, ScheduledAction, Service, SimpleScaling, State,
-    Statistic, Step, StepScaling, TargetTracking, Task, TaskDefinition, Transition,
+    CapacityProvider, Cluster, Comparison, ContainerInstance, ContainerInstanceStatus, Datapoint,
+    Deployment, Distribution, GLOBAL_TIMEOUT_MAX_SECS, Group, GroupProvider, GroupTag,
+    HEARTBEAT_TIMEOUT_DEFAULT_SECS, HEARTBEAT_TIMEOUT_SECS, Hook, HookResult, Instance,
+    LaunchOverride, LaunchSpec, LaunchTemplate, Lifecycle, MachineState, ManagedScaling, MetricKey,
+    MissingData, MixedInstances, NetworkMode, Policy, PolicyKind, Process,
+    STOP_TIMEOUT_DEFAULT_SECS, STOP_TIMEOUT_MAX_SECS, ScalableTarget, ScheduledAction, Service,
+    SimpleScaling, State, Statistic, Step, StepScaling, TargetTracking, Task, TaskDefinition,
+    Transition,
 };
 pub use timeline::{Entry, Timeline};
 pub use workshop_ec2::{ScaledBy, WorkshopEc2};

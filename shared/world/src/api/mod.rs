@@ -1,8 +1,8 @@
 //! The API: one door for every operation, with its rate bucket, its faults and its stale reads.
 
 mod autoscaling;
-mod cloudwatch;
 mod capacity_providers;
+mod cloudwatch;
 mod clusters;
 mod container_instances;
 mod describe;

@@ -117,7 +117,12 @@ impl World {
             return;
         };
         let mut resources = vec![self.group_arn(group)];
-        resources.extend(activity.instance.as_deref().map(|it| self.ec2_instance_arn(it)));
+        resources.extend(
+            activity
+                .instance
+                .as_deref()
+                .map(|it| self.ec2_instance_arn(it)),
+        );
         let detail = json!({
             "StatusCode": event.status_code(),
             "Description": activity.description,

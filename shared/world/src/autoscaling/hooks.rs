@@ -73,7 +73,11 @@ impl World {
             .iter()
             .map(|(hook, it)| HookWait {
                 hook: hook.clone(),
-                token: dice.uuid("lifecycle action", &format!("{id}/{hook}"), transition as u64),
+                token: dice.uuid(
+                    "lifecycle action",
+                    &format!("{id}/{hook}"),
+                    transition as u64,
+                ),
                 until: after(it.heartbeat_timeout_secs),
                 ends_at: after(it.global_timeout_secs()),
             })
@@ -185,9 +189,9 @@ impl World {
         let known = self.state.groups.get(group).ok_or_else(group_not_found)?;
         let of = |id: &String| {
             let waits = &self.state.instances.get(id)?.waits;
-            let wait = waits.iter().find(|it| {
-                it.hook == hook && token.is_none_or(|token| it.token == token)
-            })?;
+            let wait = waits
+                .iter()
+                .find(|it| it.hook == hook && token.is_none_or(|token| it.token == token))?;
             Some((id.clone(), wait.clone()))
         };
         let missing = || {

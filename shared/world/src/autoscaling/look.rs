@@ -86,8 +86,7 @@ impl World {
         let Some(group) = self.state.groups.get(name) else {
             return;
         };
-        if group.is_suspended(Process::ReplaceUnhealthy) || group.is_suspended(Process::Terminate)
-        {
+        if group.is_suspended(Process::ReplaceUnhealthy) || group.is_suspended(Process::Terminate) {
             return;
         }
         let unhealthy: Vec<(String, bool)> = self
@@ -161,7 +160,9 @@ impl World {
         let Some(group) = self.state.groups.get(name) else {
             return;
         };
-        let is_busy = self.counted(group).any(|it| it.lifecycle_state.is_pending());
+        let is_busy = self
+            .counted(group)
+            .any(|it| it.lifecycle_state.is_pending());
         if is_busy
             || group.deleting
             || [Process::AzRebalance, Process::Launch, Process::Terminate]

@@ -164,16 +164,24 @@ impl World {
             / 100;
         tracking.alarms = Vec::new();
         for (which, minutes, threshold_milli, comparison) in [
-            ("High", tracking.high_minutes, tracking.target_milli, Comparison::GreaterThan),
+            (
+                "High",
+                tracking.high_minutes,
+                tracking.target_milli,
+                Comparison::GreaterThan,
+            ),
             ("Low", tracking.low_minutes, low_milli, Comparison::LessThan),
         ] {
             let name = format!(
                 "TargetTracking-{group}-Alarm{which}-{}",
-                self.dice.uuid("policy alarm", id, u64::from(which == "High"))
+                self.dice
+                    .uuid("policy alarm", id, u64::from(which == "High"))
             );
             self.put_alarm(Alarm {
                 name: name.clone(),
-                description: Some(format!("DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {arn}.")),
+                description: Some(format!(
+                    "DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {arn}."
+                )),
                 metric: tracking.metric.clone(),
                 statistic: tracking.statistic,
                 period_secs: 60,
@@ -242,7 +250,8 @@ impl World {
     /// The capacity that is in service and warm, and whether there is more that is not.
     fn warm_capacity(&self, group: &Group, warmup_secs: u32) -> (u32, bool) {
         let warmup = i64::from(warmup_secs) * 1_000;
-        let is_warm = |at: Option<jiff::Timestamp>| at.is_some_and(|at| later(at, warmup) <= self.now);
+        let is_warm =
+            |at: Option<jiff::Timestamp>| at.is_some_and(|at| later(at, warmup) <= self.now);
         let (mut warm, mut is_warming) = (0_u32, false);
         for instance in self.counted(group) {
             if is_warm(instance.in_service_at) {
@@ -270,9 +279,7 @@ impl World {
             return Some(wanted.max(desired));
         }
         let wait = i64::from(tracking.scale_in_wait_secs) * 1_000;
-        let is_early = group
-            .scaled_at
-            .is_some_and(|it| later(it, wait) > self.now);
+        let is_early = group.scaled_at.is_some_and(|it| later(it, wait) > self.now);
         if tracking.disable_scale_in || is_warming || is_early {
             return None;
         }
@@ -318,7 +325,13 @@ mod tests {
 
     #[test]
     fn adjustments_are_rounded_as_documented() {
-        for (capacity, by, wanted) in [(10, 25, 12), (3, 10, 4), (3, -10, 2), (10, -25, 8), (0, 50, 0)] {
+        for (capacity, by, wanted) in [
+            (10, 25, 12),
+            (3, 10, 4),
+            (3, -10, 2),
+            (10, -25, 8),
+            (0, 50, 0),
+        ] {
             assert_eq!(
                 adjusted(capacity, Adjustment::PercentChangeInCapacity, by),
                 wanted,

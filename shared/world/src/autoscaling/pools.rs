@@ -130,11 +130,7 @@ impl World {
             let price = pool
                 .and_then(|it| it.price_micros_per_hour)
                 .unwrap_or(u64::MAX);
-            open.push(Open {
-                order,
-                free,
-                price,
-            });
+            open.push(Open { order, free, price });
         }
         let allocation = match market {
             Market::Spot => menu.spot,

@@ -47,7 +47,12 @@ impl World {
             return;
         };
         let due = |it: &ScheduledAction| it.start_at == Some(now);
-        let Some(action) = known.scheduled_actions.get(name).filter(|it| due(it)).cloned() else {
+        let Some(action) = known
+            .scheduled_actions
+            .get(name)
+            .filter(|it| due(it))
+            .cloned()
+        else {
             return;
         };
         // An action that does not recur is gone when it is due, whether it may act or not.

@@ -10,8 +10,7 @@ use crate::world::World;
 
 /// What a group says that may not terminate any of its instances.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-instance-protection.html>
-const ALL_PROTECTED: &str =
-    "Could not scale to desired capacity because all remaining instances are protected from scale in.";
+const ALL_PROTECTED: &str = "Could not scale to desired capacity because all remaining instances are protected from scale in.";
 
 impl World {
     /// Terminates what a group has too much of, as far as protection lets it.
@@ -37,8 +36,10 @@ impl World {
             self.take_out(&id, cause);
         }
         if gone > 0 {
-            self.timeline
-                .note(self.now, format!("group {name} terminates {gone} instances"));
+            self.timeline.note(
+                self.now,
+                format!("group {name} terminates {gone} instances"),
+            );
         }
     }
 
@@ -115,9 +116,7 @@ impl World {
 
     /// The market of which a group has more than its share.
     fn market_with_surplus(&self, group: &Group) -> Option<Market> {
-        let share = self
-            .menu_of(group)
-            .on_demand_share(group.desired_capacity);
+        let share = self.menu_of(group).on_demand_share(group.desired_capacity);
         let of = |market: Market| -> u32 {
             self.counted(group)
                 .filter(|it| it.market == market)
@@ -203,7 +202,11 @@ impl World {
         id: &str,
         decrement: bool,
     ) -> Result<String, ApiError> {
-        let missing = || validation(format!("Instance Id not found - No managed instance found for instance ID {id}"));
+        let missing = || {
+            validation(format!(
+                "Instance Id not found - No managed instance found for instance ID {id}"
+            ))
+        };
         let instance = self
             .state
             .instances

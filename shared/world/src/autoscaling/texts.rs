@@ -9,7 +9,10 @@ use model::strategy::Market;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LaunchFailure {
     /// No pool of the zone has room.
-    NoCapacity { first_type: String, others: Vec<String> },
+    NoCapacity {
+        first_type: String,
+        others: Vec<String>,
+    },
     /// The account's quota of vCPUs is used up.
     Quota { vcpus_max: u32 },
 }

@@ -235,9 +235,7 @@ fn configuration_json(alarm: &Alarm) -> Value {
             "returnData": true,
         }],
     });
-    if let (Some(text), Some(configuration)) =
-        (&alarm.description, configuration.as_object_mut())
-    {
+    if let (Some(text), Some(configuration)) = (&alarm.description, configuration.as_object_mut()) {
         configuration.insert("description".to_owned(), json!(text));
     }
     configuration
@@ -261,9 +259,9 @@ fn reason_of(alarm: &Alarm, state: AlarmState, values: &[Option<i64>]) -> String
     };
     let list = known.join(", ");
     match state {
-        AlarmState::InsufficientData => format!(
-            "Insufficient Data: {periods} datapoints were unknown."
-        ),
+        AlarmState::InsufficientData => {
+            format!("Insufficient Data: {periods} datapoints were unknown.")
+        }
         AlarmState::Alarm => format!(
             "Threshold Crossed: {} out of the last {periods} datapoints [{list}] were {comparison} the threshold ({threshold}) (minimum \
              {} datapoints for OK -> ALARM transition).",
@@ -288,7 +286,12 @@ mod tests {
         assert_eq!(alarm_time(at), "2026-03-02T09:00:00.250+0000");
         let at: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
         assert_eq!(alarm_time(at), "2026-03-02T09:00:00.000+0000");
-        for (milli, text) in [(80_000, "80.0"), (-1_250, "-1.25"), (7, "0.007"), (0, "0.0")] {
+        for (milli, text) in [
+            (80_000, "80.0"),
+            (-1_250, "-1.25"),
+            (7, "0.007"),
+            (0, "0.0"),
+        ] {
             assert_eq!(decimal(milli), text);
         }
     }

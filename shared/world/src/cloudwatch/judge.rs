@@ -106,9 +106,7 @@ mod tests {
             MissingData::Breaching,
             MissingData::NotBreaching,
         ]
-        .map(|it| {
-            judge(&alarm(needed, periods, it), &values).map_or("stays", AlarmState::as_str)
-        });
+        .map(|it| judge(&alarm(needed, periods, it), &values).map_or("stays", AlarmState::as_str));
         assert_eq!(got, wanted, "{marks}");
     }
 

@@ -47,7 +47,8 @@ pub(crate) async fn finish(mut stream: TcpStream) -> Answer {
     let mut bytes = Vec::new();
     // A reset after the answer is what refusing a body looks like.
     let _read = stream.read_to_end(&mut bytes).await;
-    let text = String::from_utf8(bytes).unwrap();
+    // A body of CBOR is not a text; its headers are.
+    let text = String::from_utf8_lossy(&bytes);
     let (head, body) = text
         .split_once("\r\n\r\n")
         .unwrap_or_else(|| panic!("not an HTTP answer: {text:?}"));

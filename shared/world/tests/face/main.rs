@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod cloudwatch;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod runtime;

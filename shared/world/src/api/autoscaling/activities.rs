@@ -69,7 +69,10 @@ impl World {
         }
         put("Progress", json!(activity.progress));
         // A JSON text.
-        put("Details", json!(self.activity_details(activity).to_string()));
+        put(
+            "Details",
+            json!(self.activity_details(activity).to_string()),
+        );
         Value::Object(json)
     }
 }

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::hooks::HookSpec;
 use super::tags::WireTag;
+use crate::GroupSpec;
 use crate::autoscaling::{group_not_found, validation};
 use crate::error::ApiError;
 use crate::state::{
     Allocation, Distribution, Group, LaunchOverride, LaunchSpec, MixedInstances, Process,
 };
 use crate::world::World;
-use crate::GroupSpec;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -265,9 +265,7 @@ impl World {
                     .iter()
                     .find(|zone| self.subnet_id(zone) == subnet)
                     .cloned()
-                    .ok_or_else(|| {
-                        validation(format!("The subnet ID '{subnet}' does not exist"))
-                    })
+                    .ok_or_else(|| validation(format!("The subnet ID '{subnet}' does not exist")))
             };
             return subnets
                 .split(',')
@@ -283,7 +281,9 @@ impl World {
             return Ok(None);
         };
         match named.iter().find(|it| !zones.contains(it)) {
-            Some(strange) => Err(validation(format!("Invalid Availability Zone: [{strange}]"))),
+            Some(strange) => Err(validation(format!(
+                "Invalid Availability Zone: [{strange}]"
+            ))),
             None => Ok(Some(named.clone())),
         }
     }
@@ -335,16 +335,19 @@ fn check_sizes(min: u32, desired: u32, max: u32) -> Result<(), ApiError> {
 }
 
 fn override_of(input: &WireOverride) -> Result<LaunchOverride, ApiError> {
-    let instance_type = input.instance_type.clone().ok_or_else(|| {
-        validation("this world takes overrides with an InstanceType only")
-    })?;
+    let instance_type = input
+        .instance_type
+        .clone()
+        .ok_or_else(|| validation("this world takes overrides with an InstanceType only"))?;
     let weight = |text: &String| {
         text.parse::<u32>()
             .ok()
             // <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_LaunchTemplateOverrides.html>
             .filter(|it| (1..=999).contains(it))
             .ok_or_else(|| {
-                validation(format!("the weighted capacity {text:?} is not from 1 to 999"))
+                validation(format!(
+                    "the weighted capacity {text:?} is not from 1 to 999"
+                ))
             })
     };
     let weighted_capacity = input.weighted_capacity.as_ref().map(weight).transpose()?;
@@ -399,7 +402,9 @@ pub(super) fn processes_of(names: &[String]) -> Result<Vec<Process>, ApiError> {
     }
     let of = |name: &String| {
         Process::parse(name).ok_or_else(|| {
-            validation(format!("Invalid Scaling Process: {name} is not a valid process type"))
+            validation(format!(
+                "Invalid Scaling Process: {name} is not a valid process type"
+            ))
         })
     };
     names.iter().map(of).collect()

@@ -136,7 +136,10 @@ impl World {
         put("LifecycleState", json!(instance.lifecycle_state.as_str()));
         let health = if instance.healthy { healthy } else { unhealthy };
         put("HealthStatus", json!(health));
-        put("LaunchTemplate", template_json(state, &instance.template, "1"));
+        put(
+            "LaunchTemplate",
+            template_json(state, &instance.template, "1"),
+        );
         put(
             "ProtectedFromScaleIn",
             json!(instance.protected_from_scale_in),

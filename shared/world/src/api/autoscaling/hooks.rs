@@ -5,9 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::autoscaling::{group_not_found, validation};
 use crate::error::ApiError;
-use crate::state::{
-    HEARTBEAT_TIMEOUT_SECS, Hook, HookResult, State, Transition,
-};
+use crate::state::{HEARTBEAT_TIMEOUT_SECS, Hook, HookResult, State, Transition};
 use crate::world::World;
 
 #[derive(Debug, Deserialize)]
@@ -66,9 +64,8 @@ fn result_of(word: &str) -> Result<HookResult, ApiError> {
 impl HookSpec {
     pub(super) fn into_hook(self) -> Result<(String, Hook), ApiError> {
         let transition = self.lifecycle_transition.as_deref().unwrap_or_default();
-        let transition = Transition::parse(transition).ok_or_else(|| {
-            validation(format!("Invalid lifecycle transition: {transition:?}"))
-        })?;
+        let transition = Transition::parse(transition)
+            .ok_or_else(|| validation(format!("Invalid lifecycle transition: {transition:?}")))?;
         let mut hook = Hook::new(transition);
         if let Some(secs) = self.heartbeat_timeout {
             if !HEARTBEAT_TIMEOUT_SECS.contains(&secs) {

@@ -51,8 +51,7 @@ fn paged(
     (default, max): (usize, usize),
     name: &str,
 ) -> Result<Value, ApiError> {
-    let size =
-        page_size(paging.max_records, default, max).map_err(|it| validation(it.message))?;
+    let size = page_size(paging.max_records, default, max).map_err(|it| validation(it.message))?;
     let all = entries.iter().map(|(key, value)| (key.as_str(), value));
     let (items, next) = page(all, paging.next_token.as_deref(), size)
         .map_err(|it| ApiError::new("InvalidNextToken", it.message, 400))?;

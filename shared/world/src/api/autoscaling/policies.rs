@@ -265,17 +265,15 @@ fn kind_of(group: &str, input: &PutPolicy, warmup: u32) -> Result<PolicyKind, Ap
 
 fn adjustment_of(input: &PutPolicy) -> Result<Adjustment, ApiError> {
     let word = input.adjustment_type.as_deref().unwrap_or_default();
-    Adjustment::parse(word)
-        .ok_or_else(|| validation(format!("Invalid AdjustmentType: {word:?}")))
+    Adjustment::parse(word).ok_or_else(|| validation(format!("Invalid AdjustmentType: {word:?}")))
 }
 
 fn tracking_of(group: &str, input: &WireTracking, warmup: u32) -> Result<TargetTracking, ApiError> {
     if input.target_value.0 <= 0 {
         return Err(validation("TargetValue must be greater than 0"));
     }
-    let group_metric = |name: &str| {
-        MetricKey::new("AWS/EC2", name, &[("AutoScalingGroupName", group)])
-    };
+    let group_metric =
+        |name: &str| MetricKey::new("AWS/EC2", name, &[("AutoScalingGroupName", group)]);
     let (metric, predefined, statistic) = match (
         &input.predefined_metric_specification,
         &input.customized_metric_specification,

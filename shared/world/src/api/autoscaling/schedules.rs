@@ -108,7 +108,10 @@ impl World {
         put("Recurrence", action.recurrence.as_ref().map(|it| json!(it)));
         put("MinSize", action.min_size.map(|it| json!(it)));
         put("MaxSize", action.max_size.map(|it| json!(it)));
-        put("DesiredCapacity", action.desired_capacity.map(|it| json!(it)));
+        put(
+            "DesiredCapacity",
+            action.desired_capacity.map(|it| json!(it)),
+        );
         json
     }
 }

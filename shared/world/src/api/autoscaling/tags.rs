@@ -113,7 +113,11 @@ impl World {
         for (name, group) in &state.groups {
             for (key, tag) in &group.tags {
                 let shows = |filter: &Filter| {
-                    let propagates = if tag.propagate_at_launch { "true" } else { "false" };
+                    let propagates = if tag.propagate_at_launch {
+                        "true"
+                    } else {
+                        "false"
+                    };
                     let text = match filter.name.as_str() {
                         "auto-scaling-group" => name.as_str(),
                         "key" => key.as_str(),

@@ -89,11 +89,11 @@ impl World {
             ));
         };
         if period < 60 || period % 60 != 0 {
-            return Err(invalid(
-                "Period must be a multiple of 60 in this world",
-            ));
+            return Err(invalid("Period must be a multiple of 60 in this world"));
         }
-        let datapoints = input.datapoints_to_alarm.unwrap_or(input.evaluation_periods);
+        let datapoints = input
+            .datapoints_to_alarm
+            .unwrap_or(input.evaluation_periods);
         if datapoints < 1 || datapoints > input.evaluation_periods {
             return Err(invalid(
                 "DatapointsToAlarm must be from 1 to EvaluationPeriods",

@@ -166,7 +166,11 @@ impl World {
         let newest_first = match input.scan_by.as_deref() {
             None | Some("TimestampDescending") => true,
             Some("TimestampAscending") => false,
-            Some(other) => return Err(invalid(format!("The value {other} for ScanBy is not valid."))),
+            Some(other) => {
+                return Err(invalid(format!(
+                    "The value {other} for ScanBy is not valid."
+                )));
+            }
         };
         let results = input
             .metric_data_queries
@@ -209,7 +213,12 @@ fn data_result(
             .div_euclid(60)
             .max(input.start_time.as_second().div_euclid(60));
     let mut periods = std::collections::BTreeMap::<i64, Datapoint>::new();
-    for (minute, point) in state.metrics.get(&key).into_iter().flat_map(|it| it.range(minutes.clone())) {
+    for (minute, point) in state
+        .metrics
+        .get(&key)
+        .into_iter()
+        .flat_map(|it| it.range(minutes.clone()))
+    {
         periods
             .entry(minute.div_euclid(length) * length)
             .and_modify(|it| it.add(point))

@@ -7,7 +7,6 @@
 mod alarms;
 mod data;
 
-
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};

@@ -51,18 +51,27 @@ fn each(value: Value, change: &impl Fn(&Value) -> Option<Value>) -> Value {
         Value::Object(fields) => fields
             .into_iter()
             .map(|(name, value)| {
-                let value = match value {
-                    Value::Array(items) if is_time(&name) => items
-                        .into_iter()
-                        .map(|it| change(&it).unwrap_or(it))
-                        .collect(),
-                    value if is_time(&name) => change(&value).unwrap_or(value),
-                    value => each(value, change),
+                let value = if is_time(&name) {
+                    time(value, change)
+                } else {
+                    each(value, change)
                 };
                 (name, value)
             })
             .collect(),
         other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => other,
+    }
+}
+
+/// A time, or a list of times. What is no time stays as it is.
+fn time(value: Value, change: &impl Fn(&Value) -> Option<Value>) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(|it| time(it, change)).collect(),
+        other @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Object(_)) => change(&other).unwrap_or(other),
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) async fn read(look: &mut Look<'_>, opened: &mut Opened) {
     services::read(look, opened).await;
     instances::read(look, &mut opened.capacity).await;
     let mut seen = SeenTasks::new();
-    tasks::read(look, opened, &mut seen).await;
+    let all_to_run_read = tasks::read(look, opened, &mut seen).await;
 
     let mut definitions = Definitions::new();
     let mut wanted = of_services(&opened.capacity);
@@ -31,9 +31,12 @@ pub(crate) async fn read(look: &mut Look<'_>, opened: &mut Opened) {
     definition::read(look, &wanted, &mut definitions).await;
     size(&mut seen, &definitions);
 
-    tasks::read_stopping(look, opened, &mut seen).await;
-    definition::read(look, &of_tasks(&seen), &mut definitions).await;
-    size(&mut seen, &definitions);
+    // Tasks that are to run and were not read would leave every instance unexplained.
+    if all_to_run_read {
+        tasks::read_stopping(look, opened, &mut seen).await;
+        definition::read(look, &of_tasks(&seen), &mut definitions).await;
+        size(&mut seen, &definitions);
+    }
 
     let cluster = &mut opened.capacity;
     cluster.tasks = seen.into_values().map(|it| it.task).collect();

@@ -28,8 +28,9 @@ const DESCRIBE_TASKS: &str = "ecs:DescribeTasks";
 /// Tasks by ARN.
 pub(crate) type SeenTasks = BTreeMap<TaskArn, Seen>;
 
-/// Reads every task of the cluster that is to run.
-pub(crate) async fn read(look: &mut Look<'_>, opened: &mut Opened, seen: &mut SeenTasks) {
+/// Reads every task of the cluster that is to run. `false`: some may be missing, and a gap says why.
+pub(crate) async fn read(look: &mut Look<'_>, opened: &mut Opened, seen: &mut SeenTasks) -> bool {
+    let gaps_before = opened.capacity.gaps.len();
     let list = List {
         desired: DesiredStatus::Running,
         instance: None,
@@ -38,6 +39,7 @@ pub(crate) async fn read(look: &mut Look<'_>, opened: &mut Opened, seen: &mut Se
     let mut arns = BTreeSet::new();
     list.read(look, opened, &mut arns).await;
     describe(look, opened, &arns, ToRun::Yes, seen).await;
+    opened.capacity.gaps.len() == gaps_before
 }
 
 /// Reads the tasks that are told to stop and still hold what they reserved.

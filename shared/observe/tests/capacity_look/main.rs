@@ -1,0 +1,15 @@
+//! Looks at EC2 capacity with real SDK clients, at answers that are written down here: a small cluster at rest (`scene`), what fails
+//! (`failing`), what is odd (`odd_answers`), and what a look costs (`cost`).
+
+#[cfg(test)]
+mod cost;
+#[cfg(test)]
+mod failing;
+#[cfg(test)]
+mod odd_answers;
+#[cfg(test)]
+mod scene;
+#[cfg(test)]
+mod show;
+#[cfg(test)]
+mod support;

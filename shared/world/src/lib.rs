@@ -1,4 +1,5 @@
-//! The deterministic simulated AWS: a seeded discrete-event model of Amazon ECS on Fargate, its Spot market and its events.
+//! The deterministic simulated AWS: a seeded discrete-event model of Amazon ECS on Fargate and EC2, of EC2 Auto Scaling, CloudWatch,
+//! the Spot markets, and their events.
 //!
 //! # Guaranteed
 //! - The same [`Config`] and the same calls give the same world: same ids, same events, same times. Every random choice is drawn
@@ -24,20 +25,24 @@
 //!   interruption with its warning, shut-down, quotas of vCPUs, state changes as events ([`Ec2Times`]).
 //! - CloudWatch: metrics of a minute each, alarms M out of N with their events, and scaling policies as their actions ([`Alarm`],
 //!   [`TargetTracking`]).
+//! - Container instances: registration, attributes, remaining resources, draining; placement strategies and constraints; daemon
+//!   services, standalone tasks, task protection; ECS's managed scaling, termination protection and draining. A provider that was
+//!   declared with [`World::declare_group`] is a pool of task slots instead.
 //! - Application Auto Scaling as far as it can be read: that a service is a scalable target.
 //!
 //! # Assumed
 //! AWS does not document how a strategy's ratio is rounded (here: see [`split()`]), how often the scheduler retries
 //! ([`SchedulerTimes`]), how long starts and stops take ([`StartUp`], [`Stop`]), which task a scale-in takes (here: what does not
 //! run yet, then the fullest zone, then the newest, and the strategy's base is kept) and the rates of the Auto Scaling APIs
-//! ([`Category`]), how long instances take ([`Ec2Times`]), and what [`autoscaling`] names. An interrupted task serves until it is killed: its container makes full use of its stop timeout.
+//! ([`Category`]), how long instances take ([`Ec2Times`]), how far back an alarm looks for missing data, and what [`autoscaling`]
+//! names. An interrupted task serves until it is killed: its container makes full use of its stop timeout.
 //!
 //! # Absent
-//! Container instances, Auto Scaling activity and managed scaling: a provider over a group is a pool of task slots here. Standalone
-//! tasks (RunTask), task sets (an EXTERNAL service gets no tasks), daemons (a DAEMON service gets none either), circuit breakers
-//! and rollbacks, Availability Zone rebalancing, load balancers' health, service quotas other than the desired count, image pulls
-//! that fail and tasks that crash, IAM, costs. The contents of a task definition other than its stop timeout. Regions: one world is
-//! one Region, and the Region of a request is not checked. Refusing a task definition that nobody registered: CreateService and
+//! Task sets (an EXTERNAL service gets no tasks), circuit breakers and rollbacks, Availability Zone rebalancing of services, load
+//! balancers' health, service quotas other than the desired count, image pulls that fail and tasks that crash, IAM, prices of what
+//! runs. What [`autoscaling`] names. Metric math, composite and anomaly alarms, resolutions below a minute, percentiles, alarm actions
+//! other than scaling policies, and the metrics that AWS itself publishes, but for those of managed scaling. Regions: one world is one
+//! Region, and the Region of a request is not checked. Refusing a task definition that nobody registered: CreateService and
 //! UpdateService register it themselves, where AWS answers `ClientException`.
 
 mod account;

@@ -29,7 +29,7 @@ pub struct Group {
     pub default_cooldown_secs: u32,
     /// The warm-up of instances where a policy names none, in seconds.
     pub default_instance_warmup_secs: Option<u32>,
-    /// For how long after it is in service an instance's health is not looked at, in seconds.
+    /// For how long after it is in service an instance's health is not looked at, in seconds. It is only shown.
     pub health_check_grace_period_secs: u32,
     /// Whether new instances are protected from scale-in.
     pub new_instances_protected_from_scale_in: bool,

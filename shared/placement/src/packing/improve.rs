@@ -35,7 +35,9 @@ struct Improve<'a> {
     /// Indexes of the instances that are there and take a task of some kind.
     useful: Vec<usize>,
     dearest: u64,
-    /// How scarce each amount is: what is asked for, beside the largest offer.
+    /// The most of each amount that an instance of the first answer has: what shares are of.
+    whole: Amounts,
+    /// How scarce each amount is: what is asked for, beside that.
     weights: Amounts,
 }
 
@@ -89,6 +91,7 @@ impl<'a> Improve<'a> {
             .map(|(index, _)| index)
             .collect();
         let costs = compiled.shapes.iter().map(|shape| shape.cost);
+        let whole = whole(compiled, &state);
         Self {
             compiled,
             state,
@@ -96,7 +99,8 @@ impl<'a> Improve<'a> {
             families: undominated(compiled),
             useful,
             dearest: costs.max().unwrap_or(0).max(1),
-            weights: scarcity(compiled),
+            whole,
+            weights: scarcity(compiled, &whole),
         }
     }
 
@@ -219,7 +223,7 @@ impl<'a> Improve<'a> {
         let kinds = self.compiled.kinds.iter().zip(&self.state.missing);
         for (index, (kind, missing)) in kinds.enumerate() {
             if *missing > 0 {
-                let shares = shares_of(&kind.needs, &self.compiled.largest);
+                let shares = shares_of(&kind.needs, &self.whole);
                 let factor = 1024 - 10 * stray + self.random.below(20 * stray + 1);
                 candidates.push(Candidate::new(
                     index, *missing, kind.needs, shares, &weights, factor,
@@ -234,7 +238,7 @@ impl<'a> Improve<'a> {
         let Some(instance) = self.state.instances.get(index) else {
             return;
         };
-        let mut room = Room::of(instance.free, &self.compiled.largest);
+        let mut room = Room::of(instance.free, &self.whole);
         let mut rules = KeyRules::new(self.compiled, &instance.keys, |kind: &Kind| {
             self.compiled.allows_bin(kind, instance.bin)
         });
@@ -267,7 +271,7 @@ impl<'a> Improve<'a> {
         for (place, family) in self.families.iter().enumerate() {
             if times(kind, &family.room, &family.keys) > 0
                 && self.compiled.allows_offer(kind, family.sample)
-                && self.state.offer_of(self.compiled, family, &[]).is_some()
+                && self.state.may_open(self.compiled, family)
             {
                 ranked.push((family.looks(&totals, kind), place));
             }
@@ -285,7 +289,7 @@ impl<'a> Improve<'a> {
             candidates.retain(|candidate| Some(candidate.id) != lead);
             return true;
         };
-        let mut room = Room::of(family.room, &self.compiled.largest);
+        let mut room = Room::of(family.room, &self.whole);
         let mut rules = KeyRules::new(self.compiled, &family.keys, |kind: &Kind| {
             self.compiled.allows_offer(kind, family.sample)
         });
@@ -354,14 +358,27 @@ pub(super) fn undominated<'a>(compiled: &'a Compiled<'_>) -> Vec<&'a Family> {
     kept
 }
 
-/// What is asked for of each amount, beside the largest offer, up to [`HEAVIEST`].
-fn scarcity(compiled: &Compiled<'_>) -> Amounts {
+/// The most of each amount that an instance of the answer has.
+fn whole(compiled: &Compiled<'_>, state: &State) -> Amounts {
+    let there = compiled.existing.iter().map(|instance| instance.free);
+    let opened = state.used.iter().zip(&compiled.shapes);
+    let opened = opened
+        .filter(|(used, _)| **used > 0)
+        .map(|(_, shape)| shape.room);
+    let mut whole = [0; AMOUNTS];
+    for room in there.chain(opened) {
+        for (most, has) in whole.iter_mut().zip(room) {
+            *most = (*most).max(has);
+        }
+    }
+    whole
+}
+
+/// What is asked for of each amount, beside a whole instance, up to [`HEAVIEST`].
+fn scarcity(compiled: &Compiled<'_>, whole: &Amounts) -> Amounts {
     let mut totals = [0_u64; AMOUNTS];
     for kind in &compiled.kinds {
-        for (total, share) in totals
-            .iter_mut()
-            .zip(shares_of(&kind.needs, &compiled.largest))
-        {
+        for (total, share) in totals.iter_mut().zip(shares_of(&kind.needs, whole)) {
             *total += u64::from(share) * u64::from(kind.count);
         }
     }

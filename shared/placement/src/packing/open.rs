@@ -15,6 +15,9 @@ use super::vector::fill::{Candidate, Room, fill, shares_of};
 const TRIED: usize = 6;
 /// How many kinds of tasks are looked at in choosing what goes on an instance; what then still fits of the others is added.
 const LOOKED_AT: usize = 96;
+/// With more kinds than this the offer that won is taken again without trying the others, except once in so many instances.
+const MANY: usize = 4 * LOOKED_AT;
+const REVIEWED: u32 = 4;
 /// Worth twice as much is worth one part in about this many more.
 const BONUS: u128 = 16;
 /// The largest weight of an amount.
@@ -30,17 +33,25 @@ struct Filling<'a> {
 /// Opens what is needed for the tasks that are missing, as far as limits allow.
 pub(super) fn open_for_the_rest(compiled: &Compiled<'_>, state: &mut State) {
     let mut missing = Missing::new(compiled, state);
+    let mut favourite: Option<&Family> = None;
+    let mut number = 0_u32;
     for lead in 0..compiled.kinds.len() {
         while state.is_missing(lead) {
             missing.forget_what_is_placed(compiled, state);
             let Some(kind) = compiled.kinds.get(lead) else {
                 break;
             };
-            let tried = promising(compiled, state, kind, &missing);
+            let many = missing.kinds().len() > MANY;
+            let tried = match favourite.filter(|_| many && !number.is_multiple_of(REVIEWED)) {
+                Some(family) if may_open(compiled, state, kind, family) => vec![family],
+                Some(_) | None => promising(compiled, state, kind, &missing),
+            };
+            number += 1;
             let best = tried
                 .into_iter()
                 .map(|family| fill_in_thought(compiled, state, lead, family, &missing))
                 .min_by(|a, b| dearer(a, b));
+            favourite = best.as_ref().map(|best| best.family);
             let Some(mut best) = best.filter(|best| !best.holds.is_empty()) else {
                 break;
             };
@@ -71,13 +82,9 @@ fn promising<'a>(
 ) -> Vec<&'a Family> {
     let mut ranked: Vec<(u128, usize)> = Vec::new();
     for (place, family) in compiled.families.iter().enumerate() {
-        if times(lead, &family.room, &family.keys) == 0
-            || !compiled.allows_offer(lead, family.sample)
-            || state.offer_of(compiled, family, &[]).is_none()
-        {
-            continue;
+        if may_open(compiled, state, lead, family) {
+            ranked.push((family.looks(missing.totals(), lead), place));
         }
-        ranked.push((family.looks(missing.totals(), lead), place));
     }
     let by_cost = |a: &(u128, usize), b: &(u128, usize)| a.cmp(b);
     if ranked.len() > TRIED {
@@ -89,6 +96,13 @@ fn promising<'a>(
         .into_iter()
         .filter_map(|(_, place)| compiled.families.get(place))
         .collect()
+}
+
+/// Whether a new instance of the family may be opened for the lead.
+fn may_open(compiled: &Compiled<'_>, state: &State, lead: &Kind, family: &Family) -> bool {
+    times(lead, &family.room, &family.keys) > 0
+        && compiled.allows_offer(lead, family.sample)
+        && state.may_open(compiled, family)
 }
 
 fn fill_in_thought<'a>(

@@ -117,13 +117,8 @@ impl State {
         if self.opened >= compiled.problem.new_bins_at_most {
             return None;
         }
-        let open = family.offers.iter().copied().filter(|offer| {
-            let used = self.used.get(*offer).copied().unwrap_or(u32::MAX);
-            compiled
-                .shapes
-                .get(*offer)
-                .is_some_and(|shape| used < shape.at_most)
-        });
+        let offers = family.offers.iter().copied();
+        let open = offers.filter(|offer| self.is_left(compiled, *offer));
         open.min_by_key(|offer| {
             let zone = compiled.shapes.get(*offer).map_or(0, |shape| shape.zone);
             let spread: u64 = holds
@@ -134,6 +129,19 @@ impl State {
             let opened = self.opened_in_zone.get(zone).copied().unwrap_or(0);
             (spread, opened, *offer)
         })
+    }
+
+    /// Whether another instance of the family may be opened.
+    pub(super) fn may_open(&self, compiled: &Compiled<'_>, family: &Family) -> bool {
+        let mut offers = family.offers.iter();
+        self.opened < compiled.problem.new_bins_at_most
+            && offers.any(|offer| self.is_left(compiled, *offer))
+    }
+
+    fn is_left(&self, compiled: &Compiled<'_>, offer: usize) -> bool {
+        let shape = compiled.shapes.get(offer);
+        let used = self.used.get(offer).copied().unwrap_or(u32::MAX);
+        shape.is_some_and(|shape| used < shape.at_most)
     }
 
     fn in_zone(&self, spread: usize, zone: usize) -> u32 {

@@ -53,8 +53,8 @@ impl Load {
                 .distinct_instance
                 .is_none_or(|key| !self.distinct.contains(&key));
         if fits {
-            for amount in 0..4 {
-                self.left[amount] -= needs[amount];
+            for (left, needs) in self.left.iter_mut().zip(needs) {
+                *left -= needs;
             }
             self.ports.extend(&group.host_ports);
             self.distinct.extend(group.distinct_instance);

@@ -27,8 +27,8 @@ pub struct ProviderMemory {
     /// The instances that Ballast set to DRAINING for scale-in, and has neither terminated nor set to ACTIVE again. Bounded.
     #[serde(default)]
     pub drains: BTreeMap<InstanceId, Drain>,
-    /// The instances whose tasks did not move while Ballast drained them, and when they were set to ACTIVE again. They are left alone
-    /// for a while. Bounded.
+    /// The instances that Ballast was to empty and set to ACTIVE again before they were, and when: they are left alone for a while.
+    /// Bounded.
     #[serde(default)]
     pub stuck: BTreeMap<InstanceId, Timestamp>,
     /// Since when an instance's agent has been seen disconnected, without a break. Bounded.

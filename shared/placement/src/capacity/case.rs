@@ -95,6 +95,7 @@ impl<'a> Case<'a> {
             room: &self.room,
             retry_at: self.retry_at,
             type_names: &self.type_names,
+            keeps_spread: true,
         }
     }
 }

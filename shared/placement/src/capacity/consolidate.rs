@@ -1,9 +1,11 @@
 //! Which instances can be emptied because their tasks provably fit elsewhere (`ballast:consolidate`).
 //!
-//! *Provably* means: packing puts every task of all of them together onto the free room of the other ACTIVE instances that hold tasks
-//! already, with every task that waits or is missing, and all headroom, put somewhere as well; with constraints, host ports, distinct
-//! instances and daemons kept to. An instance that is empty takes none of them: nothing would be gained. ECS places by its own
-//! strategies and may do otherwise: what then lacks room brings the drained instance back (see `drains`).
+//! *Provably* means: wherever ECS places them, and in whichever order. Packing puts every task of all these instances together onto the
+//! free room of the other ACTIVE instances that hold tasks already, with every task that waits or is missing, and all headroom; with
+//! constraints, host ports, distinct instances and daemons kept to; and with each of these tasks counted as large as the largest of
+//! them in every dimension. A task that is placed then never takes the place of more than one other, so that as long as one is left to
+//! place there is a place for it. Only constraints that leave tasks few instances can upset that: what then lacks room brings a drained
+//! instance back, and it is let be for a while (see `drains`). An instance that is empty takes no tasks: nothing would be gained.
 //!
 //! **Never** an instance that is protected in any way (see `scale_in`); whose drain timed out lately; whose agent is not connected; with
 //! a task that is only starting, that ECS cannot replace, or whose move would spread a service worse (see `spread`). ECS replaces a
@@ -21,7 +23,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use model::capacity::{CapacityHoldReason, CapacityService, InstanceTask};
+use model::capacity::{CapacityHoldReason, CapacityService, InstanceTask, Resources};
 use model::ids::InstanceId;
 use model::memory::Recall;
 use model::snapshot::{Scheduling, ServiceStatus, TaskStatus};
@@ -205,8 +207,6 @@ struct Trial<'c, 'a> {
     zones: Zones<'a>,
     /// The instances that tasks may move to: those with tasks, and the empty ones that are wanted anyway.
     sites: Vec<ActiveSite<'c, 'a>>,
-    /// How many tasks that wait, are missing or are kept as headroom find no room as it is.
-    without_room: u32,
     chosen: Vec<&'c Member<'a>>,
 }
 
@@ -220,7 +220,6 @@ impl<'c, 'a> Trial<'c, 'a> {
             case,
             zones: Zones::new(case),
             sites,
-            without_room: unplaced(&packing, |_| true),
             chosen: Vec::new(),
         }
     }
@@ -242,11 +241,15 @@ impl<'c, 'a> Trial<'c, 'a> {
         sites.retain(|(_, member)| !gone.contains(member.id));
         let tasks = chosen.iter().flat_map(|it| it.tasks.iter().copied());
         let mut requests = fit::requests_of(self.case.index, tasks);
-        let moving = requests.len();
         requests.extend(self.case.demand.requests.iter().cloned());
+        let largest = requests.iter().fold(Resources::ZERO, |largest, request| {
+            larger(largest, request.needs)
+        });
+        for request in &mut requests {
+            request.needs = largest;
+        }
         let packing = pack(self.case, &requests, &sites);
-        let all_fit = unplaced(&packing, |group| group < moving) == 0
-            && unplaced(&packing, |group| group >= moving) <= self.without_room;
+        let all_fit = packing.unplaced.is_empty();
         let leaving = chosen.iter().flat_map(|member| {
             let services = member.tasks.iter().filter_map(|it| it.service.as_ref());
             services.map(|it| (it, &member.instance.zone))
@@ -268,10 +271,14 @@ impl<'c, 'a> Trial<'c, 'a> {
     }
 }
 
-/// How many tasks of the groups packing puts nowhere.
-fn unplaced(packing: &Packing, of: impl Fn(usize) -> bool) -> u32 {
-    let unplaced = packing.unplaced.iter().filter(|it| of(it.group));
-    unplaced.fold(0, |sum: u32, it| sum.saturating_add(it.count))
+/// The larger amount in every dimension.
+fn larger(a: Resources, b: Resources) -> Resources {
+    Resources {
+        cpu_units: a.cpu_units.max(b.cpu_units),
+        memory_mib: a.memory_mib.max(b.memory_mib),
+        gpus: a.gpus.max(b.gpus),
+        network_interfaces: a.network_interfaces.max(b.network_interfaces),
+    }
 }
 
 #[cfg(test)]

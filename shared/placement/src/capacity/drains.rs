@@ -4,9 +4,12 @@
 //! |---|---|
 //! | the provider is not touched | it stays DRAINING |
 //! | it is needed again | ACTIVE: cheaper and faster than a new one |
-//! | a task has not moved for the whole drain timeout | ACTIVE, and left alone for [`STUCK_FOR`] |
+//! | a task has not moved for the whole drain timeout | ACTIVE |
 //! | no task is left on it but daemons', and nothing forbids it | terminated, with the desired capacity lowered in the same call |
 //! | otherwise | it stays DRAINING |
+//!
+//! An instance that was to be emptied and is ACTIVE again is left alone for [`STUCK_FOR`]: what did not come out will hardly do so a
+//! moment later, and would only move tasks to and fro.
 //!
 //! Of several, those are taken back first that the waiting tasks were put on by packing, then those with the most tasks, for these need
 //! not move then; then the one drained last, which has lost the least; then by id.
@@ -28,7 +31,7 @@ use model::ids::InstanceId;
 use super::{Case, Look, Member, MemberState, Removal};
 use crate::fallback::foreign::READ_LAG;
 
-/// How long an instance is left alone whose drain timed out. Its tasks will hardly move a moment later; the number is ours.
+/// How long an instance is left alone that was to be emptied and was not. The number is ours.
 pub const STUCK_FOR: Seconds = Seconds(3_600);
 
 /// What becomes of an instance that Ballast drains.
@@ -165,7 +168,7 @@ pub(crate) fn forget(memory: &mut ProviderMemory, look: &Look<'_>) {
         .retain(|id, at| group.contains_key(id) && is_stuck(*at, look.now));
 }
 
-/// Whether an instance whose drain timed out at a time is still to be left alone.
-pub(crate) fn is_stuck(timed_out_at: Timestamp, now: Timestamp) -> bool {
-    now < STUCK_FOR.after(timed_out_at)
+/// Whether an instance that was set to ACTIVE again at a time, before it was empty, is still to be left alone.
+pub(crate) fn is_stuck(active_since: Timestamp, now: Timestamp) -> bool {
+    now < STUCK_FOR.after(active_since)
 }

@@ -47,6 +47,8 @@ pub(crate) struct Ground<'s, 'a> {
     pub(crate) retry_at: Option<Timestamp>,
     /// The names of the types that the group may launch, for texts.
     pub(crate) type_names: &'s str,
+    /// Whether tasks that are spread over zones prefer the zone with the fewest of them. Without that the fewest instances do.
+    pub(crate) keeps_spread: bool,
 }
 
 /// Packs the requests on the sites, and on new instances where `may_launch`.
@@ -397,7 +399,7 @@ fn spread<'a>(
         .placement
         .iter()
         .any(|it| matches!(it, Field::Spread { field } if field == ZONE_FIELD));
-    if !is_spread {
+    if !is_spread || !ground.keeps_spread {
         return None;
     }
     if let Some(number) = numbers.get(&service.name) {

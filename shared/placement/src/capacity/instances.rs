@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use model::capacity::hold::Veto;
 use model::capacity::{
     CapacityAction, CapacityHold, CapacityHoldReason, CapacityStep, CapacityStepReason,
-    CapacitySubject, CapacityWrite, ContainerInstanceStatus, Drain, ProviderKey, ProviderMemory,
+    CapacitySubject, CapacityWrite, ContainerInstanceStatus, Drain, DrainReason, ProviderKey,
+    ProviderMemory,
 };
 use model::ids::InstanceId;
 use model::memory::Recall;
@@ -272,10 +273,8 @@ fn announce(memory: &mut ProviderMemory, case: &Case<'_>, steps: &[CapacityStep]
                 };
                 memory.drains.insert(instance.clone(), drain);
             }
-            (
-                CapacityAction::Activate { instance, .. },
-                CapacityStepReason::DrainTimedOut { .. },
-            ) => {
+            // Tasks were to move from it, and did not: they, or others, found no room.
+            (CapacityAction::Activate { instance, .. }, _) if moves_tasks(memory, instance) => {
                 memory.stuck.insert(instance.clone(), now);
             }
             (CapacityAction::Terminate { .. }, _) => lowered = lowered.saturating_add(1),
@@ -296,6 +295,11 @@ fn announce(memory: &mut ProviderMemory, case: &Case<'_>, steps: &[CapacityStep]
             confirmed: false,
         });
     }
+}
+
+fn moves_tasks(memory: &ProviderMemory, instance: &InstanceId) -> bool {
+    let reason = memory.drains.get(instance).map(|it| it.reason);
+    reason == Some(DrainReason::Consolidation)
 }
 
 /// Holds of instances, one a reason.

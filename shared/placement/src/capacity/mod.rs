@@ -232,6 +232,7 @@ fn count<'a>(
         room: &room,
         retry_at,
         type_names: &type_names,
+        keeps_spread: true,
     };
     let Sizing {
         numbers,

@@ -16,7 +16,8 @@
 //! The tasks count where they are. With `ballast:consolidate` they are packed together first, as far as they may be moved: for a
 //! scale-out as for a scale-in, so that the one does not buy what the other removes.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::InstanceId;
 use model::capacity::{
@@ -264,6 +265,7 @@ fn unplaced(
 ) -> Vec<Unplaced> {
     let mut unplaced = Vec::new();
     let slots = usize::try_from(max.saturating_sub(desired)).unwrap_or(usize::MAX);
+    let kept = fullest(put, slots);
     for (number, request) in demand.requests.iter().enumerate() {
         let refused = found
             .packing
@@ -274,7 +276,7 @@ fn unplaced(
         let beyond = put
             .on_new
             .iter()
-            .filter(|(group, place, _)| *group == number && *place >= slots)
+            .filter(|(group, place, _)| *group == number && !kept.contains(place))
             .map(|(_, _, count)| *count)
             .fold(0, u32::saturating_add);
         let at_maximum = Unplaceable::GroupAtMaximum { max };
@@ -291,6 +293,25 @@ fn unplaced(
         }
     }
     unplaced
+}
+
+/// The new instances with the most tasks, so many as the group may have more.
+fn fullest(put: &Put<'_>, slots: usize) -> BTreeSet<usize> {
+    let mut tasks: BTreeMap<usize, u32> = BTreeMap::new();
+    for (_, place, count) in &put.on_new {
+        let sum = tasks.entry(*place).or_default();
+        *sum = sum.saturating_add(*count);
+    }
+    let mut places: Vec<(Reverse<u32>, usize)> = tasks
+        .into_iter()
+        .map(|(place, count)| (Reverse(count), place))
+        .collect();
+    places.sort_unstable();
+    places
+        .into_iter()
+        .take(slots)
+        .map(|(_, place)| place)
+        .collect()
 }
 
 /// How many ACTIVE instances would do if every task on them that may be moved were packed anew, with as much as finds room of what waits,
@@ -341,13 +362,18 @@ fn packed_together<'a>(
     // What must stay comes first, then the largest: they take the most.
     emptied.sort_by_key(|(stays, site)| {
         let room = (site.free.memory_mib, site.free.cpu_units);
-        (!stays, std::cmp::Reverse(room), site.member)
+        (!stays, Reverse(room), site.member)
     });
     let sites: Vec<&Site<'a>> = emptied.iter().map(|(_, site)| site).collect();
     let mut requests: Vec<Request<'a>> = requests_of(ground.index, moved.into_iter());
     let of_moved = requests.len();
     requests.extend(demand.requests.iter().cloned());
-    let found = fit(ground, &requests, &sites, false);
+    // A spread would use the more instances the more there are.
+    let ground = Ground {
+        keeps_spread: false,
+        ..*ground
+    };
+    let found = fit(&ground, &requests, &sites, false);
     let mut unplaced = found.packing.unplaced.iter();
     if unplaced.any(|it| it.group < of_moved) {
         return None;

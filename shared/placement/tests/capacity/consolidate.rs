@@ -106,6 +106,33 @@ fn what_fits_one_by_one_and_not_together_stays() {
 }
 
 #[test]
+fn it_must_fit_wherever_ecs_places() {
+    // A small and a large task on 2 and on 3. Beside the two small ones of 1 fits one of either size, beside those of 2 or 3 a small one.
+    // So the tasks of 2 fit elsewhere, unless ECS puts the small one first, and on 1.
+    let mut fleet = packed(&[2, 1, 1]);
+    for task in &mut fleet.cluster().tasks[..2] {
+        task.protected_until = None;
+    }
+    fleet.tasks("large", &[0, 1, 1]);
+    for (definition, shape) in &mut fleet.cluster().task_definitions {
+        if definition.as_str().contains("large") {
+            shape.needs.memory_mib = 800;
+        }
+    }
+    for task in &mut fleet.cluster().tasks[4..] {
+        task.needs.memory_mib = 800;
+    }
+    check(
+        &mut fleet,
+        &[
+            "1: protected_tasks",
+            "2 3: tasks_fit_nowhere_else",
+            "nothing_removable",
+        ],
+    );
+}
+
+#[test]
 fn headroom_and_waiting_tasks_come_first() {
     let fits = ["drain 2: scale_in, budget 2"];
     for (headroom, expected) in [(1, true), (2, false)] {
@@ -268,7 +295,10 @@ fn tasks_move_only_where_the_spread_over_zones_stays() {
     fleet.policy().disruption_percent = 100;
     fleet.tasks("web", &[1, 1, 1]);
     fleet.service("web", 0).placement = zones.clone();
-    check(&mut fleet, &["1 2 3: in_use", "right_size"]);
+    check(
+        &mut fleet,
+        &["1 2 3: tasks_fit_nowhere_else", "nothing_removable"],
+    );
     // Within a zone they move.
     let mut fleet = Fleet::of([2, 1, 1]);
     fleet.policy().consolidate = true;

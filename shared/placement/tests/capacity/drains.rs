@@ -213,8 +213,6 @@ fn a_drain_that_does_not_come_to_an_end_is_taken_back_and_let_be() {
     // Its task could be moved again. It is let be for an hour all the same.
     fleet.cluster().tasks[1].protected_until = Some(None);
     fleet.watch();
-    let now = fleet.now;
-    fleet.memory().stuck.insert(id(2), now);
     check(
         &mut fleet,
         &[
@@ -223,7 +221,7 @@ fn a_drain_that_does_not_come_to_an_end_is_taken_back_and_let_be() {
             "nothing_removable",
         ],
     );
-    fleet.now = Seconds(3_600).after(fleet.now);
+    fleet.now = Seconds(3_600 - 60).after(fleet.now);
     fleet.watch();
     assert_eq!(
         picture(&fleet.decide().plan)[0],

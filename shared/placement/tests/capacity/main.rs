@@ -6,7 +6,10 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod aws;
 mod consolidate;
+mod demand;
+mod pools;
 mod drains;
 mod fleet;
 mod picture;
@@ -14,4 +17,5 @@ mod scale_in;
 mod scale;
 mod scene;
 mod sequences;
+mod size;
 mod workshop;

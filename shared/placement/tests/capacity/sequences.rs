@@ -2,6 +2,7 @@
 
 use model::Seconds;
 use model::capacity::{CapacityAction, CapacityStep, Placement};
+use proptest::prelude::*;
 
 use crate::fleet::{Ecs, Fleet};
 
@@ -204,4 +205,122 @@ fn a_service_that_grows_and_shrinks_again_and_again_is_followed_without_a_loss()
     assert_eq!(story.desired.last(), Some(&7), "{story:?}");
     let story = run(&mut fleet, 60);
     assert_eq!(story.last_step_at, None, "{story:?}");
+}
+
+/// A fleet as it comes: tasks of two sizes anywhere, any target, any budget, either way of placing.
+#[derive(Debug, Clone)]
+struct Setting {
+    zones: [u32; 3],
+    small: Vec<u32>,
+    large: Vec<bool>,
+    target_percent: u32,
+    disruption_percent: u32,
+    consolidates: bool,
+    is_spread: bool,
+    ecs: Ecs,
+    headroom: u32,
+    scale_in_delay: i64,
+}
+
+fn setting() -> impl Strategy<Value = Setting> {
+    (
+        [0_u32..5, 0_u32..5, 0_u32..5],
+        prop::collection::vec(0_u32..3, 12),
+        prop::collection::vec(any::<bool>(), 12),
+        prop::sample::select(vec![40, 60, 80, 90, 100]),
+        prop::sample::select(vec![1, 10, 50, 100]),
+        any::<bool>(),
+        any::<bool>(),
+        prop::sample::select(vec![Ecs::Binpack, Ecs::Spread]),
+        0_u32..4,
+        prop::sample::select(vec![0, 120, 300]),
+    )
+        .prop_map(
+            |(
+                zones,
+                small,
+                large,
+                target_percent,
+                disruption_percent,
+                consolidates,
+                is_spread,
+                ecs,
+                headroom,
+                scale_in_delay,
+            )| Setting {
+                zones,
+                small,
+                large,
+                target_percent,
+                disruption_percent,
+                consolidates,
+                is_spread,
+                ecs,
+                headroom,
+                scale_in_delay,
+            },
+        )
+}
+
+impl Setting {
+    fn fleet(&self) -> Fleet {
+        let mut fleet = Fleet::of(self.zones);
+        let policy = fleet.policy();
+        policy.target_capacity_percent = Some(self.target_percent);
+        policy.disruption_percent = self.disruption_percent;
+        policy.consolidate = self.consolidates;
+        policy.scale_in_delay = Seconds(self.scale_in_delay);
+        fleet.ecs = self.ecs;
+        let instances = fleet.group().instances.len();
+        fleet.tasks("small", &self.small[..instances.min(12)]);
+        let large: Vec<u32> = self.large.iter().map(|it| u32::from(*it)).collect();
+        fleet.tasks("large", &large[..instances.min(12)]);
+        for task in &mut fleet.cluster().tasks {
+            if task.task_definition.as_str().contains("large") {
+                task.needs.memory_mib = 800;
+            }
+        }
+        for (definition, shape) in &mut fleet.cluster().task_definitions {
+            if definition.as_str().contains("large") {
+                shape.needs.memory_mib = 800;
+            }
+        }
+        fleet.service("small", 0).headroom_tasks = Ok(self.headroom);
+        if self.is_spread {
+            fleet.service("small", 0).placement = vec![Placement::Spread {
+                field: "attribute:ecs.availability-zone".to_owned(),
+            }];
+        }
+        fleet
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// While the demand stays the same: it comes to rest, no task is lost or waits, and once an instance has been removed none is bought.
+    #[test]
+    fn under_a_constant_demand_every_fleet_comes_to_rest(setting in setting()) {
+        let mut fleet = setting.fleet();
+        let mut removed = false;
+        let mut last_step_at = 0;
+        let mut told = Vec::new();
+        for look in 0..150 {
+            let steps = fleet.round(60);
+            for step in &steps {
+                told.push(format!("{look}: {}", step.action));
+                match step.action {
+                    CapacityAction::Terminate { .. } => removed = true,
+                    CapacityAction::SetDesiredCapacity { .. } => {
+                        prop_assert!(!removed, "{:#?}", told);
+                    }
+                    CapacityAction::Drain { .. } | CapacityAction::Activate { .. } => {}
+                }
+                last_step_at = look;
+            }
+            let wanted: u32 = fleet.cluster().services.values().map(|it| it.desired_count).sum();
+            prop_assert_eq!(fleet.running(), usize::try_from(wanted).unwrap());
+        }
+        prop_assert!(last_step_at < 120, "{:#?}", told);
+    }
 }

@@ -1,7 +1,7 @@
-"""The template is deployed into ministack, an AWS emulator, and the real binary answers there.
+"""The template is deployed into ministack, an AWS emulator, and the real binaries answer there.
 
 The emulator is an outside judge of the template alone: it is no judge of how ECS behaves. Events of `aws.*` cannot be put on a
-bus, so that the function is invoked directly, and what the rules let through is asked of `TestEventPattern`.
+bus, so that the functions are invoked directly, and what the rules let through is asked of `TestEventPattern`.
 """
 
 import base64
@@ -24,7 +24,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from conftest import EVENTS, INFRA, ROOT, skip, translate
+from conftest import BUCKET, EVENTS, FUNCTIONS, INFRA, ROOT, skip, translate
 from moto.server import ThreadedMotoServer
 from samtranslator.yaml_helper import yaml_parse
 
@@ -33,12 +33,11 @@ REGION = "us-west-2"
 ACCOUNT = "111122223333"
 WORKSHOP = "container-demo"
 STACK = "ballast"
-BUCKET = "ballast-artifacts"
-# The name of the program, and of the function in this installation.
-PROGRAM = "spot-fallback"
+# What is before the functions' names in this installation.
 PREFIX = "blue-"
-FUNCTION = f"{PREFIX}{PROGRAM}"
+FUNCTION = f"{PREFIX}spot-fallback"
 INTERRUPTION = EVENTS / "aws.ecs--ecs-task-state-change--spot-interruption.json"
+REGISTERED = EVENTS / "aws.ecs--ecs-container-instance-state-change--registered.json"
 SHORTAGE = EVENTS / "aws.ecs--ecs-service-action--placement-failure-fargate-spot.json"
 START_SECS = 60
 
@@ -51,9 +50,9 @@ def ministack_program():
     return program
 
 
-def function_binary():
+def function_binary(name):
     target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
-    binary = Path(os.environ.get("BALLAST_BINARIES", Path(target) / "debug")) / PROGRAM
+    binary = Path(os.environ.get("BALLAST_BINARIES", Path(target) / "debug")) / name
     if not binary.exists():
         skip(f"no function at {binary}: `cargo build --workspace --bins` builds it")
     return binary
@@ -155,7 +154,7 @@ def wait_for_stack(cloudformation, name, wanted):
 
 @pytest.fixture(scope="module")
 def scaling_endpoint():
-    """moto, another emulator: ministack has no Application Auto Scaling."""
+    """moto, another emulator: ministack has no Application Auto Scaling, and moto's groups of EC2 instances are the better known."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -168,15 +167,16 @@ def stack(client, endpoint, scaling_endpoint):
     """The physical ids of the deployed stack by logical id."""
     s3 = client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    s3.put_object(Bucket=BUCKET, Key="spot-fallback.zip", Body=zipped(function_binary()))
-    template = translate(f"s3://{BUCKET}/spot-fallback.zip")
-    # The emulator runs the binary on this computer: that is where its AWS is.
-    variables = template["Resources"]["SpotFallbackFunction"]["Properties"]["Environment"]["Variables"]
-    variables |= {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING": scaling_endpoint,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
+    template = translate()
+    for name, prefix in FUNCTIONS.items():
+        s3.put_object(Bucket=BUCKET, Key=f"{name}.zip", Body=zipped(function_binary(name)))
+        # The emulator runs the binary on this computer: that is where its AWS is.
+        template["Resources"][f"{prefix}Function"]["Properties"]["Environment"]["Variables"] |= {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING": scaling_endpoint,
+            "AWS_ENDPOINT_URL_AUTO_SCALING": scaling_endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
     cloudformation = client("cloudformation")
     machine = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
     cloudformation.create_stack(
@@ -220,18 +220,23 @@ def test_every_resource_of_the_template_is_there(stack):
 
 
 def test_rules_have_their_patterns_and_targets(stack, client):
-    events = client("events")
-    queue_arn = client("sqs").get_queue_attributes(QueueUrl=stack["SpotFallbackQueue"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events, sqs = client("events"), client("sqs")
+    wanted = {name: resource for name, resource in translate()["Resources"].items() if resource["Type"] == "AWS::Events::Rule"}
+
+    def queue_arn(target):
+        name = target.get("Fn::If", [None, target])[1]["Arn"]["Fn::GetAtt"][0]
+        return sqs.get_queue_attributes(QueueUrl=stack[name], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
     for rule, pattern in json.loads((INFRA / "patterns.json").read_text(encoding="utf-8")).items():
         deployed = events.describe_rule(Name=stack[rule])
         assert deployed["State"] == "ENABLED"
         assert json.loads(deployed["EventPattern"]) == pattern, rule
         targets = events.list_targets_by_rule(Rule=stack[rule])["Targets"]
-        assert [target["Arn"] for target in targets] == [queue_arn], rule
+        assert sorted(it["Arn"] for it in targets) == sorted(queue_arn(it) for it in wanted[rule]["Properties"]["Targets"]), rule
     schedule = events.describe_rule(Name=stack["ScheduleRule"])
     assert schedule["ScheduleExpression"] == "rate(1 minute)"
     targets = events.list_targets_by_rule(Rule=stack["ScheduleRule"])["Targets"]
-    assert [target["Arn"].rsplit(":", 1)[1] for target in targets] == [FUNCTION]
+    assert sorted(target["Arn"].rsplit(":", 1)[1] for target in targets) == sorted(f"{PREFIX}{name}" for name in FUNCTIONS)
 
 
 def rules_of_the_samples():
@@ -273,27 +278,33 @@ def test_pattern(events, pattern, event):
 test_pattern.__test__ = False
 
 
-def test_the_queue_feeds_the_function(stack, client):
-    mappings = client("lambda").list_event_source_mappings(FunctionName=FUNCTION)["EventSourceMappings"]
+@pytest.mark.parametrize(("name", "prefix"), FUNCTIONS.items())
+def test_the_queue_feeds_the_function(stack, client, name, prefix):
+    mappings = client("lambda").list_event_source_mappings(FunctionName=f"{PREFIX}{name}")["EventSourceMappings"]
     assert len(mappings) == 1
     mapping = mappings[0]
-    assert mapping["EventSourceArn"].endswith(stack["SpotFallbackQueue"].rsplit("/", 1)[1])
+    assert mapping["EventSourceArn"].endswith(stack[f"{prefix}Queue"].rsplit("/", 1)[1])
     assert mapping["BatchSize"] == 1000
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
-    attributes = client("sqs").get_queue_attributes(QueueUrl=stack["SpotFallbackQueue"], AttributeNames=["All"])["Attributes"]
+    attributes = client("sqs").get_queue_attributes(QueueUrl=stack[f"{prefix}Queue"], AttributeNames=["All"])["Attributes"]
     redrive = json.loads(attributes["RedrivePolicy"])
-    assert redrive["deadLetterTargetArn"].endswith(stack["SpotFallbackDeadLetterQueue"].rsplit("/", 1)[1])
+    assert redrive["deadLetterTargetArn"].endswith(stack[f"{prefix}DeadLetterQueue"].rsplit("/", 1)[1])
     assert (attributes["VisibilityTimeout"], attributes["MessageRetentionPeriod"]) == ("190", "900")
 
 
-def test_the_function_the_table_and_the_alarms_are_as_written(stack, client):
-    function = client("lambda").get_function_configuration(FunctionName=FUNCTION)
-    assert (function["Runtime"], function["MemorySize"], function["Timeout"]) == ("provided.al2023", 256, 30)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_function_is_as_written(stack, client, name):
+    function = client("lambda").get_function_configuration(FunctionName=f"{PREFIX}{name}")
+    memory_mib = {"spot-fallback": 256, "cluster-scaler": 512}[name]
+    assert (function["Runtime"], function["MemorySize"], function["Timeout"]) == ("provided.al2023", memory_mib, 30)
     variables = function["Environment"]["Variables"]
     assert variables["BALLAST_MODE"] == "observe"
     assert variables["BALLAST_LEDGER_TABLE"] == stack["LedgerTable"]
     assert "BALLAST_CLUSTERS" not in variables
+
+
+def test_the_table_and_the_alarms_are_as_written(stack, client):
     table = client("dynamodb").describe_table(TableName=stack["LedgerTable"])["Table"]
     assert table["KeySchema"] == [{"AttributeName": "pair", "KeyType": "HASH"}]
     alarms = {alarm["AlarmName"] for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]}
@@ -309,7 +320,7 @@ def invoke(client, event):
     answer = client("lambda").invoke(FunctionName=FUNCTION, Payload=json.dumps(event))
     record = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, record
-    assert record["function"] == PROGRAM, record
+    assert record["function"] == "spot-fallback", record
     assert record["gaps"] == [] and record["failures"] == [], record
     # The ledger that the stack made is read.
     assert record["ledger"]["recalled"] == 1, record
@@ -329,9 +340,8 @@ def test_the_real_binary_answers_the_interruption(stack, workshop, client):
     assert desired_counts(client) == {"web": 10, "web-standby": 0}
 
 
-def test_the_heartbeat_is_the_one_that_this_installations_alarm_listens_to(stack, workshop, client):
-    """The metrics that the real binary writes for a look of the schedule, held against the deployed alarm."""
-    event = {
+def scheduled():
+    return {
         "version": "0",
         "id": "0",
         "account": ACCOUNT,
@@ -342,18 +352,30 @@ def test_the_heartbeat_is_the_one_that_this_installations_alarm_listens_to(stack
         "resources": [],
         "detail": {},
     }
-    answer = client("lambda").invoke(FunctionName=FUNCTION, Payload=json.dumps(event), LogType="Tail")
-    assert "FunctionError" not in answer, answer["Payload"].read()
+
+
+def lines_of(client, name, event):
+    """What one invocation of the real binary writes: its record and its metrics, each a line of JSON."""
+    answer = client("lambda").invoke(FunctionName=f"{PREFIX}{name}", Payload=json.dumps(event), LogType="Tail")
+    record = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, record
     lines = base64.b64decode(answer["LogResult"]).decode().splitlines()
-    documents = [json.loads(line) for line in lines if line.startswith("{") and '"_aws"' in line]
+    return record, [json.loads(line) for line in lines if line.startswith("{") and '"_aws"' in line]
+
+
+@pytest.mark.parametrize(("name", "prefix"), FUNCTIONS.items())
+def test_the_heartbeat_is_the_one_that_this_installations_alarm_listens_to(stack, workshop, client, name, prefix):
+    """The metrics that the real binary writes for a look of the schedule, held against the deployed alarm."""
+    record, documents = lines_of(client, name, scheduled())
+    assert record["function"] == name and record["triggers"]["is_sweep"], record
     heartbeats = [document for document in documents if "SweepCompleted" in document]
-    assert len(heartbeats) == 1, lines
-    (alarm,) = client("cloudwatch").describe_alarms(AlarmNames=[stack["SpotFallbackHeartbeatAlarm"]])["MetricAlarms"]
+    assert len(heartbeats) == 1, documents
+    (alarm,) = client("cloudwatch").describe_alarms(AlarmNames=[stack[f"{prefix}HeartbeatAlarm"]])["MetricAlarms"]
     (directive,) = heartbeats[0]["_aws"]["CloudWatchMetrics"]
     assert (directive["Namespace"], directive["Dimensions"]) == (alarm["Namespace"], [["function"]])
     assert alarm["MetricName"] == "SweepCompleted"
-    assert {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]} == {"function": FUNCTION}
-    assert heartbeats[0]["function"] == FUNCTION
+    assert {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]} == {"function": f"{PREFIX}{name}"}
+    assert heartbeats[0]["function"] == f"{PREFIX}{name}"
 
 
 def test_the_real_binary_covers_a_deficit_once_it_may_act(stack, workshop, client):

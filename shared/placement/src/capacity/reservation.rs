@@ -134,11 +134,7 @@ pub(crate) fn size<'a>(
     let used: BTreeSet<&InstanceId> = used.collect();
     let opened = count(found.packing.opened.len());
     let unplaced = unplaced(&found, &put, demand, group.max_size, group.desired_capacity);
-    let is_learning = unplaced
-        .iter()
-        .any(|it| matches!(it.why, Unplaceable::TypesUnknown { .. }));
-    let is_warm = settings.target_percent < 100 && demand.is_in_use;
-    let floor = u32::from(is_warm || is_learning);
+    let floor = floor(settings, demand, &unplaced);
     let occupied = count(used.union(&put.usable).count());
     // Instances that wait to be taken back, and new ones: the others are full, or of no use to these tasks.
     let lacking = count(put.draining.len()).saturating_add(opened);
@@ -197,6 +193,15 @@ pub(crate) fn size<'a>(
         unplaced,
         needed_again: put.draining,
     }
+}
+
+/// How many instances are needed whatever the tasks need: one to be warm, or to tell what its type offers.
+fn floor(settings: &Settings, demand: &Demand<'_>, unplaced: &[Unplaced]) -> u32 {
+    let is_warm = settings.target_percent < 100 && demand.is_in_use;
+    let is_learning = unplaced
+        .iter()
+        .any(|it| matches!(it.why, Unplaceable::TypesUnknown { .. }));
+    u32::from(is_warm || is_learning)
 }
 
 /// Whether the group counts the instance and no task can use it.

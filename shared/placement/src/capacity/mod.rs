@@ -20,6 +20,7 @@
 //!
 //! Absent: any change of a group's limits, types, policies or protection, of a provider, a service or a task.
 
+pub mod audit;
 mod case;
 mod choose;
 pub mod consolidate;

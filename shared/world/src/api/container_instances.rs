@@ -196,15 +196,17 @@ impl World {
     ) -> Result<Value, ApiError> {
         let cluster = known_cluster(&self.state, input.cluster.as_deref())?;
         check_count(&input.container_instances, UPDATE_INSTANCES_STATE_MAX)?;
-        let wanted = status_of(&input.status)?;
-        if !matches!(
-            wanted,
-            ContainerInstanceStatus::Active | ContainerInstanceStatus::Draining
-        ) {
-            return Err(ApiError::invalid_parameter(
-                "Container instance status should be one of [ACTIVE,DRAINING]",
-            ));
-        }
+        let drain = match status_of(&input.status)? {
+            ContainerInstanceStatus::Active => false,
+            ContainerInstanceStatus::Draining => true,
+            ContainerInstanceStatus::Registering
+            | ContainerInstanceStatus::Deregistering
+            | ContainerInstanceStatus::Inactive => {
+                return Err(ApiError::invalid_parameter(
+                    "Container instance status should be one of [ACTIVE,DRAINING]",
+                ));
+            }
+        };
         let (mut changed, mut failures) = (Vec::new(), Vec::new());
         for text in &input.container_instances {
             let found = self.container_instance_named(&self.state, &cluster, text);
@@ -212,15 +214,17 @@ impl World {
                 failures.push(failure(&self.instance_arn(&cluster, text), "MISSING"));
                 continue;
             };
-            match (status, wanted) {
-                (ContainerInstanceStatus::Active, ContainerInstanceStatus::Draining) => {
-                    self.drain_instance(&id);
-                }
-                (ContainerInstanceStatus::Draining, ContainerInstanceStatus::Active) => {
-                    self.undrain_instance(&id);
-                }
-                (now, asked) if now == asked => {}
-                (_, _) => {
+            match (status, drain) {
+                (ContainerInstanceStatus::Active, true) => self.drain_instance(&id),
+                (ContainerInstanceStatus::Draining, false) => self.undrain_instance(&id),
+                (ContainerInstanceStatus::Active, false)
+                | (ContainerInstanceStatus::Draining, true) => {}
+                (
+                    ContainerInstanceStatus::Registering
+                    | ContainerInstanceStatus::Deregistering
+                    | ContainerInstanceStatus::Inactive,
+                    true | false,
+                ) => {
                     failures.push(failure(&self.instance_arn(&cluster, text), "INACTIVE"));
                     continue;
                 }

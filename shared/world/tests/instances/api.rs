@@ -179,25 +179,29 @@ fn attributes_are_set_and_listed() {
     );
 }
 
-#[test]
-fn capacity_providers_live_and_die() {
+/// A world with a group of no instances and a cluster, and the group's ARN.
+fn with_group() -> (World, Value) {
     let mut world = World::new(Config::new(1));
     let launch = LaunchSpec::on_demand("web", &["m5.large"]);
     world.declare_auto_scaling_group(GroupSpec::new("web", launch, 0, 0, 10));
-    call(
-        &mut world,
-        Operation::CreateCluster,
-        json!({ "clusterName": "shop" }),
-    );
+    let input = json!({ "clusterName": "shop" });
+    call(&mut world, Operation::CreateCluster, input);
     let group = call(&mut world, Operation::DescribeAutoScalingGroups, json!({}));
     let arn = group["AutoScalingGroups"][0]["AutoScalingGroupARN"].clone();
-    let create = |name: &str, arn: &Value, more: Value| {
-        let mut over = json!({ "autoScalingGroupArn": arn });
-        over.as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
-        json!({ "name": name, "autoScalingGroupProvider": over })
-    };
+    (world, arn)
+}
+
+/// The input of CreateCapacityProvider.
+fn create(name: &str, arn: &Value, more: Value) -> Value {
+    let mut over = json!({ "autoScalingGroupArn": arn });
+    let fields = over.as_object_mut().unwrap();
+    fields.extend(more.as_object().unwrap().clone());
+    json!({ "name": name, "autoScalingGroupProvider": over })
+}
+
+#[test]
+fn capacity_providers_that_cannot_be() {
+    let (mut world, arn) = with_group();
     let wrong = |world: &mut World, input: Value, want: Expect| {
         check(world, Operation::CreateCapacityProvider, input, &want);
     };
@@ -232,6 +236,11 @@ fn capacity_providers_live_and_die() {
         ),
         expect!["400 InvalidParameterException: targetCapacity must be between 1 and 100."],
     );
+}
+
+#[test]
+fn capacity_providers_live_and_die() {
+    let (mut world, arn) = with_group();
     let scaling = json!({ "managedScaling": { "status": "ENABLED", "targetCapacity": 80 } });
     check(
         &mut world,
@@ -241,10 +250,11 @@ fn capacity_providers_live_and_die() {
             r#"{"capacityProvider":{"autoScalingGroupProvider":{"autoScalingGroupArn":"arn:aws:autoscaling:us-west-2:111122223333:autoScalingGroup:e060b80a-c5db-4e34-8c79-d06f287de4e0:autoScalingGroupName/web","managedDraining":"ENABLED","managedScaling":{"instanceWarmupPeriod":300,"maximumScalingStepSize":10000,"minimumScalingStepSize":1,"status":"ENABLED","targetCapacity":80},"managedTerminationProtection":"DISABLED"},"capacityProviderArn":"arn:aws:ecs:us-west-2:111122223333:capacity-provider/web","name":"web","status":"ACTIVE","tags":[]}}"#
         ]],
     );
-    wrong(
+    check(
         &mut world,
+        Operation::CreateCapacityProvider,
         create("other", &arn, json!({})),
-        expect![
+        &expect![
             "400 InvalidParameterException: The specified Auto Scaling group is already being used by another capacity provider: web"
         ],
     );

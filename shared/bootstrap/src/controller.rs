@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use act::Actor;
+use act::{Actor, CapacityActor};
 use calls::Budget;
-use control::{Controller, Duty, Pairs};
+use control::{Capacity, Controller, Duty, Pairs};
 use ledger::{DynamoDbLedger, Ledger, MemoryLedger};
 use model::policy::Installation;
-use observe::Observer;
+use observe::{CapacityObserver, Observer};
 
 use crate::clients::Clients;
 use crate::settings::Settings;
@@ -25,6 +25,31 @@ pub fn controller(function: &'static str, settings: &Settings, clients: Clients)
             clients.clock.clone(),
         ),
         actor: Actor::new(clients.ecs.clone(), budget, settings.mode),
+    };
+    with_duty(function, settings, clients, duty)
+}
+
+/// A controller of cluster-scaler, under this name.
+#[must_use]
+pub fn capacity_controller(
+    function: &'static str,
+    settings: &Settings,
+    clients: Clients,
+) -> Controller<Capacity> {
+    let budget = budget(settings);
+    let duty = Capacity {
+        observer: CapacityObserver::new(
+            clients.ecs.clone(),
+            clients.autoscaling.clone(),
+            Arc::clone(&budget),
+            clients.clock.clone(),
+        ),
+        actor: CapacityActor::new(
+            clients.ecs.clone(),
+            clients.autoscaling.clone(),
+            budget,
+            settings.mode,
+        ),
     };
     with_duty(function, settings, clients, duty)
 }

@@ -1,7 +1,243 @@
 //! The duty of cluster-scaler: the Auto Scaling group capacity providers of clusters.
 
 mod events;
+mod seen;
+
+use std::collections::BTreeSet;
+
+use act::CapacityActor;
+use calls::Deadline;
+use model::Timestamp;
+use model::capacity::{
+    CapacityAction, CapacityHold, CapacityHoldReason, CapacityPlan, CapacitySnapshot, CapacityStep,
+    CapacityWrite, ProviderKey, ProviderMemory,
+};
+use model::outcome::Outcome;
+use model::policy::{Installation, Mode};
+use model::snapshot::{Gap, Scope};
+use observe::{Blind, CapacityObserver};
+use placement::audit::Violation;
+
+use crate::duty::{Decide, Duty, RecallsOf};
+use crate::record::Seen;
+use crate::trouble::Trouble;
 
 /// Looks after capacity providers.
 #[derive(Debug)]
-pub struct Capacity {}
+pub struct Capacity {
+    /// Looks.
+    pub observer: CapacityObserver,
+    /// Acts. Its mode is the invocation's mode.
+    pub actor: CapacityActor,
+}
+
+impl Duty for Capacity {
+    type Key = ProviderKey;
+    type Snapshot = CapacitySnapshot;
+    type Step = CapacityStep;
+    type Hold = CapacityHold;
+
+    const SUBJECT: &'static str = "capacity provider";
+    const NOT_WITHOUT_LEDGER: &'static str = "nothing is removed";
+    const DECIDE: Decide<Self> = placement::capacity::decide;
+
+    fn scope_again(keys: BTreeSet<ProviderKey>) -> Scope {
+        Scope::Clusters(seen::clusters_of(&keys).into_iter().collect())
+    }
+
+    fn mode(&self) -> Mode {
+        self.actor.mode()
+    }
+
+    async fn look(&self, scope: &Scope, deadline: Deadline) -> Result<CapacitySnapshot, Blind> {
+        self.observer.look(scope, deadline).await
+    }
+
+    fn taken_at(snapshot: &CapacitySnapshot) -> Timestamp {
+        snapshot.taken_at
+    }
+
+    fn keys(snapshot: &CapacitySnapshot) -> BTreeSet<ProviderKey> {
+        seen::keys(snapshot)
+    }
+
+    fn gaps(snapshot: &CapacitySnapshot) -> BTreeSet<Gap> {
+        seen::gaps(snapshot)
+    }
+
+    fn seen(snapshot: &CapacitySnapshot) -> Seen {
+        seen::counted(snapshot)
+    }
+
+    fn audit(
+        plan: &CapacityPlan,
+        snapshot: &CapacitySnapshot,
+        installation: &Installation,
+        memories: &RecallsOf<Self>,
+        now: Timestamp,
+    ) -> Vec<Violation> {
+        placement::capacity::audit::audit(plan, snapshot, installation, memories, now)
+    }
+
+    async fn act(
+        &self,
+        steps: Vec<CapacityStep>,
+        deadline: Deadline,
+    ) -> Vec<Outcome<CapacityStep>> {
+        self.actor.act(steps, deadline).await
+    }
+
+    /// A desired capacity only ever rises by a step of its own, and an instance that is ACTIVE again takes tasks: neither takes capacity
+    /// away.
+    fn needs_ledger(step: &CapacityStep) -> bool {
+        match step.action {
+            CapacityAction::SetDesiredCapacity { .. } | CapacityAction::Activate { .. } => false,
+            CapacityAction::Drain { .. } | CapacityAction::Terminate { .. } => true,
+        }
+    }
+
+    fn is_waiting(hold: &CapacityHold) -> bool {
+        matches!(hold.reason, CapacityHoldReason::OwnWriteNotVisible { .. })
+    }
+
+    fn settle(
+        before: &ProviderMemory,
+        planned: &ProviderMemory,
+        outcomes: &[Outcome<CapacityStep>],
+        now: Timestamp,
+    ) -> ProviderMemory {
+        placement::capacity::settle(before, planned, outcomes, now)
+    }
+
+    fn settle_late(
+        found: &ProviderMemory,
+        outcomes: &[Outcome<CapacityStep>],
+        now: Timestamp,
+    ) -> Option<ProviderMemory> {
+        settle_late(found, outcomes, now)
+    }
+
+    fn trouble(
+        snapshot: &CapacitySnapshot,
+        subjects: &BTreeSet<ProviderKey>,
+    ) -> Trouble<model::ClusterName> {
+        seen::trouble(snapshot, subjects)
+    }
+
+    fn trouble_blind(scope: &Scope) -> Trouble<model::ClusterName> {
+        seen::trouble_blind(scope)
+    }
+}
+
+/// Only what adds capacity is carried out without an announcement. What certainly was not leaves what was found as it is.
+fn settle_late(
+    found: &ProviderMemory,
+    outcomes: &[Outcome<CapacityStep>],
+    now: Timestamp,
+) -> Option<ProviderMemory> {
+    let perhaps: Vec<Outcome<CapacityStep>> = outcomes
+        .iter()
+        .filter(|it| it.took_effect() != Some(false))
+        .cloned()
+        .collect();
+    // Another invocation that has looked since knows better.
+    let is_newer = |wrote: CapacityWrite| {
+        let tells_the_same = perhaps.iter().any(|it| match it.step.action {
+            CapacityAction::SetDesiredCapacity { to, .. } => wrote.explains(to),
+            CapacityAction::Drain { .. }
+            | CapacityAction::Activate { .. }
+            | CapacityAction::Terminate { .. } => false,
+        });
+        wrote.at > now || (wrote.at == now && tells_the_same)
+    };
+    if found.wrote.is_some_and(is_newer) {
+        return None;
+    }
+    let memory = placement::capacity::settle(found, found, &perhaps, now);
+    Some(memory).filter(|it| it != found)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Timestamp;
+    use model::capacity::{CapacityStepReason, CapacitySubject, ProviderNumbers};
+    use model::outcome::OutcomeResult;
+    use model::snapshot::GapCause;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_772_442_000 + second).unwrap()
+    }
+
+    fn raised(result: OutcomeResult) -> Outcome<CapacityStep> {
+        let provider: ProviderKey = "demo/large".parse().unwrap();
+        let step = CapacityStep {
+            subject: CapacitySubject::Provider { provider },
+            action: CapacityAction::SetDesiredCapacity {
+                group: "large".parse().unwrap(),
+                from: 2,
+                to: 5,
+            },
+            reason: CapacityStepReason::Learn {
+                numbers: ProviderNumbers::default(),
+                types: String::new(),
+            },
+        };
+        Outcome { step, result }
+    }
+
+    fn wrote(from: u32, to: u32, second: i64, confirmed: bool) -> Option<CapacityWrite> {
+        Some(CapacityWrite {
+            from,
+            to,
+            at: at(second),
+            confirmed,
+        })
+    }
+
+    /// What is remembered of a raise from 2 to 5 at second 100 that could not be announced. `None`: what was found stays.
+    fn check(
+        found: Option<CapacityWrite>,
+        result: OutcomeResult,
+        want: Option<Option<CapacityWrite>>,
+    ) {
+        let found = ProviderMemory {
+            wrote: found,
+            ..ProviderMemory::default()
+        };
+        let memory = settle_late(&found, &[raised(result.clone())], at(100));
+        assert_eq!(memory.map(|it| it.wrote), want, "{found:?} {result}");
+    }
+
+    #[test]
+    fn a_raise_without_the_ledger_is_remembered_unless_a_newer_one_is() {
+        let lost = || OutcomeResult::Failed {
+            operation: "autoscaling:SetDesiredCapacity".to_owned(),
+            cause: GapCause::Unreachable,
+            detail: "no answer".to_owned(),
+        };
+        check(None, OutcomeResult::Done, Some(wrote(2, 5, 100, true)));
+        check(None, lost(), Some(wrote(2, 5, 100, false)));
+        check(None, OutcomeResult::OutOfTime, None);
+        let old = wrote(1, 2, 40, true);
+        check(old, OutcomeResult::Done, Some(wrote(2, 5, 100, true)));
+        check(wrote(5, 7, 101, true), OutcomeResult::Done, None);
+        check(wrote(2, 5, 100, true), OutcomeResult::Done, None);
+    }
+
+    #[test]
+    fn only_what_takes_capacity_away_needs_the_ledger() {
+        assert!(!Capacity::needs_ledger(&raised(OutcomeResult::Done).step));
+        let mut step = raised(OutcomeResult::Done).step;
+        step.action = CapacityAction::Drain {
+            cluster: "demo".parse().unwrap(),
+            container_instance: "arn:aws:ecs:us-west-2:111122223333:container-instance/demo/0123456789abcdef0123456789abcdef"
+                .parse()
+                .unwrap(),
+            instance: "i-0123456789abcdef0".parse().unwrap(),
+            tasks: 0,
+        };
+        assert!(Capacity::needs_ledger(&step));
+    }
+}

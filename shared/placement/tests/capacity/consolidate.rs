@@ -110,8 +110,9 @@ fn it_must_fit_wherever_ecs_places() {
     // A small and a large task on 2 and on 3. Beside the two small ones of 1 fits one of either size, beside those of 2 or 3 a small one.
     // So the tasks of 2 fit elsewhere, unless ECS puts the small one first, and on 1.
     let mut fleet = packed(&[2, 1, 1]);
+    let until = "2026-03-01T13:00:00Z".parse().unwrap();
     for task in &mut fleet.cluster().tasks[..2] {
-        task.protected_until = None;
+        task.protected_until = Some(Some(until));
     }
     fleet.tasks("large", &[0, 1, 1]);
     for (definition, shape) in &mut fleet.cluster().task_definitions {

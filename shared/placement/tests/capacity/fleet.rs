@@ -3,17 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::capacity::{
-    CapacityAction, CapacityService, CapacitySnapshot, CapacityStep, ClusterCapacity, Consent,
-    ContainerInstance, ContainerInstanceStatus, DeploymentTarget, Drain, DrainReason, Group,
-    GroupInstance, GroupPolicy, GroupTypes, InstanceTask, Lifecycle, Provider, ProviderKey,
-    ProviderMemory, Resources, TaskShape, TypeChoice,
+    CapacityService, CapacitySnapshot, ClusterCapacity, Consent, ContainerInstance,
+    ContainerInstanceStatus, DeploymentTarget, Drain, DrainReason, Group, GroupInstance,
+    GroupPolicy, GroupTypes, InstanceTask, Lifecycle, Provider, ProviderKey, ProviderMemory,
+    Resources, TaskShape, TypeChoice,
 };
 use model::ids::{
     ContainerInstanceArn, DeploymentId, InstanceId, InstanceType, ServiceName, TaskArn,
     TaskDefinitionArn,
 };
 use model::memory::Recall;
-use model::outcome::{Outcome, OutcomeResult};
 use model::policy::Installation;
 use model::snapshot::{Scheduling, ServiceStatus, TaskStatus};
 use model::strategy::{Market, StrategyItem};

@@ -296,7 +296,7 @@ impl Setting {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     /// While the demand stays the same: it comes to rest, no task is lost or waits, and once an instance has been removed none is bought.
     #[test]

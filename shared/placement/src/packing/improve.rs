@@ -65,13 +65,11 @@ pub(super) fn improve(compiled: &Compiled<'_>, from: State, iterations: u32, see
         if missing == 0 && opened <= at_least && cost <= cheapest * u128::from(opened) {
             break;
         }
-        if improve.step() {
+        if improve.step() && improve.state.worth(compiled) < best_so_far {
+            // What is said of tasks that are placed nowhere is then true of the best answer.
             improve.state.settle(compiled);
-            let now = improve.state.worth(compiled);
-            if now < best_so_far {
-                best_so_far = now;
-                best = improve.state.clone();
-            }
+            best_so_far = improve.state.worth(compiled);
+            best = improve.state.clone();
         }
     }
     best

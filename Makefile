@@ -104,9 +104,9 @@ invoke: $(VENV_READY) ## send an event to a function that `make watch` serves: F
 # With a target named, so that cargo's `lambda` folder does not meet the one that cargo-lambda writes packages to.
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-bench: ## measure start-up, a storm of events and deciding, on what is shipped; prints tables [RUNS=21]
+bench: ## measure start-up, a storm of events, deciding and packing, on what is shipped; prints tables [RUNS=21 PACKING_EVERY=6]
 	cargo build --profile lambda --target $(HOST) --locked --package benches --package spot-fallback --bins
-	$(TARGET_DIR)/$(HOST)/lambda/bench --binaries $(TARGET_DIR)/$(HOST)/lambda --runs $(or $(RUNS),21)
+	$(TARGET_DIR)/$(HOST)/lambda/bench --binaries $(TARGET_DIR)/$(HOST)/lambda --runs $(or $(RUNS),21) --packing-every $(or $(PACKING_EVERY),6)
 
 golden: $(VENV_READY) ## rewrite the expected outputs that tests compare with
 	UPDATE_EXPECT=1 cargo test --workspace --locked

@@ -32,6 +32,10 @@ REGION = "us-west-2"
 # The account of the sample events: the function ignores those of another.
 ACCOUNT = "111122223333"
 WORKSHOP = "container-demo"
+# The cluster, the provider and the group of the workshop on EC2.
+ON_EC2 = "container-demo-ec2"
+PROVIDER = "EC2"
+GROUP = "container-demo-EC2"
 STACK = "ballast"
 # What is before the functions' names in this installation.
 PREFIX = "blue-"
@@ -178,10 +182,13 @@ def stack(client, endpoint, scaling_endpoint):
             "AWS_EC2_METADATA_DISABLED": "true",
         }
     cloudformation = client("cloudformation")
+    # More than the 51,200 bytes that a request may hold: `aws cloudformation deploy --s3-bucket` does the same.
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+    s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(template).encode())
     machine = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
     cloudformation.create_stack(
         StackName=STACK,
-        TemplateBody=json.dumps(template),
+        TemplateURL=f"{endpoint}/{BUCKET}/template.json",
         Parameters=[
             {"ParameterKey": "Architecture", "ParameterValue": machine},
             {"ParameterKey": "FunctionNamePrefix", "ParameterValue": PREFIX},
@@ -311,6 +318,39 @@ def test_the_table_and_the_alarms_are_as_written(stack, client):
     assert {name for logical, name in stack.items() if logical.endswith("Alarm")} <= alarms
 
 
+@pytest.fixture(scope="module")
+def group(client, scaling_endpoint):
+    """A group of moto's, opted in, under a capacity provider of ministack's: an empty one that the cluster's strategy places tasks on."""
+    autoscaling = boto3.client(
+        "autoscaling", endpoint_url=scaling_endpoint, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    autoscaling.create_launch_configuration(LaunchConfigurationName=GROUP, ImageId="ami-0123456789abcdef0", InstanceType="t3.small")
+    tags = {"ballast:cluster-scaler": "act", "ballast:target-capacity-percent": "80"}
+    autoscaling.create_auto_scaling_group(
+        AutoScalingGroupName=GROUP,
+        LaunchConfigurationName=GROUP,
+        MinSize=0,
+        MaxSize=10,
+        DesiredCapacity=0,
+        AvailabilityZones=[f"{REGION}a"],
+        Tags=[{"Key": key, "Value": value, "PropagateAtLaunch": False} for key, value in tags.items()],
+    )
+    (made,) = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"]
+    ecs = client("ecs")
+    ecs.create_cluster(clusterName=ON_EC2)
+    ecs.create_capacity_provider(
+        name=PROVIDER,
+        autoScalingGroupProvider={
+            "autoScalingGroupArn": made["AutoScalingGroupARN"],
+            "managedScaling": {"status": "DISABLED"},
+            "managedTerminationProtection": "DISABLED",
+        },
+    )
+    strategy = [{"capacityProvider": PROVIDER, "base": 1, "weight": 1}]
+    ecs.put_cluster_capacity_providers(cluster=ON_EC2, capacityProviders=[PROVIDER], defaultCapacityProviderStrategy=strategy)
+    return lambda: autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][0]["DesiredCapacity"]
+
+
 def desired_counts(client):
     services = client("ecs").describe_services(cluster=WORKSHOP, services=["web", "web-standby"])["services"]
     return {service["serviceName"]: service["desiredCount"] for service in services}
@@ -378,6 +418,48 @@ def test_the_heartbeat_is_the_one_that_this_installations_alarm_listens_to(stack
     assert heartbeats[0]["function"] == f"{PREFIX}{name}"
 
 
+def test_the_real_binary_sizes_a_group_once_it_may_act(stack, group, client):
+    """The warm floor: an idle provider of a strategy holds two instances at a target of 80 %."""
+    event = json.loads(REGISTERED.read_text(encoding="utf-8"))
+    event["detail"]["clusterArn"] = f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{ON_EC2}"
+    record, documents = lines_of(client, "cluster-scaler", event)
+    assert record["failures"] == [] and record["gaps"] == [], record
+    assert record["triggers"]["kinds"] == {"instance_changed": 1} and record["triggers"]["clusters"] == [ON_EC2], record
+    (step,) = record["plan"]["steps"]
+    assert f"`{ON_EC2}/{PROVIDER}` scale_out: set the desired capacity of `{GROUP}` from 0 to 2" in step["text"], record
+    assert record["outcomes_by_result"] == {"not_written": 1} and group() == 0, record
+    (numbers,) = [it for it in documents if "CapacityProviderReservation" in it]
+    (directive,) = numbers["_aws"]["CloudWatchMetrics"]
+    assert (directive["Namespace"], directive["Dimensions"]) == ("Ballast", [["ClusterName", "CapacityProviderName"]])
+    assert (numbers["ClusterName"], numbers["CapacityProviderName"]) == (ON_EC2, PROVIDER)
+    assert (numbers["CapacityProviderReservation"], numbers["InstancesNeeded"], numbers["InstancesRunning"]) == (200, 1, 0)
+
+    functions = client("lambda")
+    name = f"{PREFIX}cluster-scaler"
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables | {"BALLAST_MODE": "act"}})
+    record, _ = lines_of(client, "cluster-scaler", event)
+    assert record["outcomes_by_result"] == {"done": 1} and group() == 2, record
+    assert remembered(client, stack)[f"capacity-provider:{ON_EC2}/{PROVIDER}"]
+    # A plan that worked leaves nothing to do.
+    record, _ = lines_of(client, "cluster-scaler", event)
+    assert record["plan"]["steps"] == [] and group() == 2, record
+
+
+def test_the_real_binary_understands_an_alarms_own_call(stack, workshop, client):
+    event = json.loads((EVENTS / "aws.cloudwatch--unknown--alarm-direct-reservation.json").read_text(encoding="utf-8"))
+    record, _ = lines_of(client, "cluster-scaler", event)
+    assert record["triggers"]["kinds"] == {"alarm_changed": 1}, record
+    # On Fargate alone there is nothing to size.
+    assert record["triggers"]["clusters"] == [WORKSHOP] and record["plan"]["steps"] == record["plan"]["holds"] == [], record
+    assert record["failures"] == [], record
+
+
+def remembered(client, stack):
+    """The items of the ledger by key."""
+    return {item["pair"]["S"]: item for item in client("dynamodb").scan(TableName=stack["LedgerTable"])["Items"]}
+
+
 def test_the_real_binary_covers_a_deficit_once_it_may_act(stack, workshop, client):
     ecs = client("ecs")
     for task in ecs.list_tasks(cluster=WORKSHOP, serviceName="web")["taskArns"][:3]:
@@ -397,8 +479,7 @@ def test_the_real_binary_covers_a_deficit_once_it_may_act(stack, workshop, clien
     assert record["outcomes_by_result"] == {"done": 1}, record
     assert desired_counts(client) == {"web": 10, "web-standby": 3}
     # And what it wrote is remembered.
-    (item,) = client("dynamodb").scan(TableName=stack["LedgerTable"])["Items"]
-    assert item["pair"] == {"S": f"{WORKSHOP}/web"}
+    assert f"{WORKSHOP}/web" in remembered(client, stack)
 
 
 def test_the_queue_reaches_the_real_binary(stack, workshop, client):

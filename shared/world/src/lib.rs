@@ -33,11 +33,16 @@
 //! # Assumed
 //! AWS does not document how a strategy's ratio is rounded (here: see [`split()`]), how often the scheduler retries
 //! ([`SchedulerTimes`]), how long starts and stops take ([`StartUp`], [`Stop`]), which task a scale-in takes (here: what does not
-//! run yet, then the fullest zone, then the newest, and the strategy's base is kept) and the rates of the Auto Scaling APIs
+//! run yet, then the fullest zone, then the instance with the most of them, then the newest, and the strategy's base is kept) and the rates of the Auto Scaling APIs
 //! ([`Category`]), how long instances take ([`Ec2Times`]), how far back an alarm looks for missing data, and what [`autoscaling`]
-//! names. An interrupted task serves until it is killed: its container makes full use of its stop timeout.
+//! names. On container instances: room that appears wakes the scheduler; a draining instance's tasks are replaced as an older
+//! deployment's are; a placement failure names at most 100 instances and the reason that most of them have; which memory a type
+//! registers ([`shapes()`]); a task stops waiting in PROVISIONING after 10 to 30 minutes; the texts of stops that ECS does not document.
+//! An interrupted task serves until it is killed: its container makes full use of its stop timeout.
 //!
 //! # Absent
+//! The newer daemon resources of ECS (CreateDaemon and its like; services with the DAEMON strategy are there), ECS Managed Instances,
+//! StartTask, external instances, tags of tasks, capacity providers and container instances but at their making.
 //! Task sets (an EXTERNAL service gets no tasks), circuit breakers and rollbacks, Availability Zone rebalancing of services, load
 //! balancers' health, service quotas other than the desired count, image pulls that fail and tasks that crash, IAM, prices of what
 //! runs. What [`autoscaling`] names. Metric math, composite and anomaly alarms, resolutions below a minute, percentiles, alarm actions

@@ -82,8 +82,8 @@ impl World {
             .into_iter()
             .filter(|(_, lack)| lack.is_resource())
             .collect();
-        let mut search = Search::new(&self.state, &asked);
-        while let Some(instance) = search.take(self.dice) {
+        let mut search = Search::new(&self.state, &asked, self.dice);
+        while let Some(instance) = search.take() {
             let by_strategy = match deployment.capacity {
                 Capacity::Strategy(_) => Some(provider.to_owned()),
                 Capacity::LaunchType(_) => None,

@@ -1,7 +1,7 @@
 //! Which container instance a task goes to: what fits, what the constraints allow, and what the strategy prefers among those.
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement.html>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::ClusterName;
 use serde_json::{Value, json};
@@ -156,31 +156,40 @@ fn default_strategy() -> Vec<PlaceStrategy> {
 }
 
 /// A search for places: the instances that have room, kept up to date as tasks are placed.
+///
+/// Instances that share all values that the strategy spreads over are a group. Within a group the order of instances depends on each
+/// one alone, so that a task that is placed moves one instance, and the groups' first ones are compared.
 #[derive(Debug)]
 pub(crate) struct Search {
     needs: Needs,
     distinct: bool,
     strategy: Vec<PlaceStrategy>,
+    /// In the order of their ids.
     seats: Vec<Seat>,
+    /// For each group: its instances, the best one first.
+    groups: BTreeMap<Values, BTreeSet<(Rank, usize)>>,
     /// For each line of the strategy that spreads over an attribute: how many tasks each value has.
     spread: Vec<Vec<u32>>,
-    /// How many tasks were asked for, for the random strategy.
-    asked: u64,
+    dice: Dice,
 }
+
+/// For each line of the strategy: the number of an instance's value in `spread`.
+type Values = [usize; STRATEGY_LINES_MAX];
+/// For each line of the strategy: how much worse an instance is.
+type Rank = [u64; STRATEGY_LINES_MAX];
 
 #[derive(Debug)]
 struct Seat {
     id: String,
     free: Resources,
-    /// The tasks of the same group.
+    /// The tasks of the same group of tasks.
     group_tasks: u32,
-    /// For each line of the strategy: the number of this instance's value in `spread`.
-    values: [usize; STRATEGY_LINES_MAX],
+    values: Values,
 }
 
 impl Search {
     /// Looks at all instances. A query that cannot be read holds for none; the API refuses such queries.
-    pub(crate) fn new(state: &State, asked: &Asked) -> Self {
+    pub(crate) fn new(state: &State, asked: &Asked, dice: Dice) -> Self {
         let queries = queries(asked);
         let strategy = if asked.strategy.is_empty() {
             default_strategy()
@@ -193,29 +202,13 @@ impl Search {
             spread: strategy.iter().map(|_| Vec::new()).collect(),
             strategy,
             seats: Vec::new(),
-            asked: 0,
+            groups: BTreeMap::new(),
+            dice,
         };
         let mut known: Vec<BTreeMap<String, usize>> = vec![BTreeMap::new(); search.strategy.len()];
         for instance in instances(state, asked) {
             let group_tasks = group_tasks(state, instance, &asked.group);
-            let mut values = [0; STRATEGY_LINES_MAX];
-            for (index, line) in search.strategy.iter().enumerate() {
-                let (Some(known), Some(counts), Some(value)) = (
-                    known.get_mut(index),
-                    search.spread.get_mut(index),
-                    values.get_mut(index),
-                ) else {
-                    continue;
-                };
-                let next = known.len();
-                *value = *known.entry(attribute_of(instance, line)).or_insert(next);
-                if *value == counts.len() {
-                    counts.push(0);
-                }
-                if let Some(count) = counts.get_mut(*value) {
-                    *count += group_tasks;
-                }
-            }
+            let values = search.values_of(instance, group_tasks, &mut known);
             let lack = lack(state, instance, asked, &queries, group_tasks);
             if lack.is_none() {
                 search.seats.push(Seat {
@@ -224,58 +217,114 @@ impl Search {
                     group_tasks,
                     values,
                 });
+                search.offer(search.seats.len() - 1);
             }
         }
         search
     }
 
+    /// The numbers of an instance's values, whose tasks are counted.
+    fn values_of(
+        &mut self,
+        instance: &ContainerInstance,
+        group_tasks: u32,
+        known: &mut [BTreeMap<String, usize>],
+    ) -> Values {
+        let mut values = Values::default();
+        let lines = self.strategy.iter().zip(&mut self.spread);
+        for ((line, counts), (known, value)) in lines.zip(known.iter_mut().zip(&mut values)) {
+            let next = known.len();
+            *value = *known.entry(attribute_of(instance, line)).or_insert(next);
+            if *value == counts.len() {
+                counts.push(0);
+            }
+            if let Some(count) = counts.get_mut(*value) {
+                *count += group_tasks;
+            }
+        }
+        values
+    }
+
+    /// Puts an instance among those that take tasks.
+    fn offer(&mut self, index: usize) {
+        let rank = self.own_rank(index);
+        if let Some(seat) = self.seats.get(index) {
+            let group = self.groups.entry(seat.values).or_default();
+            group.insert((rank, index));
+        }
+    }
+
     /// The best instance for one more task, which is counted as placed there.
-    pub(crate) fn take(&mut self, dice: Dice) -> Option<String> {
-        self.asked += 1;
-        let best = (0..self.seats.len()).min_by_key(|index| self.rank(*index, dice))?;
-        let seat = self.seats.get_mut(best)?;
-        seat.free.take(&self.needs);
-        seat.group_tasks += 1;
-        for (counts, value) in self.spread.iter_mut().zip(seat.values) {
+    pub(crate) fn take(&mut self) -> Option<String> {
+        let firsts = self
+            .groups
+            .iter()
+            .filter_map(|(values, group)| Some((*values, *group.first()?)));
+        let best = firsts.min_by_key(|(values, (own, index))| (self.rank(*values, *own), *index));
+        let (values, (own, index)) = best?;
+        if let Some(group) = self.groups.get_mut(&values) {
+            group.remove(&(own, index));
+        }
+        for (counts, value) in self.spread.iter_mut().zip(values) {
             if let Some(count) = counts.get_mut(value) {
                 *count += 1;
             }
         }
+        let seat = self.seats.get_mut(index)?;
+        seat.free.take(&self.needs);
+        seat.group_tasks += 1;
         let id = seat.id.clone();
-        if self.distinct || seat.free.lack(&self.needs).is_some() {
-            self.seats.swap_remove(best);
+        if !self.distinct && seat.free.lack(&self.needs).is_none() {
+            self.offer(index);
         }
         Some(id)
     }
 
     /// Another search has filled an instance.
     pub(crate) fn forget(&mut self, id: &str) {
-        self.seats.retain(|it| it.id != id);
+        if let Some(index) = self.seats.iter().position(|it| it.id == id) {
+            for group in self.groups.values_mut() {
+                group.retain(|(_, it)| *it != index);
+            }
+        }
     }
 
-    fn rank(&self, index: usize, dice: Dice) -> ([u64; STRATEGY_LINES_MAX], &str) {
-        let mut rank = [0; STRATEGY_LINES_MAX];
+    /// What depends on an instance alone.
+    fn own_rank(&self, index: usize) -> Rank {
+        let mut rank = Rank::default();
         let Some(seat) = self.seats.get(index) else {
-            return (rank, "");
+            return rank;
         };
-        for (at, (line, slot)) in self.strategy.iter().zip(&mut rank).enumerate() {
+        for (line, slot) in self.strategy.iter().zip(&mut rank) {
             *slot = match line {
-                PlaceStrategy::Random => dice
-                    .rng("random placement", &seat.id, self.asked)
-                    .u64(0..1 << 32),
+                // Drawn anew with each task that it gets.
+                PlaceStrategy::Random => {
+                    let number = u64::from(seat.group_tasks);
+                    let mut rng = self.dice.rng("random placement", &seat.id, number);
+                    rng.u64(0..1 << 32)
+                }
                 PlaceStrategy::Spread(field) if field == "instanceId" => {
                     u64::from(seat.group_tasks)
                 }
-                PlaceStrategy::Spread(_) => {
-                    let value = seat.values.get(at).copied().unwrap_or(0);
-                    let counts = self.spread.get(at).and_then(|it| it.get(value));
-                    u64::from(counts.copied().unwrap_or(0))
-                }
+                PlaceStrategy::Spread(_) => 0,
                 PlaceStrategy::Binpack(BinpackBy::Cpu) => u64::from(seat.free.cpu_units),
                 PlaceStrategy::Binpack(BinpackBy::Memory) => u64::from(seat.free.memory_mib),
             };
         }
-        (rank, &seat.id)
+        rank
+    }
+
+    /// The whole rank: with what depends on the tasks of others.
+    fn rank(&self, values: Values, own: Rank) -> Rank {
+        let mut rank = own;
+        let lines = self.strategy.iter().zip(&self.spread);
+        for ((line, counts), (value, slot)) in lines.zip(values.into_iter().zip(&mut rank)) {
+            let is_shared = matches!(line, PlaceStrategy::Spread(field) if field != "instanceId");
+            if is_shared {
+                *slot = counts.get(value).copied().map_or(0, u64::from);
+            }
+        }
+        rank
     }
 }
 

@@ -37,7 +37,7 @@ impl World {
             return self.run_in_pool(spec);
         }
         let asked = self.asked_by_run(spec);
-        let seat = Search::new(&self.state, &asked).take(self.dice);
+        let seat = Search::new(&self.state, &asked, self.dice).take();
         let place = match seat {
             Some(instance) => Place::Instance(instance),
             None if spec.by_strategy && self.may_wait(&spec.cluster, &spec.on) => {

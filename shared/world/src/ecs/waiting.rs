@@ -108,7 +108,7 @@ impl World {
                 let Some(asked) = self.asked_by_task(&id, task) else {
                     continue;
                 };
-                searches.insert(alike.clone(), Search::new(&self.state, &asked));
+                searches.insert(alike.clone(), Search::new(&self.state, &asked, self.dice));
             }
             let Some(search) = searches.get_mut(&alike) else {
                 continue;
@@ -123,7 +123,7 @@ impl World {
     fn take_seat(&self, search: &mut Search, task_id: &str) -> Option<String> {
         let needs = &self.state.tasks.get(task_id)?.needs;
         loop {
-            let id = search.take(self.dice)?;
+            let id = search.take()?;
             let instance = self.state.container_instances.get(&id)?;
             if instance.remaining.lack(needs).is_none() {
                 return Some(id);

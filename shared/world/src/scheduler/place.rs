@@ -123,8 +123,8 @@ impl World {
         let asked = || Self::asked_by(&self.state, key, service, deployment, provider);
         let search = searches
             .entry(provider.to_owned())
-            .or_insert_with(|| Search::new(&self.state, &asked()));
-        while let Some(id) = search.take(self.dice) {
+            .or_insert_with(|| Search::new(&self.state, &asked(), self.dice));
+        while let Some(id) = search.take() {
             let needs = self.needs_of(&deployment.task_definition);
             let instance = self.state.container_instances.get(&id);
             // Two lines of one strategy may share instances.

@@ -69,6 +69,10 @@ impl Seen {
     fn instance(&self) -> &str {
         self.instance.as_deref().unwrap_or("")
     }
+
+    fn group(&self) -> (&str, &str) {
+        (&self.provider, &self.zone)
+    }
 }
 
 impl View {
@@ -193,55 +197,141 @@ impl View {
 /// Which tasks go when there are too many: those that do not run yet, then (where the service packs) those whose instance has the most
 /// left, then those of the fullest zone, of the instance with the most of them, and the newest. The strategy's base is kept, because it
 /// is the number of tasks "at a minimum" on its provider. Protected tasks stay.
+///
+/// Tasks of one provider in one zone are a group: what is said of both is the same for all of them, so that only the groups' first
+/// ones are compared.
 fn scale_in(kept: &[&Seen], excess: u32, items: &[StrategyItem]) -> Vec<String> {
-    let mut zones: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut providers: BTreeMap<&str, u32> = BTreeMap::new();
-    let mut instances: BTreeMap<&str, usize> = BTreeMap::new();
-    for task in kept {
-        *zones.entry(&task.zone).or_default() += 1;
-        *providers.entry(&task.provider).or_default() += 1;
-        *instances.entry(task.instance()).or_default() += 1;
-    }
-    let mut rest: Vec<&Seen> = kept.iter().copied().filter(|it| !it.protected).collect();
+    let mut crowd = Crowd::of(kept);
     let mut gone = Vec::new();
     for _ in 0..excess {
-        let is_base = |task: &Seen| {
-            items.iter().any(|it| {
-                it.provider.as_str() == task.provider
-                    && providers.get(task.provider.as_str()).copied().unwrap_or(0) <= it.base
-            })
-        };
-        let first = rest.iter().enumerate().min_by_key(|(_, task)| {
-            let zone = zones.get(task.zone.as_str()).copied().unwrap_or(0);
-            let instance = instances.get(task.instance()).copied().unwrap_or(0);
-            (
-                is_base(task),
-                task.running,
-                Reverse(task.instance_left),
-                Reverse(zone),
-                Reverse(instance),
-                Reverse(task.created_at),
-                task.id.as_str(),
-            )
-        });
-        let Some((index, task)) = first.map(|(index, task)| (index, *task)) else {
+        let Some(task) = crowd.first(items) else {
             break;
         };
-        rest.remove(index);
-        for (counts, of) in [
-            (&mut zones, task.zone.as_str()),
-            (&mut instances, task.instance()),
-        ] {
-            if let Some(count) = counts.get_mut(of) {
-                *count -= 1;
-            }
-        }
-        if let Some(count) = providers.get_mut(task.provider.as_str()) {
-            *count -= 1;
-        }
+        crowd.take_out(task);
         gone.push(task.id.clone());
     }
     gone
+}
+
+/// What decides between two tasks of one provider in one zone.
+type Turn<'a> = (
+    bool,
+    Reverse<u32>,
+    Reverse<usize>,
+    Reverse<Timestamp>,
+    &'a str,
+);
+
+/// The tasks that may go, and how many there are of each kind.
+struct Crowd<'a> {
+    zones: BTreeMap<&'a str, usize>,
+    providers: BTreeMap<&'a str, u32>,
+    instances: BTreeMap<&'a str, Vec<&'a Seen>>,
+    on_instance: BTreeMap<&'a str, usize>,
+    groups: BTreeMap<(&'a str, &'a str), BTreeMap<Turn<'a>, &'a Seen>>,
+}
+
+impl<'a> Crowd<'a> {
+    fn of(kept: &[&'a Seen]) -> Self {
+        let mut crowd = Self {
+            zones: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            on_instance: BTreeMap::new(),
+            groups: BTreeMap::new(),
+        };
+        for task in kept {
+            *crowd.zones.entry(&task.zone).or_default() += 1;
+            *crowd.providers.entry(&task.provider).or_default() += 1;
+            *crowd.on_instance.entry(task.instance()).or_default() += 1;
+        }
+        for &task in kept.iter().filter(|it| !it.protected) {
+            let turn = crowd.turn(task);
+            let group = crowd.groups.entry(task.group()).or_default();
+            group.insert(turn, task);
+            // Tasks without an instance change nobody's turn.
+            if task.instance.is_some() {
+                let same = crowd.instances.entry(task.instance()).or_default();
+                same.push(task);
+            }
+        }
+        crowd
+    }
+
+    fn turn(&self, task: &'a Seen) -> Turn<'a> {
+        let on_instance = if task.instance.is_some() {
+            self.on_instance.get(task.instance()).copied().unwrap_or(0)
+        } else {
+            0
+        };
+        (
+            task.running,
+            Reverse(task.instance_left),
+            Reverse(on_instance),
+            Reverse(task.created_at),
+            task.id.as_str(),
+        )
+    }
+
+    /// The task that goes next.
+    fn first(&self, items: &[StrategyItem]) -> Option<&'a Seen> {
+        let is_base = |provider: &str| {
+            let have = self.providers.get(provider).copied().unwrap_or(0);
+            let mut own = items.iter().filter(|it| it.provider.as_str() == provider);
+            own.any(|it| have <= it.base)
+        };
+        let firsts = self.groups.iter().filter_map(|((provider, zone), group)| {
+            let ((running, left, on_instance, age, id), task) = group.first_key_value()?;
+            let zone = self.zones.get(zone).copied().unwrap_or(0);
+            let key = (
+                is_base(provider),
+                *running,
+                *left,
+                Reverse(zone),
+                *on_instance,
+                *age,
+                *id,
+            );
+            Some((key, *task))
+        });
+        firsts.min_by_key(|(key, _)| *key).map(|(_, task)| task)
+    }
+
+    fn take_out(&mut self, task: &'a Seen) {
+        self.leave_line(task);
+        let neighbours = self.instances.remove(task.instance()).unwrap_or_default();
+        let neighbours: Vec<&Seen> = neighbours
+            .into_iter()
+            .filter(|it| it.id != task.id)
+            .collect();
+        for other in &neighbours {
+            self.leave_line(other);
+        }
+        if let Some(count) = self.zones.get_mut(task.zone.as_str()) {
+            *count -= 1;
+        }
+        if let Some(count) = self.providers.get_mut(task.provider.as_str()) {
+            *count -= 1;
+        }
+        if let Some(count) = self.on_instance.get_mut(task.instance()) {
+            *count -= 1;
+        }
+        for &other in &neighbours {
+            let turn = self.turn(other);
+            let group = self.groups.entry(other.group()).or_default();
+            group.insert(turn, other);
+        }
+        if !neighbours.is_empty() {
+            self.instances.insert(task.instance(), neighbours);
+        }
+    }
+
+    fn leave_line(&mut self, task: &'a Seen) {
+        let turn = self.turn(task);
+        if let Some(group) = self.groups.get_mut(&task.group()) {
+            group.remove(&turn);
+        }
+    }
 }
 
 pub(super) fn count(it: usize) -> u32 {

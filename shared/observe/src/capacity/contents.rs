@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use model::capacity::{ClusterCapacity, InstanceTask, Resources, TaskShape};
+use model::capacity::{ClusterCapacity, InstanceTask, Resources};
 use model::snapshot::{Gap, GapCause, Scheduling};
 use model::{ContainerInstanceArn, TaskDefinitionArn};
 
@@ -133,7 +133,7 @@ fn keep_definitions(cluster: &mut ClusterCapacity, definitions: Definitions) {
             let shape = cluster
                 .task_definitions
                 .entry(task.task_definition.clone())
-                .or_insert_with(TaskShape::default);
+                .or_default();
             shape.needs = task.needs;
         }
     }

@@ -57,7 +57,7 @@ pub(crate) fn service(
         );
         let runs = match runs {
             Runs::LaunchType(None) => &of_service,
-            ref runs => runs,
+            ref of_its_own @ (Runs::LaunchType(Some(_)) | Runs::Strategy(_)) => of_its_own,
         };
         let (strategy, deploys_on_ec2) = read(runs, &on_instances)?;
         on_ec2 |= deploys_on_ec2;

@@ -1,0 +1,10 @@
+//! What capacity steps send, to the letter, and what becomes of them when the answers are not what they should be.
+
+#[cfg(test)]
+mod changes;
+#[cfg(test)]
+mod raises;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod terminations;

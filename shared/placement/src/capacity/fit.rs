@@ -58,6 +58,12 @@ pub(crate) fn fit<'a>(
     sites: &[&Site<'a>],
     may_launch: bool,
 ) -> Fit {
+    if requests.is_empty() {
+        return Fit {
+            packing: Packing::default(),
+            refusals: Vec::new(),
+        };
+    }
     let mut classes = Classes::new();
     let of_requests: Vec<usize> = requests
         .iter()

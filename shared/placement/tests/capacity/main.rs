@@ -9,13 +9,15 @@
 mod aws;
 mod consolidate;
 mod demand;
-mod pools;
 mod drains;
 mod fleet;
 mod picture;
-mod scale_in;
+mod pools;
 mod scale;
+mod scale_in;
 mod scene;
 mod sequences;
+mod shown;
 mod size;
+mod touch;
 mod workshop;

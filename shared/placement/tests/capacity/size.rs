@@ -1,18 +1,18 @@
 //! How many instances: every rule about a group's size, and every reason to leave it.
 
 use expect_test::expect;
-use model::capacity::hold::{Neighbour, Veto};
+use model::Seconds;
+use model::capacity::hold::Veto;
 use model::capacity::{
-    CapacityAction, CapacityHoldReason, CapacityWrite, Consent, Drain, DrainReason, GroupTypes,
-    ManagedScaling, ProviderPassedOver, Stall, TypeChoice,
+    CapacityAction, CapacityHoldReason, Drain, DrainReason, GroupTypes, ManagedScaling,
+    ProviderPassedOver, Stall, TypeChoice,
 };
 use model::settings::SettingFault;
-use model::{Seconds, Timestamp};
 
 use super::scene::{Scene, ago, arn, check, gap, key, needs, now, text};
 
 /// One group of `t3.small` (three tasks each), target 100 %, and a service with so many tasks desired.
-fn scene(desired: u32) -> Scene {
+pub(crate) fn scene(desired: u32) -> Scene {
     let mut scene = Scene::new();
     scene.types("ec2", "t3.small");
     scene.service("web", desired, "ec2=0/1");
@@ -21,7 +21,7 @@ fn scene(desired: u32) -> Scene {
 
 /// What the provider's group is set to; `None` where it is held.
 #[track_caller]
-fn raised(scene: &Scene, provider: &str) -> Option<u32> {
+pub(crate) fn raised(scene: &Scene, provider: &str) -> Option<u32> {
     let decision = scene.decide();
     super::scene::accounted(scene, &decision);
     let steps = decision.plan.steps.iter();
@@ -52,23 +52,32 @@ fn the_largest_raise_comes_first() {
     let mut scene = scene(4);
     scene.types("spot", "m5.large");
     scene.service("big", 40, "spot=0/1");
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/spot` scale_out: set the desired capacity of `spot` from 0 to 5, because 5 instances are wanted (tasks: 0 placed, 0 waiting, 40 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 5 (at least 5), reservation 200 % of a target of 100 %; wanted 5, desired 0 within 0 to 10)
         step `demo/ec2` scale_out: set the desired capacity of `ec2` from 0 to 2, because 2 instances are wanted (tasks: 0 placed, 0 waiting, 4 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 2 (at least 2), reservation 200 % of a target of 100 %; wanted 2, desired 0 within 0 to 10)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_maximum_is_kept_and_said() {
     let mut scene = scene(20);
     scene.group("ec2").max_size = 4;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/ec2` scale_out: set the desired capacity of `ec2` from 0 to 4, because 7 instances are wanted, 3 more than a limit allows now (tasks: 0 placed, 0 waiting, 20 missing, 0 headroom, 8 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 7 (at least 7), reservation 200 % of a target of 100 %; wanted 7, desired 0 within 0 to 4); 8 tasks of `service/web` fit nowhere: the group is at its maximum of 4
-    "#]]);
+    "#]],
+    );
     scene.group("ec2").desired_capacity = 4;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/ec2` at_maximum: more instances are wanted than the group's maximum of 4 (tasks: 0 placed, 0 waiting, 20 missing, 0 headroom, 8 unplaceable; instances: 0 running, 0 used, 4 launching, 0 draining, 0 lost; needed 7 (at least 3), reservation 200 % of a target of 100 %; wanted 7, desired 4 within 0 to 4); 8 tasks of `service/web` fit nowhere: the group is at its maximum of 4
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -162,18 +171,24 @@ fn an_idle_provider_goes_to_its_minimum_and_a_warm_one_does_not() {
 fn a_task_larger_than_every_type_is_named() {
     let mut scene = scene(2);
     scene.shape("web").needs = needs(256, 9_000);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/ec2` unplaceable: tasks fit no type that the group may launch: more instances would not help (tasks: 0 placed, 0 waiting, 2 missing, 0 headroom, 2 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 0 (at least 0), reservation 100 % of a target of 100 %; wanted 0, desired 0 within 0 to 10); 2 tasks of `service/web` fit nowhere: one needs 9000 of memory_mib, and the most that there is is 1904, on `t3.small`
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_type_that_nobody_knows_is_learned_from_one_instance() {
     let mut scene = scene(2);
     scene.types("ec2", "z99.large");
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/ec2` learn: set the desired capacity of `ec2` from 0 to 1, because tasks wait and what the types offer is not known (z99.large): one instance tells (tasks: 0 placed, 0 waiting, 2 missing, 0 headroom, 2 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 200 % of a target of 100 %; wanted 1, desired 0 within 0 to 10)
-    "#]]);
+    "#]],
+    );
     scene.group("ec2").desired_capacity = 1;
     assert_eq!(scene.held("ec2"), CapacityHoldReason::Launching);
 }
@@ -232,10 +247,13 @@ fn a_group_that_is_deleted_or_has_faults_is_left_alone() {
         value: "0".to_owned(),
         allowed: "a whole number from 1 to 100".to_owned(),
     }]);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/ec2` policy_faults: the group's tags cannot be used: `ballast:target-capacity-percent` is `0`: a whole number from 1 to 100 is allowed
         hold `demo/ec2` `i-00000000000000001` provider_held: the provider is not touched, and so are they not
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -249,132 +267,6 @@ fn launch_suspended_is_a_reason_only_where_more_is_wanted() {
     let id = scene.instance("ec2", "t3.small");
     scene.tasks("web", &id, 2);
     assert_eq!(scene.held("ec2"), CapacityHoldReason::RightSize);
-}
-
-#[test]
-fn neighbours_are_named_and_the_numbers_are_still_there() {
-    let mut scene = scene(4);
-    let provider = scene.provider("ec2");
-    provider.managed_scaling = Some(ManagedScaling {
-        enabled: true,
-        target_capacity_percent: None,
-        minimum_scaling_step_size: None,
-        maximum_scaling_step_size: None,
-        instance_warmup_period: None,
-    });
-    provider.managed_termination_protection = true;
-    provider.other_clusters.insert("other".parse().unwrap());
-    provider.group.scaling_policies.insert("cpu".to_owned());
-    provider.group.scheduled_actions.insert("night".to_owned());
-    provider.group.has_warm_pool = true;
-    let all = vec![
-        Neighbour::ManagedScaling,
-        Neighbour::ManagedTerminationProtection,
-        Neighbour::ScalingPolicy {
-            name: "cpu".to_owned(),
-        },
-        Neighbour::ScheduledAction {
-            name: "night".to_owned(),
-        },
-        Neighbour::WarmPool,
-        Neighbour::OtherCluster {
-            name: "other".to_owned(),
-        },
-    ];
-    let neighbours = CapacityHoldReason::Neighbours { neighbours: all };
-    assert_eq!(scene.held("ec2"), neighbours);
-    assert_eq!(scene.numbers("ec2").wanted, 2);
-    // What the others did is taken as given once they have gone.
-    let memory = &scene.decide().memories[&key("ec2")];
-    assert_eq!(memory.wrote, None);
-}
-
-#[test]
-fn advice_is_what_would_be_done() {
-    let mut scene = scene(10);
-    scene.policy("ec2").consent = Consent::Advise;
-    scene.group("ec2").scaling_policies.insert("cpu".to_owned());
-    let drained = scene.instance("ec2", "t3.small");
-    scene.container(&drained).status = model::capacity::ContainerInstanceStatus::Draining;
-    let drain = Drain {
-        at: ago(30),
-        reason: DrainReason::Empty,
-    };
-    scene.memory("ec2").drains.insert(drained, drain);
-    check(&scene, &expect![[r#"
-        hold `demo/ec2` advice_only: the group asks for advice only; the advice: set `i-00000000000000001` to ACTIVE again; set the desired capacity of `ec2` from 1 to 4 (tasks: 0 placed, 0 waiting, 10 missing, 0 headroom, 0 unplaceable; instances: 1 running, 0 used, 0 launching, 1 draining, 0 lost; needed 4 (at least 3), reservation 400 % of a target of 100 %; wanted 4, desired 1 within 0 to 10)
-        hold `demo/ec2` `i-00000000000000001` draining: they drain for scale-in: tasks are still on them, or they may not be ended now
-    "#]]);
-}
-
-#[test]
-fn paused_is_paused() {
-    let mut scene = scene(10);
-    scene.policy("ec2").paused = true;
-    assert_eq!(scene.held("ec2"), CapacityHoldReason::Paused);
-}
-
-fn wrote(from: u32, to: u32, at: Timestamp, confirmed: bool) -> CapacityWrite {
-    CapacityWrite {
-        from,
-        to,
-        at,
-        confirmed,
-    }
-}
-
-#[test]
-fn somebody_elses_change_is_left_alone_and_then_accepted() {
-    let mut scene = scene(10);
-    scene.group("ec2").desired_capacity = 1;
-    scene.memory("ec2").wrote = Some(wrote(2, 3, ago(600), true));
-    check(&scene, &expect![[r#"
-        hold `demo/ec2` foreign_change: somebody else changed the desired capacity from 3 to 1 (tasks: 0 placed, 0 waiting, 10 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 1 launching, 0 draining, 0 lost; needed 4 (at least 3), reservation 200 % of a target of 100 %; wanted 4, desired 1 within 0 to 10); until 2026-03-01T13:00:00Z
-    "#]]);
-    let mut memory = scene.decide().memories.remove(&key("ec2")).unwrap();
-    let noticed = memory.foreign.as_mut().unwrap();
-    noticed.noticed_at = ago(3_600);
-    *scene.memory("ec2") = memory;
-    assert_eq!(raised(&scene, "ec2"), Some(4));
-}
-
-#[test]
-fn an_own_write_is_waited_for_and_one_that_was_never_confirmed_may_have_happened() {
-    let mut scene = scene(10);
-    scene.group("ec2").desired_capacity = 2;
-    scene.memory("ec2").wrote = Some(wrote(2, 4, ago(10), false));
-    let lag = CapacityHoldReason::OwnWriteNotVisible { found: 2, wrote: 4 };
-    assert_eq!(scene.held("ec2"), lag);
-    for found in [2, 3, 4] {
-        scene.group("ec2").desired_capacity = found;
-        scene.memory("ec2").wrote = Some(wrote(2, 4, ago(60), false));
-        let expected = (found < 4).then_some(4);
-        assert_eq!(raised(&scene, "ec2"), expected, "{found}");
-    }
-}
-
-#[test]
-fn a_desired_capacity_that_new_limits_moved_is_nobodys() {
-    let mut scene = scene(10);
-    scene.group("ec2").desired_capacity = 3;
-    scene.group("ec2").min_size = 3;
-    scene.memory("ec2").wrote = Some(wrote(1, 1, ago(600), true));
-    assert_eq!(raised(&scene, "ec2"), Some(4));
-}
-
-#[test]
-fn at_first_sight_what_is_found_is_accepted() {
-    let mut scene = scene(3);
-    let id = scene.instance("ec2", "t3.small");
-    scene.tasks("web", &id, 3);
-    let memory = &scene.decide().memories[&key("ec2")];
-    assert_eq!(memory.wrote, Some(wrote(1, 1, now(), true)));
-}
-
-#[test]
-fn a_raise_is_remembered_before_it_is_carried_out() {
-    let memory = &scene(3).decide().memories[&key("ec2")];
-    assert_eq!(memory.wrote, Some(wrote(0, 1, now(), false)));
 }
 
 #[test]
@@ -397,11 +289,14 @@ fn fewer_are_wanted_for_the_whole_delay_first() {
     let ids = scene.instances("ec2", "t3.small", 3);
     scene.tasks("web", &ids[0], 3);
     scene.watched("ec2", 200, 2);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/ec2` waiting_for_scale_in_delay: fewer instances are wanted, but not yet for 300 s: lately 2 were (tasks: 3 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 3 running, 1 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 33 % of a target of 100 %; wanted 1, desired 3 within 0 to 10); until 2026-03-01T12:01:40Z
         hold `demo/ec2` `i-00000000000000001` in_use: they hold tasks, or room that is wanted
         hold `demo/ec2` `i-00000000000000002` `i-00000000000000003` spare: they are empty, and are not to be removed now
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -461,11 +356,14 @@ fn a_drained_instance_is_taken_back_before_one_is_bought() {
         reason: DrainReason::Empty,
     };
     scene.memory("ec2").drains.insert(ids[1].clone(), drain);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/ec2` `i-00000000000000002` needed_again: set `i-00000000000000002` to ACTIVE again, because it has been draining since 2026-03-01T11:59:30Z and is needed again
         step `demo/ec2` scale_out: set the desired capacity of `ec2` from 2 to 3, because 3 instances are wanted (tasks: 3 placed, 0 waiting, 6 missing, 0 headroom, 0 unplaceable; instances: 2 running, 1 used, 0 launching, 1 draining, 0 lost; needed 3 (at least 2), reservation 150 % of a target of 100 %; wanted 3, desired 2 within 0 to 10)
         hold `demo/ec2` `i-00000000000000001` in_use: they hold tasks, or room that is wanted
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -489,10 +387,13 @@ fn instances_that_do_not_register_stop_the_launches_for_a_while() {
         let id = scene.pending("ec2", "t3.small");
         scene.member(&id).launched_at = Some(ago(600));
     }
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/ec2` instances_do_not_register: 2 instances were launched and have not registered, 1 times in a row: no more are launched for a while (tasks: 0 placed, 0 waiting, 6 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 2 lost; needed 2 (at least 2), reservation 200 % of a target of 100 %; wanted 4, desired 2 within 0 to 10); until 2026-03-01T12:05:00Z
         hold `demo/ec2` `i-00000000000000001` `i-00000000000000002` not_registered: they are in service and have not registered in the cluster in time: look at their agents
-    "#]]);
+    "#]],
+    );
     let memory = scene.decide().memories.remove(&key("ec2")).unwrap();
     let stall = Stall {
         times: 1,
@@ -575,12 +476,15 @@ fn what_is_passed_over_is_said() {
     ] {
         scene.snapshot.passed_over.insert(key(name), why);
     }
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/a` not_opted_in: the group does not carry the tag `ballast:cluster-scaler`
         hold `demo/b` managed_instances: AWS sizes ECS Managed Instances itself
         hold `demo/c` group_not_found: its group `gone` does not exist
         hold `demo/d` unread: it could not be read: `autoscaling:DescribeAutoScalingGroups` for `demo`: throttled (ThrottlingException: Rate exceeded)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

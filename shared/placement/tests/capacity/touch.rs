@@ -1,0 +1,143 @@
+//! May the group be touched? Neighbours, advice, the pause, and changes by somebody else.
+
+use expect_test::expect;
+use model::Timestamp;
+use model::capacity::hold::Neighbour;
+use model::capacity::{
+    CapacityHoldReason, CapacityWrite, Consent, Drain, DrainReason, ManagedScaling,
+};
+
+use super::scene::{ago, check, key, now};
+use super::size::{raised, scene};
+
+#[test]
+fn neighbours_are_named_and_the_numbers_are_still_there() {
+    let mut scene = scene(4);
+    let provider = scene.provider("ec2");
+    provider.managed_scaling = Some(ManagedScaling {
+        enabled: true,
+        target_capacity_percent: None,
+        minimum_scaling_step_size: None,
+        maximum_scaling_step_size: None,
+        instance_warmup_period: None,
+    });
+    provider.managed_termination_protection = true;
+    provider.other_clusters.insert("other".parse().unwrap());
+    provider.group.scaling_policies.insert("cpu".to_owned());
+    provider.group.scheduled_actions.insert("night".to_owned());
+    provider.group.has_warm_pool = true;
+    let all = vec![
+        Neighbour::ManagedScaling,
+        Neighbour::ManagedTerminationProtection,
+        Neighbour::ScalingPolicy {
+            name: "cpu".to_owned(),
+        },
+        Neighbour::ScheduledAction {
+            name: "night".to_owned(),
+        },
+        Neighbour::WarmPool,
+        Neighbour::OtherCluster {
+            name: "other".to_owned(),
+        },
+    ];
+    let neighbours = CapacityHoldReason::Neighbours { neighbours: all };
+    assert_eq!(scene.held("ec2"), neighbours);
+    assert_eq!(scene.numbers("ec2").wanted, 2);
+    // What the others did is taken as given once they have gone.
+    let memory = &scene.decide().memories[&key("ec2")];
+    assert_eq!(memory.wrote, None);
+}
+
+#[test]
+fn advice_is_what_would_be_done() {
+    let mut scene = scene(10);
+    scene.policy("ec2").consent = Consent::Advise;
+    scene.group("ec2").scaling_policies.insert("cpu".to_owned());
+    let drained = scene.instance("ec2", "t3.small");
+    scene.container(&drained).status = model::capacity::ContainerInstanceStatus::Draining;
+    let drain = Drain {
+        at: ago(30),
+        reason: DrainReason::Empty,
+    };
+    scene.memory("ec2").drains.insert(drained, drain);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/ec2` advice_only: the group asks for advice only; the advice: set `i-00000000000000001` to ACTIVE again; set the desired capacity of `ec2` from 1 to 4 (tasks: 0 placed, 0 waiting, 10 missing, 0 headroom, 0 unplaceable; instances: 1 running, 0 used, 0 launching, 1 draining, 0 lost; needed 4 (at least 3), reservation 400 % of a target of 100 %; wanted 4, desired 1 within 0 to 10)
+        hold `demo/ec2` `i-00000000000000001` draining: they drain for scale-in: tasks are still on them, or they may not be ended now
+    "#]],
+    );
+}
+
+#[test]
+fn paused_is_paused() {
+    let mut scene = scene(10);
+    scene.policy("ec2").paused = true;
+    assert_eq!(scene.held("ec2"), CapacityHoldReason::Paused);
+}
+
+fn wrote(from: u32, to: u32, at: Timestamp, confirmed: bool) -> CapacityWrite {
+    CapacityWrite {
+        from,
+        to,
+        at,
+        confirmed,
+    }
+}
+
+#[test]
+fn somebody_elses_change_is_left_alone_and_then_accepted() {
+    let mut scene = scene(10);
+    scene.group("ec2").desired_capacity = 1;
+    scene.memory("ec2").wrote = Some(wrote(2, 3, ago(600), true));
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/ec2` foreign_change: somebody else changed the desired capacity from 3 to 1 (tasks: 0 placed, 0 waiting, 10 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 1 launching, 0 draining, 0 lost; needed 4 (at least 3), reservation 200 % of a target of 100 %; wanted 4, desired 1 within 0 to 10); until 2026-03-01T13:00:00Z
+    "#]],
+    );
+    let mut memory = scene.decide().memories.remove(&key("ec2")).unwrap();
+    let noticed = memory.foreign.as_mut().unwrap();
+    noticed.noticed_at = ago(3_600);
+    *scene.memory("ec2") = memory;
+    assert_eq!(raised(&scene, "ec2"), Some(4));
+}
+
+#[test]
+fn an_own_write_is_waited_for_and_one_that_was_never_confirmed_may_have_happened() {
+    let mut scene = scene(10);
+    scene.group("ec2").desired_capacity = 2;
+    scene.memory("ec2").wrote = Some(wrote(2, 4, ago(10), false));
+    let lag = CapacityHoldReason::OwnWriteNotVisible { found: 2, wrote: 4 };
+    assert_eq!(scene.held("ec2"), lag);
+    for found in [2, 3, 4] {
+        scene.group("ec2").desired_capacity = found;
+        scene.memory("ec2").wrote = Some(wrote(2, 4, ago(60), false));
+        let expected = (found < 4).then_some(4);
+        assert_eq!(raised(&scene, "ec2"), expected, "{found}");
+    }
+}
+
+#[test]
+fn a_desired_capacity_that_new_limits_moved_is_nobodys() {
+    let mut scene = scene(10);
+    scene.group("ec2").desired_capacity = 3;
+    scene.group("ec2").min_size = 3;
+    scene.memory("ec2").wrote = Some(wrote(1, 1, ago(600), true));
+    assert_eq!(raised(&scene, "ec2"), Some(4));
+}
+
+#[test]
+fn at_first_sight_what_is_found_is_accepted() {
+    let mut scene = scene(3);
+    let id = scene.instance("ec2", "t3.small");
+    scene.tasks("web", &id, 3);
+    let memory = &scene.decide().memories[&key("ec2")];
+    assert_eq!(memory.wrote, Some(wrote(1, 1, now(), true)));
+}
+
+#[test]
+fn a_raise_is_remembered_before_it_is_carried_out() {
+    let memory = &scene(3).decide().memories[&key("ec2")];
+    assert_eq!(memory.wrote, Some(wrote(0, 1, now(), false)));
+}

@@ -179,14 +179,20 @@ fn a_pool_that_failed_is_left_out_of_what_may_be_launched() {
 fn that_no_pool_is_left_is_said() {
     let mut scene = scene();
     scene.failed("spot", 10, NO_SPOT);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/spot` no_pool_left: all 6 pools that the group may launch from lately had no capacity; services with a standby are covered by it (tasks: 0 placed, 0 waiting, 32 missing, 0 headroom, 32 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 0 (at least 0), reservation 100 % of a target of 100 %; wanted 0, desired 0 within 0 to 10); 32 tasks of `service/web` fit nowhere: every pool lately had no capacity, the first is tried again at 2026-03-01T12:03:13Z; until 2026-03-01T12:03:13Z
-    "#]]);
+    "#]],
+    );
     // Also where the group was asked for more before.
     scene.group("spot").desired_capacity = 4;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/spot` no_pool_left: all 6 pools that the group may launch from lately had no capacity; services with a standby are covered by it (tasks: 0 placed, 0 waiting, 32 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 4 launching, 0 draining, 0 lost; needed 4 (at least 0), reservation 200 % of a target of 100 %; wanted 4, desired 4 within 0 to 10); until 2026-03-01T12:03:13Z
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

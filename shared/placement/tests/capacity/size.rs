@@ -7,7 +7,6 @@ use model::capacity::{
     CapacityAction, CapacityHoldReason, Drain, DrainReason, GroupTypes, ManagedScaling,
     ProviderPassedOver, Stall, TypeChoice,
 };
-use model::settings::SettingFault;
 
 use super::scene::{Scene, ago, arn, check, gap, key, needs, now, text};
 
@@ -234,26 +233,6 @@ fn weights_are_refused() {
     assert_eq!(scene.held("ec2"), CapacityHoldReason::WeightedCapacity);
     scene.group("ec2").types = choice(Some(1));
     assert_eq!(raised(&scene, "ec2"), Some(1));
-}
-
-#[test]
-fn a_group_that_is_deleted_or_has_faults_is_left_alone() {
-    let mut scene = scene(2);
-    scene.instance("ec2", "t3.small");
-    scene.group("ec2").is_deleting = true;
-    assert_eq!(scene.held("ec2"), CapacityHoldReason::GroupDeleting);
-    scene.provider("ec2").policy = Err(vec![SettingFault {
-        name: "ballast:target-capacity-percent".to_owned(),
-        value: "0".to_owned(),
-        allowed: "a whole number from 1 to 100".to_owned(),
-    }]);
-    check(
-        &scene,
-        &expect![[r#"
-        hold `demo/ec2` policy_faults: the group's tags cannot be used: `ballast:target-capacity-percent` is `0`: a whole number from 1 to 100 is allowed
-        hold `demo/ec2` `i-00000000000000001` provider_held: the provider is not touched, and so are they not
-    "#]],
-    );
 }
 
 #[test]

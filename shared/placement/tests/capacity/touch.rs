@@ -6,6 +6,7 @@ use model::capacity::hold::Neighbour;
 use model::capacity::{
     CapacityHoldReason, CapacityWrite, Consent, Drain, DrainReason, ManagedScaling,
 };
+use model::settings::SettingFault;
 
 use super::scene::{ago, check, key, now};
 use super::size::{raised, scene};
@@ -140,4 +141,24 @@ fn at_first_sight_what_is_found_is_accepted() {
 fn a_raise_is_remembered_before_it_is_carried_out() {
     let memory = &scene(3).decide().memories[&key("ec2")];
     assert_eq!(memory.wrote, Some(wrote(0, 1, now(), false)));
+}
+
+#[test]
+fn a_group_that_is_deleted_or_has_faults_is_left_alone() {
+    let mut scene = scene(2);
+    scene.instance("ec2", "t3.small");
+    scene.group("ec2").is_deleting = true;
+    assert_eq!(scene.held("ec2"), CapacityHoldReason::GroupDeleting);
+    scene.provider("ec2").policy = Err(vec![SettingFault {
+        name: "ballast:target-capacity-percent".to_owned(),
+        value: "0".to_owned(),
+        allowed: "a whole number from 1 to 100".to_owned(),
+    }]);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/ec2` policy_faults: the group's tags cannot be used: `ballast:target-capacity-percent` is `0`: a whole number from 1 to 100 is allowed
+        hold `demo/ec2` `i-00000000000000001` provider_held: the provider is not touched, and so are they not
+    "#]],
+    );
 }

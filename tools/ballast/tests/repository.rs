@@ -280,6 +280,20 @@ fn everything_that_a_record_of_capacity_can_say_is_in_the_runbook() {
     );
 }
 
+/// What the README shows of a record is what the rules make of the workshop.
+#[test]
+fn the_readmes_example_is_a_tests_outcome() {
+    let readme = read("README.md");
+    let (_, rest) = readme.split_once("```text\nstep ").unwrap();
+    let example = rest.split("\n```").next().unwrap();
+    let example = example
+        .replace('\n', " ")
+        .replace("container-demo/EC2", "demo/ec2")
+        .replace("container-demo-EC2", "ec2");
+    let outcomes = read("shared/placement/tests/capacity/workshop.rs");
+    assert!(outcomes.contains(&format!("step {example}")), "{example}");
+}
+
 #[test]
 fn every_alarm_of_the_template_is_in_the_runbook() {
     let template = read("infra/template.yaml");

@@ -8,3 +8,5 @@ mod raises;
 mod support;
 #[cfg(test)]
 mod terminations;
+#[cfg(test)]
+mod world_face;

@@ -14,7 +14,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use calls::{Budget, Deadline};
 use model::Seconds;
-use model::Timestamp;
 use model::capacity::{
     CapacityAction, CapacityStep, CapacityStepReason, CapacitySubject, DrainReason,
 };
@@ -137,7 +136,7 @@ impl Aws {
 
 macro_rules! client {
     ($name:ident, $sdk:ident) => {
-        fn $name(url: &str) -> $sdk::Client {
+        pub(crate) fn $name(url: &str) -> $sdk::Client {
             use $sdk::config::retry::RetryConfig;
             use $sdk::config::{BehaviorVersion, Credentials, Region};
             $sdk::Client::from_conf(
@@ -165,7 +164,7 @@ fn task_arn(id: &str) -> String {
 }
 
 /// A step of the provider `demo/web`, whatever its reason.
-fn step(action: CapacityAction) -> CapacityStep {
+pub(crate) fn step(action: CapacityAction) -> CapacityStep {
     CapacityStep {
         subject: CapacitySubject::Provider {
             provider: "demo/web".parse().unwrap(),
@@ -284,7 +283,7 @@ fn element(text: &mut String, name: &str, value: &Value) {
         Value::Object(fields) => fields.iter().for_each(|(name, it)| element(text, name, it)),
         Value::Array(lines) => lines.iter().for_each(|it| element(text, "member", it)),
         Value::String(it) => text.push_str(it),
-        other => write!(text, "{other}").unwrap(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => write!(text, "{value}").unwrap(),
     }
     write!(text, "</{name}>").unwrap();
 }

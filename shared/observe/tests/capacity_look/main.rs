@@ -1,4 +1,4 @@
-//! Looks at EC2 capacity with real SDK clients, at answers that are written down here: a small cluster at rest (`scene`), what fails
+//! Looks at EC2 capacity with real SDK clients, at a simulated AWS (`world_face`), and at answers that are written down here: a small cluster at rest (`scene`), what fails
 //! (`failing`), what is odd (`odd_answers`), and what a look costs (`cost`).
 
 #[cfg(test)]
@@ -13,3 +13,5 @@ mod scene;
 mod show;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod world_face;

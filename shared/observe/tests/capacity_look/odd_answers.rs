@@ -178,9 +178,10 @@ async fn check_group(fields: Value, want: Expect) {
             "DescribeAutoScalingGroups" => {
                 let mut group = group();
                 for (name, field) in fields.as_object().unwrap() {
-                    match field {
-                        Value::Null => _ = group.as_object_mut().unwrap().remove(name),
-                        field => group[name] = field.clone(),
+                    if field.is_null() {
+                        group.as_object_mut().unwrap().remove(name);
+                    } else {
+                        group[name] = field.clone();
                     }
                 }
                 Some(json!({"AutoScalingGroups": [group]}))
@@ -272,9 +273,12 @@ fn a_group_may_ask_for_attributes_in_place_of_types() {
         {"InstanceRequirements": {"VCpuCount": {"Min": 2}, "MemoryMiB": {"Min": 2048}}},
     ]}});
     let fields = json!({"MixedInstancesPolicy": by_requirements, "Instances": []});
-    let check = check_group(fields, expect![[r#"
-          provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
-            group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"by_requirements"} on-demand; 2 tags"#]]);
+    let check = check_group(
+        fields,
+        expect![[r#"
+              provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
+                group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"by_requirements"} on-demand; 2 tags"#]],
+    );
     // What the SDK reads requirements with needs more stack than a test has, as long as it is not optimized.
     let thread = std::thread::Builder::new().stack_size(8 << 20);
     let done = thread.spawn(move || {

@@ -57,13 +57,22 @@ impl Eye {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, Router::new().route("/", route)).await });
+        Self {
+            asked,
+            ..Self::at(&url)
+        }
+    }
+
+    /// An observer of this endpoint. What it asks is not kept.
+    pub(crate) fn at(url: &str) -> Self {
         let clock = AwsClock::new();
         let observer = CapacityObserver::new(
-            client!(aws_sdk_ecs, url.as_str(), clock),
-            client!(aws_sdk_autoscaling, url.as_str(), clock),
+            client!(aws_sdk_ecs, url, clock),
+            client!(aws_sdk_autoscaling, url, clock),
             Arc::new(Budget::new(100)),
             clock,
         );
+        let asked = Arc::default();
         Self { observer, asked }
     }
 
@@ -187,7 +196,7 @@ fn element(text: &mut String, name: &str, value: &Value) {
             let it = it.replace('&', "&amp;").replace('<', "&lt;");
             text.push_str(&it.replace('"', "&quot;"));
         }
-        other => write!(text, "{other}").unwrap(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => write!(text, "{value}").unwrap(),
     }
     write!(text, "</{name}>").unwrap();
 }

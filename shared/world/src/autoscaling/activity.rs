@@ -24,6 +24,14 @@ impl ActivityEvent {
         }
     }
 
+    /// Where the instance comes from, and where it goes.
+    const fn way(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Launched | Self::LaunchFailed => ("EC2", "AutoScalingGroup"),
+            Self::Terminated => ("AutoScalingGroup", "EC2"),
+        }
+    }
+
     const fn status_code(self) -> &'static str {
         match self {
             // AWS's own word for a success that is told.
@@ -123,6 +131,7 @@ impl World {
                 .as_deref()
                 .map(|it| self.ec2_instance_arn(it)),
         );
+        let (origin, destination) = event.way();
         let detail = json!({
             "StatusCode": event.status_code(),
             "Description": activity.description,
@@ -135,6 +144,8 @@ impl World {
             "EC2InstanceId": activity.instance.as_deref().unwrap_or_default(),
             "StartTime": iso(activity.started_at),
             "Cause": activity.cause,
+            "Origin": origin,
+            "Destination": destination,
         });
         let subject = activity.id.clone();
         self.send(

@@ -106,7 +106,10 @@ fn act(world: &mut World, deed: &Deed) {
 }
 
 fn world(seed: u64, hook: bool) -> World {
-    let mut world = World::new(Config::new(seed));
+    let mut config = Config::new(seed);
+    // Between the look at the ids and a call that names them, no instance may go.
+    config.api_latency_ms = 0;
+    let mut world = World::new(config);
     let mut launch = LaunchSpec::spot("workers", &TYPES);
     launch
         .mixed

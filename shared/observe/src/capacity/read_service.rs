@@ -49,33 +49,11 @@ pub(crate) fn service(
         (of_service, _) => of_service,
     };
     let (strategy, mut on_ec2) = read(&of_service, &on_instances)?;
-    let mut deployments = Vec::new();
-    for deployment in answer.deployments() {
-        let runs = runs(
-            deployment.capacity_provider_strategy(),
-            deployment.launch_type(),
-        );
-        let runs = match runs {
-            Runs::LaunchType(None) => &of_service,
-            ref of_its_own @ (Runs::LaunchType(Some(_)) | Runs::Strategy(_)) => of_its_own,
-        };
-        let (strategy, deploys_on_ec2) = read(runs, &on_instances)?;
-        on_ec2 |= deploys_on_ec2;
-        deployments.push(deployment_target(deployment, strategy)?);
-    }
-    for task_set in answer.task_sets() {
-        let runs = runs(
-            task_set.capacity_provider_strategy(),
-            task_set.launch_type(),
-        );
-        let (strategy, deploys_on_ec2) = read(&runs, &on_instances)?;
-        on_ec2 |= deploys_on_ec2;
-        deployments.push(task_set_target(task_set, strategy)?);
-    }
+    let (deployments, deploys_on_ec2) = deployments(answer, &of_service, &on_instances)?;
+    on_ec2 |= deploys_on_ec2;
     if !on_ec2 {
         return Ok(None);
     }
-    deployments.sort_by(|a, b| (!a.is_primary, &a.id).cmp(&(!b.is_primary, &b.id)));
     let configuration = answer.deployment_configuration();
     let percent = |number: Option<i32>, default| {
         number.map_or(Ok(default), |number| count("percent", number))
@@ -141,6 +119,40 @@ fn read(
             Ok((Vec::new(), on_ec2))
         }
     }
+}
+
+/// The deployments and task sets, the primary one first, and whether any task of one can run on EC2 instances. A deployment that names
+/// no capacity has the service's.
+fn deployments(
+    answer: &ecs::Service,
+    of_service: &Runs<'_>,
+    on_instances: &impl Fn(&StrategyItem) -> bool,
+) -> Result<(Vec<DeploymentTarget>, bool), String> {
+    let (mut deployments, mut on_ec2) = (Vec::new(), false);
+    for deployment in answer.deployments() {
+        let runs = runs(
+            deployment.capacity_provider_strategy(),
+            deployment.launch_type(),
+        );
+        let runs = match runs {
+            Runs::LaunchType(None) => of_service,
+            ref of_its_own @ (Runs::LaunchType(Some(_)) | Runs::Strategy(_)) => of_its_own,
+        };
+        let (strategy, deploys_on_ec2) = read(runs, on_instances)?;
+        on_ec2 |= deploys_on_ec2;
+        deployments.push(deployment_target(deployment, strategy)?);
+    }
+    for task_set in answer.task_sets() {
+        let runs = runs(
+            task_set.capacity_provider_strategy(),
+            task_set.launch_type(),
+        );
+        let (strategy, deploys_on_ec2) = read(&runs, on_instances)?;
+        on_ec2 |= deploys_on_ec2;
+        deployments.push(task_set_target(task_set, strategy)?);
+    }
+    deployments.sort_by(|a, b| (!a.is_primary, &a.id).cmp(&(!b.is_primary, &b.id)));
+    Ok((deployments, on_ec2))
 }
 
 fn newest_task_set(answer: &ecs::Service) -> Option<&ecs::TaskSet> {

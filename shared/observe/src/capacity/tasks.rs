@@ -63,7 +63,10 @@ pub(crate) async fn read_stopping(look: &mut Look<'_>, opened: &mut Opened, seen
             list.read(look, opened, &mut arns).await;
         }
     }
-    arns.retain(|arn| !seen.keys().any(|known| known.as_str() == arn));
+    arns.retain(|arn| {
+        let known: Result<TaskArn, _> = arn.parse();
+        known.is_ok_and(|arn| !seen.contains_key(&arn))
+    });
     describe(look, opened, &arns, ToRun::No, seen).await;
 }
 

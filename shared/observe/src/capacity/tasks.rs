@@ -65,7 +65,7 @@ pub(crate) async fn read_stopping(look: &mut Look<'_>, opened: &mut Opened, seen
     }
     arns.retain(|arn| {
         let known: Result<TaskArn, _> = arn.parse();
-        known.is_ok_and(|arn| !seen.contains_key(&arn))
+        !known.is_ok_and(|arn| seen.contains_key(&arn))
     });
     describe(look, opened, &arns, ToRun::No, seen).await;
 }

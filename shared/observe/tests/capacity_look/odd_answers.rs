@@ -21,7 +21,8 @@ async fn check(
     let lines = text
         .lines()
         .filter(|line| words.iter().any(|word| line.contains(word)));
-    let lines: Vec<&str> = lines.collect();
+    // A golden text loses the indentation that all of its lines share.
+    let lines: Vec<&str> = lines.map(str::trim_start).collect();
     want.assert_eq(&lines.join("\n"));
 }
 
@@ -75,18 +76,18 @@ async fn halves_of_answers_leave_gaps() {
         },
         &["gap", "passed over"],
         expect![[r#"
-              gap `ecs:DescribeClusters` for `demo`: unreachable (a capacity provider name is empty)
-              gap `ecs:DescribeContainerInstances` for `demo`: unreachable (container instance `arn:aws:ecs:us-west-2:111122223333:container-instance/demo/1`: the answer has neither it nor a failure for it)
-              gap `ecs:DescribeContainerInstances` for `demo`: unreachable (container instance `arn:aws:ecs:us-west-2:111122223333:container-instance/demo/2`: the answer has neither it nor a failure for it)
-              gap `ecs:DescribeServices` for `demo/agent`: unreachable (the answer has neither the service nor a failure for it)
-              gap `ecs:DescribeServices` for `demo/api`: unreachable (`desiredCount` is -1)
-              gap `ecs:DescribeTaskDefinition` for `arn:aws:ecs:us-west-2:111122223333:task-definition/front:1`: unreachable (the answer has no task definition)
-              gap `ecs:DescribeTasks` for `demo`: unreachable (task `arn:aws:ecs:us-west-2:111122223333:task/demo/agent-1`: the answer has neither it nor a failure for it)
-              gap `ecs:DescribeTasks` for `demo`: unreachable (task `arn:aws:ecs:us-west-2:111122223333:task/demo/agent-2`: the answer has neither it nor a failure for it)
-              gap `ecs:DescribeTasks` for `demo`: unreachable (task `arn:aws:ecs:us-west-2:111122223333:task/demo/api-1`: the answer has neither it nor a failure for it)
-              gap `ecs:DescribeTasks` for `demo`: unreachable (task `arn:aws:ecs:us-west-2:111122223333:task/demo/api-2`: the answer has neither it nor a failure for it)
-              gap `ecs:DescribeTasks` for `demo`: unreachable (task `arn:aws:ecs:us-west-2:111122223333:task/demo/api-3`: the answer has neither it nor a failure for it)
-              gap `ecs:DescribeTasks` for `demo`: unreachable (task `arn:aws:ecs:us-west-2:111122223333:task/demo/fargate`: the answer has neither it nor a failure for it)
+            gap `ecs:DescribeClusters` for `demo`: unreachable (a capacity provider name is empty)
+            gap `ecs:DescribeContainerInstances` for `demo`: unreachable (container instance `arn:aws:ecs:us-west-2:111122223333:container-instance/demo/1`: the answer has neither it nor a failure for it)
+            gap `ecs:DescribeContainerInstances` for `demo`: unreachable (container instance `arn:aws:ecs:us-west-2:111122223333:container-instance/demo/2`: the answer has neither it nor a failure for it)
+            gap `ecs:DescribeServices` for `demo/agent`: unreachable (the answer has neither the service nor a failure for it)
+            gap `ecs:DescribeServices` for `demo/api`: unreachable (`desiredCount` is -1)
+            gap `ecs:DescribeTaskDefinition` for `arn:aws:ecs:us-west-2:111122223333:task-definition/front:1`: unreachable (the answer has no task definition)
+            gap `ecs:DescribeTasks` for `demo`: unreachable (task `arn:aws:ecs:us-west-2:111122223333:task/demo/agent-1`: the answer has neither it nor a failure for it)
+            gap `ecs:DescribeTasks` for `demo`: unreachable (task `arn:aws:ecs:us-west-2:111122223333:task/demo/agent-2`: the answer has neither it nor a failure for it)
+            gap `ecs:DescribeTasks` for `demo`: unreachable (task `arn:aws:ecs:us-west-2:111122223333:task/demo/api-1`: the answer has neither it nor a failure for it)
+            gap `ecs:DescribeTasks` for `demo`: unreachable (task `arn:aws:ecs:us-west-2:111122223333:task/demo/api-2`: the answer has neither it nor a failure for it)
+            gap `ecs:DescribeTasks` for `demo`: unreachable (task `arn:aws:ecs:us-west-2:111122223333:task/demo/api-3`: the answer has neither it nor a failure for it)
+            gap `ecs:DescribeTasks` for `demo`: unreachable (task `arn:aws:ecs:us-west-2:111122223333:task/demo/fargate`: the answer has neither it nor a failure for it)
             passed over demo/absent: {"why":"unread","gap":{"operation":"ecs:DescribeCapacityProviders","resource":"demo","cause":"unreachable","detail":"capacity provider `absent`: the answer has neither it nor a failure for it"}}"#]],
     )
     .await;
@@ -162,7 +163,7 @@ async fn providers_that_are_not_looked_after_say_why() {
         },
         &["passed over", "gap", "  provider"],
         expect![[r#"
-              provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
+            provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
             passed over demo/gone: {"why":"group_not_found","group":"gone"}
             passed over demo/managed: {"why":"managed_instances"}
             passed over demo/none: {"why":"unread","gap":{"operation":"ecs:DescribeCapacityProviders","resource":"demo/none","cause":"unreachable","detail":"the provider is neither over an Auto Scaling group nor over Managed Instances"}}
@@ -213,8 +214,8 @@ async fn groups_of_every_kind_are_read() {
     check_group(
         json!({"MixedInstancesPolicy": null, "LaunchTemplate": template, "Instances": []}),
         expect![[r#"
-              provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
-                group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"in_launch_template"} on-demand; 2 tags"#]],
+            provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
+            group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"in_launch_template"} on-demand; 2 tags"#]],
     )
     .await;
     let tags = json!([
@@ -228,26 +229,26 @@ async fn groups_of_every_kind_are_read() {
             "SuspendedProcesses": [{"ProcessName": "Terminate"}],
         }),
         expect![[r#"
-              provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
-                group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"listed","choices":[{"instance_type":"c7g.large"},{"instance_type":"m7g.large"}]} on-demand; 2 tags
-                warm pool
-                deleting
-                suspended Terminate"#]],
+            provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
+            group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"listed","choices":[{"instance_type":"c7g.large"},{"instance_type":"m7g.large"}]} on-demand; 2 tags
+            warm pool
+            deleting
+            suspended Terminate"#]],
     )
     .await;
     check_group(
         json!({"MixedInstancesPolicy": null, "LaunchConfigurationName": "old", "Instances": []}),
         expect![[r#"
-              provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
-                group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"listed","choices":[{"instance_type":"m5.large"}]} Spot; 2 tags"#]],
+            provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
+            group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"listed","choices":[{"instance_type":"m5.large"}]} Spot; 2 tags"#]],
     )
     .await;
     check_group(
         json!({"MixedInstancesPolicy": null, "LaunchConfigurationName": "lost", "Instances": []}),
         expect![[r#"
-              provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
-                group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"in_launch_template"} unknown; 2 tags
-                gap `autoscaling:DescribeLaunchConfigurations` for `lost`: not_found (the answer does not have the launch configuration)"#]],
+            provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
+            group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"in_launch_template"} unknown; 2 tags
+            gap `autoscaling:DescribeLaunchConfigurations` for `lost`: not_found (the answer does not have the launch configuration)"#]],
     )
     .await;
     let weighted = json!({
@@ -260,9 +261,9 @@ async fn groups_of_every_kind_are_read() {
     check_group(
         json!({"MixedInstancesPolicy": weighted, "Instances": []}),
         expect![[r#"
-              provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
-                group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"listed","choices":[{"instance_type":"m5.large","weighted_capacity":2}]} unknown; 2 tags
-                gap `autoscaling:DescribeAutoScalingGroups` for `web group`: unreachable (`WeightedCapacity` is "many")"#]],
+            provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
+            group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"listed","choices":[{"instance_type":"m5.large","weighted_capacity":2}]} unknown; 2 tags
+            gap `autoscaling:DescribeAutoScalingGroups` for `web group`: unreachable (`WeightedCapacity` is "many")"#]],
     )
     .await;
 }
@@ -276,8 +277,8 @@ fn a_group_may_ask_for_attributes_in_place_of_types() {
     let check = check_group(
         fields,
         expect![[r#"
-              provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
-                group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"by_requirements"} on-demand; 2 tags"#]],
+            provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
+            group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"by_requirements"} on-demand; 2 tags"#]],
     );
     // What the SDK reads requirements with needs more stack than a test has, as long as it is not optimized.
     let thread = std::thread::Builder::new().stack_size(8 << 20);
@@ -311,14 +312,14 @@ async fn instances_of_every_state_are_read() {
         .chain([json!({"InstanceId": "", "AvailabilityZone": "us-west-2a"})])
         .collect();
     check_group(json!({"Instances": instances}), expect![[r#"
-          provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
-            group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"listed","choices":[{"instance_type":"t3.small"},{"instance_type":"t3a.small"}]} Spot; 2 tags
-            {"id":"i-0","instance_type":null,"zone":"us-west-2a","lifecycle":"pending","is_healthy":false,"protected_from_scale_in":true,"launched_at":null}
-            {"id":"i-1","instance_type":null,"zone":"us-west-2a","lifecycle":"standby","is_healthy":false,"protected_from_scale_in":true,"launched_at":null}
-            {"id":"i-2","instance_type":null,"zone":"us-west-2a","lifecycle":"terminating","is_healthy":false,"protected_from_scale_in":true,"launched_at":"2026-03-02T08:40:00Z"}
-            {"id":"i-3","instance_type":null,"zone":"us-west-2a","lifecycle":"detaching","is_healthy":false,"protected_from_scale_in":true,"launched_at":null}
-            {"id":"i-4","instance_type":null,"zone":"us-west-2a","lifecycle":"warmed","is_healthy":false,"protected_from_scale_in":true,"launched_at":null}
-            {"id":"i-5","instance_type":null,"zone":"us-west-2a","lifecycle":"unknown","is_healthy":false,"protected_from_scale_in":true,"launched_at":null}
-            {"id":"i-6","instance_type":null,"zone":"us-west-2a","lifecycle":"unknown","is_healthy":false,"protected_from_scale_in":true,"launched_at":null}
-            gap `autoscaling:DescribeAutoScalingGroups` for `web group`: unreachable (a instance id is empty)"#]]).await;
+        provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
+        group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"listed","choices":[{"instance_type":"t3.small"},{"instance_type":"t3a.small"}]} Spot; 2 tags
+        {"id":"i-0","instance_type":null,"zone":"us-west-2a","lifecycle":"pending","is_healthy":false,"protected_from_scale_in":true,"launched_at":null}
+        {"id":"i-1","instance_type":null,"zone":"us-west-2a","lifecycle":"standby","is_healthy":false,"protected_from_scale_in":true,"launched_at":null}
+        {"id":"i-2","instance_type":null,"zone":"us-west-2a","lifecycle":"terminating","is_healthy":false,"protected_from_scale_in":true,"launched_at":"2026-03-02T08:40:00Z"}
+        {"id":"i-3","instance_type":null,"zone":"us-west-2a","lifecycle":"detaching","is_healthy":false,"protected_from_scale_in":true,"launched_at":null}
+        {"id":"i-4","instance_type":null,"zone":"us-west-2a","lifecycle":"warmed","is_healthy":false,"protected_from_scale_in":true,"launched_at":null}
+        {"id":"i-5","instance_type":null,"zone":"us-west-2a","lifecycle":"unknown","is_healthy":false,"protected_from_scale_in":true,"launched_at":null}
+        {"id":"i-6","instance_type":null,"zone":"us-west-2a","lifecycle":"unknown","is_healthy":false,"protected_from_scale_in":true,"launched_at":null}
+        gap `autoscaling:DescribeAutoScalingGroups` for `web group`: unreachable (a instance id is empty)"#]]).await;
 }

@@ -3,15 +3,20 @@
 //! Guaranteed: it shares no code with the rules. It reads the snapshot anew, asks of each step what must never be, and says every law
 //! that a step breaks. A step that is named here is not carried out.
 //!
+//! Assumed: where a law needs an estimate, such as whether tasks fit elsewhere, it asks for what is necessary and not for what suffices: a
+//! plan of the rules never breaks it.
+//!
 //! Absent: whether a plan is good, or complete. A step that is merely useless passes.
+
+mod removal;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use model::capacity::{
-    CapacityAction, CapacityPlan, CapacitySnapshot, CapacityStep, ClusterCapacity, Consent,
-    ContainerInstance, ContainerInstanceStatus, GroupPolicy, InstanceTask, Lifecycle, Provider,
-    ProviderKey, ProviderMemory,
+    CapacityAction, CapacityPlan, CapacitySnapshot, CapacityStep, CapacitySubject, ClusterCapacity,
+    Consent, ContainerInstance, ContainerInstanceStatus, Group, GroupPolicy, GroupTypes,
+    InstanceTask, Provider, ProviderKey, ProviderMemory,
 };
 use model::ids::{ClusterName, ContainerInstanceArn, InstanceId};
 use model::memory::Recall;
@@ -19,18 +24,34 @@ use model::policy::Installation;
 use model::snapshot::TaskStatus;
 
 use crate::audit::Violation;
+use removal::Standing;
+
+/// How long a write may be under way, in seconds: the function's timeout.
+const WRITE_SECS_MAX: i64 = 30;
+
+/// The most instances of one step, where nobody says.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ManagedScaling.html>
+const STEP_MAX_DEFAULT: u32 = 10_000;
 
 /// Every law that [`audit`] checks, by name.
-pub const LAWS: [&str; 12] = [
+pub const LAWS: [&str; 20] = [
     "opt_in",
+    "sizable",
     "one_writer",
     "precondition",
     "within_limits",
+    "step_limit",
     "only_upwards",
+    "one_direction",
+    "suspended",
     "only_own_drains",
     "complete_before_removing",
+    "no_deployment",
+    "enough_healthy",
     "unwanted_for_the_delay",
+    "old_enough",
     "no_task_lost",
+    "room_elsewhere",
     "protected",
     "disruption_budget",
     "one_step_per_subject",
@@ -41,7 +62,7 @@ pub const LAWS: [&str; 12] = [
 pub fn audit(
     plan: &CapacityPlan,
     snapshot: &CapacitySnapshot,
-    _installation: &Installation,
+    installation: &Installation,
     memories: &BTreeMap<ProviderKey, Recall<ProviderMemory>>,
     now: Timestamp,
 ) -> Vec<Violation> {
@@ -50,10 +71,11 @@ pub fn audit(
         .iter()
         .map(|(name, cluster)| (name, tasks_by_instance(cluster)));
     let tasks: BTreeMap<&ClusterName, TasksByInstance<'_>> = tasks.collect();
+    let nothing = BTreeMap::new();
+    let mut standings: BTreeMap<&ProviderKey, Standing<'_>> = BTreeMap::new();
     let mut violations = Vec::new();
     let mut written: BTreeSet<(&ProviderKey, Option<&InstanceId>)> = BTreeSet::new();
-    let mut terminated: BTreeMap<&ProviderKey, u32> = BTreeMap::new();
-    let mut drained: BTreeMap<&ProviderKey, u32> = BTreeMap::new();
+    let mut begun: BTreeMap<&ProviderKey, Begun<'_>> = BTreeMap::new();
     for (index, step) in plan.steps.iter().enumerate() {
         let mut found = Findings {
             index,
@@ -66,6 +88,7 @@ pub fn audit(
                 format!("`{key}` has two such steps"),
             );
         }
+        check_subject(step, &mut found);
         let Some((cluster, provider)) = provider_of(snapshot, key) else {
             found.add("opt_in", format!("`{key}` is not looked after"));
             continue;
@@ -73,32 +96,70 @@ pub fn audit(
         let Some(policy) = check_opt_in(provider, &mut found) else {
             continue;
         };
+        check_sizable(&provider.group, &mut found);
         check_writer(provider, policy, memories.get(key), now, &mut found);
         let ground = Ground {
             snapshot,
+            installation,
             cluster,
             provider,
             policy,
             recall: memories.get(key),
-            tasks: tasks.get(&cluster.cluster),
+            tasks: tasks.get(&cluster.cluster).unwrap_or(&nothing),
             now,
         };
+        let begun = begun.entry(key).or_default();
+        begun.count(&step.action, &mut found);
         match &step.action {
             CapacityAction::SetDesiredCapacity { .. } => ground.check_raise(step, &mut found),
             CapacityAction::Activate { .. } => ground.check_activate(step, &mut found),
             CapacityAction::Drain { .. } => {
-                let drains = drained.entry(key).or_default();
-                *drains += 1;
-                ground.check_drain(step, *drains, &mut found);
+                let standing = standings
+                    .entry(key)
+                    .or_insert_with(|| Standing::of(&ground));
+                ground.check_drain(step, begun, standing, &mut found);
             }
             CapacityAction::Terminate { .. } => {
-                let ends = terminated.entry(key).or_default();
-                *ends += 1;
-                ground.check_terminate(step, *ends, &mut found);
+                let standing = standings
+                    .entry(key)
+                    .or_insert_with(|| Standing::of(&ground));
+                ground.check_terminate(step, begun.ends, standing, &mut found);
             }
         }
     }
     violations
+}
+
+/// The steps of a plan about one provider, up to the one that is being checked.
+#[derive(Debug, Default)]
+struct Begun<'p> {
+    raises: bool,
+    ends: u32,
+    drains: BTreeSet<&'p ContainerInstanceArn>,
+}
+
+impl<'p> Begun<'p> {
+    /// Adds a step. What is bought is not removed by the same plan.
+    fn count(&mut self, action: &'p CapacityAction, found: &mut Findings<'_>) {
+        match action {
+            CapacityAction::SetDesiredCapacity { .. } => self.raises = true,
+            CapacityAction::Activate { .. } => return,
+            CapacityAction::Drain {
+                container_instance, ..
+            } => _ = self.drains.insert(container_instance),
+            CapacityAction::Terminate { .. } => self.ends = self.ends.saturating_add(1),
+        }
+        if self.raises && (self.ends > 0 || !self.drains.is_empty()) {
+            found.add(
+                "one_direction",
+                "the plan raises the group and removes from it".to_owned(),
+            );
+        }
+    }
+
+    fn draining(&self) -> u64 {
+        self.drains.len() as u64
+    }
 }
 
 type TasksByInstance<'a> = BTreeMap<&'a ContainerInstanceArn, Vec<&'a InstanceTask>>;
@@ -173,6 +234,46 @@ fn check_opt_in<'a>(provider: &'a Provider, found: &mut Findings<'_>) -> Option<
     }
 }
 
+/// What the step says that it is about is what it does something to.
+fn check_subject(step: &CapacityStep, found: &mut Findings<'_>) {
+    let key = step.subject.provider();
+    let about: &[InstanceId] = match &step.subject {
+        CapacitySubject::Provider { .. } => &[],
+        CapacitySubject::Instances { instances, .. } => instances,
+    };
+    let is_about = about.first() == instance_of(&step.action) && about.len() <= 1;
+    let in_cluster = match &step.action {
+        CapacityAction::SetDesiredCapacity { .. } => true,
+        CapacityAction::Drain { cluster, .. }
+        | CapacityAction::Activate { cluster, .. }
+        | CapacityAction::Terminate { cluster, .. } => *cluster == key.cluster,
+    };
+    if !is_about || !in_cluster {
+        let detail = format!(
+            "the step is about {}, and would {}",
+            step.subject, step.action
+        );
+        found.add("precondition", detail);
+    }
+}
+
+/// The group is one that can be sized: it stays, and each of its instances counts one.
+fn check_sizable(group: &Group, found: &mut Findings<'_>) {
+    if group.is_deleting {
+        found.add("sizable", format!("`{}` is being deleted", group.name));
+    }
+    let choices = match &group.types {
+        GroupTypes::Listed { choices } => choices.as_slice(),
+        GroupTypes::InLaunchTemplate | GroupTypes::ByRequirements => &[],
+    };
+    let weights = choices.iter().filter_map(|it| it.weighted_capacity);
+    let weights: BTreeSet<u32> = weights.collect();
+    if weights.iter().any(|it| *it != 1) {
+        let detail = format!("the instances of `{}` count different numbers", group.name);
+        found.add("sizable", detail);
+    }
+}
+
 /// Nobody else decides about the group's size, and its desired capacity is as Ballast left it.
 fn check_writer(
     provider: &Provider,
@@ -200,17 +301,24 @@ fn check_writer(
     };
     let Some(wrote) = memory.wrote else { return };
     let seen = group.desired_capacity;
-    let ours = if wrote.confirmed {
-        seen == wrote.to
-    } else {
-        (seen >= wrote.from.min(wrote.to)) && (seen <= wrote.from.max(wrote.to))
-    };
-    // A read may be half a minute older than the write.
-    let may_be_stale = now.as_second() - wrote.at.as_second() <= 30;
+    let age_secs = now.as_second().saturating_sub(wrote.at.as_second());
+    let between = wrote.from.min(wrote.to)..=wrote.from.max(wrote.to);
+    if seen != wrote.to && between.contains(&seen) && age_secs < WRITE_SECS_MAX {
+        let detail = format!(
+            "`{}` is at {seen}, and {} was written {age_secs} s ago",
+            group.name, wrote.to
+        );
+        found.add("one_writer", detail);
+        return;
+    }
+    let ours = seen == wrote.to || (!wrote.confirmed && between.contains(&seen));
+    // Auto Scaling itself moves a desired capacity into new limits.
+    let moved =
+        (seen == group.min_size && wrote.to < seen) || (seen == group.max_size && seen < wrote.to);
     let waited = memory.foreign.is_some_and(|edit| {
         edit.found == seen && now.as_second() - edit.noticed_at.as_second() >= policy.foreign_hold.0
     });
-    if !ours && !waited && !may_be_stale {
+    if !ours && !moved && !waited {
         found.add(
             "one_writer",
             format!("`{}` is at {seen}, {} was written", group.name, wrote.to),
@@ -221,11 +329,12 @@ fn check_writer(
 /// What one step is judged by.
 struct Ground<'a> {
     snapshot: &'a CapacitySnapshot,
+    installation: &'a Installation,
     cluster: &'a ClusterCapacity,
     provider: &'a Provider,
     policy: &'a GroupPolicy,
     recall: Option<&'a Recall<ProviderMemory>>,
-    tasks: Option<&'a TasksByInstance<'a>>,
+    tasks: &'a TasksByInstance<'a>,
     now: Timestamp,
 }
 
@@ -258,6 +367,18 @@ impl<'a> Ground<'a> {
         if *to > seen.max_size || *to < seen.min_size {
             let detail = format!("{to} is not within {} to {}", seen.min_size, seen.max_size);
             found.add("within_limits", detail);
+        }
+        let own = self.provider.managed_scaling;
+        let step_max = self.policy.step_max;
+        let step_max = step_max.or_else(|| own?.maximum_scaling_step_size);
+        let step_max = step_max.unwrap_or(STEP_MAX_DEFAULT).max(1);
+        if to.saturating_sub(*from) > step_max {
+            let detail = format!("from {from} to {to} is more than {step_max} at a time");
+            found.add("step_limit", detail);
+        }
+        if seen.suspended_processes.contains("Launch") {
+            let detail = format!("the process `Launch` of `{}` is suspended", seen.name);
+            found.add("suspended", detail);
         }
     }
 
@@ -317,190 +438,6 @@ impl<'a> Ground<'a> {
             found.add(
                 "only_own_drains",
                 format!("Ballast is not known to drain `{instance}`"),
-            );
-        }
-    }
-
-    /// What must be so before anything is removed.
-    fn check_removal(&self, instance: &InstanceId, found: &mut Findings<'_>) {
-        let gaps = self.snapshot.gaps.len() + self.cluster.gaps.len() + self.provider.gaps.len();
-        if gaps > 0 || self.memory().is_none() {
-            let detail = format!("`{instance}` would be removed with {gaps} gaps in what was seen");
-            found.add("complete_before_removing", detail);
-        }
-        let group = &self.provider.group;
-        if group.suspended_processes.contains("Terminate") {
-            found.add(
-                "protected",
-                format!("the process `Terminate` of `{}` is suspended", group.name),
-            );
-        }
-        let Some(member) = group.instances.get(instance) else {
-            return;
-        };
-        if member.protected_from_scale_in {
-            found.add(
-                "protected",
-                format!("`{instance}` is protected from scale-in"),
-            );
-        }
-        if member.lifecycle != Lifecycle::InService {
-            found.add("precondition", format!("`{instance}` is not in service"));
-        }
-    }
-
-    fn tasks_on(&self, container_instance: &ContainerInstanceArn) -> Vec<&'a InstanceTask> {
-        let all = self.tasks.and_then(|it| it.get(container_instance));
-        all.into_iter()
-            .flatten()
-            .copied()
-            .filter(|it| !it.is_daemon)
-            .collect()
-    }
-
-    fn check_drain(&self, step: &CapacityStep, drains: u32, found: &mut Findings<'_>) {
-        let CapacityAction::Drain {
-            container_instance,
-            instance,
-            tasks,
-            ..
-        } = &step.action
-        else {
-            return;
-        };
-        let active = ContainerInstanceStatus::Active;
-        if self
-            .container(container_instance, instance, active, found)
-            .is_none()
-        {
-            return;
-        }
-        self.check_removal(instance, found);
-        let on_it = self.tasks_on(container_instance);
-        if u32::try_from(on_it.len()) != Ok(*tasks) {
-            let detail = format!(
-                "`{instance}` was seen with {} tasks, the step says {tasks}",
-                on_it.len()
-            );
-            found.add("precondition", detail);
-        }
-        if !on_it.is_empty() && !self.policy.consolidate {
-            found.add(
-                "no_task_lost",
-                format!("`{instance}` holds {} tasks", on_it.len()),
-            );
-        }
-        for task in &on_it {
-            let is_free = task
-                .protected_until
-                .is_some_and(|it| it.is_none_or(|until| until <= self.now));
-            if task.service.is_none() || !is_free {
-                let detail = format!("`{}` on `{instance}` may not be moved", task.arn);
-                found.add("no_task_lost", detail);
-            }
-        }
-        self.check_budget(drains, found);
-        self.check_delay(found);
-    }
-
-    /// What drains by Ballast already and what begins to stays within the share, and the group keeps its minimum.
-    fn check_budget(&self, drains: u32, found: &mut Findings<'_>) {
-        let group = &self.provider.group;
-        let in_service = group
-            .instances
-            .values()
-            .filter(|it| it.lifecycle == Lifecycle::InService);
-        let in_service: BTreeSet<&InstanceId> = in_service.map(|it| &it.id).collect();
-        let share =
-            (in_service.len() as u64 * u64::from(self.policy.disruption_percent)).div_ceil(100);
-        let under_way = self.cluster.instances.values().filter(|it| {
-            let is_here = it
-                .ec2_instance
-                .as_ref()
-                .is_some_and(|id| in_service.contains(id));
-            is_here && it.status == ContainerInstanceStatus::Draining
-        });
-        let under_way = under_way.count() as u64;
-        if under_way + u64::from(drains) > share {
-            let detail = format!("{drains} more would drain beside {under_way}, and {share} may");
-            found.add("disruption_budget", detail);
-        }
-        if u64::from(group.desired_capacity) < u64::from(group.min_size) + u64::from(drains) {
-            let detail = format!(
-                "{drains} fewer than {} is below {}",
-                group.desired_capacity, group.min_size
-            );
-            found.add("within_limits", detail);
-        }
-    }
-
-    /// The provider was watched for the whole delay, and never were as many instances wanted as the group is asked for.
-    fn check_delay(&self, found: &mut Findings<'_>) {
-        let Some(memory) = self.memory() else { return };
-        let delay = self.policy.scale_in_delay.0;
-        let now = self.now.as_second();
-        let desired = self.provider.group.desired_capacity;
-        let watched = memory
-            .watched
-            .is_some_and(|it| now - it.since.as_second() >= delay);
-        if delay > 0 && !watched {
-            found.add(
-                "unwanted_for_the_delay",
-                format!("it was not watched for {delay} s"),
-            );
-        }
-        let lately = memory
-            .wanted
-            .iter()
-            .filter(|it| now - it.at.as_second() < delay);
-        if let Some(most) = lately.map(|it| it.tasks).max()
-            && most >= desired
-        {
-            let detail = format!("{most} of {desired} instances were wanted within {delay} s");
-            found.add("unwanted_for_the_delay", detail);
-        }
-    }
-
-    fn check_terminate(&self, step: &CapacityStep, ends: u32, found: &mut Findings<'_>) {
-        let CapacityAction::Terminate {
-            group,
-            container_instance,
-            instance,
-            desired_capacity,
-            ..
-        } = &step.action
-        else {
-            return;
-        };
-        let draining = ContainerInstanceStatus::Draining;
-        if self
-            .container(container_instance, instance, draining, found)
-            .is_none()
-        {
-            return;
-        }
-        self.check_removal(instance, found);
-        self.check_own_drain(instance, found);
-        let seen = &self.provider.group;
-        if *group != seen.name || *desired_capacity != seen.desired_capacity {
-            let detail = format!(
-                "`{group}` was seen at {}, the step says {desired_capacity}",
-                seen.desired_capacity
-            );
-            found.add("precondition", detail);
-        }
-        if u64::from(seen.desired_capacity) < u64::from(seen.min_size) + u64::from(ends) {
-            let detail = format!(
-                "{ends} fewer than {} is below {}",
-                seen.desired_capacity, seen.min_size
-            );
-            found.add("within_limits", detail);
-        }
-        let on_it = self.tasks_on(container_instance);
-        if !on_it.is_empty() {
-            found.add(
-                "no_task_lost",
-                format!("`{instance}` still holds {} tasks", on_it.len()),
             );
         }
     }

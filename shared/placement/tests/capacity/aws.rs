@@ -8,7 +8,9 @@ use model::capacity::{
 use model::ids::{ContainerInstanceArn, ServiceName};
 use model::memory::Recall;
 use model::outcome::{Outcome, OutcomeResult};
+use model::policy::Installation;
 use placement::capacity;
+use placement::capacity::audit::audit;
 
 use crate::fleet::{Ecs, Fleet, TASK, key, zone};
 
@@ -16,6 +18,14 @@ impl Fleet {
     /// Looks, acts, and lets so many seconds pass in which ECS and Auto Scaling do their part. Returns the steps, which all succeed.
     pub(crate) fn round(&mut self, secs: i64) -> Vec<CapacityStep> {
         let decided = self.decide();
+        let refused = audit(
+            &decided.plan,
+            &self.snapshot,
+            &Installation::default(),
+            &[(key(), self.recall.clone())].into(),
+            self.now,
+        );
+        assert_eq!(refused, [], "{}", decided.plan);
         let before = self.memory().clone();
         let planned = decided.memories.get(&key()).unwrap();
         let outcomes: Vec<Outcome<CapacityStep>> = decided

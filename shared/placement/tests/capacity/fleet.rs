@@ -110,7 +110,7 @@ impl Fleet {
             has_warm_pool: false,
             is_deleting: false,
             activities: Vec::new(),
-            tags: BTreeMap::new(),
+            tags: [("ballast:cluster-scaler".to_owned(), "act".to_owned())].into(),
         };
         let policy = GroupPolicy {
             target_capacity_percent: Some(100),

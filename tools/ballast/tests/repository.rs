@@ -256,6 +256,7 @@ fn everything_that_a_record_of_capacity_can_say_is_in_the_runbook() {
         "### Vetoes",
         [
             "minimum_size",
+            "headroom_unknown",
             "suspended_process",
             "deployment",
             "unhealthy",

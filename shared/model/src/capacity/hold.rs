@@ -98,6 +98,13 @@ pub enum Veto {
         /// The service.
         service: ServiceName,
     },
+    /// A service's tag `ballast:headroom-tasks` cannot be used: how much room is to be kept is not known.
+    HeadroomUnknown {
+        /// The service.
+        service: ServiceName,
+        /// What is wrong with the tag.
+        faults: Vec<SettingFault>,
+    },
     /// Too many instances are not healthy.
     Unhealthy {
         /// How many are not.
@@ -134,6 +141,10 @@ impl fmt::Display for Veto {
                 write!(f, "the group's process `{name}` is suspended")
             }
             Self::Deployment { service } => write!(f, "`{service}` is being deployed"),
+            Self::HeadroomUnknown { service, faults } => {
+                write!(f, "how much headroom `{service}` asks for is not known:")?;
+                faults.iter().try_for_each(|fault| write!(f, " {fault}"))
+            }
             Self::Unhealthy {
                 unhealthy,
                 of,

@@ -53,6 +53,18 @@ impl Look<'_> {
     }
 }
 
+impl Case<'_> {
+    /// The instances on their way in. What the group was asked for and does not get, because its launches fail, is not: it may stay
+    /// away for as long as Spot is short, and must not keep the group from shrinking meanwhile.
+    pub(crate) fn on_their_way(&self) -> u32 {
+        if self.retry_at.is_some() || self.launches_fail {
+            self.numbers.launching.saturating_sub(self.room.unborn)
+        } else {
+            self.numbers.launching
+        }
+    }
+}
+
 /// A provider that may be sized, with its instances, its demand and its numbers.
 pub(crate) struct Case<'a> {
     pub(crate) look: &'a Look<'a>,

@@ -93,8 +93,10 @@ fn surplus(
     let wanted_max = within(case, history::wanted_max(memory)).max(least);
     let until = history::unwanted_from(memory, there, case.policy.scale_in_delay);
     if wanted_max < there && until.is_some_and(|until| until <= case.look.now) {
+        // What the group was asked for and has not launched is nothing that could be removed.
+        let real = there.saturating_sub(case.room.unborn);
         let removal = Removal::Surplus {
-            instances: there - wanted_max,
+            instances: real.saturating_sub(wanted_max),
             wanted_max,
         };
         return (removal, None);

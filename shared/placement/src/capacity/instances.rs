@@ -181,7 +181,7 @@ fn circumstances<'c>(case: &'c Case<'_>) -> Circumstances<'c> {
         instances,
         unhealthy,
         tasks_without_room: case.tasks_without_room,
-        launching: case.numbers.launching,
+        launching: case.on_their_way(),
     }
 }
 

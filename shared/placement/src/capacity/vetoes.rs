@@ -58,6 +58,7 @@ pub(crate) fn vetoes(circumstances: &Circumstances<'_>) -> Vec<Veto> {
     }
     let deployed = deployed(circumstances).into_iter();
     vetoes.extend(deployed.map(|service| Veto::Deployment { service }));
+    vetoes.extend(without_headroom(circumstances));
     if too_many_unhealthy(circumstances.unhealthy, circumstances.instances) {
         vetoes.push(Veto::Unhealthy {
             unhealthy: circumstances.unhealthy,
@@ -136,6 +137,21 @@ fn deployed(circumstances: &Circumstances<'_>) -> Vec<ServiceName> {
         .filter(|it| with_tasks.contains(&it.name) || names_it(it))
         .map(|it| it.name.clone())
         .collect()
+}
+
+/// The services that may place tasks on the provider and whose headroom is not known.
+fn without_headroom(circumstances: &Circumstances<'_>) -> Vec<Veto> {
+    let name = &circumstances.provider.key.provider;
+    let services = circumstances.cluster.services.values();
+    let of = |service: &CapacityService| {
+        let faults = service.headroom_tasks.as_ref().err()?;
+        let is_here = service.strategy.iter().any(|item| item.provider == *name);
+        is_here.then(|| Veto::HeadroomUnknown {
+            service: service.name.clone(),
+            faults: faults.clone(),
+        })
+    };
+    services.filter_map(of).collect()
 }
 
 #[cfg(test)]

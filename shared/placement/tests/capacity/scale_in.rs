@@ -378,3 +378,47 @@ fn a_drain_that_begins_is_remembered_before_it_is_carried_out() {
     assert_eq!(drain.at, fleet.now);
     assert_eq!(memory.drains.len(), 1);
 }
+
+#[test]
+fn what_the_group_was_asked_for_and_cannot_launch_keeps_nothing_from_ending() {
+    let mut fleet = Fleet::of([2, 2, 1]);
+    fleet.policy().disruption_percent = 100;
+    fleet.tasks("web", &[3]);
+    // Nine more were asked for, and Spot has none: what is there shrinks to what is wanted, and no further.
+    fleet.group().desired_capacity = 14;
+    let failed = model::capacity::Activity {
+        id: "1".to_owned(),
+        started_at: Seconds(30).before(fleet.now),
+        status: "Failed".to_owned(),
+        status_message: "There is no Spot capacity available that matches your request.".to_owned(),
+        description: "Launching a new EC2 instance".to_owned(),
+        zone: None,
+    };
+    fleet.group().activities = vec![failed];
+    fleet.group().market = model::strategy::Market::Spot;
+    fleet.watch();
+    let plan = fleet.decide().plan;
+    assert_eq!(plan.steps.len(), 4, "{plan}");
+    // Without a failure they are on their way, and it remains to be seen whether they are needed.
+    let mut fleet = Fleet::of([2, 2, 1]);
+    fleet.policy().disruption_percent = 100;
+    fleet.tasks("web", &[3]);
+    fleet.group().desired_capacity = 14;
+    fleet.watch();
+    let plan = fleet.decide().plan;
+    assert!(plan.steps.is_empty(), "{plan}");
+}
+
+#[test]
+fn headroom_that_is_not_known_keeps_what_is_there() {
+    let mut fleet = Fleet::of([2, 1, 0]);
+    let fault =
+        model::settings::SettingFault::new(&model::capacity::policy::TAG_HEADROOM_TASKS, "two");
+    fleet.service("web", 1).headroom_tasks = Err(vec![fault]);
+    fleet.watch();
+    let plan = fleet.decide().plan;
+    assert!(plan.steps.is_empty(), "{plan}");
+    let text = plan.to_string();
+    let why = "how much headroom `web` asks for is not known: `ballast:headroom-tasks` is `two`";
+    assert!(text.contains(why), "{text}");
+}

@@ -161,6 +161,7 @@ fn settle_late(
 mod tests {
     use model::Timestamp;
     use model::capacity::{CapacityStepReason, CapacitySubject, ProviderNumbers};
+    use model::duty::PlannedStep;
     use model::outcome::OutcomeResult;
     use model::snapshot::GapCause;
 
@@ -226,18 +227,73 @@ mod tests {
         check(wrote(2, 5, 100, true), OutcomeResult::Done, None);
     }
 
+    /// A step of each kind, the name of its write, and whether it is left out while the ledger is away.
+    fn every_step() -> [(CapacityStep, &'static str, bool); 4] {
+        let raise = raised(OutcomeResult::Done).step;
+        let step = |action| CapacityStep {
+            action,
+            ..raise.clone()
+        };
+        let cluster = || "demo".parse().unwrap();
+        let container_instance = || {
+            "arn:aws:ecs:us-west-2:111122223333:container-instance/demo/0123456789abcdef0123456789abcdef"
+                .parse()
+                .unwrap()
+        };
+        let instance = || "i-0123456789abcdef0".parse().unwrap();
+        let drain = step(CapacityAction::Drain {
+            cluster: cluster(),
+            container_instance: container_instance(),
+            instance: instance(),
+            tasks: 0,
+        });
+        let activate = step(CapacityAction::Activate {
+            cluster: cluster(),
+            container_instance: container_instance(),
+            instance: instance(),
+        });
+        let terminate = step(CapacityAction::Terminate {
+            cluster: cluster(),
+            group: "large".parse().unwrap(),
+            container_instance: container_instance(),
+            instance: instance(),
+            desired_capacity: 3,
+        });
+        [
+            (raise, act::capacity::SET_DESIRED_CAPACITY, false),
+            (drain, act::capacity::UPDATE_CONTAINER_INSTANCES_STATE, true),
+            (
+                activate,
+                act::capacity::UPDATE_CONTAINER_INSTANCES_STATE,
+                false,
+            ),
+            (terminate, act::capacity::TERMINATE_INSTANCE, true),
+        ]
+    }
+
     #[test]
     fn only_what_takes_capacity_away_needs_the_ledger() {
-        assert!(!Capacity::needs_ledger(&raised(OutcomeResult::Done).step));
-        let mut step = raised(OutcomeResult::Done).step;
-        step.action = CapacityAction::Drain {
-            cluster: "demo".parse().unwrap(),
-            container_instance: "arn:aws:ecs:us-west-2:111122223333:container-instance/demo/0123456789abcdef0123456789abcdef"
-                .parse()
-                .unwrap(),
-            instance: "i-0123456789abcdef0".parse().unwrap(),
-            tasks: 0,
-        };
-        assert!(Capacity::needs_ledger(&step));
+        for (step, _, needs_ledger) in every_step() {
+            assert_eq!(Capacity::needs_ledger(&step), needs_ledger, "{step}");
+        }
+    }
+
+    #[test]
+    fn a_write_is_told_by_the_name_that_the_actor_gives_it() {
+        for (step, write, _) in every_step() {
+            assert_eq!(step.operation(), write, "{step}");
+            // A write that failed without an answer may have taken effect; a read that failed did not write.
+            let failed = |operation: &str| Outcome {
+                step: step.clone(),
+                result: OutcomeResult::Failed {
+                    operation: operation.to_owned(),
+                    cause: GapCause::Unreachable,
+                    detail: "no answer".to_owned(),
+                },
+            };
+            assert_eq!(failed(write).took_effect(), None, "{step}");
+            let read = failed("autoscaling:DescribeAutoScalingGroups");
+            assert_eq!(read.took_effect(), Some(false), "{step}");
+        }
     }
 }

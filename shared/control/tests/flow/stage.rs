@@ -136,6 +136,20 @@ impl Stage {
     }
 }
 
+/// An ECS client for this endpoint.
+pub(crate) fn ecs(url: &str, clock: &AwsClock, calls: &CallCount) -> aws_sdk_ecs::Client {
+    client!(aws_sdk_ecs, url, clock, calls)
+}
+
+/// An EC2 Auto Scaling client for this endpoint.
+pub(crate) fn autoscaling(
+    url: &str,
+    clock: &AwsClock,
+    calls: &CallCount,
+) -> aws_sdk_autoscaling::Client {
+    client!(aws_sdk_autoscaling, url, clock, calls)
+}
+
 /// A DynamoDB client for this endpoint.
 pub(crate) fn dynamodb(url: &str) -> aws_sdk_dynamodb::Client {
     let (clock, calls) = (AwsClock::new(), CallCount::new());

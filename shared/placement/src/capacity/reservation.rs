@@ -27,7 +27,7 @@ use model::capacity::{
 use super::case::{Member, MemberState};
 use super::demand::{Demand, Request};
 use super::fit::{Fit, Ground, fit, requests_of};
-use super::room::{Site, is_counted};
+use super::room::{Room, Site, is_counted};
 use crate::packing::{Place, Readiness};
 use model::Timestamp;
 
@@ -111,6 +111,8 @@ struct Put<'a> {
     tasks_without_room: u32,
     /// The tasks of each request on new instances, with the number of the instance.
     on_new: Vec<(usize, usize, u32)>,
+    /// How many new instances the group has been asked for already: those with the most tasks.
+    asked_for: usize,
 }
 
 /// Counts everything.
@@ -126,13 +128,14 @@ pub(crate) fn size<'a>(
     let group = &provider.group;
     let sites: Vec<&Site<'a>> = ground.room.sites.iter().collect();
     let found = fit(ground, &demand.requests, &sites, true);
-    let put = put(&found, &sites, members);
+    let put = put(&found, &sites, members, ground.room);
     let used = members
         .iter()
         .filter(|it| it.state.is_usable() && it.is_used())
         .map(|it| it.id);
     let used: BTreeSet<&InstanceId> = used.collect();
-    let opened = count(found.packing.opened.len());
+    let asked_for = count(put.asked_for);
+    let opened = count(found.packing.opened.len()).saturating_sub(asked_for);
     let unplaced = unplaced(&found, &put, demand, group.max_size, group.desired_capacity);
     let floor = floor(settings, demand, &unplaced);
     let occupied = count(used.union(&put.usable).count());
@@ -150,7 +153,7 @@ pub(crate) fn size<'a>(
     }
     let needed = needed.max(floor);
     let at_least = count(used.len())
-        .saturating_add(found.packing.opened_at_least)
+        .saturating_add(found.packing.opened_at_least.saturating_sub(asked_for))
         .max(floor);
     let tally =
         |is: &dyn Fn(&Member<'_>) -> bool| count(members.iter().filter(|it| is(it)).count());
@@ -223,15 +226,12 @@ fn placed<'m, 'a>(member: &'m Member<'a>) -> impl Iterator<Item = &'m &'a Instan
         .filter(move |task| task.desired_running && !(departs && task.service.is_some()))
 }
 
-fn put<'a>(found: &Fit, sites: &[&Site<'a>], members: &[Member<'a>]) -> Put<'a> {
+fn put<'a>(found: &Fit, sites: &[&Site<'a>], members: &[Member<'a>], room: &Room<'a>) -> Put<'a> {
     let mut put = Put::default();
     let mut unborn: BTreeSet<usize> = BTreeSet::new();
     for placement in &found.packing.placements {
         match placement.place {
-            Place::New(number) => {
-                put.on_new.push((placement.group, number, placement.count));
-                put.tasks_without_room = put.tasks_without_room.saturating_add(placement.count);
-            }
+            Place::New(number) => put.on_new.push((placement.group, number, placement.count)),
             Place::Existing(bin) => {
                 let Some(site) = sites.get(bin) else { continue };
                 let Some(member) = site.member.and_then(|it| members.get(it)) else {
@@ -251,7 +251,16 @@ fn put<'a>(found: &Fit, sites: &[&Site<'a>], members: &[Member<'a>]) -> Put<'a> 
             }
         }
     }
-    put.unborn = count(unborn.len());
+    let still_to_come = usize::try_from(room.unborn).unwrap_or(usize::MAX);
+    let still_to_come = still_to_come.saturating_sub(unborn.len());
+    put.asked_for = still_to_come.min(found.packing.opened.len());
+    put.unborn = count(unborn.len().saturating_add(put.asked_for));
+    let asked_for = fullest(&put, put.asked_for);
+    let lacking = put.on_new.iter();
+    let lacking = lacking.filter(|(_, place, _)| !asked_for.contains(place));
+    put.tasks_without_room = lacking
+        .map(|(_, _, tasks)| *tasks)
+        .fold(put.tasks_without_room, u32::saturating_add);
     put
 }
 
@@ -270,7 +279,7 @@ fn unplaced(
 ) -> Vec<Unplaced> {
     let mut unplaced = Vec::new();
     let slots = usize::try_from(max.saturating_sub(desired)).unwrap_or(usize::MAX);
-    let kept = fullest(put, slots);
+    let kept = fullest(put, slots.saturating_add(put.asked_for));
     for (number, request) in demand.requests.iter().enumerate() {
         let refused = found
             .packing

@@ -337,7 +337,9 @@ impl<'a> Builder<'_, 'a> {
             .map(|future| future.instance_type.clone())
     }
 
-    /// The instances that the group has been asked for and has not begun to launch.
+    /// The instances that the group has been asked for and has not begun to launch. Nobody knows their types yet: they stand for the
+    /// first new instances that the tasks need (see `reservation`), so that what was asked for is not asked for again. Where nothing new
+    /// may be launched now they are the smallest there are.
     fn unborn(&mut self, members: &[Member<'_>]) {
         let group = &self.look.provider.group;
         let present = members
@@ -346,6 +348,9 @@ impl<'a> Builder<'_, 'a> {
             .count();
         let present = u32::try_from(present).unwrap_or(u32::MAX);
         self.room.unborn = group.desired_capacity.saturating_sub(present);
+        if !self.room.all_closed {
+            return;
+        }
         let zones: Vec<&AvailabilityZone> = group.zones.iter().collect();
         let count = self.room.unborn.min(NEW_MAX);
         for zone in zones

@@ -6,12 +6,16 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod audit;
 mod aws;
 mod consolidate;
 mod demand;
 mod drains;
 mod fleet;
+mod laws;
+mod oracle;
 mod picture;
+mod random;
 mod pools;
 mod scale;
 mod scale_in;

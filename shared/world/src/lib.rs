@@ -107,5 +107,5 @@ pub use state::{
     Transition,
 };
 pub use timeline::{Entry, Timeline};
-pub use workshop_ec2::{ScaledBy, WorkshopEc2};
+pub use workshop_ec2::{SPOT_TYPES, ScaledBy, WorkshopEc2};
 pub use world::World;

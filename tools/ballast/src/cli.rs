@@ -103,6 +103,8 @@ pub(crate) enum Scenario {
     Lossy,
     /// The workshop, while the API throttles, fails and answers from the past
     Throttled,
+    /// The workshop's chapters on EC2: tasks come to groups of instances, and go; beside them ECS's managed scaling
+    WorkshopEc2,
 }
 
 /// What the function may do.

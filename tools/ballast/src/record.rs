@@ -1,9 +1,10 @@
 //! A decision record, as lines for people.
 
 use control::Record;
+use model::duty::{PlannedHold, PlannedStep};
 
 /// The steps with what became of them, the holds, what could not be observed and what failed: one line each.
-pub(crate) fn lines_of(record: &Record) -> Vec<String> {
+pub(crate) fn lines_of<S: PlannedStep, H: PlannedHold>(record: &Record<S, H>) -> Vec<String> {
     let mut lines = Vec::new();
     for (index, step) in record.plan.steps.iter().enumerate() {
         let result = record.outcomes.iter().find(|outcome| outcome.step == index);

@@ -1,15 +1,16 @@
 //! `ballast lab`: the real functions against a simulated AWS on this computer.
 
-use crate::cli::LabArgs;
+use crate::cli::{LabArgs, Scenario};
 use crate::error::CliError;
-use crate::lab::play::play;
+use crate::lab::hold::Played;
+use crate::lab::{ec2, play};
 use crate::output::Screen;
 
 /// Runs the command. Whatever ends it, the functions' processes end with it.
 pub(crate) async fn run(args: &LabArgs, screen: &Screen) -> Result<(), CliError> {
     let mut end = std::pin::pin!(asked_to_end());
     let played = tokio::select! {
-        played = play(args, *screen) => played?,
+        played = play_scenario(args, *screen) => played?,
         asked = &mut end => {
             asked?;
             return Err(CliError::Interrupted);
@@ -21,6 +22,15 @@ pub(crate) async fn run(args: &LabArgs, screen: &Screen) -> Result<(), CliError>
     tokio::select! {
         held = played.hold(*screen) => held,
         asked = &mut end => asked,
+    }
+}
+
+async fn play_scenario(args: &LabArgs, screen: Screen) -> Result<Played, CliError> {
+    match args.scenario {
+        Scenario::Workshop | Scenario::DroughtFlap | Scenario::Lossy | Scenario::Throttled => {
+            play::play(args, screen).await
+        }
+        Scenario::WorkshopEc2 => ec2::play::play(args, screen).await,
     }
 }
 

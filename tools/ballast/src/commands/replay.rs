@@ -13,7 +13,7 @@ use trigger::TriggerError;
 use crate::aws::Aws;
 use crate::cli::{Output, ReplayArgs};
 use crate::error::{CliError, one_line};
-use crate::lab::function::FUNCTION;
+use crate::lab::function::Name;
 use crate::output::{Screen, Tone};
 use crate::progress::spinner;
 use crate::record::lines_of;
@@ -165,7 +165,10 @@ async fn plan(args: &ReplayArgs, payload: &Value) -> Result<Record, CliError> {
         account: None,
         deadline: Deadline::after(Duration::from_secs(EVENT_SECS_MAX)),
     };
-    let handled = aws.controller(FUNCTION).handle(payload, &invoked).await;
+    let handled = aws
+        .controller(Name::SpotFallback.as_str())
+        .handle(payload, &invoked)
+        .await;
     Ok(handled.record)
 }
 

@@ -1,18 +1,21 @@
-//! The driver: it alone moves the world's clock, from one happening to the next, and hands events to the function.
+//! The driver: it alone moves the world's clock, from one happening to the next, and hands events to the functions.
+//!
+//! Assumed: where two functions are due at the same time, one runs after the other. Lambda would run them side by side.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use control::Record;
 use jiff::SignedDuration;
-use model::{ServiceKey, Timestamp};
+use model::Timestamp;
+use model::capacity::{CapacityHold, CapacityStep};
 use serde_json::Value;
 use world::World;
 use world::face::InvocationResult;
 
 use crate::error::CliError;
-use crate::lab::function::{Ended, Function, describe};
-use crate::lab::meter::{Figures, Meter, Seen};
+use crate::lab::function::{Ended, Function, Name, describe};
 use crate::lab::rules::{Message, Queue, Rules, batch_payload, failed_ids, schedule_payload};
+use crate::lab::telling::Telling;
 
 /// The schedule of `infra/template.yaml`, in seconds.
 pub(crate) const SCHEDULE_INTERVAL_SECS: i64 = 60;
@@ -20,9 +23,10 @@ pub(crate) const SCHEDULE_INTERVAL_SECS: i64 = 60;
 /// letter. The next minute brings the next look.
 pub(crate) const SCHEDULE_RETRIES_MAX: u32 = 0;
 
-/// One invocation of the function.
+/// One invocation of a function.
 #[derive(Debug)]
 pub(crate) struct Invoked {
+    pub(crate) function: Name,
     /// The time in the world when it began.
     pub(crate) at: Timestamp,
     /// Its decision record. `None` where it ended without one.
@@ -35,55 +39,54 @@ pub(crate) struct Invoked {
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) line: String,
-    pub(crate) record: Record,
+    pub(crate) telling: Telling,
 }
 
-/// A world, its figures and, unless it runs without Ballast, the function.
+/// A world and, unless it runs without Ballast, its functions.
 #[derive(Debug)]
 pub(crate) struct Driver {
     world: Arc<Mutex<World>>,
-    pub(crate) meter: Meter,
     rules: Rules,
-    queue: Queue,
-    function: Option<Function>,
-    schedule_at: Timestamp,
-    schedules: u64,
+    lanes: Vec<Lane>,
     /// The invocations since they were last taken.
     pub(crate) invoked: Vec<Invoked>,
     /// How many events the world delivered, duplicates included.
     pub(crate) delivered: u64,
-    /// How many of them a rule let through.
+    /// How many messages the rules made of them for these functions.
     pub(crate) matched: u64,
 }
 
+/// A function with its queue and its schedule.
+#[derive(Debug)]
+struct Lane {
+    function: Function,
+    queue: Queue,
+    schedule_at: Timestamp,
+    schedules: u64,
+}
+
 impl Driver {
-    /// A driver of a world in which both services exist. Without a function the same world goes its own way.
+    /// A driver of a world in which everything exists already. Without functions the world goes its own way.
     pub(crate) fn new(
         world: Arc<Mutex<World>>,
-        primary: ServiceKey,
-        standby: ServiceKey,
-        function: Option<Function>,
+        functions: Vec<Function>,
     ) -> Result<Self, CliError> {
         let rules = Rules::of_the_template()?;
-        let meter = Meter::new(primary, standby);
-        let now = lock(&world).now();
+        let schedule_at = later(lock(&world).now(), SCHEDULE_INTERVAL_SECS);
+        let lanes = functions.into_iter().map(|function| Lane {
+            function,
+            queue: Queue::default(),
+            schedule_at,
+            schedules: 0,
+        });
         Ok(Self {
             world,
-            meter,
             rules,
-            queue: Queue::default(),
-            function,
-            schedule_at: later(now, SCHEDULE_INTERVAL_SECS),
-            schedules: 0,
+            lanes: lanes.collect(),
             invoked: Vec::new(),
             delivered: 0,
             matched: 0,
         })
-    }
-
-    /// The figures until now.
-    pub(crate) fn figures(&self) -> Figures {
-        self.meter.figures(&self.world())
     }
 
     /// The world, for a look. The lock must not be held for long.
@@ -91,33 +94,30 @@ impl Driver {
         lock(&self.world)
     }
 
-    /// Messages that the function could not handle three times.
-    pub(crate) const fn dead_letters(&self) -> u64 {
-        self.queue.dead
+    /// The functions.
+    pub(crate) fn functions(&self) -> Vec<Name> {
+        self.lanes.iter().map(|it| it.function.name()).collect()
     }
 
-    /// Lets time pass until `until`, or until `done` says so; returns whether it did.
+    /// Messages that a function could not handle three times.
+    pub(crate) fn dead_letters(&self) -> u64 {
+        self.lanes.iter().map(|it| it.queue.dead).sum()
+    }
+
+    /// Lets time pass until `until`, or until `done` says so; returns whether it did. `done` sees the world whenever something happened.
     pub(crate) async fn run_until(
         &mut self,
         until: Timestamp,
-        mut done: impl FnMut(&World, Seen) -> bool,
+        mut done: impl FnMut(&World) -> bool,
     ) -> Result<bool, CliError> {
         loop {
-            let seen = self.collect();
-            if done(&self.world(), seen) {
+            self.collect();
+            if done(&self.world()) {
                 return Ok(true);
             }
             let now = self.world().now();
-            if self.function.is_some() {
-                let batch = self.queue.receive(now);
-                if !batch.is_empty() {
-                    self.invoke_with_batch(batch).await?;
-                    continue;
-                }
-                if self.schedule_at <= now {
-                    self.invoke_by_schedule(now).await?;
-                    continue;
-                }
+            if self.invoke_what_is_due(now).await? {
+                continue;
             }
             if now >= until {
                 return Ok(false);
@@ -127,39 +127,60 @@ impl Driver {
         }
     }
 
-    /// When something happens next: in the world, in the queue, or by the schedule.
+    /// Invokes one function, by its queue before its schedule. Returns whether one was due.
+    async fn invoke_what_is_due(&mut self, now: Timestamp) -> Result<bool, CliError> {
+        for index in 0..self.lanes.len() {
+            let batch = self.lanes.get_mut(index).map(|it| it.queue.receive(now));
+            let batch = batch.unwrap_or_default();
+            if !batch.is_empty() {
+                self.invoke_with_batch(index, batch).await?;
+                return Ok(true);
+            }
+        }
+        let due = self.lanes.iter().position(|it| it.schedule_at <= now);
+        if let Some(index) = due {
+            self.invoke_by_schedule(index, now).await?;
+        }
+        Ok(due.is_some())
+    }
+
+    /// When something happens next: in the world, in a queue, or by the schedule.
     fn next_at(&self) -> Option<Timestamp> {
         let of_the_world = self.world().next_event_at();
-        let of_the_function = self.function.as_ref().map(|_| self.schedule_at);
-        let of_the_queue = self.queue.next_at().filter(|_| self.function.is_some());
-        [of_the_world, of_the_function, of_the_queue]
-            .into_iter()
+        let lanes = self.lanes.iter();
+        lanes
+            .flat_map(|it| [Some(it.schedule_at), it.queue.next_at()])
+            .chain([of_the_world])
             .flatten()
             .min()
     }
 
-    /// Looks at the pair, and puts the events that have arrived through the rules into the queue.
-    fn collect(&mut self) -> Seen {
-        let (seen, events) = {
-            let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-            (self.meter.look(&world), world.take_due_events())
-        };
+    /// Puts the events that have arrived through the rules into the queues.
+    fn collect(&mut self) {
+        let events = self.world().take_due_events();
         for event in events {
             self.delivered += 1;
-            for _ in 0..self.rules.matching(&event.envelope) {
-                self.matched += 1;
-                if self.function.is_some() {
-                    self.queue.send(&event.envelope, event.at);
+            for name in self.rules.matching(&event.envelope) {
+                let of_name = |it: &&mut Lane| it.function.name() == name;
+                if let Some(lane) = self.lanes.iter_mut().find(of_name) {
+                    self.matched += 1;
+                    lane.queue.send(&event.envelope, event.at);
                 }
             }
         }
-        seen
     }
 
-    async fn invoke_with_batch(&mut self, batch: Vec<Message>) -> Result<(), CliError> {
+    async fn invoke_with_batch(
+        &mut self,
+        index: usize,
+        batch: Vec<Message>,
+    ) -> Result<(), CliError> {
         let (region, account) = self.place();
-        let payload = batch_payload(&batch, &region, &account);
-        let failed = match self.invoke(&payload).await? {
+        let Some(lane) = self.lanes.get(index) else {
+            return Ok(());
+        };
+        let payload = batch_payload(&batch, lane.function.name(), &region, &account);
+        let failed = match self.invoke(index, &payload).await? {
             Ok(answer) => {
                 let ids = failed_ids(&answer);
                 batch
@@ -171,33 +192,44 @@ impl Driver {
             Err(()) => batch,
         };
         let now = self.world().now();
-        self.queue.put_back(failed, now);
+        if let Some(lane) = self.lanes.get_mut(index) {
+            lane.queue.put_back(failed, now);
+        }
         Ok(())
     }
 
-    async fn invoke_by_schedule(&mut self, now: Timestamp) -> Result<(), CliError> {
+    async fn invoke_by_schedule(&mut self, index: usize, now: Timestamp) -> Result<(), CliError> {
         let (region, account) = self.place();
-        self.schedules += 1;
-        self.schedule_at = later(self.schedule_at, SCHEDULE_INTERVAL_SECS);
-        let payload = schedule_payload(self.schedules, now, &region, &account);
+        let Some(lane) = self.lanes.get_mut(index) else {
+            return Ok(());
+        };
+        lane.schedules += 1;
+        lane.schedule_at = later(lane.schedule_at, SCHEDULE_INTERVAL_SECS);
+        let payload = schedule_payload(lane.schedules, now, &region, &account);
         for _ in 0..=SCHEDULE_RETRIES_MAX {
-            if self.invoke(&payload).await?.is_ok() {
+            if self.invoke(index, &payload).await?.is_ok() {
                 break;
             }
         }
         Ok(())
     }
 
-    async fn invoke(&mut self, payload: &Value) -> Result<Result<Value, ()>, CliError> {
+    async fn invoke(
+        &mut self,
+        index: usize,
+        payload: &Value,
+    ) -> Result<Result<Value, ()>, CliError> {
         let at = self.world().now();
-        let Some(function) = self.function.as_mut() else {
+        let Some(lane) = self.lanes.get_mut(index) else {
             return Ok(Err(()));
         };
+        let function = &mut lane.function;
+        let name = function.name();
         let Ended { result, line } = function.invoke(payload).await?;
         let told = match line {
             None => None,
-            Some(line) => match serde_json::from_str(&line) {
-                Ok(record) => Some(Told { line, record }),
+            Some(line) => match read(name, &line) {
+                Ok(telling) => Some(Told { line, telling }),
                 Err(error) => {
                     return Err(function.failure(&format!(
                         "the function's decision record cannot be read: {error}"
@@ -214,7 +246,12 @@ impl Driver {
             | InvocationResult::TimedOut { .. }
             | InvocationResult::Exited { .. } => (Err(()), Some(describe(&result))),
         };
-        self.invoked.push(Invoked { at, told, failure });
+        self.invoked.push(Invoked {
+            function: name,
+            at,
+            told,
+            failure,
+        });
         Ok(outcome)
     }
 
@@ -224,6 +261,20 @@ impl Driver {
             world.config().region.to_string(),
             world.config().account.to_string(),
         )
+    }
+}
+
+/// Reads a record of this function's.
+fn read(name: Name, line: &str) -> Result<Telling, serde_json::Error> {
+    match name {
+        Name::SpotFallback => {
+            let record: Record = serde_json::from_str(line)?;
+            Ok(Telling::of(&record))
+        }
+        Name::ClusterScaler => {
+            let record: Record<CapacityStep, CapacityHold> = serde_json::from_str(line)?;
+            Ok(Telling::of(&record))
+        }
     }
 }
 

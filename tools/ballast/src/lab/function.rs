@@ -18,14 +18,37 @@ use world::face::{InvocationResult, RuntimeFace, RuntimeOptions};
 
 use crate::error::CliError;
 
-/// The function's folder, package, binary and Lambda name.
-pub(crate) const FUNCTION: &str = "spot-fallback";
+/// The functions that the lab runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Name {
+    /// Covers what Spot lacks with on-demand tasks.
+    SpotFallback,
+    /// Sizes the groups of EC2 capacity providers.
+    ClusterScaler,
+}
+
+impl Name {
+    /// Its folder, package, binary and Lambda name.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::SpotFallback => "spot-fallback",
+            Self::ClusterScaler => "cluster-scaler",
+        }
+    }
+
+    /// Its memory in `infra/template.yaml`, in MiB. It is only told to the process.
+    pub(crate) const fn memory_mib(self) -> u32 {
+        match self {
+            Self::SpotFallback => 256,
+            Self::ClusterScaler => 512,
+        }
+    }
+}
+
 /// How long the process may take until it asks for its first event, of this host's time.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// How long one invocation may take, of this host's time; `infra/template.yaml` has it so.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
-/// The memory of the function in `infra/template.yaml`, in MiB. It is only told to the process.
-pub(crate) const MEMORY_MIB: u32 = 256;
 /// How many of the process's last lines are kept, for when it fails.
 const LINES_KEPT: usize = 40;
 /// How long the record of an invocation that has ended is waited for, of this host's time. The process writes it before it answers,
@@ -35,6 +58,7 @@ const RECORD_LIMIT: Duration = Duration::from_secs(5);
 /// How the process is started.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
+    pub(crate) name: Name,
     pub(crate) binary: PathBuf,
     pub(crate) endpoint_url: String,
     pub(crate) mode: Mode,
@@ -73,7 +97,7 @@ impl Drop for Function {
 }
 
 /// The binary beside `ballast` itself, or in the folder that the caller names.
-pub(crate) fn find_binary(folder: Option<&Path>) -> Result<PathBuf, CliError> {
+pub(crate) fn find_binary(name: Name, folder: Option<&Path>) -> Result<PathBuf, CliError> {
     let folder = match folder {
         Some(folder) => folder.to_owned(),
         None => std::env::current_exe()
@@ -81,7 +105,7 @@ pub(crate) fn find_binary(folder: Option<&Path>) -> Result<PathBuf, CliError> {
             .and_then(|own| own.parent().map(Path::to_owned))
             .unwrap_or_default(),
     };
-    let path = folder.join(format!("{FUNCTION}{}", std::env::consts::EXE_SUFFIX));
+    let path = folder.join(format!("{}{}", name.as_str(), std::env::consts::EXE_SUFFIX));
     if path.is_file() {
         return Ok(path);
     }
@@ -96,10 +120,10 @@ pub(crate) fn find_binary(folder: Option<&Path>) -> Result<PathBuf, CliError> {
 impl Function {
     /// Starts the process and waits until it asks for its first event.
     pub(crate) async fn start(setup: Setup, config: &world::Config) -> Result<Self, CliError> {
-        let mut options =
-            RuntimeOptions::new(FUNCTION, config.account.clone(), config.region.clone());
+        let name = setup.name.as_str();
+        let mut options = RuntimeOptions::new(name, config.account.clone(), config.region.clone());
         options.timeout = TIMEOUT;
-        options.memory_mib = MEMORY_MIB;
+        options.memory_mib = setup.name.memory_mib();
         let face = RuntimeFace::serve(options)
             .await
             .map_err(|source| CliError::Io {
@@ -119,15 +143,20 @@ impl Function {
         Ok(function)
     }
 
+    /// Which function it is.
+    pub(crate) const fn name(&self) -> Name {
+        self.setup.name
+    }
+
     async fn ready(&self) -> Result<(), CliError> {
+        let name = self.setup.name.as_str();
         match tokio::time::timeout(START_LIMIT, self.face.ready()).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(result)) => Err(self.failure(&format!(
-                "`{FUNCTION}` did not start: {}",
-                describe(&result)
-            ))),
+            Ok(Err(result)) => {
+                Err(self.failure(&format!("`{name}` did not start: {}", describe(&result))))
+            }
             Err(_elapsed) => Err(self.failure(&format!(
-                "`{FUNCTION}` did not ask for an event within {} s",
+                "`{name}` did not ask for an event within {} s",
                 START_LIMIT.as_secs()
             ))),
         }

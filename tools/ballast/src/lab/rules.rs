@@ -1,4 +1,4 @@
-//! From an event to the function, as `infra/template.yaml` has it: the rules' own patterns, then the queue with its batches.
+//! From an event to the functions, as `infra/template.yaml` has it: the rules' own patterns, then the queue with its batches.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use world::pattern::Pattern;
 
 use crate::error::CliError;
+use crate::lab::function::Name;
 
 /// The patterns of the template's rules, by the rule's name. A test beside the template keeps the two alike.
 const PATTERNS: &str = include_str!("../../../../infra/patterns.json");
@@ -21,10 +22,20 @@ const VISIBILITY_TIMEOUT_SECS: i64 = 190;
 /// How often a message is received before it goes to the dead-letter queue, in `infra/template.yaml`.
 const RECEIVES_MAX: u32 = 3;
 
+/// Whose queues a rule of `infra/template.yaml` puts an event into. Empty for a rule that nobody knows.
+fn targets(rule: &str) -> &'static [Name] {
+    match rule {
+        "SpotInterruptionRule" => &[Name::SpotFallback],
+        "ServiceActionRule" => &[Name::SpotFallback, Name::ClusterScaler],
+        "ContainerInstanceRule" | "AutoScalingRule" | "CapacityAlarmRule" => &[Name::ClusterScaler],
+        _ => &[],
+    }
+}
+
 /// The rules.
 #[derive(Debug)]
 pub(crate) struct Rules {
-    patterns: Vec<(String, Pattern)>,
+    patterns: Vec<(&'static [Name], Pattern)>,
 }
 
 impl Rules {
@@ -36,17 +47,18 @@ impl Rules {
             let pattern = Pattern::parse(&text).map_err(|error| {
                 CliError::Lab(format!("the rule `{name}` cannot be used: {error}"))
             })?;
-            patterns.push((name, pattern));
+            patterns.push((targets(&name), pattern));
         }
         Ok(Self { patterns })
     }
 
-    /// How many rules let the event through: each of them delivers it once.
-    pub(crate) fn matching(&self, event: &Value) -> usize {
+    /// Whose queues the event comes into: once for each rule that lets it through.
+    pub(crate) fn matching(&self, event: &Value) -> Vec<Name> {
         self.patterns
             .iter()
             .filter(|(_, pattern)| pattern.matches(event))
-            .count()
+            .flat_map(|(targets, _)| targets.iter().copied())
+            .collect()
     }
 }
 
@@ -58,7 +70,7 @@ pub(crate) struct Message {
     receives: u32,
 }
 
-/// The queue between the rules and the function.
+/// The queue between the rules and one function.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     /// By the time from which a message can be received.
@@ -128,7 +140,8 @@ fn later(at: Timestamp, secs: i64) -> Timestamp {
 
 /// What Lambda hands to the function for a batch.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
-pub(crate) fn batch_payload(batch: &[Message], region: &str, account: &str) -> Value {
+pub(crate) fn batch_payload(batch: &[Message], to: Name, region: &str, account: &str) -> Value {
+    let queue = to.as_str();
     let records: Vec<Value> = batch
         .iter()
         .map(|message| {
@@ -139,7 +152,7 @@ pub(crate) fn batch_payload(batch: &[Message], region: &str, account: &str) -> V
                 "attributes": { "ApproximateReceiveCount": message.receives.to_string() },
                 "messageAttributes": {},
                 "eventSource": "aws:sqs",
-                "eventSourceARN": format!("arn:aws:sqs:{region}:{account}:spot-fallback"),
+                "eventSourceARN": format!("arn:aws:sqs:{region}:{account}:{queue}"),
                 "awsRegion": region,
             })
         })
@@ -190,10 +203,41 @@ mod tests {
             "detail": { "desiredStatus": "STOPPED", "lastStatus": "RUNNING", "stopCode": "SpotInterruption",
                         "stoppedReason": "Your Spot Task was interrupted." },
         });
-        assert_eq!(rules.matching(&event), 1);
+        assert_eq!(rules.matching(&event), [Name::SpotFallback]);
         event["detail"]["stopCode"] = json!("UserInitiated");
         event["detail"]["stoppedReason"] = json!("Task stopped by user");
-        assert_eq!(rules.matching(&event), 0);
+        assert_eq!(rules.matching(&event), []);
+        event["detail-type"] = json!("ECS Service Action");
+        event["detail"] = json!({ "eventName": "SERVICE_TASK_PLACEMENT_FAILURE" });
+        assert_eq!(
+            rules.matching(&event),
+            [Name::SpotFallback, Name::ClusterScaler]
+        );
+    }
+
+    /// Every rule has the targets here that it has in the template.
+    #[test]
+    fn the_targets_are_those_of_the_template() {
+        let template = include_str!("../../../../infra/template.yaml");
+        let texts: BTreeMap<String, Value> = serde_json::from_str(PATTERNS).unwrap();
+        assert!(!texts.is_empty());
+        for rule in texts.keys() {
+            let (_, rest) = template.split_once(&format!("\n  {rule}:\n")).unwrap();
+            let block: Vec<&str> = rest
+                .lines()
+                .take_while(|line| line.is_empty() || line.starts_with("   "))
+                .collect();
+            let names = |queue: &str| block.iter().any(|it| it.contains(&format!("{queue}.Arn")));
+            let mut want = Vec::new();
+            if names("SpotFallbackQueue") {
+                want.push(Name::SpotFallback);
+            }
+            if names("ClusterScalerQueue") {
+                want.push(Name::ClusterScaler);
+            }
+            assert!(!want.is_empty(), "{rule}: {block:?}");
+            assert_eq!(targets(rule), want, "{rule}");
+        }
     }
 
     /// What this file, the driver and the function's process take from the template is what the template says.
@@ -205,7 +249,8 @@ mod tests {
             format!("maxReceiveCount: {RECEIVES_MAX}"),
             format!("BatchSize: {BATCH_SIZE}"),
             format!("MaximumBatchingWindowInSeconds: {BATCHING_WINDOW_SECS}"),
-            format!("MemorySize: {}", function::MEMORY_MIB),
+            format!("MemorySize: {}", Name::SpotFallback.memory_mib()),
+            format!("MemorySize: {}", Name::ClusterScaler.memory_mib()),
             format!("Timeout: {}", function::TIMEOUT.as_secs()),
             format!("MaximumRetryAttempts: {}", driver::SCHEDULE_RETRIES_MAX),
             format!(
@@ -246,8 +291,12 @@ mod tests {
         assert!(queue.receive(at(100)).is_empty());
         let first = queue.receive(at(101));
         assert_eq!(first.len(), 2);
-        let payload = batch_payload(&first, "us-west-2", "111122223333");
+        let payload = batch_payload(&first, Name::ClusterScaler, "us-west-2", "111122223333");
         assert_eq!(payload["Records"][1]["body"], json!("{\"n\":2}"));
+        assert_eq!(
+            payload["Records"][0]["eventSourceARN"],
+            "arn:aws:sqs:us-west-2:111122223333:cluster-scaler"
+        );
         queue.put_back(first.into_iter().take(1).collect(), at(101));
         for receive in [291, 481] {
             assert_eq!(queue.next_at(), Some(at(receive)));

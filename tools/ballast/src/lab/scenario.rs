@@ -7,11 +7,12 @@ use model::strategy::FARGATE_SPOT;
 use world::{Config, Delivery, Fault, FaultRule, Faults, RangeMs, World};
 
 use crate::cli::Scenario;
+use crate::lab::function::Name;
 
 /// Spot capacity that is never short for this service, in tasks.
 const PLENTY: u32 = 300;
 /// From the first steady state to the drought, in seconds.
-const CALM_SECS: i64 = 120;
+pub(crate) const CALM_SECS: i64 = 120;
 /// One dry spell and one wet spell of `drought-flap`, in seconds.
 const FLAP_DRY_SECS: i64 = 240;
 const FLAP_WET_SECS: i64 = 150;
@@ -45,6 +46,17 @@ impl Scenario {
             Self::Throttled => {
                 "as `workshop`, while the API throttles, fails and answers from the past"
             }
+            Self::WorkshopEc2 => "many tasks come to groups of EC2 instances, and go",
+        }
+    }
+
+    /// The functions that run.
+    pub(crate) const fn functions(self) -> &'static [Name] {
+        match self {
+            Self::Workshop | Self::DroughtFlap | Self::Lossy | Self::Throttled => {
+                &[Name::SpotFallback]
+            }
+            Self::WorkshopEc2 => &[Name::ClusterScaler],
         }
     }
 
@@ -52,7 +64,7 @@ impl Scenario {
     pub(crate) fn config(self, seed: u64) -> Config {
         let mut config = Config::new(seed);
         match self {
-            Self::Workshop | Self::DroughtFlap => {}
+            Self::Workshop | Self::DroughtFlap | Self::WorkshopEc2 => {}
             Self::Lossy => {
                 config.delivery = Delivery {
                     duplicate_per_mille: 300,
@@ -103,6 +115,8 @@ impl Scenario {
                     at = later(at, FLAP_WET_SECS);
                 }
             }
+            // It has no Fargate.
+            Self::WorkshopEc2 => {}
         }
         world.set_capacity_everywhere(FARGATE_SPOT, return_at, PLENTY);
         // Late enough for the interrupted tasks to be gone and the standby to be up.

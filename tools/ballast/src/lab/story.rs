@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use control::Record;
 use model::Timestamp;
-use model::outcome::OutcomeResult;
 use world::Entry;
 
 use crate::lab::driver::Invoked;
+use crate::lab::function::Name;
 use crate::lab::tables::clock;
 use crate::output::{Screen, Tone};
-use crate::record::lines_of;
 
 /// The width of the column that says why.
 const WHY_WIDTH: usize = 20;
@@ -19,17 +17,34 @@ const WHY_WIDTH: usize = 20;
 /// The kind of trigger that is always told: that the warnings reach the function is what the lab is there to show.
 const ALWAYS_TOLD: &str = "task_interrupted";
 
-/// Tells what happened, and remembers the last plan, so that the same plan minute after minute is told once for each kind of trigger.
+/// Tells what happened, and remembers each function's last plan, so that the same plan minute after minute is told once for each
+/// kind of trigger.
 #[derive(Debug, Default)]
 pub(crate) struct Story {
-    last: String,
-    /// The kinds of triggers that were shown with the last plan.
-    shown: BTreeSet<String>,
+    last: BTreeMap<Name, Last>,
+    /// Whether every line of a function's says which it is.
+    names_functions: bool,
     silent: u32,
     silent_until: Option<Timestamp>,
 }
 
+/// What was told last of a function.
+#[derive(Debug, Default)]
+struct Last {
+    same_as: String,
+    /// The kinds of triggers that were shown with it.
+    shown: BTreeSet<String>,
+}
+
 impl Story {
+    /// A story of these functions. Where there are several, each line says whose it is.
+    pub(crate) fn of(functions: &[Name]) -> Self {
+        Self {
+            names_functions: functions.len() > 1,
+            ..Self::default()
+        }
+    }
+
     /// The world's own lines and the invocations since the last call, by time.
     pub(crate) fn tell(&mut self, world: &[Entry], invoked: &[Invoked], screen: Screen) -> String {
         let mut text = String::new();
@@ -59,49 +74,41 @@ impl Story {
     }
 
     fn tell_invoked(&mut self, one: &Invoked, text: &mut String, screen: Screen) {
-        let (subject, kinds, why, tone, mut lines) = match &one.told {
-            None => (
-                String::new(),
-                BTreeSet::new(),
-                String::new(),
-                Tone::Bad,
-                Vec::new(),
-            ),
-            Some(told) => (
-                subject(&told.record),
-                told.record.triggers.kinds.keys().cloned().collect(),
-                triggers(&told.record),
-                tone(&told.record),
-                lines_of(&told.record),
-            ),
-        };
-        if let Some(failure) = &one.failure {
-            // A record names its failures itself.
-            let is_named = one
-                .told
-                .as_ref()
-                .is_some_and(|it| !it.record.failures.is_empty());
-            if !is_named {
-                lines.push(format!("the function failed: {failure}"));
-            }
+        let telling = one.told.as_ref().map(|it| &it.telling);
+        let mut lines = telling.map(|it| it.lines.clone()).unwrap_or_default();
+        // A record names its failures itself.
+        let is_named = telling.is_some_and(|it| it.names_failure);
+        if let Some(failure) = one.failure.as_ref().filter(|_| !is_named) {
+            lines.push(format!("the function failed: {failure}"));
         }
-        let is_same = !subject.is_empty() && subject == self.last && one.failure.is_none();
+        let same_as = telling.map_or("", |it| it.same_as.as_str());
+        let no_kinds = BTreeSet::new();
+        let kinds = telling.map_or(&no_kinds, |it| &it.kinds);
+        let last = self.last.entry(one.function).or_default();
+        let is_same = !same_as.is_empty() && same_as == last.same_as && one.failure.is_none();
         if !is_same {
-            self.shown.clear();
+            last.shown.clear();
         }
-        if is_same && !kinds.contains(ALWAYS_TOLD) && kinds.is_subset(&self.shown) {
+        if is_same && !kinds.contains(ALWAYS_TOLD) && kinds.is_subset(&last.shown) {
             self.silent += 1;
             self.silent_until = Some(one.at);
             return;
         }
+        same_as.clone_into(&mut last.same_as);
+        last.shown.extend(kinds.iter().cloned());
         self.tell_silence(text);
-        self.last = subject;
-        self.shown.extend(kinds);
         let mut lines = lines.into_iter();
         let first = lines
             .next()
             .unwrap_or_else(|| "nothing was looked at".to_owned());
         let at = clock(one.at);
+        let why = telling.map_or("", |it| it.why.as_str());
+        let why = if self.names_functions {
+            format!("{}: {why}", one.function.as_str())
+        } else {
+            why.to_owned()
+        };
+        let tone = telling.map_or(Tone::Bad, |it| it.tone);
         let _ = writeln!(
             text,
             "{at}  {why:<WHY_WIDTH$}  {}",
@@ -132,72 +139,20 @@ impl Story {
     }
 }
 
-/// Why the function looked: the kinds of its triggers, with their numbers.
-fn triggers(record: &Record) -> String {
-    let short: BTreeMap<&str, &str> = BTreeMap::from([
-        ("task_interrupted", "interrupted"),
-        ("placement_failed", "not placed"),
-        ("service_steady", "steady"),
-        ("service_changed", "changed"),
-        ("scheduled", "schedule"),
-    ]);
-    let parts: Vec<String> = record
-        .triggers
-        .kinds
-        .iter()
-        .map(|(kind, count)| {
-            let word = short.get(kind.as_str()).copied().unwrap_or(kind);
-            if *count > 1 {
-                format!("{count} {word}")
-            } else {
-                word.to_owned()
-            }
-        })
-        .collect();
-    parts.join(", ")
-}
-
-/// What makes two records the same to a reader: their steps and holds, by subject and reason. Empty for a record that is always
-/// told: something failed, or something was written.
-fn subject(record: &Record) -> String {
-    let is_unwritten = |it: &control::RecordedOutcome| it.result == OutcomeResult::NotWritten;
-    if !record.failures.is_empty() || !record.outcomes.iter().all(is_unwritten) {
-        return String::new();
-    }
-    let steps = record.plan.steps.iter().map(|it| {
-        let step = &it.step;
-        format!("{} {} {}", step.subject, step.reason.as_str(), step.action)
-    });
-    let holds = record
-        .plan
-        .holds
-        .iter()
-        .map(|it| format!("{} {}", it.hold.subject, it.hold.reason.as_str()));
-    steps.chain(holds).collect::<Vec<_>>().join("; ")
-}
-
-fn tone(record: &Record) -> Tone {
-    if !record.failures.is_empty() {
-        Tone::Bad
-    } else if record.plan.steps.is_empty() {
-        Tone::Plain
-    } else {
-        Tone::Good
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use control::Record;
     use expect_test::{Expect, expect};
     use serde_json::json;
 
     use super::*;
     use crate::lab::driver::Told;
+    use crate::lab::telling::Telling;
 
     /// A look at the second of an hour, with its triggers.
     fn look(secs: i64, kinds: &[(&str, u32)], failure: Option<&str>) -> Invoked {
         let at = Timestamp::from_second(secs).unwrap();
-        let mut record = Record::new("spot-fallback", model::policy::Mode::Act, None);
+        let mut record: Record = Record::new("spot-fallback", model::policy::Mode::Act, None);
         record.triggers.kinds = kinds
             .iter()
             .map(|(kind, n)| ((*kind).to_owned(), *n))
@@ -211,10 +166,11 @@ mod tests {
             }];
         }
         Invoked {
+            function: Name::SpotFallback,
             at,
             told: Some(Told {
                 line: String::new(),
-                record,
+                telling: Telling::of(&record),
             }),
             failure: failure.map(|it| format!("LookIncomplete: {it}")),
         }

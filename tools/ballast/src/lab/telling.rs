@@ -1,0 +1,96 @@
+//! A decision record of whichever function, as far as the lab tells it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use control::Record;
+use model::duty::{PlannedHold, PlannedStep};
+use model::outcome::OutcomeResult;
+
+use crate::output::Tone;
+use crate::record::lines_of;
+
+/// What is told of a decision record.
+#[derive(Debug, Clone)]
+pub(crate) struct Telling {
+    /// What makes two records the same to a reader: their steps and holds, by subject and reason. Empty for a record that is always
+    /// told: something failed, or something was written.
+    pub(crate) same_as: String,
+    /// The kinds of its triggers.
+    pub(crate) kinds: BTreeSet<String>,
+    /// Why the function looked: the kinds of its triggers, with their numbers.
+    pub(crate) why: String,
+    pub(crate) tone: Tone,
+    pub(crate) lines: Vec<String>,
+    /// Whether it names a failure.
+    pub(crate) names_failure: bool,
+}
+
+impl Telling {
+    pub(crate) fn of<S: PlannedStep, H: PlannedHold>(record: &Record<S, H>) -> Self {
+        Self {
+            same_as: same_as(record),
+            kinds: record.triggers.kinds.keys().cloned().collect(),
+            why: triggers(record),
+            tone: tone(record),
+            lines: lines_of(record),
+            names_failure: !record.failures.is_empty(),
+        }
+    }
+}
+
+fn triggers<S: PlannedStep, H: PlannedHold>(record: &Record<S, H>) -> String {
+    let short: BTreeMap<&str, &str> = BTreeMap::from([
+        ("task_interrupted", "interrupted"),
+        ("placement_failed", "not placed"),
+        ("service_steady", "steady"),
+        ("service_changed", "changed"),
+        ("instance_changed", "instance"),
+        ("launch_succeeded", "launched"),
+        ("launch_failed", "not launched"),
+        ("instance_terminated", "terminated"),
+        ("alarm_changed", "alarm"),
+        ("scheduled", "schedule"),
+    ]);
+    let parts: Vec<String> = record
+        .triggers
+        .kinds
+        .iter()
+        .map(|(kind, count)| {
+            let word = short.get(kind.as_str()).copied().unwrap_or(kind);
+            if *count > 1 {
+                format!("{count} {word}")
+            } else {
+                word.to_owned()
+            }
+        })
+        .collect();
+    parts.join(", ")
+}
+
+fn same_as<S: PlannedStep, H: PlannedHold>(record: &Record<S, H>) -> String {
+    let is_unwritten = |it: &control::RecordedOutcome<S>| it.result == OutcomeResult::NotWritten;
+    if !record.failures.is_empty() || !record.outcomes.iter().all(is_unwritten) {
+        return String::new();
+    }
+    let steps = record.plan.steps.iter().map(|it| {
+        let step = &it.step;
+        let action = step.action_text();
+        format!("{} {} {action}", step.subject(), step.reason_name())
+    });
+    let holds = record
+        .plan
+        .holds
+        .iter()
+        .map(|it| format!("{} {}", it.hold.subject(), it.hold.reason_name()));
+    steps.chain(holds).collect::<Vec<_>>().join("; ")
+}
+
+fn tone<S: PlannedStep, H: PlannedHold>(record: &Record<S, H>) -> Tone {
+    if !record.failures.is_empty() {
+        Tone::Bad
+    } else if record.plan.steps.is_empty() {
+        Tone::Plain
+    } else {
+        Tone::Good
+    }
+}

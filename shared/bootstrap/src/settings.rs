@@ -1,5 +1,6 @@
 //! The settings of an installation: environment variables, read once, every fault at once.
 
+use calls::SHARE_PERCENT_MAX;
 use model::policy::Mode;
 use model::settings::{Setting, SettingFault, whole_number};
 use model::{ClusterName, RegionName, Seconds};
@@ -28,9 +29,9 @@ pub const LEDGER_TABLE: Setting = Setting {
 /// The share of ECS's rate limits.
 pub const ECS_RATE_SHARE_PERCENT: Setting = Setting {
     name: "BALLAST_ECS_RATE_SHARE_PERCENT",
-    allowed: "a whole number from 1 to 100",
+    allowed: "a whole number from 1 to 1000",
     default: "50",
-    meaning: "How much of the request rates that AWS allows the account the function may use, in percent.",
+    meaning: "How much of the request rates that AWS documents the function may use, in percent; more than 100 only where AWS has raised the account's.",
 };
 /// How often the schedule runs.
 pub const SCHEDULE_INTERVAL_SECS: Setting = Setting {
@@ -131,7 +132,13 @@ impl Settings {
             faults.push(SettingFault::new(&LEDGER_TABLE, table));
         }
         let share = get(&ECS_RATE_SHARE_PERCENT);
-        let share = whole_number(&ECS_RATE_SHARE_PERCENT, share, 1..=100, 50, &mut faults);
+        let share = whole_number(
+            &ECS_RATE_SHARE_PERCENT,
+            share,
+            1..=SHARE_PERCENT_MAX.into(),
+            50,
+            &mut faults,
+        );
         let interval = get(&SCHEDULE_INTERVAL_SECS);
         let interval = whole_number(&SCHEDULE_INTERVAL_SECS, interval, 60..=300, 60, &mut faults);
         let region = get(&REGION).unwrap_or_default();
@@ -258,7 +265,7 @@ mod tests {
                 "`BALLAST_CLUSTERS` is `a b`: names or ARNs of clusters, separated by commas is allowed",
                 "`BALLAST_CLUSTERS` is ``: names or ARNs of clusters, separated by commas is allowed",
                 "`BALLAST_LEDGER_TABLE` is `x`: the name of a DynamoDB table, 3 to 255 letters, digits, `_`, `-` and `.` is allowed",
-                "`BALLAST_ECS_RATE_SHARE_PERCENT` is `0`: a whole number from 1 to 100 is allowed",
+                "`BALLAST_ECS_RATE_SHARE_PERCENT` is `0`: a whole number from 1 to 1000 is allowed",
                 "`BALLAST_SCHEDULE_INTERVAL_SECS` is `1m`: a whole number from 60 to 300 is allowed",
                 "`AWS_REGION` is ``: the name of a Region; Lambda sets it is allowed",
             ],

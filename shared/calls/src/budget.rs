@@ -100,6 +100,10 @@ impl RateBucket {
     }
 }
 
+/// The largest share of a budget, in percent. AWS raises the rates of an account on request, so that it may be more than all of what
+/// is documented.
+pub const SHARE_PERCENT_MAX: u32 = 1_000;
+
 /// No token of a bucket comes free before the deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -131,10 +135,10 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget of `share_percent` of what AWS allows an account, at least 1 and at most 100 percent.
+    /// A budget of `share_percent` of what AWS allows an account by default, at least 1 percent and at most [`SHARE_PERCENT_MAX`].
     #[must_use]
     pub fn new(share_percent: u32) -> Self {
-        Self::starting_at(Instant::now(), share_percent.clamp(1, 100))
+        Self::starting_at(Instant::now(), share_percent.clamp(1, SHARE_PERCENT_MAX))
     }
 
     fn starting_at(now: Instant, share_percent: u32) -> Self {
@@ -244,7 +248,7 @@ mod tests {
     /// How many calls a budget lets through from its first moment to `seconds` later, all asked for at once.
     fn check(share_percent: u32, bucket: RateBucket, seconds: u64, calls: u32) {
         let start = Instant::now();
-        let budget = Budget::starting_at(start, share_percent.clamp(1, 100));
+        let budget = Budget::starting_at(start, share_percent.clamp(1, SHARE_PERCENT_MAX));
         let deadline = start + Duration::from_secs(seconds);
         let mut granted = Vec::new();
         while let Ok(free_at) = budget.book(bucket, start, deadline) {
@@ -272,7 +276,8 @@ mod tests {
         check(50, RateBucket::CapacityProviderRead, 3, 25 + 30);
         check(1, RateBucket::ServiceModify, 40, 1 + 2);
         check(0, RateBucket::ServiceModify, 0, 1);
-        check(900, RateBucket::ServiceModify, 0, 50);
+        check(900, RateBucket::ServiceModify, 1, 450 + 45);
+        check(1_001, RateBucket::ServiceModify, 0, 500);
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod count;
 mod deadline;
 mod failure;
 
-pub use budget::{Budget, BudgetSpent, RateBucket};
+pub use budget::{Budget, BudgetSpent, RateBucket, SHARE_PERCENT_MAX};
 pub use caller::{Caller, call_unmetered};
 pub use clock::AwsClock;
 pub use count::CallCount;

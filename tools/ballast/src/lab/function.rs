@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use calls::SHARE_PERCENT_MAX;
 use model::policy::Mode;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -254,9 +255,12 @@ fn environment(setup: &Setup, face: &RuntimeFace) -> BTreeMap<&'static str, Stri
         ("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()),
         ("BALLAST_MODE", setup.mode.as_str().to_owned()),
         ("BALLAST_SCHEDULE_INTERVAL_SECS", "60".to_owned()),
-        // The function's budget of calls goes by this host's clock, on which the world's minutes last milliseconds. The world
-        // itself limits the calls on its own clock.
-        ("BALLAST_ECS_RATE_SHARE_PERCENT", "100".to_owned()),
+        // The function's budget of calls goes by this host's clock, on which the world's minutes last milliseconds: it is as large as
+        // it may be. The world itself limits the calls on its own clock.
+        (
+            "BALLAST_ECS_RATE_SHARE_PERCENT",
+            SHARE_PERCENT_MAX.to_string(),
+        ),
     ]);
     environment
 }

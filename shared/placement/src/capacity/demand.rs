@@ -227,7 +227,12 @@ fn of_service<'a>(
         .copied()
         .filter(|task| index.stays(task))
         .collect();
-    let missing = missing(service, tasks, &staying, task_definition, is_complete);
+    let unseen = if is_complete {
+        0
+    } else {
+        unseen(service, gathering.cluster)
+    };
+    let missing = missing(service, tasks, &staying, task_definition, unseen);
     // ECS splits each deployment's tasks by themselves.
     let of_split = staying
         .iter()
@@ -267,32 +272,51 @@ fn split_more(items: &[StrategyItem], counts: &[u32], more: u32) -> Vec<u32> {
     strategy::split_from(items, counts, placed.saturating_add(more))
 }
 
-/// How many tasks ECS will make that it has not made.
+/// How many tasks ECS will make that it has not made. So many that it has made were not seen.
 fn missing(
     service: &CapacityService,
     tasks: &[&InstanceTask],
     staying: &[&InstanceTask],
     task_definition: &TaskDefinitionArn,
-    is_complete: bool,
+    unseen: u32,
 ) -> u32 {
     let desired = service.desired_count;
-    let there = if is_complete {
-        count(staying.len())
-    } else {
-        count(staying.len()).max(service.running_count.saturating_add(service.pending_count))
-    };
+    let there = count(staying.len()).saturating_add(unseen);
     let lacking = desired.saturating_sub(there);
-    if !service.deployment_running() || !is_complete {
+    if !service.deployment_running() {
         return lacking;
     }
     let of_newest = staying
         .iter()
         .filter(|task| task.task_definition == *task_definition);
-    let to_replace = desired.saturating_sub(count(of_newest.count()));
+    let of_newest = count(of_newest.count()).saturating_add(unseen);
+    let to_replace = desired.saturating_sub(of_newest);
     // Rounded down. <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html>
     let at_most = u64::from(desired) * u64::from(service.maximum_percent) / 100;
-    let allowed = at_most.saturating_sub(u64::from(count(tasks.len())));
+    let there = count(tasks.len()).saturating_add(unseen);
+    let allowed = at_most.saturating_sub(u64::from(there));
     lacking.max(to_replace.min(u32::try_from(allowed).unwrap_or(u32::MAX)))
+}
+
+/// How many of the tasks that ECS counts of the service are not among those that were seen. ECS counts those that are RUNNING, also while
+/// they are to stop, and those on their way there.
+fn unseen(service: &CapacityService, cluster: &ClusterCapacity) -> u32 {
+    let is_counted = |task: &&InstanceTask| match task.last_status {
+        TaskStatus::Provisioning
+        | TaskStatus::Pending
+        | TaskStatus::Activating
+        | TaskStatus::Running
+        | TaskStatus::Unknown => true,
+        TaskStatus::Deactivating
+        | TaskStatus::Stopping
+        | TaskStatus::Deprovisioning
+        | TaskStatus::Stopped => false,
+    };
+    let tasks = cluster.tasks.iter();
+    let of_service = tasks.filter(|task| task.service.as_ref() == Some(&service.name));
+    let seen = count(of_service.filter(is_counted).count());
+    let counted = service.running_count.saturating_add(service.pending_count);
+    counted.saturating_sub(seen)
 }
 
 fn count(length: usize) -> u32 {

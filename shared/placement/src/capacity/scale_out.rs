@@ -36,6 +36,10 @@ pub(crate) fn decide(case: &Case<'_>, memory: &ProviderMemory, buy: u32) -> Size
         };
         return Size::Stay(reason, Some(stall.until));
     }
+    if stalled.is_some() && case.numbers.launching > 0 {
+        // The one that is to tell is on its way.
+        return Size::Stay(CapacityHoldReason::Launching, None);
+    }
     if case.room.all_closed {
         let pools = case.room.closed;
         return Size::Stay(CapacityHoldReason::NoPoolLeft { pools }, case.retry_at);

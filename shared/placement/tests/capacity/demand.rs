@@ -306,3 +306,23 @@ fn the_default_strategy_alone_warms_nothing_at_a_full_target() {
     scene.cluster().default_strategy = strategy("ec2=1/1");
     assert_eq!(scene.numbers("ec2").wanted, 0);
 }
+
+#[test]
+fn what_was_not_seen_is_there_and_what_is_to_stop_is_not() {
+    let mut scene = Scene::new();
+    scene.types("ec2", "t3.small");
+    scene.service("web", 6, "ec2=0/1");
+    let id = scene.instance("ec2", "t3.small");
+    scene.tasks("web", &id, 2);
+    scene.task("web", &id).desired_running = false;
+    assert_eq!(scene.numbers("ec2").tasks_missing, 4);
+    // ECS counts all three, and one that was not read.
+    scene
+        .snapshot
+        .gaps
+        .push(crate::scene::gap("ecs:DescribeTasks"));
+    assert_eq!(scene.numbers("ec2").tasks_missing, 4);
+    let service = scene.cluster().services.values_mut().next().unwrap();
+    service.running_count += 1;
+    assert_eq!(scene.numbers("ec2").tasks_missing, 3);
+}

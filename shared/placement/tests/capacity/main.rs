@@ -24,4 +24,5 @@ mod sequences;
 mod shown;
 mod size;
 mod touch;
+mod walks;
 mod workshop;

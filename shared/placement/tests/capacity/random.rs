@@ -111,7 +111,7 @@ fn fill(scene: &mut Scene, tape: &mut Tape) {
     }
     for name in providers {
         for whose in ["web", "api", "job"] {
-            let waiting = tape.of(&[0, 0, 0, 1, 2]);
+            let waiting = tape.of(&[0, 0, 0, 0, 0, 0, 1, 2]);
             let is_known = scene
                 .cluster()
                 .services
@@ -181,8 +181,8 @@ fn policy(scene: &mut Scene, name: &str, tape: &mut Tape) {
     policy.target_capacity_percent = tape.of(&[None, Some(100), Some(80), Some(50)]);
     policy.step_min = tape.of(&[None, None, Some(2)]);
     policy.step_max = tape.of(&[None, None, Some(2)]);
-    policy.scale_in_delay = Seconds(tape.of(&[0, 300, 900]));
-    policy.minimum_age = Seconds(tape.of(&[300, 0, 600]));
+    policy.scale_in_delay = Seconds(tape.of(&[0, 0, 300, 900]));
+    policy.minimum_age = Seconds(tape.of(&[0, 300, 600]));
     policy.consolidate = tape.roll(2) == 1;
     policy.disruption_percent = tape.of(&[100, 10, 34]);
     if tape.one_in(20) {
@@ -211,7 +211,7 @@ fn services(scene: &mut Scene, providers: &[&str], tape: &mut Tape) {
         if is_daemon && !tape.one_in(3) {
             continue;
         }
-        let desired = tape.roll(9);
+        let desired = tape.of(&[0, 1, 2, 0, 4, 8]);
         let strategy = if tape.one_in(6) {
             tape.of(strategies)
         } else {
@@ -294,7 +294,7 @@ fn instance(scene: &mut Scene, provider: &str, instance_type: &str, tape: &mut T
         16 => scene.member(&id).is_healthy = false,
         17 => scene.container(&id).is_impaired = true,
         18 => scene.member(&id).protected_from_scale_in = true,
-        19 | 22 | 23 => scene.container(&id).registered_at = Some(since),
+        19 | 22 => scene.container(&id).registered_at = Some(since),
         21 => {
             // In service and not registered.
             scene.cluster().instances.remove(&arn(&id));
@@ -322,7 +322,7 @@ fn tasks_on(scene: &mut Scene, provider: &str, id: &InstanceId, tape: &mut Tape)
     }
     for _ in 0..tape.of(&[0, 0, 0, 1, 2, 4]) {
         scene.shape("job").needs = needs(256, 256);
-        let whose = tape.of(&["web", "web", "api", "api", "job"]);
+        let whose = tape.of(&["web", "web", "web", "api", "api", "job"]);
         let of_task = scene.shape(whose).needs;
         let ports = scene.shape(whose).host_ports.clone();
         let container = scene.container(id);

@@ -479,3 +479,20 @@ fn an_old_container_instance_of_the_same_instance_is_not_taken_for_it() {
     let numbers = scene.numbers("ec2");
     assert_eq!((numbers.used, numbers.running), (1, 1));
 }
+
+#[test]
+fn what_was_asked_for_a_larger_type_is_not_asked_for_again() {
+    let mut scene = Scene::new();
+    scene.types("ec2", "t3.small m5.large");
+    scene.service("web", 3, "ec2=0/1");
+    scene.shape("web").needs = crate::scene::needs(128, 3_000);
+    assert_eq!(scene.numbers("ec2").wanted, 2);
+    // The group has begun to launch nothing of it.
+    scene.group("ec2").desired_capacity = 2;
+    let numbers = scene.numbers("ec2");
+    assert_eq!((numbers.wanted, numbers.launching), (2, 2));
+    assert_eq!(
+        scene.held("ec2"),
+        model::capacity::CapacityHoldReason::Launching
+    );
+}

@@ -1,0 +1,445 @@
+//! Long random walks: a small Auto Scaling group and a small ECS of their own, looks at random times, and every fault that the way from a
+//! look to a write can have. Two invocations may look at the same state; the ledger lets one of them act.
+//!
+//! At every look: no more is asked for than the most that was needed while what was asked for is on its way; no task is lost; and when
+//! all is quiet, the group has exactly the size that is right, and nothing more is done.
+
+use std::collections::BTreeMap;
+
+use model::Seconds;
+use model::capacity::{
+    CapacityAction, CapacityStep, ContainerInstanceStatus, Lifecycle, ProviderMemory,
+};
+use model::memory::Recall;
+use model::outcome::{Outcome, OutcomeResult};
+use model::policy::Installation;
+use model::trigger::Hints;
+use placement::capacity::audit::audit;
+use placement::capacity::{decide, settle};
+use proptest::prelude::*;
+
+use crate::fleet::{Fleet, key};
+
+/// How many tasks an instance takes.
+const A_BIN: u32 = 3;
+const TICK_SECS: i64 = 15;
+const DELAY_SECS: i64 = 240;
+
+/// Small, fast and the same everywhere.
+#[derive(Debug, Clone, Copy)]
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    fn one_in(&mut self, sides: u64) -> bool {
+        self.roll(sides) == 0
+    }
+}
+
+/// What a walk may meet.
+#[derive(Debug, Clone, Copy)]
+struct Faults {
+    /// Looks are lost, writes fail, time out or are not told, and two invocations overlap.
+    way: bool,
+    /// Instances register late, and launches fail.
+    launches: bool,
+}
+
+struct Walk {
+    fleet: Fleet,
+    dice: Dice,
+    faults: Faults,
+    target_percent: u32,
+    /// When each instance that is on its way registers.
+    registers: BTreeMap<u32, i64>,
+    secs: i64,
+    /// Raised with each memory that is written.
+    version: u64,
+    /// The most that was right at any look since the group last had what it was asked for.
+    most: u32,
+    raises: u32,
+}
+
+/// What a look saw, and what it is going to do.
+struct Invocation {
+    version: u64,
+    before: ProviderMemory,
+    planned: ProviderMemory,
+    steps: Vec<CapacityStep>,
+}
+
+impl Walk {
+    fn new(seed: u64, faults: Faults) -> Self {
+        let mut dice = Dice(seed);
+        let target_percent = [100, 80, 50][usize::try_from(dice.roll(3)).unwrap()];
+        let mut fleet = Fleet::new();
+        let policy = fleet.policy();
+        policy.target_capacity_percent = Some(target_percent);
+        policy.scale_in_delay = Seconds(DELAY_SECS);
+        policy.minimum_age = Seconds(60);
+        policy.disruption_percent = 50;
+        fleet.service("web", 0);
+        Self {
+            fleet,
+            dice,
+            faults,
+            target_percent,
+            registers: BTreeMap::new(),
+            secs: 0,
+            version: 0,
+            most: 0,
+            raises: 0,
+        }
+    }
+
+    fn desired_tasks(&mut self) -> u32 {
+        self.fleet.service("web", 0).desired_count
+    }
+
+    /// The size that is right where the tasks are.
+    fn right(&mut self) -> u32 {
+        let loads = self.loads();
+        let used = u32::try_from(loads.len()).unwrap();
+        let has: u32 = loads.values().sum();
+        let desired = self.desired_tasks();
+        let free = used * A_BIN - has;
+        let beyond = desired.saturating_sub(has).saturating_sub(free);
+        let mut needed = used + beyond.div_ceil(A_BIN);
+        if self.target_percent < 100 && desired > 0 {
+            needed = needed.max(1);
+        }
+        (needed * 100).div_ceil(self.target_percent)
+    }
+
+    /// The tasks on each instance that has some.
+    fn loads(&mut self) -> BTreeMap<String, u32> {
+        let mut loads = BTreeMap::new();
+        for task in &self.fleet.cluster().tasks {
+            let on = task.instance.as_ref().unwrap().to_string();
+            *loads.entry(on).or_default() += 1;
+        }
+        loads
+    }
+
+    /// What Auto Scaling, EC2 and ECS do in one tick.
+    fn tick(&mut self) {
+        self.secs += TICK_SECS;
+        self.fleet.now = Seconds(TICK_SECS).after(self.fleet.now);
+        let group = self.fleet.group();
+        let has = u32::try_from(group.instances.len()).unwrap();
+        let asked = group.desired_capacity;
+        for _ in has..asked {
+            if self.faults.launches && self.dice.one_in(3) {
+                continue;
+            }
+            self.launch();
+            self.fleet.group().desired_capacity = asked;
+        }
+        let due: Vec<u32> = self
+            .registers
+            .iter()
+            .filter(|(_, at)| **at <= self.secs)
+            .map(|(number, _)| *number)
+            .collect();
+        for number in due {
+            self.registers.remove(&number);
+            let now = self.fleet.now;
+            self.fleet.instance(number).lifecycle = Lifecycle::InService;
+            let container = self.fleet.container(number);
+            container.status = ContainerInstanceStatus::Active;
+            container.registered_at = Some(now);
+        }
+        self.ecs();
+    }
+
+    /// One more instance, which registers later.
+    fn launch(&mut self) {
+        let zone = ["a", "b", "c"][usize::try_from(self.dice.roll(3)).unwrap()];
+        let number = self.fleet.launch(zone);
+        let now = self.fleet.now;
+        let member = self.fleet.instance(number);
+        member.lifecycle = Lifecycle::Pending;
+        member.launched_at = Some(now);
+        self.fleet.container(number).status = ContainerInstanceStatus::Registering;
+        let late = if self.faults.launches {
+            self.dice.roll(12)
+        } else {
+            4
+        };
+        let takes = 30 + i64::try_from(late).unwrap() * 20;
+        self.registers.insert(number, self.secs + takes);
+    }
+
+    /// ECS places what a service lacks, and stops what it has too much of.
+    fn ecs(&mut self) {
+        let desired = self.desired_tasks();
+        while u32::try_from(self.fleet.running()).unwrap() > desired {
+            let tasks = self.fleet.running();
+            let at = self.dice.roll(u64::try_from(tasks).unwrap());
+            self.fleet
+                .cluster()
+                .tasks
+                .remove(usize::try_from(at).unwrap());
+        }
+        let arns: Vec<_> = self.fleet.cluster().instances.keys().cloned().collect();
+        while u32::try_from(self.fleet.running()).unwrap() < desired {
+            let open = arns.iter().find(|arn| {
+                let status = self.fleet.cluster().instances[*arn].status;
+                status == ContainerInstanceStatus::Active && self.fleet.held(arn) < A_BIN
+            });
+            let Some(open) = open.cloned() else { return };
+            self.fleet.task("web", 1).instance = Some(open);
+        }
+    }
+
+    fn look(&mut self) -> Invocation {
+        self.fleet.refresh();
+        let Recall::Known(before) = self.fleet.recall.clone() else {
+            panic!("the memory is always there");
+        };
+        let memories = BTreeMap::from([(key(), self.fleet.recall.clone())]);
+        let snapshot = &self.fleet.snapshot;
+        let installation = Installation::default();
+        let now = self.fleet.now;
+        let decided = decide(snapshot, &installation, &memories, &Hints::default(), now);
+        let found = audit(&decided.plan, snapshot, &installation, &memories, now);
+        assert!(found.is_empty(), "{found:?} {}", decided.plan);
+        let right = self.right();
+        let is_whole = self.registers.is_empty()
+            && self.fleet.group().instances.len()
+                == usize::try_from(self.fleet.group().desired_capacity).unwrap();
+        self.most = if is_whole {
+            right
+        } else {
+            self.most.max(right)
+        };
+        for step in &decided.plan.steps {
+            if let CapacityAction::SetDesiredCapacity { from, to, .. } = step.action {
+                assert!(
+                    to <= self.most.max(from),
+                    "{} s: {to} asked for, {} needed: {}",
+                    self.secs,
+                    self.most,
+                    decided.plan
+                );
+            }
+        }
+        Invocation {
+            version: self.version,
+            before,
+            planned: decided.memories[&key()].clone(),
+            steps: decided.plan.steps,
+        }
+    }
+
+    /// Announces, acts and settles; nothing of it where another invocation has written since.
+    fn act(&mut self, invocation: Invocation) {
+        if invocation.version != self.version {
+            return;
+        }
+        self.version += 1;
+        self.fleet.recall = Recall::Known(invocation.planned.clone());
+        if self.faults.way && self.dice.one_in(15) {
+            // It was ended before it did anything.
+            return;
+        }
+        let mut outcomes = Vec::new();
+        for step in invocation.steps {
+            let result = if self.faults.way && self.dice.one_in(10) {
+                OutcomeResult::OutOfTime
+            } else {
+                self.carry_out(&step.action)
+            };
+            outcomes.push(Outcome { step, result });
+        }
+        if self.faults.way && self.dice.one_in(15) {
+            // It acted, and could not tell.
+            return;
+        }
+        let now = self.fleet.now;
+        let settled = settle(&invocation.before, &invocation.planned, &outcomes, now);
+        self.fleet.recall = Recall::Known(settled);
+        self.version += 1;
+    }
+
+    /// What `act` does: nothing where the precondition no longer holds.
+    fn carry_out(&mut self, action: &CapacityAction) -> OutcomeResult {
+        let failed = |found: &str| OutcomeResult::PreconditionFailed {
+            found: found.to_owned(),
+        };
+        let status = |walk: &mut Self, arn, from, to| {
+            let container = walk.fleet.cluster().instances.get_mut(arn)?;
+            (container.status == from).then(|| container.status = to)
+        };
+        let (active, draining) = (
+            ContainerInstanceStatus::Active,
+            ContainerInstanceStatus::Draining,
+        );
+        let done = match action {
+            CapacityAction::SetDesiredCapacity { from, to, .. } => {
+                self.raises += 1;
+                let group = self.fleet.group();
+                (group.desired_capacity == *from).then(|| group.desired_capacity = *to)
+            }
+            CapacityAction::Drain {
+                container_instance,
+                tasks,
+                ..
+            } => (self.fleet.held(container_instance) == *tasks)
+                .then(|| status(self, container_instance, active, draining))
+                .flatten(),
+            CapacityAction::Activate {
+                container_instance, ..
+            } => status(self, container_instance, draining, active),
+            CapacityAction::Terminate {
+                container_instance,
+                instance,
+                ..
+            } => {
+                assert_eq!(self.fleet.held(container_instance), 0, "a task is lost");
+                let cluster = self.fleet.cluster();
+                cluster.instances.remove(container_instance).map(|_| {
+                    let group = self.fleet.group();
+                    group.instances.remove(instance).unwrap();
+                    group.desired_capacity -= 1;
+                })
+            }
+        };
+        done.map_or_else(|| failed("something else"), |()| OutcomeResult::Done)
+    }
+
+    /// One look, or two that overlap.
+    fn round(&mut self) {
+        let first = self.look();
+        if self.faults.way && self.dice.one_in(4) {
+            let second = self.look();
+            if self.dice.one_in(2) {
+                self.act(second);
+                self.act(first);
+            } else {
+                self.act(first);
+                self.act(second);
+            }
+        } else {
+            self.act(first);
+        }
+    }
+
+    /// Demand that changes at random times.
+    fn storm(&mut self, ticks: u32) {
+        for _ in 0..ticks {
+            if self.dice.one_in(12) {
+                let desired = u32::try_from(self.dice.roll(25)).unwrap();
+                self.fleet.desire("web", desired);
+            }
+            self.tick();
+            let is_lost = self.faults.way && self.dice.one_in(5);
+            let is_early = self.dice.one_in(6);
+            if (self.secs % 60 == 0 && !is_lost) || is_early {
+                self.round();
+            }
+        }
+    }
+
+    /// The demand stays, and nothing goes wrong any more.
+    fn quiet(&mut self) {
+        self.faults = Faults {
+            way: false,
+            launches: false,
+        };
+        for _ in 0..240 {
+            self.tick();
+            if self.secs % 60 == 0 {
+                self.round();
+            }
+        }
+        let desired = self.desired_tasks();
+        assert_eq!(u32::try_from(self.fleet.running()).unwrap(), desired);
+        let right = self.right();
+        assert_eq!(self.fleet.group().desired_capacity, right);
+        let last = self.look();
+        assert!(last.steps.is_empty(), "{:?}", last.steps);
+        let instances = self.fleet.group().instances.len();
+        assert_eq!(u32::try_from(instances).unwrap(), right);
+    }
+}
+
+fn walk(seed: u64, way: bool, launches: bool) {
+    let mut walk = Walk::new(seed, Faults { way, launches });
+    for _ in 0..3 {
+        walk.storm(120);
+        walk.quiet();
+        walk.faults = Faults { way, launches };
+    }
+}
+
+/// Few enough for every build; `PROPTEST_CASES` asks for more.
+fn cases() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig {
+        cases: usual.cases.div_ceil(8),
+        failure_persistence: None,
+        ..usual
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn a_walk_without_faults(seed: u64) {
+        walk(seed, false, false);
+    }
+
+    #[test]
+    fn a_walk_on_which_instances_come_late_or_not_at_all(seed: u64) {
+        walk(seed, false, true);
+    }
+
+    #[test]
+    fn a_walk_on_which_looks_and_writes_fail(seed: u64) {
+        walk(seed, true, false);
+    }
+
+    #[test]
+    fn a_walk_with_every_fault(seed: u64) {
+        walk(seed, true, true);
+    }
+}
+
+/// Instances that never register are not launched for ever.
+#[test]
+fn instances_that_never_register_are_bounded() {
+    let mut walk = Walk::new(
+        1,
+        Faults {
+            way: false,
+            launches: false,
+        },
+    );
+    walk.fleet.desire("web", 9);
+    for _ in 0..960 {
+        walk.tick();
+        let all: Vec<u32> = walk.registers.keys().copied().collect();
+        for number in all {
+            walk.registers.insert(number, i64::MAX);
+        }
+        if walk.secs % 60 == 0 {
+            walk.fleet.refresh();
+            walk.most = u32::MAX;
+            let invocation = walk.look();
+            walk.most = u32::MAX;
+            walk.act(invocation);
+        }
+    }
+    // Four hours: the first five at once, and then one at a time after pauses of 5 minutes up to an hour.
+    assert!(walk.raises <= 10, "{}", walk.raises);
+    assert!(walk.fleet.group().desired_capacity <= 20);
+}

@@ -8,6 +8,8 @@
 //! | no task is left on it but daemons', and nothing forbids it | terminated, with the desired capacity lowered in the same call |
 //! | otherwise | it stays DRAINING |
 //!
+//! An instance that was announced to be set to DRAINING and does not read so yet counts as draining for [`READ_LAG`], and is left alone.
+//!
 //! An instance that was to be emptied and is ACTIVE again is left alone for [`STUCK_FOR`]: what did not come out will hardly do so a
 //! moment later, and would only move tasks to and fro.
 //!
@@ -27,6 +29,7 @@ use model::capacity::{
     ProviderMemory,
 };
 use model::ids::InstanceId;
+use model::memory::Recall;
 
 use super::{Case, Look, Member, MemberState, Removal};
 use crate::fallback::foreign::READ_LAG;
@@ -166,6 +169,17 @@ pub(crate) fn forget(memory: &mut ProviderMemory, look: &Look<'_>) {
     memory
         .stuck
         .retain(|id, at| group.contains_key(id) && is_stuck(*at, look.now));
+}
+
+/// Whether an instance that reads ACTIVE was announced to be set to DRAINING so lately that the write may be under way in another
+/// invocation, or not show yet: it counts as draining, and no other one is drained in its place.
+pub(crate) fn is_under_way(look: &Look<'_>, member: &Member<'_>) -> bool {
+    let drain = match look.recall {
+        Recall::Known(memory) => memory.drains.get(member.id),
+        Recall::Unknown => None,
+    };
+    let is_late = |drain: &Drain| READ_LAG.after(drain.at) <= look.now;
+    member.state == MemberState::Active && drain.is_some_and(|it| !is_late(it))
 }
 
 /// Whether an instance that was set to ACTIVE again at a time, before it was empty, is still to be left alone.

@@ -67,6 +67,11 @@ pub(crate) fn decide(
         }
     }
     decided.steps.append(&mut ended);
+    let under_way = case.members.iter();
+    for member in under_way.filter(|it| drains::is_under_way(case.look, it)) {
+        kept.insert(member.id, (CapacityHoldReason::Draining, None));
+        decided.removing += 1;
+    }
     if let Removal::Surplus {
         instances,
         wanted_max,

@@ -4,7 +4,7 @@
 //! `vetoes`). So many begin to drain as are more than wanted, and as the disruption budget allows.
 //!
 //! **Never:** an instance with a task that is protected, or of which that is not known; with a standalone task; protected from scale-in
-//! (Ballast sets no such protection, so it is somebody else's); registered within the minimum age; needed for a spread ([`super::spread`])
+//! (Ballast sets no such protection, so it is somebody else's); registered within the minimum age; already announced to drain ([`super::drains`]); needed for a spread ([`super::spread`])
 //! or for waiting tasks and headroom.
 //!
 //! **Order:** the empty ones, which hold nothing but daemons; then, with `ballast:consolidate`, those whose tasks provably fit elsewhere
@@ -25,7 +25,7 @@ use model::capacity::{CapacityHoldReason, DrainReason, InstanceTask, Lifecycle};
 use model::ids::{AvailabilityZone, InstanceId};
 
 use super::spread::Zones;
-use super::{Case, Member, MemberState, consolidate};
+use super::{Case, Member, MemberState, consolidate, drains};
 
 /// How many instances may drain at a time, and how many more may begin to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,12 +106,19 @@ struct Choosing<'c, 'a> {
 pub(crate) fn choose<'c, 'a>(case: &'c Case<'a>, surplus: u32) -> Choice<'c, 'a> {
     let health = health(&case.members);
     let percent = case.policy.disruption_percent;
+    let mut zones = Zones::new(case);
+    let mut under_way = 0;
+    for member in active(case).filter(|it| is_under_way(case, it)) {
+        zones.remove(&member.instance.zone);
+        under_way += 1;
+    }
+    let draining = health.draining.saturating_add(under_way);
     let mut choosing = Choosing {
         case,
         choice: Choice::default(),
-        zones: Zones::new(case),
-        budget: budget(health.instances, percent, health.draining, health.unhealthy),
-        surplus,
+        zones,
+        budget: budget(health.instances, percent, draining, health.unhealthy),
+        surplus: surplus.saturating_sub(under_way),
     };
     choosing.empty_ones();
     choosing.movable_ones();
@@ -124,7 +131,8 @@ impl<'c, 'a> Choosing<'c, 'a> {
         // Those that stay in any case come first: what is wanted goes there as far as it can.
         let mut order = Vec::new();
         let mut candidates = Vec::new();
-        for member in active(case).filter(|it| !it.is_used()) {
+        let stays = |it: &&Member<'_>| !is_under_way(case, it);
+        for member in active(case).filter(|it| !it.is_used()).filter(stays) {
             if let Some(kept) = protected(case, member) {
                 self.choice.kept.insert(member.id, kept);
                 order.push(member);
@@ -151,12 +159,13 @@ impl<'c, 'a> Choosing<'c, 'a> {
         if !case.policy.consolidate {
             return;
         }
-        for member in active(case).filter(|it| it.is_used()) {
+        let stays = |it: &&Member<'_>| !is_under_way(case, it);
+        for member in active(case).filter(|it| it.is_used()).filter(stays) {
             let fits_nowhere = (CapacityHoldReason::TasksFitNowhereElse, None);
             let kept = consolidate::kept(case, member).unwrap_or(fits_nowhere);
             self.choice.kept.insert(member.id, kept);
         }
-        for member in consolidate::movable(case) {
+        for member in consolidate::movable(case).into_iter().filter(stays) {
             self.choice.kept.remove(member.id);
             self.pick(member, DrainReason::Consolidation);
         }
@@ -186,6 +195,10 @@ impl<'c, 'a> Choosing<'c, 'a> {
             self.surplus -= 1;
         }
     }
+}
+
+fn is_under_way(case: &Case<'_>, member: &Member<'_>) -> bool {
+    drains::is_under_way(case.look, member)
 }
 
 fn active<'c, 'a>(case: &'c Case<'a>) -> impl Iterator<Item = &'c Member<'a>> {

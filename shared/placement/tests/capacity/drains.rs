@@ -337,3 +337,32 @@ fn terminations_that_show_one_after_the_other_are_nobody_elses() {
     fleet.now = Seconds(25).after(fleet.now);
     assert_eq!(last(&mut fleet), "foreign_change");
 }
+
+/// Another invocation has announced to drain an instance, or AWS's answer is older than the write: no other one is drained in its place.
+#[test]
+fn one_that_is_announced_to_drain_and_reads_active_counts_as_draining() {
+    let mut fleet = Fleet::of([4, 0, 0]);
+    fleet.tasks("web", &[1]);
+    fleet.drain(4, 29);
+    fleet.container(4).status = ContainerInstanceStatus::Active;
+    check(
+        &mut fleet,
+        &[
+            "1: in_use",
+            "2 3: disruption_budget_spent",
+            "4: draining",
+            "scaling_in",
+        ],
+    );
+    // The write never came.
+    fleet.round(1);
+    check(
+        &mut fleet,
+        &[
+            "drain 4: scale_in, budget 1",
+            "1: in_use",
+            "2 3: disruption_budget_spent",
+            "scaling_in",
+        ],
+    );
+}

@@ -189,8 +189,10 @@ async fn take(
         }
         Err(failure) => failure,
     };
-    if let Some(result) = refusal(&failure) {
-        return result;
+    match refusal(&failure) {
+        // A request that the SDK sends again after its answer was lost finds the instance on its way out.
+        Some(OutcomeResult::Failed { .. }) | None => {}
+        Some(result) => return result,
     }
     if may_have_been_applied(failure.gap.cause) {
         groups.update(groups::reread(hand, std::iter::once(&termination.group)).await);

@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     Error(&'static str, &'static str),
     /// It is carried out, and its answer is lost.
     LostAfter,
+    /// It is carried out, its answer is lost, and it is answered with this error when it is sent again.
+    RefusedAfter(&'static str, &'static str),
     /// It is lost before it is carried out.
     LostBefore,
 }
@@ -230,6 +232,10 @@ async fn serve(State(aws): State<Aws>, headers: HeaderMap, body: Bytes) -> Respo
     let fault = faults.and_then(|it| (!it.is_empty()).then(|| it.remove(0)));
     let answer = match fault {
         Some(Fault::Error(code, message)) => json!({"__type": code, "message": message}),
+        Some(Fault::RefusedAfter(code, message)) => {
+            world.answer(&operation, &input);
+            json!({"__type": code, "message": message})
+        }
         Some(Fault::LostBefore) => return StatusCode::BAD_GATEWAY.into_response(),
         Some(Fault::LostAfter) => {
             world.answer(&operation, &input);

@@ -144,6 +144,15 @@ async fn a_lost_answer_is_looked_for_and_counted() {
     assert_eq!(aws.act(steps()).await, [failed, "done"]);
     assert_eq!(aws.change(|world| world.desired), 4);
 
+    // The client itself sends a request again whose answer was lost.
+    let aws = lost(Fault::RefusedAfter("ScalingActivityInProgress", "later"));
+    assert_eq!(aws.act(steps()).await, ["already so", "done"]);
+    assert_eq!(aws.change(|world| world.desired), 3);
+    let aws = lost(Fault::Error("ScalingActivityInProgress", "later"));
+    let failed = "`autoscaling:TerminateInstanceInAutoScalingGroup` failed: other (ScalingActivityInProgress: later)";
+    assert_eq!(aws.act(steps()).await, [failed, "done"]);
+    assert_eq!(aws.change(|world| world.desired), 4);
+
     let minimum = "Currently, desiredSize equals minSize (5). Terminating instance without replacement will violate group's min size \
                    constraint.";
     let aws = lost(Fault::Error("ValidationError", minimum));

@@ -73,7 +73,7 @@ async fn read_request(socket: &mut TcpStream) -> (String, Value) {
 }
 
 /// A DynamoDB in which there is no table: every request gets this answer.
-async fn without_table() -> String {
+pub(crate) async fn without_table() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {

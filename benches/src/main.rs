@@ -1,4 +1,4 @@
-//! What `make bench` measures: start-up beside a hello-world function, a storm of events, deciding, and packing.
+//! What `make bench` measures: start-up of each function beside a hello-world function, a storm of events, deciding, and packing.
 //!
 //! It prints tables and never fails by a time: machines differ and are noisy. The figures that were taken are in
 //! `docs/measurements.md`, with the machine.
@@ -16,7 +16,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
 struct Arguments {
-    /// Where the binaries that are shipped were built: `spot-fallback` and `hello-world`.
+    /// Where the binaries that are shipped were built: the functions and `hello-world`.
     #[arg(long)]
     binaries: PathBuf,
     /// How many times each thing is measured.

@@ -1,7 +1,7 @@
-//! How long a function takes from the start of its process to its first poll, and to its first response, and how much memory it
+//! How long each function takes from the start of its process to its first poll, and to its first response, and how much memory it
 //! takes, beside a hello-world function in the same run.
 //!
-//! The two are started in turn, so that whatever else the machine does meets both. Times are medians over the runs; what counts is
+//! They are started in turn, so that whatever else the machine does meets both. Times are medians over the runs; what counts is
 //! their ratio.
 
 use std::path::Path;
@@ -9,12 +9,24 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use comfy_table::Table;
+use model::ServiceKey;
+use model::capacity::policy::TAG_CLUSTER_SCALER;
+use model::strategy::Market;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use world::face::{Face, FaceOptions, InvocationResult, RuntimeFace, RuntimeOptions, serve};
-use world::{Config, World};
+use world::{CapacityProvider, Config, GroupSpec, LaunchSpec, ServiceSpec, TaskDefinition, World};
 
 use crate::Failure;
+
+/// What every function is compared with.
+const YARDSTICK: &str = "hello-world";
+
+/// How many instances the group has that cluster-scaler looks at.
+const INSTANCES: u32 = 3;
+
+/// How many of its tasks find room on one of them.
+const TASKS_ON_AN_INSTANCE: u32 = 3;
 
 /// One start of one binary.
 struct Start {
@@ -23,25 +35,36 @@ struct Start {
     memory_kib: u64,
 }
 
-/// Starts both binaries `runs` times and prints what it took.
-pub(crate) async fn run(binaries: &Path, runs: usize) -> Result<String, Failure> {
-    let mut world = World::new(Config::new(1));
-    world.add_workshop().map_err(Failure::world)?;
-    let settled = world
-        .now()
-        .saturating_add(Duration::from_secs(600))
-        .map_err(|error| Failure::World(error.to_string()))?;
-    world.advance_to(settled);
-    let face = serve(world, FaceOptions::default())
-        .await
-        .map_err(Failure::Io)?;
+/// A function, and the world that it looks at.
+struct Subject {
+    name: &'static str,
+    face: Face,
+    starts: Vec<Start>,
+}
 
-    let mut hello = Vec::new();
-    let mut ours = Vec::new();
+impl Subject {
+    async fn new(name: &'static str, world: World) -> Result<Self, Failure> {
+        let face = serve(settled(world)?, FaceOptions::default())
+            .await
+            .map_err(Failure::Io)?;
+        let starts = Vec::new();
+        Ok(Self { name, face, starts })
+    }
+}
+
+/// Starts every binary `runs` times and prints what it took.
+pub(crate) async fn run(binaries: &Path, runs: usize) -> Result<String, Failure> {
+    let mut subjects = [
+        Subject::new(YARDSTICK, World::new(Config::new(1))).await?,
+        Subject::new("spot-fallback", pair()?).await?,
+        Subject::new("cluster-scaler", group()?).await?,
+    ];
     let progress = indicatif::ProgressBar::new(u64::try_from(runs).unwrap_or(0));
     for _ in 0..runs {
-        hello.push(start(&binaries.join("hello-world"), &face).await?);
-        ours.push(start(&binaries.join("spot-fallback"), &face).await?);
+        for subject in &mut subjects {
+            let started = start(&binaries.join(subject.name), &subject.face).await?;
+            subject.starts.push(started);
+        }
         progress.inc(1);
     }
     progress.finish_and_clear();
@@ -54,31 +77,78 @@ pub(crate) async fn run(binaries: &Path, runs: usize) -> Result<String, Failure>
         "peak memory, MiB",
         "size, MiB",
     ]);
-    let base = Medians::of(&hello);
-    let with = Medians::of(&ours);
-    for (name, medians) in [("hello-world", &base), ("spot-fallback", &with)] {
+    let mut measured = Vec::with_capacity(subjects.len());
+    for Subject { name, starts, .. } in &subjects {
+        let medians = Medians::of(starts, size(&binaries.join(name))?);
         table.add_row([
-            name.to_owned(),
+            (*name).to_owned(),
             thousandths(medians.first_poll_us),
             thousandths(medians.first_response_us),
             hundredths_of_mib(medians.memory_kib.saturating_mul(1024)),
-            hundredths_of_mib(size(&binaries.join(name))?),
+            hundredths_of_mib(medians.size_bytes),
+        ]);
+        measured.push((*name, medians));
+    }
+    let yardstick = measured.iter().find(|(name, _)| *name == YARDSTICK);
+    let of_others = measured.iter().filter(|(name, _)| *name != YARDSTICK);
+    for (name, medians) in of_others {
+        let Some((_, base)) = yardstick else {
+            continue;
+        };
+        table.add_row([
+            format!("{name} ÷ {YARDSTICK}"),
+            ratio(medians.first_poll_us, base.first_poll_us),
+            ratio(medians.first_response_us, base.first_response_us),
+            ratio(medians.memory_kib, base.memory_kib),
+            ratio(medians.size_bytes, base.size_bytes),
         ]);
     }
-    table.add_row([
-        "ratio".to_owned(),
-        ratio(with.first_poll_us, base.first_poll_us),
-        ratio(with.first_response_us, base.first_response_us),
-        ratio(with.memory_kib, base.memory_kib),
-        ratio(
-            size(&binaries.join("spot-fallback"))?,
-            size(&binaries.join("hello-world"))?,
-        ),
-    ]);
     Ok(format!(
         "Start-up over loopback, medians of {runs} starts each, in turn. The first response of spot-fallback holds its look at the\n\
-         workshop's pair (its ECS calls are answered by the world).\n{table}"
+         workshop's pair, that of cluster-scaler its look at one group of {INSTANCES} instances (their calls are answered by the world).\n{table}"
     ))
+}
+
+/// The workshop's pair on Fargate.
+fn pair() -> Result<World, Failure> {
+    let mut world = World::new(Config::new(1));
+    world.add_workshop().map_err(Failure::world)?;
+    Ok(world)
+}
+
+/// A small cluster: one group of `t3.small`, whose tasks fill it.
+fn group() -> Result<World, Failure> {
+    const GROUP: &str = "workers";
+    let mut world = World::new(Config::new(1));
+    world.declare_launch_template(GROUP, "t3.small", Market::OnDemand);
+    let launch = LaunchSpec::template(GROUP);
+    let group = GroupSpec::new(GROUP, launch, 0, INSTANCES, 10);
+    world.declare_auto_scaling_group(group.tag(TAG_CLUSTER_SCALER.name, "act"));
+    let provider = CapacityProvider::over(GROUP).without_managed_draining();
+    world.declare_capacity_provider(GROUP, provider);
+    let service: ServiceKey = "demo/web".parse()?;
+    let strategy = vec![world::line(GROUP, 0, 1).map_err(Failure::world)?];
+    world
+        .create_cluster_of(&service.cluster, &[GROUP], strategy)
+        .map_err(Failure::world)?;
+    let definition = world
+        .add_task_definition_of(TaskDefinition::on_instances("web", 256, 512))
+        .map_err(Failure::world)?;
+    let tasks = INSTANCES.saturating_mul(TASKS_ON_AN_INSTANCE);
+    world
+        .create(ServiceSpec::new(service, &definition, tasks))
+        .map_err(Failure::world)?;
+    Ok(world)
+}
+
+/// The world, when everything in it runs.
+fn settled(mut world: World) -> Result<World, Failure> {
+    let settled = world
+        .now()
+        .saturating_add(Duration::from_secs(600))
+        .map_err(|error| Failure::World(error.to_string()))?;
+    world.advance_to(settled);
+    Ok(world)
 }
 
 async fn start(binary: &Path, face: &Face) -> Result<Start, Failure> {
@@ -175,15 +245,17 @@ struct Medians {
     first_poll_us: u64,
     first_response_us: u64,
     memory_kib: u64,
+    size_bytes: u64,
 }
 
 impl Medians {
-    fn of(starts: &[Start]) -> Self {
+    fn of(starts: &[Start], size_bytes: u64) -> Self {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Self {
             first_poll_us: median(starts.iter().map(|it| micros(it.first_poll)).collect()),
             first_response_us: median(starts.iter().map(|it| micros(it.first_response)).collect()),
             memory_kib: median(starts.iter().map(|it| it.memory_kib).collect()),
+            size_bytes,
         }
     }
 }

@@ -90,9 +90,10 @@ check: $(CARGO_DENY) ## formatting, lints and docs with warnings denied, depende
 	cargo fetch --locked --quiet
 	$(CARGO_DENY) --offline check bans licenses sources
 
-demo: ## the workshop, end to end, with the real function binary
+demo: ## the workshop and its chapters on EC2, end to end, with the real function binaries
 	cargo build --workspace --bins --locked
 	$(BIN)/ballast lab workshop
+	$(BIN)/ballast lab workshop-ec2
 
 watch: $(VENV_READY) ## serve the functions on this computer, for `make invoke` [ctrl-c ends it]
 	PATH="$(VENV_BIN):$$PATH" cargo lambda watch --invoke-address 127.0.0.1
@@ -105,7 +106,7 @@ invoke: $(VENV_READY) ## send an event to a function that `make watch` serves: F
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
 bench: ## measure start-up, a storm of events, deciding and packing, on what is shipped; prints tables [RUNS=21 PACKING_EVERY=6]
-	cargo build --profile lambda --target $(HOST) --locked --package benches --package spot-fallback --bins
+	cargo build --profile lambda --target $(HOST) --locked --package benches $(addprefix --package ,$(FUNCTIONS)) --bins
 	$(TARGET_DIR)/$(HOST)/lambda/bench --binaries $(TARGET_DIR)/$(HOST)/lambda --runs $(or $(RUNS),21) --packing-every $(or $(PACKING_EVERY),6)
 
 golden: $(VENV_READY) ## rewrite the expected outputs that tests compare with

@@ -1,10 +1,16 @@
 //! A decision record, as lines for people.
 
+use std::collections::BTreeSet;
+
 use control::Record;
 use model::duty::{PlannedHold, PlannedStep};
 
 /// The steps with what became of them, the holds, what could not be observed and what failed: one line each.
-pub(crate) fn lines_of<S: PlannedStep, H: PlannedHold>(record: &Record<S, H>) -> Vec<String> {
+/// The holds in these places are left out.
+pub(crate) fn lines_of<S: PlannedStep, H: PlannedHold>(
+    record: &Record<S, H>,
+    left_out: &BTreeSet<usize>,
+) -> Vec<String> {
     let mut lines = Vec::new();
     for (index, step) in record.plan.steps.iter().enumerate() {
         let result = record.outcomes.iter().find(|outcome| outcome.step == index);
@@ -14,7 +20,9 @@ pub(crate) fn lines_of<S: PlannedStep, H: PlannedHold>(record: &Record<S, H>) ->
         );
         lines.push(format!("{}: {result}", step.text));
     }
-    lines.extend(record.plan.holds.iter().map(|hold| hold.text.clone()));
+    let holds = record.plan.holds.iter().enumerate();
+    let holds = holds.filter(|(index, _)| !left_out.contains(index));
+    lines.extend(holds.map(|(_, hold)| hold.text.clone()));
     if record.snapshot.is_none() {
         let ignored = record.triggers.ignored.iter();
         lines.extend(

@@ -1,5 +1,6 @@
 //! `ballast replay`: what event files mean, and what would follow.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -180,7 +181,11 @@ fn text(one: &Replayed, screen: Screen) -> String {
     }
     if let Some(record) = &one.record {
         lines.push("  planned with an empty ledger, in mode observe:".to_owned());
-        lines.extend(lines_of(record).into_iter().map(|line| format!("  {line}")));
+        lines.extend(
+            lines_of(record, &BTreeSet::new())
+                .into_iter()
+                .map(|line| format!("  {line}")),
+        );
     }
     lines.join("\n")
 }

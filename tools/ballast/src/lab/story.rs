@@ -13,6 +13,8 @@ use crate::output::{Screen, Tone};
 
 /// The width of the column that says why.
 const WHY_WIDTH: usize = 20;
+/// The same, where it also says which function looked.
+const WHY_WIDTH_NAMED: usize = 40;
 
 /// The kind of trigger that is always told: that the warnings reach the function is what the lab is there to show.
 const ALWAYS_TOLD: &str = "task_interrupted";
@@ -45,32 +47,50 @@ impl Story {
         }
     }
 
+    const fn width(&self) -> usize {
+        if self.names_functions {
+            WHY_WIDTH_NAMED
+        } else {
+            WHY_WIDTH
+        }
+    }
+
     /// The world's own lines and the invocations since the last call, by time.
     pub(crate) fn tell(&mut self, world: &[Entry], invoked: &[Invoked], screen: Screen) -> String {
         let mut text = String::new();
-        let mut entries = world.iter().peekable();
+        let mut rest = world;
         for one in invoked {
-            while let Some(entry) = entries.next_if(|entry| entry.at <= one.at) {
-                self.tell_entry(entry, &mut text, screen);
-            }
+            let before = rest.partition_point(|entry| entry.at <= one.at);
+            let (entries, later) = rest.split_at(before);
+            self.tell_entries(entries, &mut text, screen);
             self.tell_invoked(one, &mut text, screen);
+            rest = later;
         }
-        for entry in entries {
-            self.tell_entry(entry, &mut text, screen);
-        }
+        self.tell_entries(rest, &mut text, screen);
         self.tell_silence(&mut text);
         text
+    }
+
+    /// Where a service's serving tasks rise, or fall, line after line, the last of these lines says it.
+    fn tell_entries(&mut self, entries: &[Entry], text: &mut String, screen: Screen) {
+        let mut told: Option<(&str, u32)> = None;
+        for (index, entry) in entries.iter().enumerate() {
+            let here = serving(entry);
+            let next = entries.get(index + 1).and_then(serving);
+            let goes_on = matches!((told, here, next), (Some(before), Some(here), Some(next))
+                if before.0 == here.0 && here.0 == next.0 && before.1.cmp(&here.1) == here.1.cmp(&next.1));
+            told = here;
+            if !goes_on {
+                self.tell_entry(entry, text, screen);
+            }
+        }
     }
 
     fn tell_entry(&mut self, entry: &Entry, text: &mut String, screen: Screen) {
         self.tell_silence(text);
         let line = screen.paint(Tone::Notice, &entry.text);
-        let _ = writeln!(
-            text,
-            "{}  {:<WHY_WIDTH$}  {line}",
-            clock(entry.at),
-            "the world"
-        );
+        let width = self.width();
+        let _ = writeln!(text, "{}  {:<width$}  {line}", clock(entry.at), "the world");
     }
 
     fn tell_invoked(&mut self, one: &Invoked, text: &mut String, screen: Screen) {
@@ -109,15 +129,12 @@ impl Story {
             why.to_owned()
         };
         let tone = telling.map_or(Tone::Bad, |it| it.tone);
-        let _ = writeln!(
-            text,
-            "{at}  {why:<WHY_WIDTH$}  {}",
-            screen.paint(tone, &first)
-        );
+        let width = self.width();
+        let _ = writeln!(text, "{at}  {why:<width$}  {}", screen.paint(tone, &first));
         for line in lines {
             let _ = writeln!(
                 text,
-                "{:>8}  {:<WHY_WIDTH$}  {}",
+                "{:>8}  {:<width$}  {}",
                 "",
                 "",
                 screen.paint(tone, &line)
@@ -129,14 +146,22 @@ impl Story {
         if let Some(until) = self.silent_until.take() {
             let looks = if self.silent == 1 { "look" } else { "looks" };
             let count = std::mem::take(&mut self.silent);
+            let width = self.width();
             let _ = writeln!(
                 text,
-                "{}  {:<WHY_WIDTH$}  the same after {count} more {looks}",
+                "{}  {:<width$}  the same after {count} more {looks}",
                 clock(until),
                 ""
             );
         }
     }
+}
+
+/// The service and its serving tasks, in a line about them.
+fn serving(entry: &Entry) -> Option<(&str, u32)> {
+    let (service, rest) = entry.text.split_once(" serves with ")?;
+    let (count, _) = rest.split_once(' ')?;
+    Some((service, count.parse().ok()?))
 }
 
 #[cfg(test)]

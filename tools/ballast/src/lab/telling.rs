@@ -26,16 +26,30 @@ pub(crate) struct Telling {
 }
 
 impl Telling {
-    pub(crate) fn of<S: PlannedStep, H: PlannedHold>(record: &Record<S, H>) -> Self {
+    pub(crate) fn of<S: PlannedStep, H: PlannedHold<Key = S::Key>>(record: &Record<S, H>) -> Self {
         Self {
             same_as: same_as(record),
             kinds: record.triggers.kinds.keys().cloned().collect(),
             why: triggers(record),
             tone: tone(record),
-            lines: lines_of(record),
+            lines: lines_of(record, &quiet(record)),
             names_failure: !record.failures.is_empty(),
         }
     }
+}
+
+/// The holds, by their places, that say that all is well with a part of a subject that another line is about already.
+fn quiet<S: PlannedStep, H: PlannedHold<Key = S::Key>>(record: &Record<S, H>) -> BTreeSet<usize> {
+    let steps = record.plan.steps.iter();
+    let mut told: BTreeSet<S::Key> = steps.map(|it| it.step.subject().clone()).collect();
+    let holds = record.plan.holds.iter().enumerate();
+    holds
+        .filter(|(_, it)| {
+            let is_first = told.insert(it.hold.subject().clone());
+            !is_first && H::QUIET.contains(&it.hold.reason_name())
+        })
+        .map(|(index, _)| index)
+        .collect()
 }
 
 fn triggers<S: PlannedStep, H: PlannedHold>(record: &Record<S, H>) -> String {
@@ -67,7 +81,7 @@ fn triggers<S: PlannedStep, H: PlannedHold>(record: &Record<S, H>) -> String {
     parts.join(", ")
 }
 
-fn same_as<S: PlannedStep, H: PlannedHold>(record: &Record<S, H>) -> String {
+fn same_as<S: PlannedStep, H: PlannedHold<Key = S::Key>>(record: &Record<S, H>) -> String {
     let is_unwritten = |it: &control::RecordedOutcome<S>| it.result == OutcomeResult::NotWritten;
     if !record.failures.is_empty() || !record.outcomes.iter().all(is_unwritten) {
         return String::new();
@@ -77,11 +91,11 @@ fn same_as<S: PlannedStep, H: PlannedHold>(record: &Record<S, H>) -> String {
         let action = step.action_text();
         format!("{} {} {action}", step.subject(), step.reason_name())
     });
-    let holds = record
-        .plan
-        .holds
-        .iter()
-        .map(|it| format!("{} {}", it.hold.subject(), it.hold.reason_name()));
+    let quiet = quiet(record);
+    let holds = record.plan.holds.iter().enumerate();
+    let holds = holds
+        .filter(|(index, _)| !quiet.contains(index))
+        .map(|(_, it)| format!("{} {}", it.hold.subject(), it.hold.reason_name()));
     steps.chain(holds).collect::<Vec<_>>().join("; ")
 }
 

@@ -29,6 +29,9 @@ pub(crate) fn table(
     add("instances, at most".to_owned(), |it| {
         it.instances_max.to_string()
     });
+    add("instances launched".to_owned(), |it| {
+        it.launched.to_string()
+    });
     add("on-demand instance-hours".to_owned(), |it| {
         hours(it.on_demand_instance_secs)
     });
@@ -66,6 +69,7 @@ mod tests {
             last_task_secs: Some(71),
             below_desired_task_secs: 1_200,
             instances_max: 9,
+            launched: 5,
             on_demand_instance_secs: 9_000,
             spot_instance_secs: 10_817,
             scaled_back_secs: Some(640),
@@ -83,6 +87,7 @@ mod tests {
             | seconds until the last of 40 tasks runs  | 71      | 140             |
             | tasks below desired × seconds            | 1200    | 1200            |
             | instances, at most                       | 9       | 9               |
+            | instances launched                       | 5       | 5               |
             | on-demand instance-hours                 | 2.50    | 2.50            |
             | Spot instance-hours                      | 3.00    | 3.00            |
             | seconds until scaled back                | 640     | -               |

@@ -125,7 +125,7 @@ async fn play_chapter(
     show.run_until(&mut driver, times.few, &mut look).await?;
     let title = format!("With {} tasks", chapter.many);
     table(&title, chapter.with_many, &driver, show)?;
-    watch.tasks_are_there(&driver.world(), times.many);
+    watch.tasks_go(&driver.world(), times.many);
     order(&driver, &names.service, FEW)?;
     let mut look = |world: &World| {
         watch.look(world);
@@ -134,7 +134,7 @@ async fn play_chapter(
     show.run_until(&mut driver, times.end, &mut look).await?;
     table("With one task again", chapter.with_few, &driver, show)?;
 
-    let with = watch.figures(&driver.world(), times.few);
+    let with = watch.figures(&driver.world());
     let managed = under_managed_scaling(args, chapter).await?;
     let about = show.counts(&driver);
     let text = compare::table(chapter.many, with, managed, &about, show.screen);
@@ -160,13 +160,13 @@ async fn under_managed_scaling(args: &LabArgs, chapter: &Chapter) -> Result<Ec2F
         };
         driver.run_until(until, look).await?;
         if until == times.few {
-            watch.tasks_are_there(&driver.world(), times.many);
+            watch.tasks_go(&driver.world(), times.many);
         }
         if let Some(count) = count {
             order(&driver, &names.service, count)?;
         }
     }
-    let figures = watch.figures(&driver.world(), times.few);
+    let figures = watch.figures(&driver.world());
     Ok(figures)
 }
 

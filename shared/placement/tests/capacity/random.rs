@@ -333,7 +333,7 @@ fn tasks_on(scene: &mut Scene, provider: &str, id: &InstanceId, tape: &mut Tape)
         let task = scene.task(whose, id);
         task.provider = Some(provider.parse().unwrap());
         match tape.roll(16) {
-            12 => task.protected_until = Some(Some(ago(-600))),
+            8..=12 => task.protected_until = Some(Some(ago(-600))),
             13 => task.protected_until = None,
             14 => task.desired_running = false,
             15 => task.provider = None,

@@ -354,7 +354,7 @@ impl Walk {
             way: false,
             launches: false,
         };
-        for _ in 0..240 {
+        for _ in 0..200 {
             self.tick();
             if self.secs % 60 == 0 {
                 self.round();
@@ -384,7 +384,7 @@ fn walk(seed: u64, way: bool, launches: bool) {
 fn cases() -> ProptestConfig {
     let usual = ProptestConfig::default();
     ProptestConfig {
-        cases: usual.cases.div_ceil(8),
+        cases: usual.cases.div_ceil(16),
         failure_persistence: None,
         ..usual
     }

@@ -17,6 +17,10 @@ const DESCRIBE_AUTO_SCALING_GROUPS: &str = "autoscaling:DescribeAutoScalingGroup
 /// The value of the tag that lets Ballast change a group.
 const ACT: &str = "act";
 
+/// The desired capacity type that counts instances, and that none means.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AutoScalingGroup.html>
+const UNITS: &str = "units";
+
 /// A group, moments before it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -35,6 +39,8 @@ pub(crate) struct Group {
     pub(crate) consent: Option<String>,
     /// AWS's word while it is being deleted.
     pub(crate) deleting: Option<String>,
+    /// AWS's word for what the desired capacity counts, where that is not instances.
+    pub(crate) counts: Option<String>,
     pub(crate) desired_capacity: i32,
     pub(crate) min_size: i32,
     pub(crate) max_size: i32,
@@ -63,8 +69,11 @@ impl Found {
             Some(other) => return Err(precondition(format!("tag `{name}` is `{other}`"))),
             None => return Err(precondition(format!("no tag `{name}`"))),
         }
-        match &group.deleting {
-            Some(status) => Err(precondition(format!("the group's status is `{status}`"))),
+        if let Some(status) = &group.deleting {
+            return Err(precondition(format!("the group's status is `{status}`")));
+        }
+        match &group.counts {
+            Some(counts) => Err(precondition(format!("desired capacity type `{counts}`"))),
             None => Ok(group),
         }
     }
@@ -184,6 +193,10 @@ fn read(name: &AutoScalingGroupName, answer: &AutoScalingGroup) -> Found {
     Found::Group(Group {
         consent: consent.map(|tag| one_line(tag.value().unwrap_or_default())),
         deleting: answer.status().map(one_line),
+        counts: answer
+            .desired_capacity_type()
+            .filter(|it| !["", UNITS].contains(it))
+            .map(one_line),
         desired_capacity,
         min_size,
         max_size,

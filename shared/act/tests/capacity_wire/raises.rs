@@ -71,6 +71,18 @@ async fn what_was_not_seen_is_not_written() {
     )
     .await;
     check(
+        |aws| aws.change(|world| world.desired_capacity_type = Some("vcpu")),
+        &failed("desired capacity type `vcpu`"),
+        false,
+    )
+    .await;
+    check(
+        |aws| aws.change(|world| world.desired_capacity_type = Some("units")),
+        "done",
+        true,
+    )
+    .await;
+    check(
         |aws| {
             let denied = Fault::Error("AccessDenied", "no");
             aws.change(|world| {

@@ -48,6 +48,7 @@ pub(crate) struct Instance {
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) tag: Option<&'static str>,
+    pub(crate) desired_capacity_type: Option<&'static str>,
     pub(crate) desired: i64,
     pub(crate) min: i64,
     pub(crate) max: i64,
@@ -77,6 +78,7 @@ impl Aws {
         };
         Self(Arc::new(Mutex::new(World {
             tag: Some("act"),
+            desired_capacity_type: None,
             desired: i64::try_from(instances).unwrap(),
             min: 1,
             max: 20,
@@ -378,10 +380,14 @@ impl World {
         let tags = self
             .tag
             .map(|value| json!({"Key": "ballast:cluster-scaler", "Value": value}));
-        json!({
+        let mut group = json!({
             "AutoScalingGroupName": "web group", "MinSize": self.min, "MaxSize": self.max,
             "DesiredCapacity": self.desired, "Instances": instances, "Tags": tags.into_iter().collect::<Vec<_>>(),
-        })
+        });
+        if let Some(counts) = self.desired_capacity_type {
+            group["DesiredCapacityType"] = json!(counts);
+        }
+        group
     }
 
     fn container_instances(&self, asked: &[String]) -> Value {

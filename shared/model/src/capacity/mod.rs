@@ -31,6 +31,7 @@ pub use policy::{Consent, GroupPolicy};
 pub use resources::{HostPort, Protocol, Resources};
 pub use snapshot::{
     Activity, CapacityService, CapacitySnapshot, ClusterCapacity, Constraint, ContainerInstance,
-    ContainerInstanceStatus, DeploymentTarget, Group, GroupInstance, GroupTypes, InstanceTask,
-    Lifecycle, ManagedScaling, Placement, Provider, ProviderPassedOver, TaskShape, TypeChoice,
+    ContainerInstanceStatus, DeploymentTarget, DesiredCapacityType, Group, GroupInstance,
+    GroupTypes, InstanceTask, Lifecycle, ManagedScaling, Placement, Provider, ProviderPassedOver,
+    TaskShape, TypeChoice,
 };

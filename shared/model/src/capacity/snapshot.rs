@@ -132,8 +132,11 @@ pub struct Group {
     pub min_size: u32,
     /// The most instances.
     pub max_size: u32,
-    /// The instances asked for.
+    /// The instances asked for, unless [`Self::desired_capacity_type`] says otherwise.
     pub desired_capacity: u32,
+    /// What the desired capacity, the minimum and the maximum count.
+    #[serde(default, skip_serializing_if = "DesiredCapacityType::counts_instances")]
+    pub desired_capacity_type: DesiredCapacityType,
     /// The zones that it launches in.
     pub zones: BTreeSet<AvailabilityZone>,
     /// The types that it may launch.
@@ -159,6 +162,32 @@ pub struct Group {
     pub activities: Vec<Activity>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+}
+
+/// What a group's desired capacity counts. Only a group that asks for attributes may count anything but instances.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AutoScalingGroup.html>
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum DesiredCapacityType {
+    /// `units`, which is also what none means: instances, or the units of their weights.
+    #[default]
+    Units,
+    /// `vcpu`, `memory-mib`, or a word that this version does not know: anything but instances.
+    Other {
+        /// AWS's word.
+        name: String,
+    },
+}
+
+impl DesiredCapacityType {
+    /// Whether it counts instances, as long as none has a weight.
+    #[must_use]
+    pub const fn counts_instances(&self) -> bool {
+        match self {
+            Self::Units => true,
+            Self::Other { .. } => false,
+        }
+    }
 }
 
 /// The instance types that a group may launch.

@@ -6,8 +6,11 @@ use aws_sdk_autoscaling::types::{
     self as autoscaling, AutoScalingGroup, InstancesDistribution, LaunchTemplateOverrides,
     LifecycleState,
 };
+use calls::one_line;
 use model::capacity::policy::TAG_CLUSTER_SCALER;
-use model::capacity::{Group, GroupInstance, GroupTypes, Lifecycle, TypeChoice};
+use model::capacity::{
+    DesiredCapacityType, Group, GroupInstance, GroupTypes, Lifecycle, TypeChoice,
+};
 use model::strategy::Market;
 use model::{AutoScalingGroupName, AvailabilityZone, IdError, InstanceId, InstanceType};
 
@@ -16,6 +19,10 @@ use crate::limits::ON_DEMAND_PERCENTAGE_DEFAULT;
 /// The health status of an instance that is to stay.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_Instance.html>
 const HEALTHY: &str = "HEALTHY";
+
+/// The desired capacity type that counts instances, and that none means.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AutoScalingGroup.html>
+const UNITS: &str = "units";
 
 /// What is needed of a launch configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +110,12 @@ impl Source<'_> {
             min_size: size("MinSize", group.min_size())?,
             max_size: size("MaxSize", group.max_size())?,
             desired_capacity: size("DesiredCapacity", group.desired_capacity())?,
+            desired_capacity_type: match group.desired_capacity_type() {
+                None | Some("" | UNITS) => DesiredCapacityType::Units,
+                Some(name) => DesiredCapacityType::Other {
+                    name: one_line(name),
+                },
+            },
             zones,
             types: self.types(faults),
             market: self.market(),

@@ -194,6 +194,7 @@ async fn check_group(fields: Value, want: Expect) {
         },
         &[
             "    group ",
+            "    counts ",
             "gap",
             "warm",
             "deleting",
@@ -212,7 +213,9 @@ async fn groups_of_every_kind_are_read() {
     check_group(json!({"MinSize": -1}), expect![[r#"passed over demo/web: {"why":"unread","gap":{"operation":"autoscaling:DescribeAutoScalingGroups","resource":"web group","cause":"unreachable","detail":"`MinSize` is -1"}}"#]]).await;
     let template = json!({"LaunchTemplateId": "lt-1"});
     check_group(
-        json!({"MixedInstancesPolicy": null, "LaunchTemplate": template, "Instances": []}),
+        json!({
+            "MixedInstancesPolicy": null, "LaunchTemplate": template, "Instances": [], "DesiredCapacityType": "units",
+        }),
         expect![[r#"
             provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
             group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"in_launch_template"} on-demand; 2 tags"#]],
@@ -273,12 +276,15 @@ fn a_group_may_ask_for_attributes_in_place_of_types() {
     let by_requirements = json!({"LaunchTemplate": {"Overrides": [
         {"InstanceRequirements": {"VCpuCount": {"Min": 2}, "MemoryMiB": {"Min": 2048}}},
     ]}});
-    let fields = json!({"MixedInstancesPolicy": by_requirements, "Instances": []});
+    let fields = json!({
+        "MixedInstancesPolicy": by_requirements, "Instances": [], "DesiredCapacityType": "memory-mib",
+    });
     let check = check_group(
         fields,
         expect![[r#"
             provider demo/web: managed scaling {"enabled":false,"target_capacity_percent":80,"minimum_scaling_step_size":null,"maximum_scaling_step_size":null,"instance_warmup_period_secs":60}, termination protection false, draining true; also in []
-            group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"by_requirements"} on-demand; 2 tags"#]],
+            group web group: 2 of 1 to 9 in us-west-2a, us-west-2b; {"types":"by_requirements"} on-demand; 2 tags
+            counts {"type":"other","name":"memory-mib"}"#]],
     );
     // What the SDK reads requirements with needs more stack than a test has, as long as it is not optimized.
     let thread = std::thread::Builder::new().stack_size(8 << 20);

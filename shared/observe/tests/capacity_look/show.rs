@@ -132,6 +132,7 @@ fn show_group(text: &mut String, group: &Group) {
         min_size,
         max_size,
         desired_capacity,
+        desired_capacity_type,
         zones,
         types,
         market,
@@ -154,6 +155,9 @@ fn show_group(text: &mut String, group: &Group) {
         tags.len(),
     )
     .unwrap();
+    if !desired_capacity_type.counts_instances() {
+        writeln!(text, "    counts {}", json(desired_capacity_type)).unwrap();
+    }
     let suspended = words(suspended_processes);
     for (name, is_so) in [
         ("new instances protected", *new_instances_protected),

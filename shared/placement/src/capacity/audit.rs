@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use model::capacity::{
     CapacityAction, CapacityPlan, CapacitySnapshot, CapacityStep, CapacitySubject, ClusterCapacity,
-    Consent, ContainerInstance, ContainerInstanceStatus, Group, GroupPolicy, GroupTypes,
-    InstanceTask, Provider, ProviderKey, ProviderMemory,
+    Consent, ContainerInstance, ContainerInstanceStatus, DesiredCapacityType, Group, GroupPolicy,
+    GroupTypes, InstanceTask, Provider, ProviderKey, ProviderMemory,
 };
 use model::ids::{ClusterName, ContainerInstanceArn, InstanceId};
 use model::memory::Recall;
@@ -268,8 +268,13 @@ fn check_sizable(group: &Group, found: &mut Findings<'_>) {
     };
     let weights = choices.iter().filter_map(|it| it.weighted_capacity);
     let weights: BTreeSet<u32> = weights.collect();
-    if weights.iter().any(|it| *it != 1) {
-        let detail = format!("the instances of `{}` count different numbers", group.name);
+    if weights.iter().any(|it| *it != 1)
+        || group.desired_capacity_type != DesiredCapacityType::Units
+    {
+        let detail = format!(
+            "the desired capacity of `{}` does not count instances",
+            group.name
+        );
         found.add("sizable", detail);
     }
 }

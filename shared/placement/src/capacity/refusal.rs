@@ -22,7 +22,7 @@ pub(crate) fn sizable(provider: &Provider) -> Result<&GroupPolicy, CapacityHoldR
             .any(|choice| choice.weighted_capacity.is_some_and(|weight| weight != 1)),
         GroupTypes::InLaunchTemplate | GroupTypes::ByRequirements => false,
     };
-    if is_weighted {
+    if is_weighted || !provider.group.desired_capacity_type.counts_instances() {
         return Err(CapacityHoldReason::WeightedCapacity);
     }
     Ok(policy)

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::capacity::{
     CapacityAction, CapacityPlan, CapacityStep, CapacityStepReason, CapacitySubject, CapacityWrite,
-    ContainerInstanceStatus, DrainReason, GroupTypes, Lifecycle, ManagedScaling, ProviderNumbers,
-    Resources, TypeChoice,
+    ContainerInstanceStatus, DesiredCapacityType, DrainReason, GroupTypes, Lifecycle,
+    ManagedScaling, ProviderNumbers, Resources, TypeChoice,
 };
 use model::memory::{ForeignEdit, Level, Recall, Watch};
 use model::policy::Installation;
@@ -239,6 +239,12 @@ fn a_group_that_cannot_be_sized_is_left_alone() {
     };
     everything(weighted(2), "sizable");
     check(weighted(1), [&NONE; 4]);
+    let of_type = |it: &mut Fleet| {
+        it.group().desired_capacity_type = DesiredCapacityType::Other {
+            name: "memory-mib".to_owned(),
+        };
+    };
+    everything(of_type, "sizable");
 }
 
 #[test]

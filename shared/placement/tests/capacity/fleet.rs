@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::capacity::{
     CapacityService, CapacitySnapshot, ClusterCapacity, Consent, ContainerInstance,
-    ContainerInstanceStatus, DeploymentTarget, Drain, DrainReason, Group, GroupInstance,
-    GroupPolicy, GroupTypes, InstanceTask, Lifecycle, Provider, ProviderKey, ProviderMemory,
-    Resources, TaskShape, TypeChoice,
+    ContainerInstanceStatus, DeploymentTarget, DesiredCapacityType, Drain, DrainReason, Group,
+    GroupInstance, GroupPolicy, GroupTypes, InstanceTask, Lifecycle, Provider, ProviderKey,
+    ProviderMemory, Resources, TaskShape, TypeChoice,
 };
 use model::ids::{
     ContainerInstanceArn, DeploymentId, InstanceId, InstanceType, ServiceName, TaskArn,
@@ -99,6 +99,7 @@ impl Fleet {
             min_size: 0,
             max_size: 100,
             desired_capacity: 0,
+            desired_capacity_type: DesiredCapacityType::Units,
             zones: ["a", "b", "c"].map(zone).into(),
             types,
             market: Market::OnDemand,

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use model::capacity::{
     Activity, CapacityHoldReason, CapacityService, CapacitySnapshot, ClusterCapacity, Consent,
-    ContainerInstance, ContainerInstanceStatus, DeploymentTarget, Group, GroupInstance,
-    GroupPolicy, GroupTypes, InstanceTask, Lifecycle, Provider, ProviderKey, ProviderMemory,
-    ProviderNumbers, Resources, TaskShape, TypeChoice,
+    ContainerInstance, ContainerInstanceStatus, DeploymentTarget, DesiredCapacityType, Group,
+    GroupInstance, GroupPolicy, GroupTypes, InstanceTask, Lifecycle, Provider, ProviderKey,
+    ProviderMemory, ProviderNumbers, Resources, TaskShape, TypeChoice,
 };
 use model::instance_type::{Trunking, lookup};
 use model::memory::{Level, Recall, Watch};
@@ -141,6 +141,7 @@ impl Scene {
                     min_size: 0,
                     max_size: 10,
                     desired_capacity: 0,
+                    desired_capacity_type: DesiredCapacityType::Units,
                     zones: ["us-west-2a", "us-west-2b", "us-west-2c"]
                         .map(|it| it.parse().unwrap())
                         .into(),

@@ -4,12 +4,23 @@ use expect_test::expect;
 use model::Timestamp;
 use model::capacity::hold::Neighbour;
 use model::capacity::{
-    CapacityHoldReason, CapacityWrite, Consent, Drain, DrainReason, ManagedScaling,
+    CapacityHoldReason, CapacityWrite, Consent, DesiredCapacityType, Drain, DrainReason,
+    ManagedScaling,
 };
 use model::settings::SettingFault;
 
 use super::scene::{ago, check, key, now};
 use super::size::{raised, scene};
+
+#[test]
+fn a_desired_capacity_that_counts_no_instances_is_left_alone() {
+    let mut scene = scene(2);
+    assert_eq!(raised(&scene, "ec2"), Some(1));
+    scene.group("ec2").desired_capacity_type = DesiredCapacityType::Other {
+        name: "vcpu".to_owned(),
+    };
+    assert_eq!(scene.held("ec2"), CapacityHoldReason::WeightedCapacity);
+}
 
 #[test]
 fn neighbours_are_named_and_the_numbers_are_still_there() {

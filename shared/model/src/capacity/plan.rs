@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::capacity::hold::CapacityHold;
+use crate::capacity::hold::{CapacityHold, Veto};
 use crate::capacity::key::{CapacitySubject, ProviderKey};
 use crate::capacity::memory::DrainReason;
 use crate::ids::{AutoScalingGroupName, ClusterName, ContainerInstanceArn, InstanceId};
@@ -326,6 +326,15 @@ pub enum CapacityStepReason {
         #[serde(rename = "drain_timeout_secs")]
         drain_timeout: Seconds,
     },
+    /// It is empty and may not be terminated: it is paid for, and takes tasks at least.
+    MayNotEnd {
+        /// Since when it has been draining.
+        draining_since: Timestamp,
+        /// Whether somebody protected it from scale-in meanwhile. If not, the longest drain is over.
+        protected_from_scale_in: bool,
+        /// What forbids removing any instance of the group.
+        vetoes: Vec<Veto>,
+    },
     /// More instances than are wanted, for the whole scale-in delay.
     ScaleIn {
         /// What it holds: nothing, or tasks that fit elsewhere.
@@ -349,11 +358,12 @@ pub enum CapacityStepReason {
 
 impl CapacityStepReason {
     /// Every stable name.
-    pub const NAMES: [&'static str; 6] = [
+    pub const NAMES: [&'static str; 7] = [
         "scale_out",
         "learn",
         "needed_again",
         "drain_timed_out",
+        "may_not_end",
         "scale_in",
         "drained",
     ];
@@ -366,6 +376,7 @@ impl CapacityStepReason {
             Self::Learn { .. } => "learn",
             Self::NeededAgain { .. } => "needed_again",
             Self::DrainTimedOut { .. } => "drain_timed_out",
+            Self::MayNotEnd { .. } => "may_not_end",
             Self::ScaleIn { .. } => "scale_in",
             Self::Drained { .. } => "drained",
         }
@@ -404,6 +415,23 @@ impl fmt::Display for CapacityStepReason {
                 f,
                 "it has been draining since {draining_since:.0}, longer than {drain_timeout}, and its tasks have not moved"
             ),
+            Self::MayNotEnd {
+                draining_since,
+                protected_from_scale_in,
+                vetoes,
+            } => {
+                write!(f, "it has been draining since {draining_since:.0}, and ")?;
+                if *protected_from_scale_in {
+                    return f.write_str("is protected from scale-in now");
+                }
+                f.write_str("may not be terminated:")?;
+                if vetoes.is_empty() {
+                    f.write_str(
+                        " it is not in service, or the group would fall below its minimum",
+                    )?;
+                }
+                vetoes.iter().try_for_each(|veto| write!(f, " {veto};"))
+            }
             Self::ScaleIn {
                 drain,
                 wanted_max,
@@ -446,6 +474,7 @@ impl CapacityStep {
             | CapacityStepReason::Learn { numbers, .. } => Some(numbers),
             CapacityStepReason::NeededAgain { .. }
             | CapacityStepReason::DrainTimedOut { .. }
+            | CapacityStepReason::MayNotEnd { .. }
             | CapacityStepReason::ScaleIn { .. }
             | CapacityStepReason::Drained { .. } => None,
         }

@@ -5,7 +5,9 @@
 //! | the provider is not touched | it stays DRAINING |
 //! | it is needed again | ACTIVE: cheaper and faster than a new one |
 //! | a task has not moved for the whole drain timeout | ACTIVE |
+//! | no task is left on it but daemons', and it was protected from scale-in meanwhile | ACTIVE |
 //! | no task is left on it but daemons', and nothing forbids it | terminated, with the desired capacity lowered in the same call |
+//! | something has forbidden it for the whole drain timeout | ACTIVE: it is paid for, and takes tasks at least |
 //! | otherwise | it stays DRAINING |
 //!
 //! An instance that was announced to be set to DRAINING and does not read so yet counts as draining for [`READ_LAG`], and is left alone.
@@ -44,6 +46,8 @@ pub(crate) enum End {
     NeededAgain,
     /// It is set to ACTIVE: its tasks do not move.
     TimedOut,
+    /// It is set to ACTIVE: it is empty, and may not be terminated.
+    MayNotEnd,
     /// It is terminated.
     Terminate,
     /// It stays as it is.
@@ -128,8 +132,8 @@ pub(crate) fn decide<'c, 'a>(
 
 fn end(case: &Case<'_>, it: &Draining<'_, '_>, vetoes: &[Veto], above_minimum: u32) -> End {
     let instance = it.member.instance;
+    let timed_out = case.policy.drain_timeout.after(it.drain.at) <= case.look.now;
     if it.member.is_used() {
-        let timed_out = case.policy.drain_timeout.after(it.drain.at) <= case.look.now;
         return if timed_out {
             End::TimedOut
         } else {
@@ -137,11 +141,13 @@ fn end(case: &Case<'_>, it: &Draining<'_, '_>, vetoes: &[Veto], above_minimum: u
         };
     }
     if instance.protected_from_scale_in {
-        return End::Stay(CapacityHoldReason::ScaleInProtected);
+        return End::MayNotEnd;
     }
     let may_end = vetoes.is_empty() && above_minimum > 0;
     if may_end && instance.lifecycle == Lifecycle::InService {
         End::Terminate
+    } else if timed_out {
+        End::MayNotEnd
     } else {
         End::Stay(CapacityHoldReason::Draining)
     }

@@ -52,6 +52,10 @@ pub(crate) fn decide(
         let (is_removed, step) = match end {
             End::NeededAgain => (false, activate(case, &it, needed_again(it.drain))),
             End::TimedOut => (false, activate(case, &it, timed_out(case, it.drain))),
+            End::MayNotEnd => (
+                false,
+                activate(case, &it, may_not_end(&it, &decided.vetoes)),
+            ),
             End::Terminate => (true, terminate(case, &it)),
             End::Stay(reason) => {
                 kept.insert(it.member.id, (reason, None));
@@ -225,6 +229,14 @@ const fn timed_out(case: &Case<'_>, drain: Drain) -> CapacityStepReason {
     CapacityStepReason::DrainTimedOut {
         draining_since: drain.at,
         drain_timeout: case.policy.drain_timeout,
+    }
+}
+
+fn may_not_end(it: &Draining<'_, '_>, vetoes: &[Veto]) -> CapacityStepReason {
+    CapacityStepReason::MayNotEnd {
+        draining_since: it.drain.at,
+        protected_from_scale_in: it.member.instance.protected_from_scale_in,
+        vetoes: vetoes.to_vec(),
     }
 }
 

@@ -115,17 +115,57 @@ fn whatever_forbids_removing_forbids_terminating() {
 }
 
 #[test]
-fn one_that_somebody_protected_meanwhile_stays() {
+fn one_that_somebody_protected_meanwhile_takes_tasks_again() {
     let mut fleet = two_drain();
     fleet.instance(3).protected_from_scale_in = true;
     check(
         &mut fleet,
         &[
+            "activate 3: may_not_end",
             "terminate 4: drained",
             "1: in_use",
             "2: disruption_budget_spent",
+            "scaling_in",
+        ],
+    );
+    fleet.round(60);
+    check(
+        &mut fleet,
+        &[
+            "drain 2: scale_in, budget 1",
+            "1: in_use",
             "3: scale_in_protected",
             "scaling_in",
+        ],
+    );
+}
+
+/// It would be DRAINING, and paid for, for as long as the veto stands.
+#[test]
+fn an_empty_drain_that_may_not_end_is_taken_back_after_the_timeout() {
+    let mut fleet = two_drain();
+    fleet.policy().drain_timeout = Seconds(900);
+    fleet.group().suspended_processes = ["Terminate".to_owned()].into();
+    fleet.drain(3, 900);
+    fleet.drain(4, 899);
+    check(
+        &mut fleet,
+        &[
+            "activate 3: may_not_end",
+            "1: in_use",
+            "2: spare",
+            "4: draining",
+            "scaling_in",
+        ],
+    );
+    fleet.round(1);
+    fleet.round(60);
+    check(
+        &mut fleet,
+        &[
+            "1: in_use",
+            "2 3 4: spare",
+            "vetoed: the group's process `Terminate` is suspended",
         ],
     );
 }
@@ -230,7 +270,7 @@ fn a_drain_that_does_not_come_to_an_end_is_taken_back_and_let_be() {
 }
 
 #[test]
-fn an_empty_drain_does_not_time_out() {
+fn an_empty_drain_that_may_end_does_not_time_out() {
     let mut fleet = two_drain();
     fleet.drain(3, 90_000);
     let plan = fleet.decide().plan;

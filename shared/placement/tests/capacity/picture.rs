@@ -40,6 +40,7 @@ pub(crate) fn picture(plan: &CapacityPlan) -> Vec<String> {
             | CapacityStepReason::Learn { .. }
             | CapacityStepReason::NeededAgain { .. }
             | CapacityStepReason::DrainTimedOut { .. }
+            | CapacityStepReason::MayNotEnd { .. }
             | CapacityStepReason::Drained { .. } => String::new(),
         };
         format!("{action}: {}{budget}", step.reason.as_str())

@@ -105,12 +105,13 @@ impl Change {
     }
 
     /// Whether the instance's tasks must be counted to tell whether they are what the plan saw. ECS's own count has daemons in it: with
-    /// more than the plan saw it proves nothing, with fewer it may leave out tasks that are told to stop.
+    /// more than the plan saw there may be a task that was placed since, and that nobody has found room elsewhere for; with fewer it may
+    /// leave out tasks that are told to stop.
     fn must_be_counted(&self, found: &Instance) -> bool {
         match self.to {
             To::Active => false,
             To::Draining { tasks: 0 } => !found.is_surely_empty(),
-            To::Draining { tasks } => i64::from(found.tasks_counted) < i64::from(tasks),
+            To::Draining { tasks } => i64::from(found.tasks_counted) != i64::from(tasks),
         }
     }
 

@@ -115,6 +115,14 @@ async fn an_instance_is_drained_only_with_the_tasks_that_were_seen() {
         "done",
     )
     .await;
+    // Placed between the look and the step: nobody has found room elsewhere for it.
+    let placed = ("batch-1", "batch", "PENDING", true);
+    check_drain(
+        1,
+        move |aws| aws.instance("i-0", |it| it.tasks = vec![app, daemon, placed]),
+        &found(&format!("2 tasks: {} RUNNING and 1 more", of("app-1"))),
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -70,7 +70,9 @@ pub(crate) async fn read_stopping(look: &mut Look<'_>, opened: &mut Opened, seen
     describe(look, opened, &arns, ToRun::No, seen).await;
 }
 
-/// The instances of the opted-in providers of which more is taken than the tasks that were seen on them take.
+/// The instances of the opted-in providers' groups of which more is taken than the tasks that were seen on them take. The group tells
+/// which are a provider's: an instance that registered before the provider was associated with the cluster names none, and is drained
+/// all the same.
 fn unexplained(opened: &Opened, seen: &SeenTasks) -> Vec<ContainerInstanceArn> {
     let mut explained: BTreeMap<&ContainerInstanceArn, Resources> = BTreeMap::new();
     for task in seen.values().map(|it| &it.task) {
@@ -80,9 +82,14 @@ fn unexplained(opened: &Opened, seen: &SeenTasks) -> Vec<ContainerInstanceArn> {
         }
     }
     let capacity = &opened.capacity;
+    let groups = || capacity.providers.values().map(|it| &it.group);
     let managed = capacity.instances.values().filter(|it| {
-        let provider = it.provider.as_ref();
-        provider.is_some_and(|provider| capacity.providers.contains_key(provider))
+        let names_one = it
+            .provider
+            .as_ref()
+            .is_some_and(|provider| capacity.providers.contains_key(provider));
+        let id = it.ec2_instance.as_ref();
+        names_one || id.is_some_and(|id| groups().any(|group| group.instances.contains_key(id)))
     });
     managed
         .filter(|it| {

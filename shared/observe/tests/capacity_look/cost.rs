@@ -138,8 +138,18 @@ async fn protection_is_asked_for_only_where_instances_with_tasks_may_be_drained(
 
 #[tokio::test]
 async fn tasks_that_stop_are_looked_for_where_more_is_taken_than_others_explain() {
+    check_stopping(&json!("web")).await;
+    // Registered before its provider was associated with the cluster.
+    check_stopping(&Value::Null).await;
+}
+
+/// What is looked for where an instance of the group names this provider.
+async fn check_stopping(provider: &Value) {
     // Instance 2 holds 256 CPU units and 512 MiB more than its daemon.
-    let held = instance("2", "us-west-2b", 2048 - 320, 1900 - 640);
+    let held = with(
+        instance("2", "us-west-2b", 2048 - 320, 1900 - 640),
+        &json!({"capacityProviderName": provider}),
+    );
     let mut stopping = task("api-9", "api", Some("2"));
     stopping["desiredStatus"] = json!("STOPPED");
     stopping["lastStatus"] = json!("STOPPING");

@@ -31,6 +31,9 @@ pub struct ProviderMemory {
     /// Bounded.
     #[serde(default)]
     pub stuck: BTreeMap<InstanceId, Timestamp>,
+    /// The instances that Ballast set to ACTIVE again a moment ago, and when: one that still reads DRAINING is nobody else's. Bounded.
+    #[serde(default)]
+    pub activated: BTreeMap<InstanceId, Timestamp>,
     /// Since when an instance's agent has been seen disconnected, without a break. Bounded.
     #[serde(default)]
     pub disconnected: BTreeMap<InstanceId, Timestamp>,

@@ -107,7 +107,7 @@ pub(crate) fn kept(case: &Case<'_>, member: &Member<'_>) -> Option<Kept> {
     }
     let is_moving = |task: &&InstanceTask| !is_settled(task);
     let is_disconnected = !member.container.is_some_and(|it| it.agent_connected);
-    if is_disconnected || member.tasks.iter().any(is_moving) {
+    if is_disconnected || scale_in::reads_draining(member) || member.tasks.iter().any(is_moving) {
         return Some((CapacityHoldReason::InUse, None));
     }
     let stays = |task: &&InstanceTask| !is_replaced(case, task);

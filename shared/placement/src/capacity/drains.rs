@@ -12,6 +12,8 @@
 //!
 //! An instance that was announced to be set to DRAINING and does not read so yet counts as draining for [`READ_LAG`], and is left alone.
 //!
+//! One that Ballast set to ACTIVE again counts as ACTIVE for as long, whatever it still reads: nothing is bought in its place.
+//!
 //! An instance that was to be emptied and is ACTIVE again is left alone for [`STUCK_FOR`]: what did not come out will hardly do so a
 //! moment later, and would only move tasks to and fro.
 //!
@@ -21,16 +23,16 @@
 //! Guaranteed: an instance that is DRAINING and not by Ballast is neither terminated nor set to ACTIVE; the desired capacity is never
 //! lowered below the group's minimum. Taking back needs no complete look: it only adds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use model::Seconds;
 use model::capacity::hold::Veto;
 use model::capacity::{
-    CapacityHoldReason, ContainerInstance, ContainerInstanceStatus, Drain, Lifecycle,
+    CapacityHoldReason, ContainerInstance, ContainerInstanceStatus, Drain, Lifecycle, ProviderKey,
     ProviderMemory,
 };
-use model::ids::InstanceId;
+use model::ids::{ClusterName, InstanceId};
 use model::memory::Recall;
 
 use super::{Case, Look, Member, MemberState, Removal};
@@ -173,6 +175,9 @@ pub(crate) fn forget(memory: &mut ProviderMemory, look: &Look<'_>) {
         .drains
         .retain(|id, drain| (group.contains_key(id) || !is_complete) && !is_over(id, drain));
     memory
+        .activated
+        .retain(|_, at| look.now < READ_LAG.after(*at));
+    memory
         .stuck
         .retain(|id, at| group.contains_key(id) && is_stuck(*at, look.now));
 }
@@ -186,6 +191,24 @@ pub(crate) fn is_under_way(look: &Look<'_>, member: &Member<'_>) -> bool {
     };
     let is_late = |drain: &Drain| READ_LAG.after(drain.at) <= look.now;
     member.state == MemberState::Active && drain.is_some_and(|it| !is_late(it))
+}
+
+/// The instances of the cluster that Ballast set to ACTIVE so lately that they may still read DRAINING.
+pub(crate) fn activated<'m>(
+    memories: &'m BTreeMap<ProviderKey, Recall<ProviderMemory>>,
+    cluster: &ClusterName,
+    now: Timestamp,
+) -> BTreeSet<&'m InstanceId> {
+    let of_cluster = memories.iter().filter(|(key, _)| key.cluster == *cluster);
+    let known = of_cluster.filter_map(|(_, recall)| match recall {
+        Recall::Known(memory) => Some(memory),
+        Recall::Unknown => None,
+    });
+    let lately = |memory: &'m ProviderMemory| {
+        let all = memory.activated.iter();
+        all.filter(|(id, at)| now < READ_LAG.after(**at) && !memory.drains.contains_key(*id))
+    };
+    known.flat_map(lately).map(|(id, _)| id).collect()
 }
 
 /// Whether an instance that was set to ACTIVE again at a time, before it was empty, is still to be left alone.

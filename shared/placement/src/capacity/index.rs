@@ -22,7 +22,8 @@ pub(crate) struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    pub(crate) fn new(cluster: &'a ClusterCapacity) -> Self {
+    /// Indexes a cluster. Those `activated` are ACTIVE, whatever they still read.
+    pub(crate) fn new(cluster: &'a ClusterCapacity, activated: &BTreeSet<&InstanceId>) -> Self {
         let mut by_ec2: BTreeMap<&InstanceId, &ContainerInstance> = BTreeMap::new();
         for container in cluster.instances.values() {
             let Some(id) = &container.ec2_instance else {
@@ -51,7 +52,7 @@ impl<'a> Index<'a> {
         let mut departing: BTreeSet<&ContainerInstanceArn> = cluster
             .instances
             .values()
-            .filter(|it| is_going(it.status))
+            .filter(|it| is_going(it.status) && !is_back(it, activated))
             .map(|it| &it.arn)
             .collect();
         for provider in cluster.providers.values() {
@@ -99,6 +100,12 @@ impl<'a> Index<'a> {
 /// Whether a task takes nothing any more.
 fn is_over(task: &InstanceTask) -> bool {
     task.last_status == TaskStatus::Stopped
+}
+
+fn is_back(container: &ContainerInstance, activated: &BTreeSet<&InstanceId>) -> bool {
+    let is_activated = |id| activated.contains(id);
+    container.status == ContainerInstanceStatus::Draining
+        && container.ec2_instance.as_ref().is_some_and(is_activated)
 }
 
 const fn is_going(status: ContainerInstanceStatus) -> bool {

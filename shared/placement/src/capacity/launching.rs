@@ -105,6 +105,8 @@ fn registered(
     if container.status == ContainerInstanceStatus::Draining {
         return match memory.drains.get(id) {
             Some(drain) => MemberState::Draining(*drain),
+            // Ballast set it to ACTIVE a moment ago.
+            None if memory.activated.contains_key(id) => MemberState::Active,
             None => MemberState::DrainedElsewhere,
         };
     }

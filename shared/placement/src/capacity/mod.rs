@@ -88,7 +88,8 @@ pub fn decide(
     let mut plan = CapacityPlan::default();
     let mut remembered = BTreeMap::new();
     for cluster in snapshot.clusters.values() {
-        let index = Index::new(cluster);
+        let activated = drains::activated(memories, &cluster.cluster, now);
+        let index = Index::new(cluster, &activated);
         let is_complete = snapshot.gaps.is_empty() && cluster.gaps.is_empty();
         let demands = demand::of_cluster(&index, is_complete);
         let nothing = Demand::default();

@@ -21,7 +21,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use model::capacity::{CapacityHoldReason, DrainReason, InstanceTask, Lifecycle};
+use model::capacity::{
+    CapacityHoldReason, ContainerInstanceStatus, DrainReason, InstanceTask, Lifecycle,
+};
 use model::ids::{AvailabilityZone, InstanceId};
 
 use super::spread::Zones;
@@ -66,7 +68,7 @@ pub(crate) fn health(members: &[Member<'_>]) -> Health {
         let is_impaired = member.container.is_some_and(|it| it.is_impaired);
         if member.state.is_lost() || !member.instance.is_healthy || is_impaired {
             health.unhealthy += 1;
-        } else if member.state.is_departing() {
+        } else if member.state.is_departing() || reads_draining(member) {
             health.draining += 1;
         }
     }
@@ -201,8 +203,14 @@ fn is_under_way(case: &Case<'_>, member: &Member<'_>) -> bool {
     drains::is_under_way(case.look, member)
 }
 
+/// Whether it was set to ACTIVE a moment ago, and does not read so yet: nothing can be done to it.
+pub(crate) fn reads_draining(member: &Member<'_>) -> bool {
+    let status = member.container.map(|it| it.status);
+    status == Some(ContainerInstanceStatus::Draining)
+}
+
 fn active<'c, 'a>(case: &'c Case<'a>) -> impl Iterator<Item = &'c Member<'a>> {
-    let is_active = |it: &&Member<'a>| it.state == MemberState::Active;
+    let is_active = |it: &&Member<'a>| it.state == MemberState::Active && !reads_draining(it);
     case.members.iter().filter(is_active)
 }
 

@@ -9,7 +9,7 @@
 //!
 //! | became of it | desired capacity | drain |
 //! |---|---|---|
-//! | took effect | confirmed | kept, or forgotten where the instance was terminated or is ACTIVE again |
+//! | took effect | confirmed | kept, or forgotten where the instance was terminated, or is ACTIVE again, which may show a moment later |
 //! | certainly did not | as it was remembered before | as it was remembered before |
 //! | not certain | stays announced: anything between what was seen and what was asked for may come of it | stays remembered |
 
@@ -52,6 +52,9 @@ pub fn settle(
             }
             CapacityAction::Activate { instance, .. } => {
                 settle_end(&mut memory, before, instance, effect);
+                if effect == Some(true) {
+                    memory.activated.insert(instance.clone(), now);
+                }
                 if effect == Some(false) {
                     stuck_as_before(&mut memory, before, instance);
                 }
@@ -378,7 +381,10 @@ mod tests {
             ),
             outcome(Kind::Activate, 3, OutcomeResult::OutOfTime),
         ];
-        let expected = memory(&[(2, 2), (3, 2)], None);
+        let expected = ProviderMemory {
+            activated: [(id(1), at(9))].into(),
+            ..memory(&[(2, 2), (3, 2)], None)
+        };
         check(&before, &before, &outcomes, &expected);
         // Also where the announcement had forgotten them.
         check(&before, &ProviderMemory::default(), &outcomes, &expected);
@@ -393,6 +399,7 @@ mod tests {
         };
         let ended = ProviderMemory {
             stuck: [(id(1), at(8))].into(),
+            activated: [(id(1), at(9))].into(),
             ..ProviderMemory::default()
         };
         for (result, expected) in [

@@ -406,3 +406,31 @@ fn one_that_is_announced_to_drain_and_reads_active_counts_as_draining() {
         ],
     );
 }
+
+/// It would be taken for somebody else's, and another one bought in its place.
+#[test]
+fn one_that_was_just_set_to_active_and_reads_draining_is_active() {
+    let mut fleet = Fleet::of([2, 0, 0]);
+    fleet.tasks("web", &[3]);
+    fleet.desire("web", 4);
+    fleet.drain(2, 60);
+    check(
+        &mut fleet,
+        &["activate 2: needed_again", "1: in_use", "launching"],
+    );
+    fleet.round(5);
+    fleet.container(2).status = ContainerInstanceStatus::Draining;
+    fleet.task("web", 2);
+    let now = fleet.now;
+    check(&mut fleet, &["1 2: in_use", "right_size"]);
+    // Then it is somebody else who drains it.
+    fleet.now = Seconds(60).after(now);
+    check(
+        &mut fleet,
+        &[
+            "desired 2 to 3: scale_out",
+            "1: in_use",
+            "2: drained_by_somebody_else",
+        ],
+    );
+}

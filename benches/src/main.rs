@@ -1,10 +1,12 @@
-//! What `make bench` measures: start-up of each function beside a hello-world function, a storm of events, deciding, and packing.
+//! What `make bench` measures: start-up of each function beside a hello-world function, a storm of events, deciding, a
+//! look at 5,000 instances, and packing.
 //!
 //! It prints tables and never fails by a time: machines differ and are noisy. The figures that were taken are in
 //! `docs/measurements.md`, with the machine.
 
 mod decide;
 mod packing;
+mod scale;
 mod start_up;
 mod storm;
 
@@ -70,6 +72,7 @@ async fn main() -> Result<(), Failure> {
     println!("{}\n", start_up::run(&binaries, runs).await?);
     println!("{}\n", storm::run(&binaries, runs).await?);
     println!("{}\n", decide::run(runs)?);
+    println!("{}\n", scale::run(&binaries, runs.min(scale::RUNS_MAX)).await?);
     println!("{}", packing::run(packing, runs));
     Ok(())
 }

@@ -58,13 +58,25 @@ impl World {
     /// # Errors
     /// Never, unless these names are taken already.
     pub fn add_workshop_ec2(&mut self, scaled_by: ScaledBy) -> Result<WorkshopEc2, ApiError> {
+        let names = self.add_workshop_ec2_groups(scaled_by)?;
+        self.add_workshop_service(&names)?;
+        Ok(names)
+    }
+
+    /// The cluster, groups and providers of [`World::add_workshop_ec2`], without its service.
+    ///
+    /// # Errors
+    /// Never, unless these names are taken already.
+    pub fn add_workshop_ec2_groups(
+        &mut self,
+        scaled_by: ScaledBy,
+    ) -> Result<WorkshopEc2, ApiError> {
         let names = workshop_names()?;
         self.add_on_demand_group(&names, scaled_by);
         let large = LaunchSpec::spot("ecs-spot-large", &SPOT_TYPES);
         self.add_group(GroupSpec::new(names.spot, large, 0, 2, 10), scaled_by);
         let strategy = vec![line(names.on_demand, 1, 1)?, line(names.spot, 0, 4)?];
         self.create_cluster_of(&names.cluster, &[names.on_demand, names.spot], strategy)?;
-        self.add_workshop_service(&names)?;
         Ok(names)
     }
 

@@ -105,6 +105,8 @@ pub(crate) enum Scenario {
     Throttled,
     /// The workshop's chapters on EC2: tasks come to groups of instances, and go; beside them ECS's managed scaling
     WorkshopEc2,
+    /// Spot has no instances for a service on EC2: both functions at work, one for the tasks and one for their instances
+    Ec2Drought,
 }
 
 /// What the function may do.

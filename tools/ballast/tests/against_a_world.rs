@@ -9,7 +9,7 @@ use model::ServiceKey;
 use model::strategy::{FARGATE, FARGATE_SPOT, StrategyItem};
 use tokio::process::Command;
 use world::face::{Face, FaceOptions, serve};
-use world::{Config, Operation, ServiceSpec, World};
+use world::{Config, Operation, ScaledBy, ServiceSpec, World};
 
 /// The workshop in its steady state, behind HTTP.
 async fn workshop() -> (Face, ServiceKey) {
@@ -123,6 +123,22 @@ async fn unprotected() -> Face {
     let closed = serde_json::json!({"cluster": "container-demo", "service": "closed-standby", "force": true});
     world.call(Operation::DeleteService, closed).unwrap();
     serve(world, FaceOptions::default()).await.unwrap()
+}
+
+/// The workshop's two views, from one command: tasks by provider, and instances by provider with their running tasks.
+#[tokio::test]
+async fn the_workshops_tables_on_ec2() {
+    let mut world = World::new(Config::new(1));
+    let names = world.add_workshop_ec2(ScaledBy::Ecs).unwrap();
+    world.advance_secs(600);
+    world.set_desired_count(&names.service, 40).unwrap();
+    world.advance_secs(420);
+    let face = serve(world, FaceOptions::default()).await.unwrap();
+    let output = ballast(&face, &["status", "--cluster", "container-demo"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    let (_, counted) = shown.split_once("\nTasks by capacity provider\n").unwrap();
+    expect![[r#""#]].assert_eq(counted);
 }
 
 #[tokio::test]

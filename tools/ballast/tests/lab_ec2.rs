@@ -89,10 +89,7 @@ fn writes(records: &[Value]) -> String {
         let steps = record.pointer("/plan/steps").and_then(Value::as_array);
         for step in steps.unwrap() {
             let action = step.get("action").unwrap();
-            let provider = step
-                .pointer("/subject/provider")
-                .and_then(Value::as_str)
-                .unwrap();
+            let provider = step.get("provider").and_then(Value::as_str).unwrap();
             let kind = action.get("action").and_then(Value::as_str).unwrap();
             let number = |name: &str| action.get(name).map_or_else(String::new, Value::to_string);
             let (from, to) = (number("from"), number("to"));
@@ -111,7 +108,15 @@ fn check(found: &str, want: Expect) {
 #[test]
 fn the_workshops_tables_come_out_and_beside_them_managed_scaling() {
     let (shown, records) = play("1", &[]);
-    check(&workshop_tables(&shown), expect![[r#""#]]);
+    check(&workshop_tables(&shown), expect![[r#"
+
+        With one task: EC2 1 tasks; EC2 0 EC2 1
+        With 10 tasks: EC2 10 tasks; EC2 1 EC2 3 EC2 0 EC2 3 EC2 3
+        With one task again: EC2 1 tasks; EC2 0 EC2 1
+        With one task: EC2 1 tasks; EC2 0 EC2 1 EC2Spot 0 EC2Spot 0
+        With 40 tasks: EC2 9 tasks; EC2Spot 31 tasks; EC2 3 EC2 0 EC2 3 EC2 3 EC2Spot 0 EC2Spot 8 EC2Spot 7 EC2Spot 8 EC2Spot 8
+        With one task again: EC2 1 tasks; EC2 0 EC2 1 EC2Spot 0 EC2Spot 0
+    "#]]);
     check(&writes(&records), expect![[r#""#]]);
     for record in &records {
         assert_eq!(record.pointer("/failures/0"), None, "{record}");

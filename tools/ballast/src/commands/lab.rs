@@ -27,9 +27,11 @@ pub(crate) async fn run(args: &LabArgs, screen: &Screen) -> Result<(), CliError>
 
 async fn play_scenario(args: &LabArgs, screen: Screen) -> Result<Played, CliError> {
     match args.scenario {
-        Scenario::Workshop | Scenario::DroughtFlap | Scenario::Lossy | Scenario::Throttled => {
-            play::play(args, screen).await
-        }
+        Scenario::Workshop
+        | Scenario::DroughtFlap
+        | Scenario::Lossy
+        | Scenario::Throttled
+        | Scenario::Ec2Drought => play::play(args, screen).await,
         Scenario::WorkshopEc2 => ec2::play::play(args, screen).await,
     }
 }

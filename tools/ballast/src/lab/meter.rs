@@ -45,7 +45,7 @@ pub(crate) struct Meter {
 pub(crate) struct Seen {
     /// The primary's desired count.
     pub(crate) desired: u32,
-    /// The primary's tasks that serve and are to go on.
+    /// The primary's tasks that serve and are to go on. Those on an instance that Spot takes are not.
     pub(crate) primary_ready: u32,
     /// The standby's desired count.
     pub(crate) standby_desired: u32,
@@ -72,7 +72,16 @@ impl Meter {
     /// Looks at what is so now.
     pub(crate) fn look(&mut self, world: &World) -> Seen {
         let state = world.state();
-        let seen = self.seen(state);
+        let doomed = doomed(state);
+        let seen = self.seen(state, &doomed);
+        for task in state
+            .tasks_of(&self.primary)
+            .filter(|task| doomed.contains(task.id()))
+        {
+            if self.interrupted.insert(task.arn.clone()) {
+                self.uncovered_since = self.uncovered_since.or(Some(world.now()));
+            }
+        }
         for task in state
             .tasks_of(&self.primary)
             .filter(|task| is_interrupted(task))
@@ -90,12 +99,13 @@ impl Meter {
         seen
     }
 
-    fn seen(&self, state: &State) -> Seen {
+    fn seen(&self, state: &State, doomed: &BTreeSet<&str>) -> Seen {
         let desired = |key: &ServiceKey| state.services.get(key).map_or(0, |it| it.desired_count);
         let ready = |key: &ServiceKey| {
             let tasks = state
                 .tasks_of(key)
-                .filter(|task| task.serves() && task.desired_running);
+                .filter(|task| task.serves() && task.desired_running)
+                .filter(|task| !doomed.contains(task.id()));
             u32::try_from(tasks.count()).unwrap_or(u32::MAX)
         };
         Seen {
@@ -121,6 +131,18 @@ impl Meter {
             interrupted: u32::try_from(self.interrupted.len()).unwrap_or(u32::MAX),
         }
     }
+}
+
+/// The ids of the tasks on instances that Spot has warned.
+fn doomed(state: &State) -> BTreeSet<&str> {
+    let instances = state.container_instances.values();
+    instances
+        .filter(|it| {
+            let machine = state.instances.get(&it.ec2_instance_id);
+            machine.is_some_and(|machine| machine.interrupted_at.is_some())
+        })
+        .flat_map(|it| it.tasks.iter().map(String::as_str))
+        .collect()
 }
 
 fn is_interrupted(task: &Task) -> bool {

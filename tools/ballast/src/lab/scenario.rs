@@ -7,6 +7,7 @@ use model::strategy::FARGATE_SPOT;
 use world::{Config, Delivery, Fault, FaultRule, Faults, RangeMs, World};
 
 use crate::cli::Scenario;
+use crate::lab::ec2::drought;
 use crate::lab::function::Name;
 
 /// Spot capacity that is never short for this service, in tasks.
@@ -47,6 +48,7 @@ impl Scenario {
                 "as `workshop`, while the API throttles, fails and answers from the past"
             }
             Self::WorkshopEc2 => "many tasks come to groups of EC2 instances, and go",
+            Self::Ec2Drought => "Spot has no instances for a service on EC2, and returns later",
         }
     }
 
@@ -57,6 +59,7 @@ impl Scenario {
                 &[Name::SpotFallback]
             }
             Self::WorkshopEc2 => &[Name::ClusterScaler],
+            Self::Ec2Drought => &[Name::SpotFallback, Name::ClusterScaler],
         }
     }
 
@@ -64,7 +67,7 @@ impl Scenario {
     pub(crate) fn config(self, seed: u64) -> Config {
         let mut config = Config::new(seed);
         match self {
-            Self::Workshop | Self::DroughtFlap | Self::WorkshopEc2 => {}
+            Self::Workshop | Self::DroughtFlap | Self::WorkshopEc2 | Self::Ec2Drought => {}
             Self::Lossy => {
                 config.delivery = Delivery {
                     duplicate_per_mille: 300,
@@ -115,12 +118,17 @@ impl Scenario {
                     at = later(at, FLAP_WET_SECS);
                 }
             }
-            // It has no Fargate.
+            Self::Ec2Drought => drought::write(world, drought_at, return_at),
             Self::WorkshopEc2 => {}
         }
         world.set_capacity_everywhere(FARGATE_SPOT, return_at, PLENTY);
         // Late enough for the interrupted tasks to be gone and the standby to be up.
-        let during_at = later(drought_at, (dry_secs / 2).min(210));
+        let covered_secs = match self {
+            Self::Workshop | Self::DroughtFlap | Self::Lossy | Self::Throttled => 210,
+            // Instances have to boot before tasks start.
+            Self::WorkshopEc2 | Self::Ec2Drought => 300,
+        };
+        let during_at = later(drought_at, (dry_secs / 2).min(covered_secs));
         Script {
             drought_at,
             during_at,

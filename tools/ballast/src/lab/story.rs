@@ -80,8 +80,33 @@ impl Story {
             let goes_on = matches!((told, here, next), (Some(before), Some(here), Some(next))
                 if before.0 == here.0 && here.0 == next.0 && before.1.cmp(&here.1) == here.1.cmp(&next.1));
             told = here;
-            if !goes_on {
-                self.tell_entry(entry, text, screen);
+            if goes_on {
+                continue;
+            }
+            // A market that changes everywhere is one line.
+            let is_alike = |other: &&Entry| {
+                let change = pool_change(entry);
+                change.is_some() && other.at == entry.at && pool_change(other) == change
+            };
+            let (before, after) = entries.split_at(index);
+            if before
+                .iter()
+                .rev()
+                .take_while(|it| it.at == entry.at)
+                .any(|it| is_alike(&it))
+            {
+                continue;
+            }
+            match after.iter().filter(is_alike).count() {
+                0 | 1 => self.tell_entry(entry, text, screen),
+                pools => {
+                    let more = format!("{}, and that of {} more pools", entry.text, pools - 1);
+                    let entry = Entry {
+                        at: entry.at,
+                        text: more,
+                    };
+                    self.tell_entry(&entry, text, screen);
+                }
             }
         }
     }
@@ -155,6 +180,12 @@ impl Story {
             );
         }
     }
+}
+
+/// What the capacity of a pool became, in a line about one.
+fn pool_change(entry: &Entry) -> Option<&str> {
+    let pool = entry.text.strip_prefix("capacity of ")?;
+    pool.split_once(" becomes ").map(|(_, change)| change)
 }
 
 /// The service and its serving tasks, in a line about them.

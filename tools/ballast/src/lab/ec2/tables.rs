@@ -24,6 +24,16 @@ pub(crate) fn tables(
         .filter(|task| task.last_status != TaskStatus::Stopped)
         .map(row)
         .collect();
+    format!(
+        "{}\n{}\n{}",
+        screen.paint(Tone::Strong, &format!("{title}, {}", clock(now))),
+        provider_table(&tasks, screen),
+        instance_table(state, screen),
+    )
+}
+
+/// Every container instance with its running tasks.
+pub(crate) fn instance_table(state: &State, screen: Screen) -> String {
     let mut instances: Vec<InstanceRow> = state
         .container_instances
         .values()
@@ -35,10 +45,5 @@ pub(crate) fn tables(
         })
         .collect();
     instances.sort();
-    format!(
-        "{}\n{}\n{}",
-        screen.paint(Tone::Strong, &format!("{title}, {}", clock(now))),
-        provider_table(&tasks, screen),
-        table(&instances, screen),
-    )
+    table(&instances, screen)
 }

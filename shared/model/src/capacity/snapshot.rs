@@ -289,6 +289,9 @@ pub struct ContainerInstance {
     pub status: ContainerInstanceStatus,
     /// Whether its agent is connected. It disconnects and connects again several times an hour.
     pub agent_connected: bool,
+    /// The version of its agent, such as `1.82.0`, where ECS tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_version: Option<String>,
     /// When it registered.
     pub registered_at: Option<Timestamp>,
     /// What it registered. The network interfaces are those that tasks may use; 0 where its type is not known.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecs::types::{self as ecs, InstanceHealthCheckState};
+use calls::one_line;
 use model::capacity::{ContainerInstance, ContainerInstanceStatus, HostPort, Protocol, Resources};
 use model::instance_type::{self, Trunking};
 use model::{CapacityProviderName, IdError, InstanceType};
@@ -55,6 +56,10 @@ pub(crate) fn instance(answer: &ecs::ContainerInstance) -> Result<ContainerInsta
         provider: provider.map_err(text)?,
         status: status(answer.status()),
         agent_connected: answer.agent_connected(),
+        agent_version: answer
+            .version_info()
+            .and_then(|it| it.agent_version())
+            .map(one_line),
         registered_at: time(answer.registered_at()),
         registered: resources(answer.registered_resources(), interfaces)?,
         remaining: resources(answer.remaining_resources(), interfaces)?,
@@ -156,6 +161,7 @@ mod tests {
             .ec2_instance_id("i-1")
             .status("ACTIVE")
             .agent_connected(true)
+            .version_info(ecs::VersionInfo::builder().agent_version("1.82.0").build())
             .attributes(attribute("ecs.instance-type", Some("m5.large")))
             .attributes(attribute("ecs.availability-zone", Some("us-west-2a")))
             .attributes(attribute("ecs.capability.task-eni", None))
@@ -185,6 +191,7 @@ mod tests {
         assert_eq!(read.attributes.get("ecs.capability.task-eni"), Some(&None));
         assert_eq!(read.zone, Some("us-west-2a".parse().unwrap()));
         assert_eq!(read.status, ContainerInstanceStatus::Active);
+        assert_eq!(read.agent_version.as_deref(), Some("1.82.0"));
         assert!(!read.is_impaired);
     }
 
@@ -196,7 +203,9 @@ mod tests {
             .container_instance_arn("a")
             .attributes(attribute("ecs.instance-type", Some("z99.huge")))
             .build();
-        assert_eq!(instance(&unknown).unwrap().registered.network_interfaces, 0);
+        let read = instance(&unknown).unwrap();
+        assert_eq!(read.registered.network_interfaces, 0);
+        assert_eq!(read.agent_version, None);
     }
 
     #[test]

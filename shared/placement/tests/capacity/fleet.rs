@@ -213,6 +213,7 @@ impl Fleet {
             provider: Some("ec2".parse().unwrap()),
             status: ContainerInstanceStatus::Active,
             agent_connected: true,
+            agent_version: Some("1.82.0".to_owned()),
             registered_at: Some(hour_ago),
             registered: T3_SMALL,
             remaining: T3_SMALL,

@@ -266,21 +266,30 @@ impl Scene {
     /// One more instance, in service and registered for an hour, with nothing on it.
     pub(crate) fn instance(&mut self, provider: &str, instance_type: &str) -> InstanceId {
         let id = self.pending(provider, instance_type);
-        let member = self.member(&id);
+        self.member(&id).launched_at = Some(ago(3_700));
+        self.register(provider, &id, ago(3_600));
+        id
+    }
+
+    /// The instance, which is on its way, comes into service and registers with nothing on it.
+    pub(crate) fn register(&mut self, provider: &str, id: &InstanceId, registered_at: Timestamp) {
+        let member = self.member(id);
         member.lifecycle = Lifecycle::InService;
-        member.launched_at = Some(ago(3_700));
+        let instance_type = member.instance_type.clone().unwrap();
+        let instance_type = instance_type.as_str();
         let zone = member.zone.clone();
         let registered = lookup(&instance_type.parse().unwrap())
             .unwrap()
             .registers(Trunking::Disabled);
         let attribute = |name: &str, value: &str| (name.to_owned(), Some(value.to_owned()));
         let container = ContainerInstance {
-            arn: arn(&id),
+            arn: arn(id),
             ec2_instance: Some(id.clone()),
             provider: Some(provider.parse().unwrap()),
             status: ContainerInstanceStatus::Active,
             agent_connected: true,
-            registered_at: Some(ago(3_600)),
+            agent_version: Some("1.82.0".to_owned()),
+            registered_at: Some(registered_at),
             registered,
             remaining: registered,
             host_ports: BTreeSet::new(),
@@ -296,7 +305,6 @@ impl Scene {
         self.cluster()
             .instances
             .insert(container.arn.clone(), container);
-        id
     }
 
     pub(crate) fn instances(

@@ -299,10 +299,15 @@ fn instance(scene: &mut Scene, provider: &str, instance_type: &str, tape: &mut T
             // In service and not registered.
             scene.cluster().instances.remove(&arn(&id));
             let on = arn(&id);
-            scene
-                .cluster()
-                .tasks
-                .retain(|it| it.instance.as_ref() != Some(&on));
+            let cluster = scene.cluster();
+            cluster.tasks.retain(|task| {
+                let stays = task.instance.as_ref() != Some(&on);
+                let service = task.service.as_ref();
+                if let Some(service) = service.and_then(|it| cluster.services.get_mut(it)) {
+                    service.running_count -= u32::from(!stays);
+                }
+                stays
+            });
             scene.member(&id).launched_at = Some(since);
             if tape.roll(2) == 1 {
                 scene.memory(provider).unregistered.insert(id, since);

@@ -22,7 +22,7 @@ async fn five_thousand_interruptions_of_one_service_cost_a_handful_of_calls() {
     let triggers = &handled.record.triggers;
     assert_eq!(triggers.received, 5_000);
     assert_eq!(triggers.kinds.get("task_interrupted"), Some(&5_000));
-    assert_eq!(triggers.services_count, 1);
+    assert_eq!(triggers.services_count, Some(1));
     assert_eq!(triggers.event_ids.len(), control::EVENT_IDS_SHOWN_MAX);
     assert_eq!(stage.desired(&stage.standby), 7);
     assert_eq!(stage.updates(), 1);

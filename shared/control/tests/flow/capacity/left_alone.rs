@@ -206,7 +206,7 @@ async fn what_more_instances_would_not_help_is_said_and_not_bought() {
     assert_eq!(handled.failure, None);
     assert_eq!((acted(&handled).len(), stage.writes().len()), (0, 0));
     expect![[r#"
-        hold `container-demo/workers` unplaceable: tasks fit no type that the group may launch: more instances would not help (tasks: 6 placed, 0 waiting, 1 missing, 0 headroom, 1 unplaceable; instances: 2 running, 2 used, 0 launching, 0 draining, 0 lost; needed 2 (at least 2), reservation 100 % of a target of 100 %; wanted 2, desired 2 within 0 to 10); 1 tasks of `service/large` fit nowhere: one needs 6000 of memory_mib, and the most that there is is 1900, on `t3.small`
+        hold `container-demo/workers` unplaceable: tasks fit no type that the group may launch: more instances would not help (tasks: 6 placed, 0 waiting, 1 missing, 0 headroom, 1 unplaceable; instances: 2 running, 2 used, 0 launching, 0 draining, 0 lost; needed 2 (at least 2), reservation 100 %, target 100 %; wanted 2, desired 2 within 0 to 10); there is no room for 1 task of `service/large`: one needs 6000 MiB of memory, and the most that there is is 1900, on `t3.small`
     "#]].assert_eq(&texts(&handled));
 
     let scene = Scene {
@@ -218,7 +218,7 @@ async fn what_more_instances_would_not_help_is_said_and_not_bought() {
     let handled = stage.sweep_for(3).await;
     assert_eq!((acted(&handled).len(), stage.writes().len()), (0, 0));
     expect![[r#"
-        hold `container-demo/workers` at_maximum: more instances are wanted than the group's maximum of 2 (tasks: 6 placed, 0 waiting, 1 missing, 0 headroom, 1 unplaceable; instances: 2 running, 2 used, 0 launching, 0 draining, 0 lost; needed 3 (at least 3), reservation 150 % of a target of 100 %; wanted 3, desired 2 within 0 to 2); 1 tasks of `service/web` fit nowhere: the group is at its maximum of 2
+        hold `container-demo/workers` at_maximum: more instances are wanted than the group's maximum of 2 (tasks: 6 placed, 0 waiting, 1 missing, 0 headroom, 1 unplaceable; instances: 2 running, 2 used, 0 launching, 0 draining, 0 lost; needed 3 (at least 3), reservation 150 %, target 100 %; wanted 3, desired 2 within 0 to 2); there is no room for 1 task of `service/web`: the group is at its maximum of 2
     "#]].assert_eq(&texts(&handled));
 
     let scene = Scene {
@@ -229,6 +229,6 @@ async fn what_more_instances_would_not_help_is_said_and_not_bought() {
     let handled = scene.open().await.sweep_for(3).await;
     assert_eq!(acted(&handled), [""; 0]);
     expect![[r#"
-        hold `container-demo/workers` right_size: the group has as many instances as are wanted (tasks: 0 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 0 (at least 0), reservation 100 % of a target of 100 %; wanted 0, desired 0 within 0 to 10)
+        hold `container-demo/workers` right_size: the group has as many instances as are wanted (tasks: 0 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 0 (at least 0), reservation 100 %, target 100 %; wanted 0, desired 0 within 0 to 10)
     "#]].assert_eq(&texts(&handled));
 }

@@ -33,10 +33,10 @@ async fn watch(stage: &Stage, minutes: u32) -> String {
             "desired {desired}, {active} active, {draining} draining, {serving} tasks: {hold}\n"
         );
         for step in acted(&handled) {
-            writeln!(line, "     {step}").unwrap();
+            writeln!(line, "    {step}").unwrap();
         }
         if line != last {
-            write!(story, "{minute:3}  {line}").unwrap();
+            write!(story, "{minute:<3} {line}").unwrap();
         }
         last = line;
     }
@@ -64,20 +64,20 @@ async fn one_after_the_other_after_the_delay() {
         0,
         16,
         &expect![[r#"
-              1  desired 3, 3 active, 0 draining, 0 tasks: waiting_for_scale_in_delay
-              5  desired 3, 2 active, 1 draining, 0 tasks: scaling_in
-                 set `i-049eebe70c3519a9e`, which is empty, to DRAINING: done
-              6  desired 2, 2 active, 0 draining, 0 tasks: scaling_in
-                 terminate `i-049eebe70c3519a9e` and lower the desired capacity of `workers` by it: done
-              7  desired 2, 1 active, 1 draining, 0 tasks: scaling_in
-                 set `i-f9e52bcfeaeacbe7a`, which is empty, to DRAINING: done
-              8  desired 1, 1 active, 0 draining, 0 tasks: scaling_in
-                 terminate `i-f9e52bcfeaeacbe7a` and lower the desired capacity of `workers` by it: done
-              9  desired 1, 0 active, 1 draining, 0 tasks: scaling_in
-                 set `i-f1ec2ed8e54f363fc`, which is empty, to DRAINING: done
-             10  desired 0, 0 active, 0 draining, 0 tasks: scaling_in
-                 terminate `i-f1ec2ed8e54f363fc` and lower the desired capacity of `workers` by it: done
-             11  desired 0, 0 active, 0 draining, 0 tasks: right_size
+            1   desired 3, 3 active, 0 draining, 0 tasks: waiting_for_scale_in_delay
+            5   desired 3, 2 active, 1 draining, 0 tasks: scaling_in
+                set `i-049eebe70c3519a9e`, which is empty, to DRAINING: done
+            6   desired 2, 2 active, 0 draining, 0 tasks: scaling_in
+                terminate `i-049eebe70c3519a9e` and lower the desired capacity of `workers` by it: done
+            7   desired 2, 1 active, 1 draining, 0 tasks: scaling_in
+                set `i-f9e52bcfeaeacbe7a`, which is empty, to DRAINING: done
+            8   desired 1, 1 active, 0 draining, 0 tasks: scaling_in
+                terminate `i-f9e52bcfeaeacbe7a` and lower the desired capacity of `workers` by it: done
+            9   desired 1, 0 active, 1 draining, 0 tasks: scaling_in
+                set `i-f1ec2ed8e54f363fc`, which is empty, to DRAINING: done
+            10  desired 0, 0 active, 0 draining, 0 tasks: scaling_in
+                terminate `i-f1ec2ed8e54f363fc` and lower the desired capacity of `workers` by it: done
+            11  desired 0, 0 active, 0 draining, 0 tasks: right_size
         "#]],
     )
     .await;
@@ -101,17 +101,17 @@ async fn instances_whose_tasks_fit_elsewhere_are_emptied_first() {
         4,
         30,
         &expect![[r#"
-              1  desired 4, 4 active, 0 draining, 4 tasks: waiting_for_scale_in_delay
-              5  desired 4, 3 active, 1 draining, 4 tasks: scaling_in
-                 set `i-049eebe70c3519a9e` with its 1 tasks to DRAINING: done
-              6  desired 3, 3 active, 0 draining, 4 tasks: scaling_in
-                 terminate `i-049eebe70c3519a9e` and lower the desired capacity of `workers` by it: done
-              7  desired 3, 3 active, 0 draining, 4 tasks: nothing_removable
-             12  desired 3, 2 active, 1 draining, 4 tasks: scaling_in
-                 set `i-7526afe21d21eaea1`, which is empty, to DRAINING: done
-             13  desired 2, 2 active, 0 draining, 4 tasks: scaling_in
-                 terminate `i-7526afe21d21eaea1` and lower the desired capacity of `workers` by it: done
-             14  desired 2, 2 active, 0 draining, 4 tasks: right_size
+            1   desired 4, 4 active, 0 draining, 4 tasks: waiting_for_scale_in_delay
+            5   desired 4, 3 active, 1 draining, 4 tasks: scaling_in
+                set `i-049eebe70c3519a9e` with its 1 task to DRAINING: done
+            6   desired 3, 3 active, 0 draining, 4 tasks: scaling_in
+                terminate `i-049eebe70c3519a9e` and lower the desired capacity of `workers` by it: done
+            7   desired 3, 3 active, 0 draining, 4 tasks: nothing_removable
+            12  desired 3, 2 active, 1 draining, 4 tasks: scaling_in
+                set `i-7526afe21d21eaea1`, which is empty, to DRAINING: done
+            13  desired 2, 2 active, 0 draining, 4 tasks: scaling_in
+                terminate `i-7526afe21d21eaea1` and lower the desired capacity of `workers` by it: done
+            14  desired 2, 2 active, 0 draining, 4 tasks: right_size
         "#]],
     )
     .await;
@@ -143,7 +143,7 @@ async fn an_instance_that_drains_is_taken_back_before_one_is_bought() {
     assert!(memory.drains.is_empty(), "{memory:?}");
 }
 
-/// Everything of a plan is carried out or nothing is left of it: an instance that somebody protects before it is terminated stays.
+/// An instance that somebody protects before it is terminated stays, whatever becomes of the other one.
 #[tokio::test]
 async fn an_instance_that_is_protected_while_it_drains_is_not_terminated() {
     let stage = Scene::default().open().await;
@@ -159,14 +159,11 @@ async fn an_instance_that_is_protected_while_it_drains_is_not_terminated() {
         "ProtectedFromScaleIn": true,
     });
     stage.call(world::Operation::SetInstanceProtection, &input);
-    for _ in 0..5 {
+    for _ in 0..8 {
         let handled = stage.sweep_for(1).await;
         assert_eq!(handled.failure, None);
-        assert!(
-            !stage
-                .writes()
-                .contains_key(act::capacity::TERMINATE_INSTANCE)
-        );
+        let is_there = stage.group(|group| group.instances.contains(draining.as_str()));
+        assert!(is_there, "{:?}", acted(&handled));
     }
-    assert_eq!(stage.desired(), 2);
+    assert!(stage.desired() >= 1);
 }

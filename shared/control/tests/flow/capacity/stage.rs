@@ -56,6 +56,10 @@ pub(crate) struct Scene {
     pub(crate) max_size: u32,
     pub(crate) tags: Vec<(&'static str, &'static str)>,
     pub(crate) provider: CapacityProvider,
+    /// Whether no event is sent.
+    pub(crate) is_silent: bool,
+    /// How long each call takes.
+    pub(crate) api_latency_ms: u32,
 }
 
 impl Default for Scene {
@@ -71,6 +75,8 @@ impl Default for Scene {
                 ("ballast:instance-types", "t3.small"),
             ],
             provider: CapacityProvider::over(GROUP).without_managed_draining(),
+            is_silent: false,
+            api_latency_ms: 30,
         }
     }
 }
@@ -85,7 +91,10 @@ impl Scene {
 
     /// Opens when everything has settled.
     pub(crate) async fn open(self) -> Stage {
-        let mut world = World::new(Config::new(self.seed));
+        let mut config = Config::new(self.seed);
+        config.delivery.silent = self.is_silent;
+        config.api_latency_ms = self.api_latency_ms;
+        let mut world = World::new(config);
         world.declare_launch_template(GROUP, "t3.small", Market::OnDemand);
         let launch = LaunchSpec::template(GROUP);
         let spec = GroupSpec::new(GROUP, launch, 0, self.instances, self.max_size);

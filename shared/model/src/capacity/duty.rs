@@ -177,6 +177,7 @@ impl CapacityHoldReason {
             Self::AtMaximum { .. }
             | Self::Unplaceable
             | Self::NoPoolLeft { .. }
+            | Self::LaunchedOfNoUse { .. }
             | Self::InstancesDoNotRegister { .. }
             | Self::Neighbours { .. }
             | Self::ForeignChange { .. }

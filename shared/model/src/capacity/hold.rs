@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capacity::key::{CapacitySubject, ProviderKey};
 use crate::capacity::plan::{ProviderNumbers, Unplaced};
-use crate::ids::ServiceName;
+use crate::ids::{InstanceType, ServiceName};
 use crate::settings::SettingFault;
 use crate::snapshot::Gap;
 use crate::units::Seconds;
@@ -204,6 +204,18 @@ pub enum CapacityHoldReason {
     NoPoolLeft {
         /// How many pools are left out.
         pools: u32,
+    },
+    /// Instances were launched for tasks, and the tasks cannot be put on them: no more are launched for a while.
+    LaunchedOfNoUse {
+        /// How many.
+        instances: u32,
+        /// The type of the first, where it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance_type: Option<InstanceType>,
+        /// Whose tasks they were launched for; the first of these.
+        whose: String,
+        /// How often something was launched for them.
+        times: u32,
     },
     /// Instances were launched and do not register: no more are launched for a while.
     InstancesDoNotRegister {

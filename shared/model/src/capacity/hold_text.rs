@@ -6,7 +6,7 @@ use crate::capacity::hold::{CapacityHold, CapacityHoldReason};
 
 impl CapacityHoldReason {
     /// Every stable name, in the order of the variants.
-    pub const NAMES: [&'static str; 41] = [
+    pub const NAMES: [&'static str; 42] = [
         "right_size",
         "launching",
         "waiting_for_scale_in_delay",
@@ -16,6 +16,7 @@ impl CapacityHoldReason {
         "at_maximum",
         "unplaceable",
         "no_pool_left",
+        "launched_of_no_use",
         "instances_do_not_register",
         "neighbours",
         "foreign_change",
@@ -63,6 +64,7 @@ impl CapacityHoldReason {
             Self::AtMaximum { .. } => "at_maximum",
             Self::Unplaceable => "unplaceable",
             Self::NoPoolLeft { .. } => "no_pool_left",
+            Self::LaunchedOfNoUse { .. } => "launched_of_no_use",
             Self::InstancesDoNotRegister { .. } => "instances_do_not_register",
             Self::Neighbours { .. } => "neighbours",
             Self::ForeignChange { .. } => "foreign_change",
@@ -145,6 +147,13 @@ impl fmt::Display for CapacityHoldReason {
                 f,
                 "all {pools} pools that the group may launch from lately had no capacity; services with a standby are covered by it"
             ),
+            Self::LaunchedOfNoUse { instances, instance_type, whose, times } => {
+                write!(f, "`{whose}` lacks room, and of what was launched for it {instances}")?;
+                if let Some(instance_type) = instance_type {
+                    write!(f, " (`{instance_type}`)")?;
+                }
+                write!(f, " cannot take its tasks, try {times}: one more is launched after a while")
+            }
             Self::InstancesDoNotRegister { instances, times } => write!(
                 f,
                 "{instances} instances were launched and have not registered, {times} times in a row: no more are launched for a while"

@@ -43,6 +43,9 @@ pub struct ProviderMemory {
     /// How often in a row instances were launched that did not register, and until when no more are launched for them.
     #[serde(default)]
     pub stalled: Option<Stall>,
+    /// That instances were asked for because tasks fit on none that was there or on its way, until nothing more is needed.
+    #[serde(default)]
+    pub sought: Option<Sought>,
     /// The pools that lately had no capacity, by `type/zone/market`. `*` stands for a type or a zone that AWS did not name. Bounded.
     #[serde(default)]
     pub pools: BTreeMap<String, PoolFailure>,
@@ -113,6 +116,17 @@ pub struct Stall {
     /// How often in a row.
     pub times: u32,
     /// Until when nothing more is launched in their place.
+    pub until: Timestamp,
+}
+
+/// Instances that were asked for because tasks fit on none that was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sought {
+    /// When the first of them was asked for: what came in since and takes no task stands for one of them.
+    pub since: Timestamp,
+    /// How often something was asked for.
+    pub times: u32,
+    /// Until when nothing more is asked for in place of those that take no task.
     pub until: Timestamp,
 }
 

@@ -21,7 +21,7 @@ pub use duty::{PROVIDER_METRICS, ProviderMetric};
 pub use hold::{CapacityHold, CapacityHoldReason};
 pub use key::{CapacitySubject, ProviderKey};
 pub use memory::{
-    CapacityWrite, Drain, DrainReason, LearnedType, PoolFailure, ProviderMemory, Stall,
+    CapacityWrite, Drain, DrainReason, LearnedType, PoolFailure, ProviderMemory, Sought, Stall,
 };
 pub use plan::{
     CapacityAction, CapacityPlan, CapacityStep, CapacityStepReason, ProviderNumbers, Unplaceable,

@@ -18,6 +18,7 @@ use super::fit::Ground;
 use super::index::Index;
 use super::reservation::Settings;
 use super::room::Room;
+use super::strays::Strays;
 
 /// What was seen, remembered and reported that concerns one provider.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +98,10 @@ pub(crate) struct Case<'a> {
     pub(crate) tasks_without_room: u32,
     /// The instances draining by Ballast's hand that the tasks need again, by packing.
     pub(crate) needed_again: BTreeSet<&'a InstanceId>,
+    /// What was launched for tasks that lack room and is of no use to them.
+    pub(crate) strays: Option<Strays>,
+    /// The new instances that tasks need beyond what is there and what was asked for.
+    pub(crate) opened: u32,
 }
 
 impl<'a> Case<'a> {

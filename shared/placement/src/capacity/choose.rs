@@ -11,7 +11,7 @@ use model::capacity::{
 use super::case::{Case, Removal};
 use super::instances::{self, Instances};
 use super::scale_out::{self, Size};
-use super::{history, within};
+use super::{history, strays, within};
 
 /// What fewer instances wait for.
 struct Delay {
@@ -43,7 +43,7 @@ pub(crate) fn choose(
                 scale_out::decide(case, memory.as_deref().unwrap_or(&empty), buy)
             }
         };
-        announce(&size, memory, case.look.now);
+        announce(case, &size, memory);
         return (size, decided);
     }
     if goal == there {
@@ -69,7 +69,7 @@ pub(crate) fn choose(
 }
 
 /// A raise is remembered before it is carried out; see [`super::settle`].
-fn announce(size: &Size, memory: Option<&mut ProviderMemory>, now: Timestamp) {
+fn announce(case: &Case<'_>, size: &Size, memory: Option<&mut ProviderMemory>) {
     let (Size::Raise(step), Some(memory)) = (size, memory) else {
         return;
     };
@@ -77,9 +77,12 @@ fn announce(size: &Size, memory: Option<&mut ProviderMemory>, now: Timestamp) {
         memory.wrote = Some(CapacityWrite {
             from,
             to,
-            at: now,
+            at: case.look.now,
             confirmed: false,
         });
+        if case.opened > 0 {
+            strays::note_raise(memory, case.strays.is_some(), case.look.now);
+        }
     }
 }
 
@@ -158,6 +161,15 @@ fn unplaceable(case: &Case<'_>) -> Option<Size> {
         let pools = case.room.closed;
         let reason = CapacityHoldReason::NoPoolLeft { pools };
         return Some(Size::Stay(reason, case.retry_at));
+    }
+    if let Some(strays) = case.strays.as_ref().filter(|_| case.look.is_complete()) {
+        let reason = CapacityHoldReason::LaunchedOfNoUse {
+            instances: strays.instances,
+            instance_type: strays.instance_type.clone(),
+            whose: strays.whose.clone(),
+            times: strays.times,
+        };
+        return Some(Size::Stay(reason, Some(strays.until)));
     }
     let max = case.group.max_size;
     let is_larger = case.numbers.wanted > max;

@@ -43,6 +43,7 @@ mod scale_in;
 pub mod scale_out;
 pub mod settle;
 mod spread;
+mod strays;
 pub mod types;
 pub mod vetoes;
 
@@ -67,6 +68,7 @@ use pools::Closed;
 use reservation::{Settings, Sizing};
 use room::Room;
 use scale_out::Size;
+use strays::Newcomers;
 
 /// How many lines of advice a hold has; the rest is counted.
 pub const ADVICE_MAX: usize = 20;
@@ -236,11 +238,18 @@ fn count<'a>(
         type_names: &type_names,
         keeps_spread: true,
     };
+    let known = match look.recall {
+        Recall::Known(_) => Some(&*memory),
+        Recall::Unknown => None,
+    };
+    let newcomers = Newcomers::new(known, &members, look.now);
     let Sizing {
         numbers,
         unplaced,
         tasks_without_room,
         needed_again,
+        strays,
+        opened,
     } = reservation::size(
         look.provider,
         policy,
@@ -248,8 +257,12 @@ fn count<'a>(
         &members,
         demand,
         &ground,
+        &newcomers,
         look.now,
     );
+    if look.is_complete() && room.unborn == 0 {
+        strays::forget(memory, opened, &unplaced);
+    }
     let launches_fail = pools::launches_fail(group, &members, look.now);
     Case {
         look,
@@ -268,6 +281,8 @@ fn count<'a>(
         unplaced,
         tasks_without_room,
         needed_again,
+        strays,
+        opened,
     }
 }
 

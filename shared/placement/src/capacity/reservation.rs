@@ -28,6 +28,7 @@ use super::case::{Member, MemberState};
 use super::demand::{Demand, Request};
 use super::fit::{Fit, Ground, fit, requests_of};
 use super::room::{Room, Site, is_counted};
+use super::strays::{Newcomers, Strays};
 use crate::packing::{Place, Readiness};
 use model::Timestamp;
 
@@ -96,6 +97,10 @@ pub(crate) struct Sizing<'a> {
     pub(crate) unplaced: Vec<Unplaced>,
     pub(crate) tasks_without_room: u32,
     pub(crate) needed_again: BTreeSet<&'a InstanceId>,
+    /// What was launched for tasks that lack room and is of no use to them.
+    pub(crate) strays: Option<Strays>,
+    /// The new instances that tasks need beyond what is there and what was asked for.
+    pub(crate) opened: u32,
 }
 
 /// Where the tasks that need room were put.
@@ -123,6 +128,7 @@ pub(crate) fn size<'a>(
     members: &[Member<'a>],
     demand: &Demand<'a>,
     ground: &Ground<'_, 'a>,
+    newcomers: &Newcomers<'a>,
     now: Timestamp,
 ) -> Sizing<'a> {
     let group = &provider.group;
@@ -140,14 +146,15 @@ pub(crate) fn size<'a>(
     let floor = floor(settings, demand, &unplaced);
     let occupied = count(used.union(&put.usable).count());
     // Instances that wait to be taken back, and new ones: the others are full, or of no use to these tasks.
-    let lacking = count(put.draining.len()).saturating_add(opened);
-    let mut needed = occupied.saturating_add(put.unborn).saturating_add(lacking);
+    let again = count(put.draining.len());
+    let lacking = again.saturating_add(newcomers.may_open(opened, &put.usable));
+    let beyond = put.unborn.saturating_add(again).saturating_add(opened);
+    let mut needed = occupied.saturating_add(beyond);
     if policy.consolidate {
         let is_launching = |it: &&Member<'_>| it.state == MemberState::Launching;
         let launching = members.iter().filter(is_launching);
-        let beyond = count(launching.filter(|it| put.usable.contains(it.id)).count())
-            .saturating_add(put.unborn)
-            .saturating_add(lacking);
+        let beyond =
+            count(launching.filter(|it| put.usable.contains(it.id)).count()).saturating_add(beyond);
         let packed = packed_together(members, demand, ground, now);
         needed = packed.map_or(needed, |packed| needed.min(packed.saturating_add(beyond)));
     }
@@ -190,10 +197,14 @@ pub(crate) fn size<'a>(
         min: group.min_size,
         max: group.max_size,
     };
+    let lacks_room = put.on_new.iter().find(|_| opened > 0);
+    let whose = lacks_room.and_then(|(group, ..)| Some(demand.requests.get(*group)?.whose()));
     Sizing {
         numbers,
         tasks_without_room: unplaced_count(&found).saturating_add(put.tasks_without_room),
         unplaced,
+        strays: whose.and_then(|whose| newcomers.strays(members, &put.usable, whose)),
+        opened,
         needed_again: put.draining,
     }
 }

@@ -315,7 +315,10 @@ impl<'a> Builder<'_, 'a> {
         let Some(future) = self.room.futures.get(number) else {
             return;
         };
-        let Some(free) = future.room else { return };
+        // One of a type of which nothing is known offers what the smallest of the others does, until it tells.
+        let Some(free) = future.room.or_else(|| self.smallest_room()) else {
+            return;
+        };
         self.room.sites.push(Site {
             member,
             readiness: Readiness::Launching,
@@ -335,6 +338,13 @@ impl<'a> Builder<'_, 'a> {
         open.min_by_key(|it| it.size())
             .or_else(|| offered().min_by_key(|it| it.size()))
             .map(|future| future.instance_type.clone())
+    }
+
+    /// What the smallest type offers of which it is known.
+    fn smallest_room(&self) -> Option<Resources> {
+        let offered = self.room.futures.iter().filter(|it| it.is_offered);
+        let known = offered.filter(|it| it.room.is_some());
+        known.min_by_key(|it| it.size()).and_then(|it| it.room)
     }
 
     /// The instances that the group has been asked for and has not begun to launch. Nobody knows their types yet: they stand for the

@@ -35,6 +35,9 @@ pub fn settle(
         let effect = outcome.took_effect();
         match &outcome.step.action {
             CapacityAction::SetDesiredCapacity { from, to, .. } => {
+                if effect == Some(false) {
+                    memory.sought = before.sought;
+                }
                 memory.wrote = match effect {
                     Some(false) => not_carried_out(before.wrote, *from, now),
                     Some(true) | None => Some(CapacityWrite {

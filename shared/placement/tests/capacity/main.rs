@@ -23,6 +23,7 @@ mod scene;
 mod sequences;
 mod shown;
 mod size;
+mod strays;
 mod touch;
 mod walks;
 mod workshop;

@@ -32,7 +32,9 @@ fn play(seed: &str, more: &[&str]) -> (String, Vec<Value>) {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{shown}\n{said}");
     let lines = std::fs::read_to_string(&records).unwrap();
-    let records = lines.lines().map(|line| serde_json::from_str(line).unwrap());
+    let records = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
     (shown, records.collect())
 }
 
@@ -68,7 +70,13 @@ fn workshop_tables(shown: &str) -> String {
                 let (title, _) = line.split_once(',').unwrap();
                 write!(text, "\n{title}:").unwrap();
             }
-            ["service:ecsdemo-capacityproviders-ec2", provider, running, "0", "0"] => {
+            [
+                "service:ecsdemo-capacityproviders-ec2",
+                provider,
+                running,
+                "0",
+                "0",
+            ] => {
                 write!(text, " {provider} {running} tasks;").unwrap();
             }
             [provider, instance, running, "ACTIVE"] if instance.starts_with("i-") => {
@@ -108,7 +116,9 @@ fn check(found: &str, want: Expect) {
 #[test]
 fn the_workshops_tables_come_out_and_beside_them_managed_scaling() {
     let (shown, records) = play("1", &[]);
-    check(&workshop_tables(&shown), expect![[r#"
+    check(
+        &workshop_tables(&shown),
+        expect![[r#"
 
         With one task: EC2 1 tasks; EC2 0 EC2 1
         With 10 tasks: EC2 10 tasks; EC2 1 EC2 3 EC2 0 EC2 3 EC2 3
@@ -116,8 +126,32 @@ fn the_workshops_tables_come_out_and_beside_them_managed_scaling() {
         With one task: EC2 1 tasks; EC2 0 EC2 1 EC2Spot 0 EC2Spot 0
         With 40 tasks: EC2 9 tasks; EC2Spot 31 tasks; EC2 3 EC2 0 EC2 3 EC2 3 EC2Spot 0 EC2Spot 8 EC2Spot 7 EC2Spot 8 EC2Spot 8
         With one task again: EC2 1 tasks; EC2 0 EC2 1 EC2Spot 0 EC2Spot 0
-    "#]]);
-    check(&writes(&records), expect![[r#""#]]);
+    "#]],
+    );
+    check(
+        &writes(&records),
+        expect![[r#"
+        09:12 container-demo/EC2 set_desired_capacity 2 5
+        09:25 container-demo/EC2 drain
+        09:25 container-demo/EC2 terminate
+        09:25 container-demo/EC2 drain
+        09:25 container-demo/EC2 terminate
+        09:25 container-demo/EC2 drain
+        09:25 container-demo/EC2 terminate
+        09:12 container-demo/EC2Spot set_desired_capacity 2 5
+        09:12 container-demo/EC2 set_desired_capacity 2 4
+        09:25 container-demo/EC2 drain
+        09:25 container-demo/EC2Spot drain
+        09:25 container-demo/EC2 terminate
+        09:25 container-demo/EC2Spot terminate
+        09:25 container-demo/EC2 drain
+        09:25 container-demo/EC2Spot drain
+        09:25 container-demo/EC2 terminate
+        09:25 container-demo/EC2Spot terminate
+        09:25 container-demo/EC2Spot drain
+        09:25 container-demo/EC2Spot terminate
+    "#]],
+    );
     for record in &records {
         assert_eq!(record.pointer("/failures/0"), None, "{record}");
         assert_eq!(record.get("function").unwrap(), "cluster-scaler");

@@ -341,10 +341,10 @@ mod tests {
             "interrupted.json",
             INTERRUPTED,
             expect![[r#"
-            interrupted.json
-              trigger  task_interrupted task `0f4c` of `container-demo/web` on FARGATE_SPOT at 2026-03-02T09:10:00Z
-              looks at the pair that `container-demo/web` belongs to
-        "#]],
+                interrupted.json
+                  trigger  task_interrupted task `0f4c` of `container-demo/web` on FARGATE_SPOT at 2026-03-02T09:10:00Z
+                  looks at the pair that `container-demo/web` belongs to (spot-fallback)
+            "#]],
         );
     }
 
@@ -361,7 +361,7 @@ mod tests {
             expect![[r#"
                 schedule.json
                   trigger  scheduled the schedule at 2026-03-02T09:10:00Z
-                  looks at every service that is opted in
+                  looks at every service that is opted in (spot-fallback); every group that is opted in (cluster-scaler)
             "#]],
         );
         check(
@@ -412,17 +412,17 @@ mod tests {
             expect![[r#"
                 placement.json
                   trigger  placement_failed `container-demo/web`: RESOURCE:FARGATE on FARGATE_SPOT at 2026-03-02T09:10:00Z
-                  looks at the pair that `container-demo/web` belongs to
+                  looks at the pair that `container-demo/web` belongs to (spot-fallback)
             "#]],
         );
         check(
             "bare-placement.json",
             &failure(""),
             expect![[r#"
-            bare-placement.json
-              trigger  placement_failed `container-demo/web`: no reason given at 2026-03-02T09:10:00Z
-              looks at the pair that `container-demo/web` belongs to
-        "#]],
+                bare-placement.json
+                  trigger  placement_failed `container-demo/web`: no reason given at 2026-03-02T09:10:00Z
+                  looks at the pair that `container-demo/web` belongs to (spot-fallback); the groups under `container-demo` (cluster-scaler)
+            "#]],
         );
     }
 
@@ -436,7 +436,7 @@ mod tests {
             expect![[r#"
                 instance.json
                   trigger  instance_changed `effcfc5170d92dc43cd0498468f69e90` (i-099e5b32162bf9576) in `container-demo`: ACTIVE, agent not connected at 2026-03-14T09:26:53Z
-                  looks at nothing: the event is for another function
+                  looks at the groups under `container-demo` (cluster-scaler)
             "#]],
         );
         check(
@@ -447,7 +447,7 @@ mod tests {
             expect![[r#"
                 launch.json
                   trigger  launch_failed `container-demo-EC2Spot` in us-west-2b: Could not launch Spot Instances. MaxSpotInstanceCountExceeded - Max spot instance count exceeded. Launching EC2 instance failed. at 2026-03-14T09:26:53Z
-                  looks at nothing: the event is for another function
+                  looks at every group that is opted in (cluster-scaler)
             "#]],
         );
         check(
@@ -456,7 +456,7 @@ mod tests {
             expect![[r#"
                 alarm.json
                   trigger  alarm_changed `container-demo-EC2-reservation-high`: alarm, was ok at 2026-03-14T09:26:53.49Z
-                  looks at nothing: the event is for another function
+                  looks at the groups under `container-demo` (cluster-scaler)
             "#]],
         );
     }
@@ -475,7 +475,7 @@ mod tests {
             expect![[r#"
                 batch.json
                   trigger  task_interrupted task `0f4c` of `container-demo/web` on FARGATE_SPOT at 2026-03-02T09:10:00Z
-                  looks at the pair that `container-demo/web` belongs to
+                  looks at the pair that `container-demo/web` belongs to (spot-fallback)
                 batch.json: message 1 of the batch: `body` is not JSON; check what writes to the queue: EOF while parsing an object at line 1 column 1
                 batch.json: message 2 of the batch: event `a1` from `aws.ecs`, `ECS Task State Change`: `detail.taskArn` is absent; the schedule's next look needs no event
             "#]],

@@ -81,17 +81,17 @@ mod tests {
         };
         expect![[r#"
             Figures
-            +------------------------------------------+---------+-----------------+
-            |                                          | Ballast | Managed scaling |
-            +======================================================================+
-            | seconds until the last of 40 tasks runs  | 71      | 140             |
-            | tasks below desired × seconds            | 1200    | 1200            |
-            | instances, at most                       | 9       | 9               |
-            | instances launched                       | 5       | 5               |
-            | on-demand instance-hours                 | 2.50    | 2.50            |
-            | Spot instance-hours                      | 3.00    | 3.00            |
-            | seconds until scaled back                | 640     | -               |
-            +------------------------------------------+---------+-----------------+
+            +-----------------------------------------+---------+-----------------+
+            |                                         | Ballast | Managed scaling |
+            +=====================================================================+
+            | seconds until the last of 40 tasks runs | 71      | 140             |
+            | tasks below desired × seconds           | 1200    | 1200            |
+            | instances, at most                      | 9       | 9               |
+            | instances launched                      | 5       | 5               |
+            | on-demand instance-hours                | 2.50    | 2.50            |
+            | Spot instance-hours                     | 3.00    | 3.00            |
+            | seconds until scaled back               | 640     | -               |
+            +-----------------------------------------+---------+-----------------+
             12 events
         "#]]
         .assert_eq(&table(40, with, managed, "12 events", Screen::plain()));

@@ -43,7 +43,8 @@ pub fn capacity_controller(
             clients.autoscaling.clone(),
             Arc::clone(&budget),
             clients.clock.clone(),
-        ),
+        )
+        .of_clusters(settings.clusters.iter().cloned()),
         actor: CapacityActor::new(
             clients.ecs.clone(),
             clients.autoscaling.clone(),

@@ -57,7 +57,7 @@ metrics! {
     LEDGER_CONFLICTS = "LedgerConflicts", None, "Ledger writes that were lost to another invocation.";
     FAILURES = "Failures", Some("type"), "Invocations that ended in an error, by the error's type.";
     INVOCATION_MS = "InvocationMs", None, "How long an invocation took.";
-    SWEEP_COMPLETED = "SweepCompleted", None, "Scheduled looks at everything that came to their end without a failure: the heartbeat.";
+    SWEEP_COMPLETED = "SweepCompleted", None, "Scheduled looks at everything that came to their end: the heartbeat. Without a failure; of `cluster-scaler` with gaps too, where a group could be sized.";
 }
 
 /// The metrics of this process.
@@ -172,7 +172,7 @@ fn measure<S: PlannedStep, H: PlannedHold>(handled: &Handled<S, H>) {
         count_by(FAILURES, failure.as_str(), 1);
     }
     record_ms(INVOCATION_MS, record.durations_ms.total);
-    if triggers.is_sweep && record.snapshot.is_some() && handled.failure.is_none() {
+    if handled.swept {
         counter!(SWEEP_COMPLETED.name).increment(1);
     }
 }
@@ -218,6 +218,7 @@ mod tests {
         let mut handled = Handled {
             record,
             failure: None,
+            swept: true,
             measured: Vec::new(),
         };
         let values = written(&metrics, &handled);
@@ -233,7 +234,8 @@ mod tests {
             ]
         );
 
-        // A failed sweep is no heartbeat, and what was written is not written again.
+        // Only what counts as a heartbeat is one, and what was written is not written again.
+        handled.swept = false;
         handled.failure = Some(Failure::LookIncomplete {
             count: 1,
             first: "x".to_owned(),

@@ -1,5 +1,6 @@
 //! The runtime around a controller.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
@@ -162,7 +163,8 @@ impl<D: Duty> Function<D> {
             // On the heap: the future of a whole invocation is large.
             Ok(controller) => Box::pin(controller.handle(&payload, &invoked)).await,
             Err(failure) => {
-                let record = Record::new(self.name, Mode::Observe, invoked.request_id.clone());
+                let mut record = Record::new(self.name, Mode::Observe, invoked.request_id.clone());
+                D::enter(&mut record.triggers, &BTreeSet::new());
                 Handled::not_begun(record, failure.clone())
             }
         };

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::coalesce::{Coalesced, Home, coalesce};
 use crate::duty::{Decide, Duty};
 use crate::failure::Failure;
+use crate::heartbeat::swept;
 use crate::pairs::Pairs;
 use crate::record::{Record, RecordedFailure};
 use crate::round::{Provisional, Round, Task, millis};
@@ -75,6 +76,8 @@ pub struct Handled<S: PlannedStep = Step, H: PlannedHold = Hold> {
     pub record: Record<S, H>,
     /// The first thing that went wrong.
     pub failure: Option<Failure>,
+    /// Whether this was a look at everything on the schedule that came to its end: the function's heartbeat.
+    pub swept: bool,
     /// The numbers of single subjects, for metrics: of every subject that gives any, also where the record was cut.
     pub measured: Vec<Measured>,
 }
@@ -93,6 +96,7 @@ impl<S: PlannedStep, H: PlannedHold> Handled<S, H> {
         Self {
             record,
             failure: Some(failure),
+            swept: false,
             measured: Vec::new(),
         }
     }
@@ -153,10 +157,12 @@ impl<D: Duty> Controller<D> {
         record.calls = self.calls.since(&calls_before);
         record.durations_ms.total = millis(started);
         let measured = measured(&record);
+        let swept = swept::<D>(&record, &failures);
         record.fit();
         Handled {
             record,
             failure: failures.into_iter().next(),
+            swept,
             measured,
         }
     }

@@ -22,6 +22,7 @@ use placement::Decision;
 use placement::audit::Violation;
 use serde::Serialize;
 
+use crate::controller::RecordOf;
 use crate::record::{Seen, Triggers};
 use crate::trouble::Trouble;
 
@@ -130,6 +131,13 @@ pub trait Duty: Interest + fmt::Debug + Send + Sync + Sized + 'static {
 
     /// Everything that could not be observed, each once.
     fn gaps(snapshot: &Self::Snapshot) -> BTreeSet<Gap>;
+
+    /// Whether a look at everything that left gaps, and failed in nothing else, did what the function is for all the same, so that it
+    /// counts as its heartbeat.
+    #[must_use]
+    fn completes_with_gaps(_record: &RecordOf<Self>) -> bool {
+        false
+    }
 
     /// How much was seen, for the record.
     fn seen(snapshot: &Self::Snapshot) -> Seen;

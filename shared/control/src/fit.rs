@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn what_matters_comes_before_the_long_list_of_holds() {
         let mut record = record(500, 3, 1);
-        record.triggers.services = (0..20).map(key).collect();
+        record.triggers.services = Some((0..20).map(key).collect());
         let gap = model::snapshot::Gap {
             operation: "ecs:ListTasks".to_owned(),
             resource: "demo".to_owned(),

@@ -27,6 +27,7 @@ mod controller;
 mod duty;
 mod failure;
 mod fit;
+mod heartbeat;
 mod pairs;
 mod record;
 mod remember;

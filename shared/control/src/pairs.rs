@@ -88,8 +88,8 @@ impl Interest for Pairs {
     }
 
     fn enter(triggers: &mut Triggers, named: &BTreeSet<ServiceKey>) {
-        triggers.services_count = named.len();
-        triggers.services = named.iter().take(NAMES_SHOWN_MAX).cloned().collect();
+        triggers.services_count = Some(named.len());
+        triggers.services = Some(named.iter().take(NAMES_SHOWN_MAX).cloned().collect());
     }
 }
 

@@ -108,7 +108,7 @@ impl From<&Failure> for RecordedFailure {
     }
 }
 
-/// The triggers of an invocation, joined.
+/// The triggers of an invocation, joined. What a function does not look at is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Triggers {
     /// How many events arrived.
@@ -124,15 +124,15 @@ pub struct Triggers {
     /// How many could not be read.
     #[serde(default)]
     pub faults_count: u32,
-    /// How many services the events name.
-    #[serde(default)]
-    pub services_count: usize,
+    /// How many services the events name. `None` where services are not what the function looks at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub services_count: Option<usize>,
     /// How old the oldest event was when AWS last answered, in seconds of AWS's time; negative for an event from the future.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest_event_age_secs: Option<i64>,
     /// The first twenty of them.
-    #[serde(default)]
-    pub services: Vec<ServiceKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub services: Option<Vec<ServiceKey>>,
     /// How many clusters are looked at because of events.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub clusters_count: usize,

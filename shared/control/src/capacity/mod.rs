@@ -18,9 +18,13 @@ use model::snapshot::{Gap, Scope};
 use observe::{Blind, CapacityObserver};
 use placement::audit::Violation;
 
+use crate::controller::RecordOf;
 use crate::duty::{Decide, Duty, RecallsOf};
 use crate::record::Seen;
 use crate::trouble::Trouble;
+
+/// The reason of a hold of a provider that could not be sized for what was not seen.
+const SNAPSHOT_INCOMPLETE: &str = "snapshot_incomplete";
 
 /// Looks after capacity providers.
 #[derive(Debug)]
@@ -63,6 +67,13 @@ impl Duty for Capacity {
 
     fn gaps(snapshot: &CapacitySnapshot) -> BTreeSet<Gap> {
         seen::gaps(snapshot)
+    }
+
+    /// Groups are raised for what was seen, and the errors' alarm tells of the gaps. Where nothing could be sized, nothing was done.
+    fn completes_with_gaps(record: &RecordOf<Self>) -> bool {
+        let providers = record.snapshot.as_ref().and_then(|it| it.seen.providers);
+        let unsized_count = record.plan.holds_by_reason.get(SNAPSHOT_INCOMPLETE);
+        providers.unwrap_or(0) > unsized_count.copied().unwrap_or(0)
     }
 
     fn seen(snapshot: &CapacitySnapshot) -> Seen {
@@ -186,6 +197,29 @@ mod tests {
             },
         };
         Outcome { step, result }
+    }
+
+    #[test]
+    fn a_look_by_which_no_group_could_be_sized_is_no_heartbeat() {
+        for (providers, held, want) in [(2, 0, true), (2, 1, true), (2, 2, false), (0, 0, false)] {
+            let mut record: RecordOf<Capacity> =
+                crate::record::Record::new("cluster-scaler", Mode::Act, None);
+            record.snapshot = Some(crate::record::Look {
+                taken_at: at(0),
+                digest: String::new(),
+                seen: Seen {
+                    providers: Some(providers),
+                    ..Seen::default()
+                },
+                gaps: 1,
+            });
+            let reason = CapacityHoldReason::SnapshotIncomplete { gaps: Vec::new() };
+            assert_eq!(reason.as_str(), SNAPSHOT_INCOMPLETE);
+            let holds = &mut record.plan.holds_by_reason;
+            holds.insert(SNAPSHOT_INCOMPLETE.to_owned(), held);
+            let completes = Capacity::completes_with_gaps(&record);
+            assert_eq!(completes, want, "{held} of {providers}");
+        }
     }
 
     fn wrote(from: u32, to: u32, second: i64, confirmed: bool) -> Option<CapacityWrite> {

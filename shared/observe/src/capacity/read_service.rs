@@ -1,11 +1,15 @@
 //! What DescribeServices answers, as a service whose tasks may run on EC2.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ecs::types::{
     self as ecs, DeploymentRolloutState, LaunchType, PlacementConstraint, PlacementConstraintType,
     PlacementStrategy, PlacementStrategyType, SchedulingStrategy, StabilityStatus,
 };
-use model::capacity::policy::headroom_tasks;
+use model::capacity::policy::{SERVICE_TAGS, headroom_tasks};
 use model::capacity::{CapacityService, Constraint, DeploymentTarget, Placement};
+use model::policy::{TAG_PREFIX, TAG_STANDBY, TAGS};
+use model::settings::SettingFault;
 use model::snapshot::Scheduling;
 use model::strategy::StrategyItem;
 use model::{IdError, ServiceKey, Timestamp};
@@ -85,9 +89,38 @@ pub(crate) fn service(
             configuration.and_then(|it| it.maximum_percent()),
             MAXIMUM_PERCENT_DEFAULT,
         )?,
-        headroom_tasks: headroom_tasks(&tags(answer.tags())),
+        headroom_tasks: headroom(&tags(answer.tags())),
         placement_failed_at: placement_failed_at(answer),
     }))
+}
+
+/// The headroom that a service's tags ask for. On a service that is no primary this is the one place that reads its tags: one that no
+/// part of Ballast knows may be a misspelt headroom, and must not pass for none. A primary's faults are spot-fallback's to tell.
+///
+/// # Errors
+/// Every fault of the tags.
+fn headroom(tags: &BTreeMap<String, String>) -> Result<u32, Vec<SettingFault>> {
+    let headroom = headroom_tasks(tags);
+    if tags.contains_key(TAG_STANDBY.name) {
+        return headroom;
+    }
+    let is_known = |name: &str| TAGS.iter().chain(&SERVICE_TAGS).any(|it| it.name == name);
+    let unknown = tags
+        .iter()
+        .filter(|(name, _)| name.starts_with(TAG_PREFIX) && !is_known(name));
+    // An ECS tag's name has at most 128 characters and its value at most 256.
+    // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tag.html
+    let faults: Vec<SettingFault> = unknown
+        .map(|(name, value)| SettingFault {
+            name: name.chars().take(128).collect(),
+            value: value.chars().take(256).collect(),
+            allowed: "no tag of this name".to_owned(),
+        })
+        .collect();
+    if faults.is_empty() {
+        return headroom;
+    }
+    Err([headroom.err().unwrap_or_default(), faults].concat())
 }
 
 fn runs<'a>(
@@ -231,4 +264,53 @@ fn placement_failed_at(answer: &ecs::Service) -> Option<Timestamp> {
         .iter()
         .filter(|it| it.message().is_some_and(|it| it.contains(NO_INSTANCE)));
     failed.filter_map(|it| time(it.created_at())).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The headroom of a service with these tags, or the names of the tags at fault.
+    fn check(given: &[(&str, &str)], want: Result<u32, &[&str]>) {
+        let tags = given
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let headroom = headroom(&tags);
+        let named = headroom
+            .as_ref()
+            .map_err(|faults| faults.iter().map(|it| it.name.as_str()).collect::<Vec<_>>());
+        assert_eq!(named.copied(), want.map_err(<[&str]>::to_vec), "{given:?}");
+    }
+
+    #[test]
+    fn a_tag_that_nobody_knows_is_no_headroom_of_zero() {
+        check(&[("team", "web"), ("ballast:headroom-tasks", "3")], Ok(3));
+        let misspelt = ("ballast:headroom-task", "3");
+        check(&[misspelt], Err(&["ballast:headroom-task"]));
+        check(
+            &[("ballast:headroom-tasks", "-1"), misspelt],
+            Err(&["ballast:headroom-tasks", "ballast:headroom-task"]),
+        );
+        // A group's tag says nothing on a service; a pair's may, also where the service is not in a pair yet.
+        check(
+            &[("ballast:cluster-scaler", "act")],
+            Err(&["ballast:cluster-scaler"]),
+        );
+        check(&[("ballast:hold-down-secs", "60")], Ok(0));
+        check(
+            &[("ballast:standby-of", "web"), ("ballast:standbyof", "web")],
+            Err(&["ballast:standbyof"]),
+        );
+    }
+
+    #[test]
+    fn a_primarys_tags_are_told_by_its_pair() {
+        let primary = ("ballast:standby", "web-standby");
+        check(&[primary, ("ballast:headroom-task", "3")], Ok(0));
+        check(
+            &[primary, ("ballast:headroom-tasks", "many")],
+            Err(&["ballast:headroom-tasks"]),
+        );
+    }
 }

@@ -42,3 +42,52 @@ impl fmt::Display for Seconds {
         write!(f, "{} s", self.0)
     }
 }
+
+/// So many things, in a text: `1 task`, `3 tasks`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted(pub u32, pub &'static str);
+
+impl Counted {
+    /// With the verb: `1 task is`, `3 tasks are`.
+    #[must_use]
+    pub fn are(self) -> String {
+        let verb = if self.0 == 1 { "is" } else { "are" };
+        format!("{self} {verb}")
+    }
+
+    /// With the verb: `1 task was`, `3 tasks were`.
+    #[must_use]
+    pub fn were(self) -> String {
+        let verb = if self.0 == 1 { "was" } else { "were" };
+        format!("{self} {verb}")
+    }
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, thing) = self;
+        let plural = if *count == 1 { "" } else { "s" };
+        write!(f, "{count} {thing}{plural}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_is_one_thing() {
+        let texts = [0, 1, 2].map(|it| {
+            let counted = Counted(it, "task");
+            format!("{counted}, {}, {}", counted.are(), counted.were())
+        });
+        assert_eq!(
+            texts,
+            [
+                "0 tasks, 0 tasks are, 0 tasks were",
+                "1 task, 1 task is, 1 task was",
+                "2 tasks, 2 tasks are, 2 tasks were"
+            ]
+        );
+    }
+}

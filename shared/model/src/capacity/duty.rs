@@ -134,7 +134,7 @@ pub const PROVIDER_METRICS: [ProviderMetric; 6] = [
     ProviderMetric {
         name: "InstancesLaunching",
         unit: MeasuredUnit::Count,
-        meaning: "The instances on their way: pending in the group, or not registered in the cluster yet.",
+        meaning: "The instances on their way: asked for and not begun, pending in the group, or not registered in the cluster yet.",
         value: |it| it.launching,
     },
     ProviderMetric {
@@ -177,6 +177,7 @@ impl CapacityHoldReason {
             Self::AtMaximum { .. }
             | Self::Unplaceable
             | Self::NoPoolLeft { .. }
+            | Self::LaunchesFail { .. }
             | Self::LaunchedOfNoUse { .. }
             | Self::InstancesDoNotRegister { .. }
             | Self::Neighbours { .. }
@@ -193,7 +194,7 @@ impl CapacityHoldReason {
             | Self::WaitingForScaleInDelay { .. }
             | Self::ScalingIn { .. }
             | Self::ScaleInVetoed { .. }
-            | Self::NothingRemovable
+            | Self::NothingRemovable { .. }
             | Self::OwnWriteNotVisible { .. }
             | Self::AdviceOnly { .. }
             | Self::Paused

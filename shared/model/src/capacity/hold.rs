@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::capacity::key::{CapacitySubject, ProviderKey};
-use crate::capacity::plan::{ProviderNumbers, Unplaced};
+use crate::capacity::plan::ProviderNumbers;
+use crate::capacity::unplaced::Unplaced;
 use crate::ids::{InstanceType, ServiceName};
 use crate::settings::SettingFault;
 use crate::snapshot::Gap;
-use crate::units::Seconds;
+use crate::strategy::Market;
+use crate::units::{Counted, Seconds};
 
 /// Something that is left alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,15 +153,46 @@ impl fmt::Display for Veto {
                 allowed_percent,
             } => write!(
                 f,
-                "{unhealthy} of {of} instances are not healthy, more than {allowed_percent} %"
+                "{unhealthy} of {} not healthy, more than {allowed_percent} %",
+                Counted(*of, "instance").are()
             ),
             Self::Incomplete { gaps } => {
                 f.write_str("not everything could be seen:")?;
                 gaps.iter().try_for_each(|gap| write!(f, " {gap}"))
             }
             Self::MemoryUnavailable => f.write_str("what was remembered could not be read"),
-            Self::TasksWithoutRoom { tasks } => write!(f, "{tasks} tasks have no room"),
-            Self::Launching { launching } => write!(f, "{launching} instances are on their way"),
+            Self::TasksWithoutRoom { tasks } => {
+                write!(f, "there is no room for {}", Counted(*tasks, "task"))
+            }
+            Self::Launching { launching } => {
+                write!(f, "{} on the way", Counted(*launching, "instance").are())
+            }
+        }
+    }
+}
+
+/// Pools that are left out for the same cause. A pool is an instance type in a zone on a market.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosedPools {
+    /// A stable name, see `placement::capacity::pools`.
+    pub cause: String,
+    /// How many names of pools: one with a `*` stands for every type, or every zone.
+    pub count: u32,
+    /// The first of them, as `type/zone/market`.
+    pub pools: Vec<String>,
+}
+
+impl fmt::Display for ClosedPools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of", self.cause)?;
+        for (index, pool) in self.pools.iter().enumerate() {
+            let separator = if index == 0 { " " } else { ", " };
+            write!(f, "{separator}`{pool}`")?;
+        }
+        let named = u32::try_from(self.pools.len()).unwrap_or(u32::MAX);
+        match self.count.saturating_sub(named) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
         }
     }
 }
@@ -192,7 +225,10 @@ pub enum CapacityHoldReason {
         vetoes: Vec<Veto>,
     },
     /// More instances than are wanted, and each of them has a reason of its own to stay: see the holds of the instances.
-    NothingRemovable,
+    NothingRemovable {
+        /// Whether the group protects every new instance from scale-in.
+        new_instances_protected: bool,
+    },
     /// More are wanted than the group's maximum.
     AtMaximum {
         /// The maximum.
@@ -200,10 +236,24 @@ pub enum CapacityHoldReason {
     },
     /// Tasks fit no type that the group may launch: more instances would not help.
     Unplaceable,
-    /// Every pool that the group may launch from lately had no capacity. Tasks on it reach their standby, if their service has one.
+    /// Launches from every pool of the group lately failed, so that nothing more is asked for. Tasks on Spot reach their standby, if
+    /// their service has one.
     NoPoolLeft {
         /// How many pools are left out.
         pools: u32,
+        /// How the group's capacity is bought.
+        market: Market,
+        /// By what made the launches fail.
+        closed: Vec<ClosedPools>,
+    },
+    /// Instances were asked for, and the group's latest launch failed: nothing more is asked for meanwhile.
+    LaunchesFail {
+        /// What made it fail: a stable name, see `placement::capacity::pools`.
+        cause: String,
+        /// AWS's own words.
+        text: String,
+        /// When the first launch failed after the last that did not.
+        since: Timestamp,
     },
     /// Instances were launched for tasks, and the tasks cannot be put on them: no more are launched for a while.
     LaunchedOfNoUse {
@@ -230,6 +280,12 @@ pub enum CapacityHoldReason {
     Neighbours {
         /// Who; never empty.
         neighbours: Vec<Neighbour>,
+        /// What would be done without them; empty: nothing.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        advice: Vec<String>,
+        /// Why the size would stay as it is without them, where it would.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held: Option<Box<Self>>,
     },
     /// Somebody else changed the desired capacity.
     ForeignChange {
@@ -249,6 +305,12 @@ pub enum CapacityHoldReason {
     AdviceOnly {
         /// What would be done; empty: nothing.
         advice: Vec<String>,
+        /// Why the size would stay as it is, where it would.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held: Option<Box<Self>>,
+        /// Who else decides about the group's size: with the tag `act` Ballast would leave it to them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        neighbours: Vec<Neighbour>,
     },
     /// The group's tag `ballast:paused` is `true`.
     Paused,
@@ -257,7 +319,7 @@ pub enum CapacityHoldReason {
         /// Every fault.
         faults: Vec<SettingFault>,
     },
-    /// The group's instances count different numbers of units, which Ballast does not do.
+    /// The group's desired capacity does not count instances: they have weights, or its type is `vcpu` or `memory-mib`.
     WeightedCapacity,
     /// The group is being deleted.
     GroupDeleting,

@@ -3,10 +3,12 @@
 use std::fmt;
 
 use crate::capacity::hold::{CapacityHold, CapacityHoldReason};
+use crate::strategy::Market;
+use crate::units::Counted;
 
 impl CapacityHoldReason {
     /// Every stable name, in the order of the variants.
-    pub const NAMES: [&'static str; 42] = [
+    pub const NAMES: [&'static str; 43] = [
         "right_size",
         "launching",
         "waiting_for_scale_in_delay",
@@ -16,6 +18,7 @@ impl CapacityHoldReason {
         "at_maximum",
         "unplaceable",
         "no_pool_left",
+        "launches_fail",
         "launched_of_no_use",
         "instances_do_not_register",
         "neighbours",
@@ -60,10 +63,11 @@ impl CapacityHoldReason {
             Self::WaitingForScaleInDelay { .. } => "waiting_for_scale_in_delay",
             Self::ScalingIn { .. } => "scaling_in",
             Self::ScaleInVetoed { .. } => "scale_in_vetoed",
-            Self::NothingRemovable => "nothing_removable",
+            Self::NothingRemovable { .. } => "nothing_removable",
             Self::AtMaximum { .. } => "at_maximum",
             Self::Unplaceable => "unplaceable",
             Self::NoPoolLeft { .. } => "no_pool_left",
+            Self::LaunchesFail { .. } => "launches_fail",
             Self::LaunchedOfNoUse { .. } => "launched_of_no_use",
             Self::InstancesDoNotRegister { .. } => "instances_do_not_register",
             Self::Neighbours { .. } => "neighbours",
@@ -110,10 +114,16 @@ impl fmt::Display for CapacityHoldReason {
         match self {
             Self::RightSize => f.write_str("the group has as many instances as are wanted"),
             Self::Launching => f.write_str("what is wanted is on its way"),
-            Self::NothingRemovable => f.write_str("fewer instances are wanted, and each has a reason of its own to stay"),
+            Self::NothingRemovable { new_instances_protected } => {
+                f.write_str("fewer instances are wanted, and each has a reason of its own to stay")?;
+                if *new_instances_protected {
+                    f.write_str("; the group protects every new instance from scale-in")?;
+                }
+                Ok(())
+            }
             Self::Unplaceable => f.write_str("tasks fit no type that the group may launch: more instances would not help"),
             Self::Paused => f.write_str("the group's tag `ballast:paused` is `true`"),
-            Self::WeightedCapacity => f.write_str("the group's instances count different numbers of units (weights), which Ballast does not size"),
+            Self::WeightedCapacity => f.write_str("the group's desired capacity does not count instances (weights, or the type `vcpu` or `memory-mib`), which Ballast does not size"),
             Self::GroupDeleting => f.write_str("the group is being deleted"),
             Self::LaunchSuspended => f.write_str("more instances are wanted and the group's process `Launch` is suspended"),
             Self::NotOptedIn => f.write_str("the group does not carry the tag `ballast:cluster-scaler`"),
@@ -137,15 +147,24 @@ impl fmt::Display for CapacityHoldReason {
                 f,
                 "fewer instances are wanted, but not yet for {scale_in_delay}: lately {wanted_max} were"
             ),
-            Self::ScalingIn { removing } => write!(f, "fewer instances are wanted, and {removing} are being removed"),
+            Self::ScalingIn { removing } => write!(f, "fewer instances are wanted, and {removing} {} being removed", if *removing == 1 { "is" } else { "are" }),
             Self::ScaleInVetoed { vetoes } => {
                 f.write_str("fewer instances are wanted, and none may be removed now: ")?;
                 list(f, vetoes)
             }
             Self::AtMaximum { max } => write!(f, "more instances are wanted than the group's maximum of {max}"),
-            Self::NoPoolLeft { pools } => write!(
+            Self::NoPoolLeft { pools, market, closed } => {
+                write!(f, "nothing can be launched now, of {}: ", Counted(*pools, "pool"))?;
+                list(f, closed)?;
+                match market {
+                    Market::Spot => f.write_str("; services with a standby are covered by it"),
+                    Market::OnDemand | Market::Unknown => Ok(()),
+                }
+            }
+            Self::LaunchesFail { cause, text, since } => write!(
                 f,
-                "all {pools} pools that the group may launch from lately had no capacity; services with a standby are covered by it"
+                "instances were asked for, and launches have failed since {since:.0} ({cause}): {}",
+                text.trim_end()
             ),
             Self::LaunchedOfNoUse { instances, instance_type, whose, times } => {
                 write!(f, "`{whose}` lacks room, and of what was launched for it {instances}")?;
@@ -156,11 +175,15 @@ impl fmt::Display for CapacityHoldReason {
             }
             Self::InstancesDoNotRegister { instances, times } => write!(
                 f,
-                "{instances} instances were launched and have not registered, {times} times in a row: no more are launched for a while"
+                "{} launched and not registered in the cluster, {} in a row: no more are launched for a while",
+                Counted(*instances, "instance").were(),
+                Counted(*times, "time")
             ),
-            Self::Neighbours { neighbours } => {
+            Self::Neighbours { neighbours, advice, held } => {
                 f.write_str("somebody else decides about this group's size: ")?;
-                list(f, neighbours)
+                list(f, neighbours)?;
+                f.write_str("; without that ")?;
+                counsel(f, advice, held.as_deref())
             }
             Self::ForeignChange { found, wrote } => write!(
                 f,
@@ -170,10 +193,15 @@ impl fmt::Display for CapacityHoldReason {
                 f,
                 "the desired capacity was set to {wrote} a moment ago and still reads {found}"
             ),
-            Self::AdviceOnly { advice } if advice.is_empty() => {
-                f.write_str("the group asks for advice only, and nothing is to be done")
+            Self::AdviceOnly { advice, held, neighbours } => {
+                f.write_str("the group asks for advice only: ")?;
+                counsel(f, advice, held.as_deref())?;
+                if !neighbours.is_empty() {
+                    f.write_str("; somebody else decides about this group's size: ")?;
+                    list(f, neighbours)?;
+                }
+                Ok(())
             }
-            Self::AdviceOnly { advice } => write!(f, "the group asks for advice only; the advice: {}", advice.join("; ")),
             Self::PolicyFaults { faults } => {
                 f.write_str("the group's tags cannot be used: ")?;
                 list(f, faults)
@@ -186,10 +214,25 @@ impl fmt::Display for CapacityHoldReason {
             Self::Unread { gap } => write!(f, "it could not be read: {gap}"),
             Self::TooYoung { minimum_age } => write!(f, "they registered less than {minimum_age} ago"),
             Self::DisruptionBudgetSpent { budget } => {
-                write!(f, "the disruption budget of {budget} instances at a time is used up")
+                write!(f, "the disruption budget of {} at a time is used up", Counted(*budget, "instance"))
             }
         }
     }
+}
+
+/// What would be done, and why the size would stay as it is. What merely says that all is well is left out beside steps.
+fn counsel(
+    f: &mut fmt::Formatter<'_>,
+    advice: &[String],
+    held: Option<&CapacityHoldReason>,
+) -> fmt::Result {
+    let held = held.filter(|it| advice.is_empty() || it.leaves_unprotected());
+    if advice.is_empty() {
+        f.write_str("nothing would be done")?;
+    } else {
+        write!(f, "this would be done: {}", advice.join("; "))?;
+    }
+    held.iter().try_for_each(|it| write!(f, " ({it})"))
 }
 
 /// The items, parted by semicolons.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::capacity::resources::Resources;
-use crate::ids::{InstanceId, InstanceType};
+use crate::ids::{ClusterName, InstanceId, InstanceType};
 use crate::memory::{ForeignEdit, Level, Watch};
 
 /// What is remembered of one provider. The empty memory is that of a provider never seen.
@@ -43,6 +43,10 @@ pub struct ProviderMemory {
     /// How often in a row instances were launched that did not register, and until when no more are launched for them.
     #[serde(default)]
     pub stalled: Option<Stall>,
+    /// The other clusters that the provider is associated with, and when that was seen last: a look at one cluster does not see them.
+    /// Bounded.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub other_clusters: BTreeMap<ClusterName, Timestamp>,
     /// That instances were asked for because tasks fit on none that was there or on its way, until nothing more is needed.
     #[serde(default)]
     pub sought: Option<Sought>,

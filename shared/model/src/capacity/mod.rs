@@ -16,6 +16,7 @@ pub mod plan;
 pub mod policy;
 pub mod resources;
 pub mod snapshot;
+pub mod unplaced;
 
 pub use duty::{PROVIDER_METRICS, ProviderMetric};
 pub use hold::{CapacityHold, CapacityHoldReason};
@@ -23,10 +24,7 @@ pub use key::{CapacitySubject, ProviderKey};
 pub use memory::{
     CapacityWrite, Drain, DrainReason, LearnedType, PoolFailure, ProviderMemory, Sought, Stall,
 };
-pub use plan::{
-    CapacityAction, CapacityPlan, CapacityStep, CapacityStepReason, ProviderNumbers, Unplaceable,
-    Unplaced,
-};
+pub use plan::{CapacityAction, CapacityPlan, CapacityStep, CapacityStepReason, ProviderNumbers};
 pub use policy::{Consent, GroupPolicy};
 pub use resources::{HostPort, Protocol, Resources};
 pub use snapshot::{
@@ -35,3 +33,4 @@ pub use snapshot::{
     GroupTypes, InstanceTask, Lifecycle, ManagedScaling, Placement, Provider, ProviderPassedOver,
     TaskShape, TypeChoice,
 };
+pub use unplaced::{Unplaceable, Unplaced};

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::capacity::hold::{CapacityHold, Veto};
 use crate::capacity::key::{CapacitySubject, ProviderKey};
 use crate::capacity::memory::DrainReason;
+use crate::capacity::unplaced::Unplaced;
 use crate::ids::{AutoScalingGroupName, ClusterName, ContainerInstanceArn, InstanceId};
 use crate::plan::Plan;
-use crate::units::Seconds;
+use crate::units::{Counted, Seconds};
 
 /// What was decided about EC2 capacity.
 pub type CapacityPlan = Plan<CapacityStep, CapacityHold>;
@@ -90,7 +91,11 @@ impl fmt::Display for CapacityAction {
             } => write!(f, "set `{instance}`, which is empty, to DRAINING"),
             Self::Drain {
                 instance, tasks, ..
-            } => write!(f, "set `{instance}` with its {tasks} tasks to DRAINING"),
+            } => write!(
+                f,
+                "set `{instance}` with its {} to DRAINING",
+                Counted(*tasks, "task")
+            ),
             Self::Activate { instance, .. } => write!(f, "set `{instance}` to ACTIVE again"),
             Self::Terminate {
                 group, instance, ..
@@ -121,13 +126,13 @@ pub struct ProviderNumbers {
     pub running: u32,
     /// Of these, those with at least one non-daemon task.
     pub used: u32,
-    /// Instances on their way in: pending in the group, or in service and not registered yet; not those that are overdue.
+    /// Instances on their way in: asked for and not begun, pending in the group, or in service and not registered yet; not those that are overdue.
     pub launching: u32,
     /// Instances that Ballast drains for scale-in.
     pub draining: u32,
     /// Instances that are overdue, or whose agent has been gone for too long: they count for nothing.
     pub lost: u32,
-    /// Instances that the tasks need: *M* of the reservation.
+    /// Instances that the tasks need, whether they can be launched now or not: *M* of the reservation.
     pub needed: u32,
     /// No packing of the tasks needs fewer.
     pub needed_lower_bound: u32,
@@ -135,7 +140,7 @@ pub struct ProviderNumbers {
     pub reservation_percent: u32,
     /// The target, in percent.
     pub target_capacity_percent: u32,
-    /// What the group would be asked for without its limits.
+    /// What the group would be asked for without its limits, and if every pool could be launched from.
     pub wanted: u32,
     /// What the group is asked for now.
     pub desired: u32,
@@ -171,125 +176,9 @@ impl fmt::Display for ProviderNumbers {
             f,
             "tasks: {tasks_placed} placed, {tasks_waiting} waiting, {tasks_missing} missing, {tasks_headroom} headroom, \
              {tasks_unplaceable} unplaceable; instances: {running} running, {used} used, {launching} launching, {draining} draining, \
-             {lost} lost; needed {needed} (at least {needed_lower_bound}), reservation {reservation_percent} % of a target of \
+             {lost} lost; needed {needed} (at least {needed_lower_bound}), reservation {reservation_percent} %, target \
              {target_capacity_percent} %; wanted {wanted}, desired {desired} within {min} to {max}"
         )
-    }
-}
-
-/// Tasks that fit nowhere.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unplaced {
-    /// `service/<name>`, or `family/<name>` for standalone tasks.
-    pub whose: String,
-    /// How many tasks.
-    pub tasks: u32,
-    /// Why.
-    #[serde(flatten)]
-    pub why: Unplaceable,
-}
-
-/// Why tasks fit nowhere.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "why", rename_all = "snake_case")]
-pub enum Unplaceable {
-    /// One task is larger than every type that the group may launch.
-    TooLarge {
-        /// Which resource, such as `memory_mib`.
-        resource: String,
-        /// What one task needs of it.
-        needs: u32,
-        /// The most that a type offers after daemons.
-        largest: u32,
-        /// The type that offers it.
-        instance_type: String,
-    },
-    /// No instance that the group can have meets a constraint.
-    ConstraintNotMet {
-        /// The constraint, or the attribute that is required.
-        constraint: String,
-    },
-    /// A constraint cannot be decided.
-    ConstraintUnsupported {
-        /// The constraint.
-        constraint: String,
-        /// Which part of it.
-        part: String,
-    },
-    /// What the types of the group offer is not known.
-    TypesUnknown {
-        /// The types' names, as far as they are known.
-        types: String,
-    },
-    /// Every pool that the group may launch from has lately had no capacity.
-    NoPoolLeft {
-        /// When the first of them is tried again.
-        retry_at: Timestamp,
-    },
-    /// A host port that it needs is taken on every instance by a daemon.
-    HostPortTaken {
-        /// The port.
-        port: String,
-    },
-    /// The group may not grow any further.
-    GroupAtMaximum {
-        /// The maximum.
-        max: u32,
-    },
-}
-
-impl Unplaceable {
-    /// A stable name, for metrics and records.
-    #[must_use]
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::TooLarge { .. } => "too_large",
-            Self::ConstraintNotMet { .. } => "constraint_not_met",
-            Self::ConstraintUnsupported { .. } => "constraint_unsupported",
-            Self::TypesUnknown { .. } => "types_unknown",
-            Self::NoPoolLeft { .. } => "no_pool_left",
-            Self::HostPortTaken { .. } => "host_port_taken",
-            Self::GroupAtMaximum { .. } => "group_at_maximum",
-        }
-    }
-}
-
-impl fmt::Display for Unplaced {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { whose, tasks, why } = self;
-        write!(f, "{tasks} tasks of `{whose}` fit nowhere: ")?;
-        match why {
-            Unplaceable::TooLarge {
-                resource,
-                needs,
-                largest,
-                instance_type,
-            } => write!(
-                f,
-                "one needs {needs} of {resource}, and the most that there is is {largest}, on `{instance_type}`"
-            ),
-            Unplaceable::ConstraintNotMet { constraint } => {
-                write!(f, "no instance meets `{constraint}`")
-            }
-            Unplaceable::ConstraintUnsupported { constraint, part } => {
-                write!(f, "`{constraint}` cannot be decided because of `{part}`")
-            }
-            Unplaceable::TypesUnknown { types } => {
-                write!(f, "what the types offer is not known ({types})")
-            }
-            Unplaceable::NoPoolLeft { retry_at } => {
-                write!(
-                    f,
-                    "every pool lately had no capacity, the first is tried again at {retry_at:.0}"
-                )
-            }
-            Unplaceable::HostPortTaken { port } => {
-                write!(f, "a daemon takes port {port} on every instance")
-            }
-            Unplaceable::GroupAtMaximum { max } => {
-                write!(f, "the group is at its maximum of {max}")
-            }
-        }
     }
 }
 
@@ -391,7 +280,7 @@ impl fmt::Display for CapacityStepReason {
                 unplaced,
                 short_by,
             } => {
-                write!(f, "{} instances are wanted", numbers.wanted)?;
+                write!(f, "{} wanted", Counted(numbers.wanted, "instance").are())?;
                 if *short_by > 0 {
                     write!(f, ", {short_by} more than a limit allows now")?;
                 }
@@ -445,8 +334,9 @@ impl fmt::Display for CapacityStepReason {
                 };
                 write!(
                     f,
-                    "for {scale_in_delay} no more than {wanted_max} of {desired} instances were wanted, and {what}; the disruption budget \
-                     allows {budget_left}"
+                    "for {scale_in_delay} no more than {wanted_max} of {} wanted, and {what}; the disruption budget \
+                     allows {budget_left}",
+                    Counted(*desired, "instance").were()
                 )
             }
             Self::Drained { draining_since } => {

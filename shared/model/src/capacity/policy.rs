@@ -1,6 +1,7 @@
 //! What the owner of an Auto Scaling group wants, read from the group's tags.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +42,7 @@ pub const TAG_STEP_MAX: Setting = Setting {
 pub const TAG_WARM_UP_SECS: Setting = Setting {
     name: "ballast:warm-up-secs",
     allowed: "a whole number from 30 to 3600",
-    default: "300",
+    default: "the provider's own `instanceWarmupPeriod` within these bounds, else 300",
     meaning: "How long an instance may take from its launch to its registration in the cluster; until then it counts as launching.",
 };
 /// How long fewer instances must have been wanted.
@@ -139,6 +140,9 @@ pub const SERVICE_TAGS: [&Setting; 1] = [&TAG_HEADROOM_TASKS];
 /// The most instance types that a tag may name.
 const TYPES_MAX: usize = 40;
 
+/// The shortest and the longest warm-up, in seconds.
+pub const WARM_UP_BOUNDS: RangeInclusive<i64> = 30..=3_600;
+
 /// Whether Ballast may change the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -162,7 +166,7 @@ pub struct GroupPolicy {
     pub step_max: Option<u32>,
     /// How long an instance may take to register.
     #[serde(rename = "warm_up_secs")]
-    pub warm_up: Seconds,
+    pub warm_up: Option<Seconds>,
     /// How long fewer instances must have been wanted.
     #[serde(rename = "scale_in_delay_secs")]
     pub scale_in_delay: Seconds,
@@ -197,7 +201,7 @@ impl GroupPolicy {
             target_capacity_percent: None,
             step_min: None,
             step_max: None,
-            warm_up: Seconds(300),
+            warm_up: None,
             scale_in_delay: Seconds(300),
             minimum_age: Seconds(300),
             consolidate: false,
@@ -230,7 +234,6 @@ impl GroupPolicy {
             let text = tags.get(setting.name).map(String::as_str);
             Seconds(whole_number(setting, text, range, default.0, &mut faults))
         };
-        let warm_up = seconds(&TAG_WARM_UP_SECS, 30..=3_600, defaults.warm_up);
         let scale_in_delay = seconds(
             &TAG_SCALE_IN_DELAY_SECS,
             0..=86_400,
@@ -249,6 +252,7 @@ impl GroupPolicy {
             u32::try_from(whole_number(setting, Some(text), range, 0, &mut faults)).ok()
         };
         let target_capacity_percent = number(&TAG_TARGET_CAPACITY_PERCENT, 1..=100);
+        let warm_up = number(&TAG_WARM_UP_SECS, WARM_UP_BOUNDS).map(|it| Seconds(i64::from(it)));
         let step_min = number(&TAG_STEP_MIN, 1..=10_000);
         let step_max = number(&TAG_STEP_MAX, 1..=10_000);
         let disruption_percent = number(&TAG_DISRUPTION_PERCENT, 1..=100);
@@ -376,7 +380,6 @@ mod tests {
             .unwrap();
         assert_eq!(policy, GroupPolicy::with_defaults(Consent::Act));
         for (setting, value) in [
-            (&TAG_WARM_UP_SECS, policy.warm_up),
             (&TAG_SCALE_IN_DELAY_SECS, policy.scale_in_delay),
             (&TAG_MINIMUM_AGE_SECS, policy.minimum_age),
             (&TAG_DRAIN_TIMEOUT_SECS, policy.drain_timeout),

@@ -96,7 +96,7 @@ pub struct Provider {
     pub managed_termination_protection: bool,
     /// Whether ECS drains instances that are going away.
     pub managed_draining: bool,
-    /// The other clusters of this look that the provider is associated with as well.
+    /// The other clusters that Ballast looks after and that the provider is associated with as well, those out of the scope included.
     pub other_clusters: BTreeSet<ClusterName>,
     /// Its group.
     pub group: Group,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use model::InstanceId;
+use model::capacity::hold::ClosedPools;
 use model::capacity::{
     CapacitySnapshot, ClusterCapacity, ContainerInstance, Drain, Group, GroupInstance, GroupPolicy,
     InstanceTask, Provider, ProviderMemory, ProviderNumbers, Unplaced,
@@ -16,8 +17,9 @@ use model::trigger::Hints;
 use super::demand::Demand;
 use super::fit::Ground;
 use super::index::Index;
-use super::reservation::Settings;
+use super::pools::LaunchesFail;
 use super::room::Room;
+use super::settings::Settings;
 use super::strays::Strays;
 
 /// What was seen, remembered and reported that concerns one provider.
@@ -58,7 +60,7 @@ impl Case<'_> {
     /// The instances on their way in. What the group was asked for and does not get, because its launches fail, is not: it may stay
     /// away for as long as Spot is short, and must not keep the group from shrinking meanwhile.
     pub(crate) fn on_their_way(&self) -> u32 {
-        if self.retry_at.is_some() || self.launches_fail {
+        if self.retry_at.is_some() || self.launches_fail.is_some() {
             self.numbers.launching.saturating_sub(self.room.unborn)
         } else {
             self.numbers.launching
@@ -85,13 +87,17 @@ pub(crate) struct Case<'a> {
     pub(crate) type_names: String,
     /// When the first pool that is left out is tried again; `None` where none is left out.
     pub(crate) retry_at: Option<Timestamp>,
-    /// Whether the group's latest launch failed, whatever the cause.
-    pub(crate) launches_fail: bool,
+    /// The pools that are left out, by what made their launches fail.
+    pub(crate) closed: Vec<ClosedPools>,
+    /// That the group's latest launch failed, whatever the cause.
+    pub(crate) launches_fail: Option<LaunchesFail>,
     /// How many instances did not register, where none that was launched since did.
     pub(crate) unregistered: u32,
     /// The numbers; `wanted` is what the group is asked for without its limits, in units of its desired capacity: instances that are
     /// lost, or drained by somebody else, are on top of what the tasks need.
     pub(crate) numbers: ProviderNumbers,
+    /// The same as `wanted`, but for the instances that nothing can be launched for now.
+    pub(crate) asked: u32,
     /// What fits nowhere.
     pub(crate) unplaced: Vec<Unplaced>,
     /// The tasks that find room neither on ACTIVE instances nor on those on their way; headroom included.
@@ -113,6 +119,7 @@ impl<'a> Case<'a> {
             retry_at: self.retry_at,
             type_names: &self.type_names,
             keeps_spread: true,
+            as_if_open: false,
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn choose(
 ) -> (Size, Instances) {
     let drained = case.numbers.draining;
     let there = case.group.desired_capacity.saturating_sub(drained);
-    let goal = within(case, case.numbers.wanted);
+    let goal = within(case, case.asked);
     if there < goal {
         let lacking = goal - there;
         let back = lacking.min(drained);
@@ -129,7 +129,12 @@ fn too_many(case: &Case<'_>, decided: &Instances, delay: Option<Delay>) -> Size 
             },
             until,
         ),
-        None if decided.vetoes.is_empty() => Size::Stay(CapacityHoldReason::NothingRemovable, None),
+        None if decided.vetoes.is_empty() => {
+            let reason = CapacityHoldReason::NothingRemovable {
+                new_instances_protected: case.group.new_instances_protected,
+            };
+            Size::Stay(reason, None)
+        }
         None => Size::Stay(
             CapacityHoldReason::ScaleInVetoed {
                 vetoes: decided.vetoes.clone(),
@@ -158,9 +163,7 @@ fn unplaceable(case: &Case<'_>) -> Option<Size> {
         return Some(Size::Stay(CapacityHoldReason::Unplaceable, None));
     }
     if without_pool > 0 || (case.room.all_closed && case.room.unborn > 0) {
-        let pools = case.room.closed;
-        let reason = CapacityHoldReason::NoPoolLeft { pools };
-        return Some(Size::Stay(reason, case.retry_at));
+        return Some(Size::Stay(scale_out::no_pool_left(case), case.retry_at));
     }
     if let Some(strays) = case.strays.as_ref().filter(|_| case.look.is_complete()) {
         let reason = CapacityHoldReason::LaunchedOfNoUse {
@@ -172,7 +175,7 @@ fn unplaceable(case: &Case<'_>) -> Option<Size> {
         return Some(Size::Stay(reason, Some(strays.until)));
     }
     let max = case.group.max_size;
-    let is_larger = case.numbers.wanted > max;
+    let is_larger = case.asked > max;
     is_larger.then_some(Size::Stay(CapacityHoldReason::AtMaximum { max }, None))
 }
 
@@ -180,6 +183,9 @@ fn unplaceable(case: &Case<'_>) -> Option<Size> {
 fn enough(case: &Case<'_>, comes_back: bool) -> Size {
     if let Some(size) = unplaceable(case) {
         return size;
+    }
+    if let Some(reason) = scale_out::launches_fail(case) {
+        return Size::Stay(reason, case.retry_at);
     }
     let gaps = case.look.gaps();
     let reason = if comes_back || case.numbers.launching > 0 {

@@ -49,6 +49,8 @@ pub(crate) struct Ground<'s, 'a> {
     pub(crate) type_names: &'s str,
     /// Whether tasks that are spread over zones prefer the zone with the fewest of them. Without that the fewest instances do.
     pub(crate) keeps_spread: bool,
+    /// Whether tasks that no pool takes that may be launched from now are put on those of the others.
+    pub(crate) as_if_open: bool,
 }
 
 /// Packs the requests on the sites, and on new instances where `may_launch`.
@@ -184,8 +186,12 @@ fn choose<'a>(
                 future.is_some_and(|it| it.is_offered && takes(request, it, is_distinct) > 0)
             })
             .collect();
+        let is_open = |number: &usize| futures.get(*number).is_some_and(|it| !it.is_closed);
+        let ignores_closed = ground.as_if_open && !fitting.iter().any(is_open);
         let open = fitting.iter().copied().filter_map(|number| {
-            let future = futures.get(number).filter(|it| !it.is_closed)?;
+            let future = futures
+                .get(number)
+                .filter(|it| ignores_closed || !it.is_closed)?;
             Some((number, future))
         });
         let chosen = open

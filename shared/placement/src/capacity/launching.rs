@@ -33,6 +33,7 @@ pub const REMEMBERED_MAX: usize = 500;
 pub(crate) fn members<'a>(
     look: &Look<'a>,
     policy: &GroupPolicy,
+    warm_up: Seconds,
     index: &Index<'a>,
     memory: &mut ProviderMemory,
 ) -> Vec<Member<'a>> {
@@ -51,7 +52,7 @@ pub(crate) fn members<'a>(
                 None => {
                     let since = unregistered_since(instance, memory, look.now);
                     unregistered.insert(id.clone(), since);
-                    let is_late = policy.warm_up.after(since) <= look.now;
+                    let is_late = warm_up.after(since) <= look.now;
                     if is_late && look.cluster.gaps.is_empty() {
                         MemberState::Overdue
                     } else {

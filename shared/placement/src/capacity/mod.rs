@@ -6,8 +6,8 @@
 //! 2. Everything is counted, whatever comes of it: [`launching`] (which instances count), [`demand`] (which tasks need room), `pools` and
 //!    `types` (what may be launched and what that offers), `room` and `fit` (packing), [`reservation`] (the numbers); and noted
 //!    ([`history`]).
-//! 3. A group that asks for advice gets it: the steps that would be taken, as text.
-//! 4. `neighbours`, the tag `ballast:paused`, and [`foreign`]: does somebody else decide about the size?
+//! 3. A group that asks for advice gets it: the steps that would be taken, as text, or why none would.
+//! 4. `neighbours`, who get the same advice, the tag `ballast:paused`, and [`foreign`]: does somebody else decide about the size?
 //! 5. More are needed than are there: instances that drain are taken back first (`drains`), then [`scale_out`].
 //! 6. Fewer are wanted for the whole scale-in delay: `vetoes`, then `scale_in` and `consolidate` choose.
 //! 7. Otherwise the size is right, or what is wanted is on its way.
@@ -34,13 +34,14 @@ pub mod history;
 mod index;
 mod instances;
 pub mod launching;
-mod neighbours;
+pub mod neighbours;
 pub mod pools;
 pub mod refusal;
 pub mod reservation;
 pub mod room;
 mod scale_in;
 pub mod scale_out;
+pub mod settings;
 pub mod settle;
 mod spread;
 mod strays;
@@ -65,9 +66,10 @@ use crate::Decision;
 use demand::Demand;
 use index::Index;
 use pools::Closed;
-use reservation::{Settings, Sizing};
+use reservation::Sizing;
 use room::Room;
 use scale_out::Size;
+use settings::Settings;
 use strays::Newcomers;
 
 /// How many lines of advice a hold has; the rest is counted.
@@ -218,18 +220,19 @@ fn count<'a>(
 ) -> Case<'a> {
     let group = &look.provider.group;
     drains::forget(memory, look);
-    let members = launching::members(look, policy, index, memory);
-    let unregistered = launching::note_stall(memory, &members, policy.warm_up, look.now);
+    neighbours::note(memory, look);
+    let settings = Settings::new(policy, look.provider);
+    let members = launching::members(look, policy, settings.warm_up, index, memory);
+    let unregistered = launching::note_stall(memory, &members, settings.warm_up, look.now);
     types::learn(memory, &members, look.now);
     let types = types::of_group(group, policy, &members, index, memory);
     let names = types.offers.iter().map(|offer| &offer.instance_type);
     pools::note(memory, look, &members, names);
-    let settings = Settings::new(policy, look.provider);
     let type_names = types.names();
-    let (room, retry_at) = {
+    let (room, retry_at, closed) = {
         let closed = Closed::new(memory, group.market, look.now);
         let room = Room::new(look, index, &members, &types, &closed);
-        (room, closed.retry_at)
+        (room, closed.retry_at, closed.by_cause())
     };
     let ground = fit::Ground {
         index,
@@ -237,6 +240,7 @@ fn count<'a>(
         retry_at,
         type_names: &type_names,
         keeps_spread: true,
+        as_if_open: false,
     };
     let known = match look.recall {
         Recall::Known(_) => Some(&*memory),
@@ -245,6 +249,7 @@ fn count<'a>(
     let newcomers = Newcomers::new(known, &members, look.now);
     let Sizing {
         numbers,
+        asked,
         unplaced,
         tasks_without_room,
         needed_again,
@@ -275,9 +280,11 @@ fn count<'a>(
         room,
         type_names,
         retry_at,
+        closed,
         launches_fail,
         unregistered,
         numbers,
+        asked,
         unplaced,
         tasks_without_room,
         needed_again,
@@ -307,18 +314,29 @@ fn untouchable(
     case: &Case<'_>,
     memory: &mut ProviderMemory,
 ) -> Option<(CapacityHoldReason, Option<Timestamp>)> {
-    let neighbours = neighbours::neighbours(case.look.provider);
+    let neighbours = neighbours::neighbours(case.look.provider, memory);
     if case.policy.consent == Consent::Advise || !neighbours.is_empty() {
         // Somebody else writes the desired capacity: what is found afterwards is taken as given.
         memory.wrote = None;
         memory.foreign = None;
     }
     if case.policy.consent == Consent::Advise {
-        let advice = advice(case, memory);
-        return Some((CapacityHoldReason::AdviceOnly { advice }, None));
+        let (advice, held, until) = advice(case, memory);
+        let reason = CapacityHoldReason::AdviceOnly {
+            advice,
+            held,
+            neighbours,
+        };
+        return Some((reason, until));
     }
     if !neighbours.is_empty() {
-        return Some((CapacityHoldReason::Neighbours { neighbours }, None));
+        let (advice, held, until) = advice(case, memory);
+        let reason = CapacityHoldReason::Neighbours {
+            neighbours,
+            advice,
+            held,
+        };
+        return Some((reason, until));
     }
     if case.policy.paused {
         return Some((CapacityHoldReason::Paused, None));
@@ -332,8 +350,15 @@ fn untouchable(
     Some((reason, Some(until)))
 }
 
+/// The lines of advice; why the size would stay as it is, and until when.
+type Advice = (
+    Vec<String>,
+    Option<Box<CapacityHoldReason>>,
+    Option<Timestamp>,
+);
+
 /// What would be done, in the order in which it would be.
-fn advice(case: &Case<'_>, memory: &ProviderMemory) -> Vec<String> {
+fn advice(case: &Case<'_>, memory: &ProviderMemory) -> Advice {
     let mut scratch = memory.clone();
     let known = match case.look.recall {
         Recall::Known(_) => Some(&mut scratch),
@@ -344,10 +369,13 @@ fn advice(case: &Case<'_>, memory: &ProviderMemory) -> Vec<String> {
         steps: decided.steps,
         holds: Vec::new(),
     };
-    match size {
-        Size::Raise(step) => plan.steps.push(*step),
-        Size::Stay(..) => {}
-    }
+    let (held, until) = match size {
+        Size::Raise(step) => {
+            plan.steps.push(*step);
+            (None, None)
+        }
+        Size::Stay(reason, until) => (Some(Box::new(reason)), until),
+    };
     order(&mut plan);
     let mut lines: Vec<String> = plan
         .steps
@@ -359,5 +387,5 @@ fn advice(case: &Case<'_>, memory: &ProviderMemory) -> Vec<String> {
         0 => {}
         more => lines.push(format!("and {more} more such steps")),
     }
-    lines
+    (lines, held, until)
 }

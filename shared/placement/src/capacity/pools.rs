@@ -11,7 +11,10 @@
 //! does about it is not changed.
 //! <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ts-as-capacity.html>
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use model::capacity::hold::ClosedPools;
 use model::capacity::{Group, PoolFailure, ProviderMemory};
 use model::strategy::Market;
 use model::{AvailabilityZone, InstanceType, Seconds};
@@ -30,6 +33,8 @@ pub const MEMORY_TTL: Seconds = Seconds(1_800);
 pub const FAILING_FOR: Seconds = Seconds(600);
 /// How many pools are remembered.
 pub const POOLS_MAX: usize = 128;
+/// How many pools a hold names of each cause.
+pub const NAMED_MAX: usize = 8;
 /// The jitter, in thousandths of the time to live, to either side.
 const JITTER_PERMILLE: u64 = 150;
 /// Stands for every type, or every zone.
@@ -102,6 +107,17 @@ const TEXTS: [(&str, LaunchCause); 26] = [
 ];
 
 impl LaunchCause {
+    /// Every stable name, in the order of the variants.
+    pub const NAMES: [&'static str; 7] = [
+        "insufficient_capacity",
+        "price_too_low",
+        "quota",
+        "not_offered",
+        "no_free_address",
+        "configuration",
+        "other",
+    ];
+
     /// A stable name, for what is remembered and recorded.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -215,26 +231,37 @@ fn failed_activities(group: &Group) -> impl Iterator<Item = &model::capacity::Ac
         .filter(|activity| activity.status == "Failed" && activity.description.contains("aunch"))
 }
 
+/// What stands before the zone that a launch was to be in. Such a text names other zones too: those to try instead.
+const ZONE_MARKS: [&str; 2] = ["you requested (", "your requested Availability Zone ("];
+
+/// The words of AWS's text, such as a type or a zone.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'))
+        .map(|word| word.trim_matches('.'))
+}
+
+/// The group's zone that the text says the launch was to be in.
+fn zone_named<'g>(text: &str, group: &'g Group) -> Option<&'g AvailabilityZone> {
+    let of_group = |word: &str| group.zones.iter().find(|zone| zone.as_str() == word);
+    let marked = ZONE_MARKS
+        .iter()
+        .find_map(|mark| text.split_once(mark).map(|(_, rest)| rest));
+    match marked {
+        Some(rest) => words(rest).next().and_then(of_group),
+        None => words(text).find_map(of_group),
+    }
+}
+
 /// The pool that a failure speaks of.
 fn pool_of<'a>(
     failure: &Failure<'_>,
     reach: Reach,
     group: &Group,
-    mut types: impl Iterator<Item = &'a InstanceType>,
+    types: impl Iterator<Item = &'a InstanceType> + Clone,
 ) -> String {
-    let words = || {
-        failure
-            .text
-            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'))
-            .map(|word| word.trim_matches('.'))
-    };
-    let type_named = types.find(|it| words().any(|word| word == it.as_str()));
-    let zone_named = failure.zone.or_else(|| {
-        group
-            .zones
-            .iter()
-            .find(|it| words().any(|word| word == it.as_str()))
-    });
+    let type_named =
+        words(failure.text).find_map(|word| types.clone().find(|it| it.as_str() == word));
+    let zone_named = failure.zone.or_else(|| zone_named(failure.text, group));
     let instance_type = type_named
         .filter(|_| reach == Reach::Pool)
         .map_or(ANY, InstanceType::as_str);
@@ -321,7 +348,7 @@ fn speaks_of(
 
 /// The pools that are left out now.
 pub(crate) struct Closed<'a> {
-    pools: Vec<&'a str>,
+    pools: Vec<(&'a str, &'a PoolFailure)>,
     market: Market,
     /// When the first of them is tried again.
     pub(crate) retry_at: Option<Timestamp>,
@@ -336,28 +363,71 @@ impl<'a> Closed<'a> {
                 .filter(|(_, failure)| now < failure.until)
         };
         Self {
-            pools: closed().map(|(pool, _)| pool.as_str()).collect(),
+            pools: closed()
+                .map(|(pool, failure)| (pool.as_str(), failure))
+                .collect(),
             market,
             retry_at: closed().map(|(_, failure)| failure.until).min(),
         }
+    }
+
+    /// Their names, by what made their launches fail.
+    pub(crate) fn by_cause(&self) -> Vec<ClosedPools> {
+        let mut causes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (pool, failure) in &self.pools {
+            causes.entry(&failure.cause).or_default().push(pool);
+        }
+        let closed = causes.into_iter().map(|(cause, pools)| ClosedPools {
+            cause: cause.to_owned(),
+            count: u32::try_from(pools.len()).unwrap_or(u32::MAX),
+            pools: pools
+                .into_iter()
+                .take(NAMED_MAX)
+                .map(str::to_owned)
+                .collect(),
+        });
+        closed.collect()
     }
 
     /// Whether nothing is to be launched of the type in the zone.
     pub(crate) fn holds(&self, instance_type: &InstanceType, zone: &AvailabilityZone) -> bool {
         self.pools
             .iter()
-            .any(|pool| speaks_of(pool, instance_type, zone, Some(self.market)))
+            .any(|(pool, _)| speaks_of(pool, instance_type, zone, Some(self.market)))
     }
 }
 
+/// The group's latest launch failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LaunchesFail {
+    pub(crate) cause: LaunchCause,
+    /// AWS's own words, on one line.
+    pub(crate) text: String,
+    /// When the first one failed since one did not.
+    pub(crate) since: Timestamp,
+}
+
 /// Whether the group's latest launch failed, for whatever cause, and not long ago.
-pub(crate) fn launches_fail(group: &Group, members: &[Member<'_>], now: Timestamp) -> bool {
-    let failed_at = failed_activities(group).map(|it| it.started_at).max();
+pub(crate) fn launches_fail(
+    group: &Group,
+    members: &[Member<'_>],
+    now: Timestamp,
+) -> Option<LaunchesFail> {
     let launched_at = members
         .iter()
         .filter_map(|it| it.instance.launched_at)
         .max();
-    failed_at.is_some_and(|failed_at| {
-        launched_at.is_none_or(|at| at < failed_at) && now < FAILING_FOR.after(failed_at)
+    let failed =
+        || failed_activities(group).filter(|it| launched_at.is_none_or(|at| at < it.started_at));
+    let latest = failed().max_by_key(|it| (it.started_at, &it.id))?;
+    let since = failed().map(|it| it.started_at).min()?;
+    (now < FAILING_FOR.after(latest.started_at)).then(|| LaunchesFail {
+        cause: LaunchCause::of(&latest.status_message),
+        text: latest
+            .status_message
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" "),
+        since,
     })
 }

@@ -8,6 +8,9 @@
 //! - wanted = 100 × M ÷ target, rounded up, and on top those that the group counts and the tasks cannot use: the lost ones, and those
 //!   that somebody else drains.
 //!
+//! Tasks that only pools take that are left out now count in *M* as if these could be launched from: the reservation tells what is needed,
+//! and not what there is to be had. What the group is asked for (`asked`) leaves them out.
+//!
 //! **Warm floor:** with a target below 100 % a provider that a strategy places tasks on needs at least one instance. So both providers of
 //! a strategy hold two at a target of 80 % while a single task runs, and the first task on the other one finds room at once.
 //!
@@ -19,60 +22,18 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::InstanceId;
 use model::capacity::{
     GroupPolicy, InstanceTask, Lifecycle, Provider, ProviderNumbers, Unplaceable, Unplaced,
 };
+use model::{InstanceId, Timestamp};
 
 use super::case::{Member, MemberState};
 use super::demand::{Demand, Request};
 use super::fit::{Fit, Ground, fit, requests_of};
 use super::room::{Room, Site, is_counted};
+use super::settings::Settings;
 use super::strays::{Newcomers, Strays};
 use crate::packing::{Place, Readiness};
-use model::Timestamp;
-
-/// The target where neither the tag nor the provider names one.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ManagedScaling.html>
-pub const TARGET_PERCENT_DEFAULT: u32 = 100;
-/// The fewest and the most instances of a scale-out where neither the tags nor the provider say.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ManagedScaling.html>
-pub const STEP_DEFAULT: (u32, u32) = (1, 10_000);
-
-/// What of the policy follows the provider's own settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Settings {
-    /// The reservation to keep, in percent.
-    pub(crate) target_percent: u32,
-    /// The fewest instances of one scale-out.
-    pub(crate) step_min: u32,
-    /// The most instances of one scale-out.
-    pub(crate) step_max: u32,
-}
-
-impl Settings {
-    pub(crate) fn new(policy: &GroupPolicy, provider: &Provider) -> Self {
-        let own = provider.managed_scaling;
-        let target = policy
-            .target_capacity_percent
-            .or_else(|| own?.target_capacity_percent)
-            .unwrap_or(TARGET_PERCENT_DEFAULT);
-        let step_max = policy
-            .step_max
-            .or_else(|| own?.maximum_scaling_step_size)
-            .unwrap_or(STEP_DEFAULT.1)
-            .max(1);
-        let step_min = policy
-            .step_min
-            .or_else(|| own?.minimum_scaling_step_size)
-            .unwrap_or(STEP_DEFAULT.0);
-        Self {
-            target_percent: target.clamp(1, 100),
-            step_min: step_min.clamp(1, step_max),
-            step_max,
-        }
-    }
-}
 
 /// 100 × needed ÷ target, rounded up.
 pub(crate) fn with_target(needed: u32, target_percent: u32) -> u32 {
@@ -94,6 +55,8 @@ pub(crate) fn reservation_percent(needed: u32, running: u32) -> u32 {
 /// What the tasks of a provider come to.
 pub(crate) struct Sizing<'a> {
     pub(crate) numbers: ProviderNumbers,
+    /// `wanted` without the instances that nothing can be launched for now.
+    pub(crate) asked: u32,
     pub(crate) unplaced: Vec<Unplaced>,
     pub(crate) tasks_without_room: u32,
     pub(crate) needed_again: BTreeSet<&'a InstanceId>,
@@ -120,17 +83,42 @@ struct Put<'a> {
     asked_for: usize,
 }
 
-/// Counts everything.
-pub(crate) fn size<'a>(
-    provider: &Provider,
-    policy: &GroupPolicy,
-    settings: &Settings,
-    members: &[Member<'a>],
-    demand: &Demand<'a>,
-    ground: &Ground<'_, 'a>,
-    newcomers: &Newcomers<'a>,
+/// How many instances it takes.
+struct Counts<'a> {
+    found: Fit,
+    put: Put<'a>,
+    unplaced: Vec<Unplaced>,
+    /// The new instances that are needed beyond those that the group was asked for.
+    opened: u32,
+    needed: u32,
+    at_least: u32,
+    wanted: u32,
+}
+
+/// What everything is counted from.
+#[derive(Clone, Copy)]
+struct Given<'s, 'a> {
+    provider: &'s Provider,
+    policy: &'s GroupPolicy,
+    settings: &'s Settings,
+    members: &'s [Member<'a>],
+    demand: &'s Demand<'a>,
+    ground: Ground<'s, 'a>,
+    newcomers: &'s Newcomers<'a>,
     now: Timestamp,
-) -> Sizing<'a> {
+}
+
+fn counts<'a>(given: &Given<'_, 'a>) -> Counts<'a> {
+    let Given {
+        provider,
+        policy,
+        settings,
+        members,
+        demand,
+        ground,
+        newcomers,
+        now,
+    } = given;
     let group = &provider.group;
     let sites: Vec<&Site<'a>> = ground.room.sites.iter().collect();
     let found = fit(ground, &demand.requests, &sites, true);
@@ -153,27 +141,91 @@ pub(crate) fn size<'a>(
     if policy.consolidate {
         let is_launching = |it: &&Member<'_>| it.state == MemberState::Launching;
         let launching = members.iter().filter(is_launching);
-        let beyond =
-            count(launching.filter(|it| put.usable.contains(it.id)).count()).saturating_add(beyond);
-        let packed = packed_together(members, demand, ground, now);
+        let beyond = count(launching.filter(|it| put.usable.contains(it.id)).count())
+            .saturating_add(beyond);
+        let packed = packed_together(members, demand, ground, *now);
         needed = packed.map_or(needed, |packed| needed.min(packed.saturating_add(beyond)));
     }
     let needed = needed.max(floor);
     let at_least = count(used.len())
         .saturating_add(found.packing.opened_at_least.saturating_sub(asked_for))
         .max(floor);
-    let tally =
-        |is: &dyn Fn(&Member<'_>) -> bool| count(members.iter().filter(|it| is(it)).count());
-    let idle = tally(&is_idle);
-    let in_service = |it: &Member<'_>| it.instance.lifecycle == Lifecycle::InService;
-    let running = tally(&in_service);
-    let draining = tally(&|it| matches!(it.state, MemberState::Draining(_)));
+    let idle = tally(members, &is_idle);
     let mut wanted = with_target(needed, settings.target_percent).saturating_add(idle);
     if lacking > 0 {
         // An instance that is free and that no waiting task can use does not stand in for one that is lacking.
+        let draining = tally(members, &is_draining);
         let there = group.desired_capacity.saturating_sub(draining);
         wanted = wanted.max(there.saturating_add(lacking));
     }
+    Counts {
+        found,
+        put,
+        unplaced,
+        opened,
+        needed,
+        at_least,
+        wanted,
+    }
+}
+
+fn tally(members: &[Member<'_>], is: &dyn Fn(&Member<'_>) -> bool) -> u32 {
+    count(members.iter().filter(|it| is(it)).count())
+}
+
+const fn is_draining(member: &Member<'_>) -> bool {
+    matches!(member.state, MemberState::Draining(_))
+}
+
+/// Counts everything.
+pub(crate) fn size<'a>(
+    provider: &Provider,
+    policy: &GroupPolicy,
+    settings: &Settings,
+    members: &[Member<'a>],
+    demand: &Demand<'a>,
+    ground: &Ground<'_, 'a>,
+    newcomers: &Newcomers<'a>,
+    now: Timestamp,
+) -> Sizing<'a> {
+    let given = Given {
+        provider,
+        policy,
+        settings,
+        members,
+        demand,
+        ground: *ground,
+        newcomers,
+        now,
+    };
+    let Counts {
+        found,
+        put,
+        unplaced,
+        opened,
+        needed,
+        at_least,
+        wanted: asked,
+    } = counts(&given);
+    let waits_for_a_pool = unplaced
+        .iter()
+        .any(|it| matches!(it.why, Unplaceable::NoPoolLeft { .. }));
+    let (needed, at_least, wanted) = if waits_for_a_pool {
+        let as_if_open = Given {
+            ground: Ground {
+                as_if_open: true,
+                ..*ground
+            },
+            ..given
+        };
+        let all = counts(&as_if_open);
+        (all.needed, all.at_least, all.wanted)
+    } else {
+        (needed, at_least, asked)
+    };
+    let group = &provider.group;
+    let in_service = |it: &Member<'_>| it.instance.lifecycle == Lifecycle::InService;
+    let running = tally(members, &in_service);
     let numbers = ProviderNumbers {
         tasks_placed: count(members.iter().map(|it| placed(it).count()).sum()),
         tasks_waiting: demand.sum(|it| it.waiting),
@@ -183,11 +235,11 @@ pub(crate) fn size<'a>(
             .iter()
             .fold(0, |sum: u32, it| sum.saturating_add(it.tasks)),
         running,
-        used: tally(&|it| in_service(it) && it.is_used()),
-        launching: tally(&|it| it.state == MemberState::Launching)
+        used: tally(members, &|it| in_service(it) && it.is_used()),
+        launching: tally(members, &|it| it.state == MemberState::Launching)
             .saturating_add(ground.room.unborn),
-        draining,
-        lost: tally(&|it| it.state.is_lost()),
+        draining: tally(members, &is_draining),
+        lost: tally(members, &|it| it.state.is_lost()),
         needed,
         needed_lower_bound: at_least.min(needed),
         reservation_percent: reservation_percent(needed, running),
@@ -201,6 +253,7 @@ pub(crate) fn size<'a>(
     let whose = lacks_room.and_then(|(group, ..)| Some(demand.requests.get(*group)?.whose()));
     Sizing {
         numbers,
+        asked,
         tasks_without_room: unplaced_count(&found).saturating_add(put.tasks_without_room),
         unplaced,
         strays: whose.and_then(|whose| newcomers.strays(members, &put.usable, whose)),

@@ -41,11 +41,12 @@ pub(crate) fn decide(case: &Case<'_>, memory: &ProviderMemory, buy: u32) -> Size
         return Size::Stay(CapacityHoldReason::Launching, None);
     }
     if case.room.all_closed {
-        let pools = case.room.closed;
-        return Size::Stay(CapacityHoldReason::NoPoolLeft { pools }, case.retry_at);
+        return Size::Stay(no_pool_left(case), case.retry_at);
     }
-    let launches_fail = case.retry_at.is_some() || case.launches_fail;
-    if case.room.unborn > 0 && launches_fail {
+    if let Some(reason) = launches_fail(case) {
+        return Size::Stay(reason, case.retry_at);
+    }
+    if case.room.unborn > 0 && case.retry_at.is_some() {
         return Size::Stay(CapacityHoldReason::Launching, case.retry_at);
     }
     let step_max = if stalled.is_some() {
@@ -68,10 +69,29 @@ pub(crate) fn decide(case: &Case<'_>, memory: &ProviderMemory, buy: u32) -> Size
         Some(_) | None => CapacityStepReason::ScaleOut {
             numbers: case.numbers,
             unplaced: case.unplaced.clone(),
-            short_by: case.numbers.wanted.saturating_sub(to),
+            short_by: case.asked.saturating_sub(to),
         },
     };
     Size::Raise(Box::new(raise(case, to, reason)))
+}
+
+/// That nothing can be launched now, and why.
+pub(crate) fn no_pool_left(case: &Case<'_>) -> CapacityHoldReason {
+    CapacityHoldReason::NoPoolLeft {
+        pools: case.room.closed,
+        market: case.group.market,
+        closed: case.closed.clone(),
+    }
+}
+
+/// That the group was asked for more than it has launched and its latest launch failed; `None` where that is not so.
+pub(crate) fn launches_fail(case: &Case<'_>) -> Option<CapacityHoldReason> {
+    let failure = case.launches_fail.as_ref()?;
+    (case.room.unborn > 0).then(|| CapacityHoldReason::LaunchesFail {
+        cause: failure.cause.as_str().to_owned(),
+        text: failure.text.clone(),
+        since: failure.since,
+    })
 }
 
 /// The names of the types where tasks wait and of no type is known what it offers.

@@ -3,9 +3,11 @@
 use expect_test::expect;
 use model::Seconds;
 use model::capacity::CapacityHoldReason;
+use model::strategy::Market;
 use placement::capacity::pools::LaunchCause;
 
-use super::scene::{Scene, ago, check, key, now};
+use super::scene::{Scene, ago, check, key, needs, now};
+use super::size::raised;
 
 /// AWS's words for a Spot pool without capacity.
 const NO_SPOT: &str = "Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity due to your request \
@@ -107,6 +109,24 @@ fn a_failure_speaks_of_what_it_names() {
             Some("*/*/Spot"),
         ),
         ("Invalid IAM instance profile".to_owned(), None),
+        // What stands first in the group is not what was asked for.
+        (
+            "We currently do not have sufficient m5.xlarge capacity in the Availability Zone you requested (us-west-2c). You can \
+             currently get m5.xlarge capacity by not specifying an Availability Zone in your request or choosing us-west-2a, \
+             us-west-2b. Launching EC2 instance failed."
+                .to_owned(),
+            Some("m5.xlarge/us-west-2c/Spot"),
+        ),
+        (
+            "Your requested instance type (m5.large) is not supported in your requested Availability Zone (us-west-2b). Please retry \
+             your request by not specifying an Availability Zone or choosing us-west-2a."
+                .to_owned(),
+            Some("m5.large/us-west-2b/Spot"),
+        ),
+        (
+            "InsufficientInstanceCapacity in us-west-2b, not in us-west-2a".to_owned(),
+            Some("*/us-west-2b/Spot"),
+        ),
     ] {
         let mut scene = scene();
         scene.failed("spot", 10, &text);
@@ -200,11 +220,65 @@ fn nothing_more_is_asked_for_while_what_was_asked_for_fails() {
     let mut scene = scene();
     scene.group("spot").desired_capacity = 2;
     scene.failed("spot", 10, "A word that nobody knows");
-    assert_eq!(scene.held("spot"), CapacityHoldReason::Launching);
+    let held = scene.held("spot");
+    assert_eq!(held.as_str(), "launches_fail");
     scene.group("spot").activities.clear();
     scene.failed("spot", 1_000, "A word that nobody knows");
     assert_eq!(scene.numbers("spot").wanted, 4);
     assert_eq!(scene.decide().plan.steps.len(), 1);
+}
+
+#[test]
+fn a_group_whose_launches_fail_is_not_on_its_way() {
+    let mut scene = scene();
+    scene.group("spot").desired_capacity = 4;
+    let text =
+        "You are not authorized to use launch template: lt-1.\nLaunching EC2 instance failed.";
+    scene.failed("spot", 400, text);
+    scene.failed("spot", 100, text);
+    check(&scene, &expect![[""]]);
+    assert!(scene.held("spot").leaves_unprotected());
+    // Until one is launched.
+    scene.pending("spot", "m5.large");
+    assert_eq!(scene.held("spot"), CapacityHoldReason::Launching);
+}
+
+#[test]
+fn why_no_pool_is_left_is_said() {
+    let mut scene = scene();
+    scene.group("spot").market = Market::OnDemand;
+    scene.failed("spot", 200, &no_capacity("m5.large", "us-west-2a"));
+    scene.failed("spot", 100, "VcpuLimitExceeded: m5.large in us-west-2a");
+    check(&scene, &expect![[""]]);
+}
+
+#[test]
+fn the_reservation_tells_what_is_needed_and_not_what_is_to_be_had() {
+    let mut scene = scene();
+    scene.failed("spot", 10, NO_SPOT);
+    let numbers = scene.numbers("spot");
+    assert_eq!((numbers.needed, numbers.running), (4, 0));
+    assert_eq!((numbers.reservation_percent, numbers.wanted), (200, 4));
+    let full = scene.instance("spot", "m5.large");
+    scene.tasks("web", &full, 8);
+    let numbers = scene.numbers("spot");
+    assert_eq!((numbers.needed, numbers.running), (4, 1));
+    assert_eq!((numbers.reservation_percent, numbers.wanted), (400, 4));
+    assert_eq!(scene.held("spot").as_str(), "no_pool_left");
+}
+
+#[test]
+fn what_only_a_closed_pool_takes_is_not_bought_from_the_others() {
+    let mut scene = scene();
+    for zone in ["us-west-2a", "us-west-2b", "us-west-2c"] {
+        scene.failed("spot", 10, &no_capacity("m5.xlarge", zone));
+    }
+    scene.service("huge", 3, "spot=0/1");
+    scene.shape("huge").needs = needs(3_000, 12_000);
+    let numbers = scene.numbers("spot");
+    // Four of the smaller type, which are bought, and three of the larger one, which are not.
+    assert_eq!((numbers.needed, numbers.wanted), (7, 7));
+    assert_eq!(raised(&scene, "spot"), Some(4));
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! May the group be touched? Neighbours, advice, the pause, and changes by somebody else.
 
 use expect_test::expect;
-use model::Timestamp;
 use model::capacity::hold::Neighbour;
 use model::capacity::{
     CapacityHoldReason, CapacityWrite, Consent, DesiredCapacityType, Drain, DrainReason,
     ManagedScaling,
 };
 use model::settings::SettingFault;
+use model::{ClusterName, Timestamp};
+use placement::capacity::neighbours::OTHER_CLUSTERS_TTL;
 
-use super::scene::{ago, check, key, now};
+use super::scene::{Scene, ago, check, key, now};
 use super::size::{raised, scene};
 
 #[test]
@@ -52,8 +53,18 @@ fn neighbours_are_named_and_the_numbers_are_still_there() {
             name: "other".to_owned(),
         },
     ];
-    let neighbours = CapacityHoldReason::Neighbours { neighbours: all };
-    assert_eq!(scene.held("ec2"), neighbours);
+    let CapacityHoldReason::Neighbours {
+        neighbours,
+        advice,
+        held,
+    } = scene.held("ec2")
+    else {
+        panic!("{}", scene.decide().plan);
+    };
+    assert_eq!(neighbours, all);
+    // What would be done without them is said.
+    assert_eq!(advice, ["set the desired capacity of `ec2` from 0 to 2"],);
+    assert_eq!(held, None);
     assert_eq!(scene.numbers("ec2").wanted, 2);
     // What the others did is taken as given once they have gone.
     let memory = &scene.decide().memories[&key("ec2")];
@@ -79,6 +90,50 @@ fn advice_is_what_would_be_done() {
         hold `demo/ec2` `i-00000000000000001` draining: they drain for scale-in: tasks are still on them, or they may not be ended now
     "#]],
     );
+}
+
+#[test]
+fn advice_says_why_nothing_would_be_done() {
+    let mut scene = scene(10);
+    scene.policy("ec2").consent = Consent::Advise;
+    let suspended = &mut scene.group("ec2").suspended_processes;
+    suspended.insert("Launch".to_owned());
+    check(&scene, &expect![[""]]);
+    // Also to those who wait for somebody else to go.
+    scene.policy("ec2").consent = Consent::Act;
+    scene.group("ec2").has_warm_pool = true;
+    check(&scene, &expect![[""]]);
+}
+
+#[test]
+fn another_cluster_is_remembered_when_a_look_does_not_see_it() {
+    let mut scene = scene(10);
+    let other: ClusterName = "other".parse().unwrap();
+    let others = &mut scene.provider("ec2").other_clusters;
+    others.insert(other.clone());
+    let memory = scene.decide().memories.remove(&key("ec2")).unwrap();
+    assert_eq!(memory.other_clusters, [(other.clone(), now())].into());
+    scene.provider("ec2").other_clusters.clear();
+    *scene.memory("ec2") = memory;
+    let is_held = |scene: &Scene| {
+        let plan = scene.decide().plan.to_string();
+        plan.contains("the provider is associated with the cluster `other` too")
+    };
+    assert!(is_held(&scene));
+    // For a while.
+    let remembered = &mut scene.memory("ec2").other_clusters;
+    remembered.insert(other.clone(), ago(OTHER_CLUSTERS_TTL.0));
+    assert!(!is_held(&scene));
+    // A look that sees the other cluster without the provider ends it at once.
+    let remembered = &mut scene.memory("ec2").other_clusters;
+    remembered.insert(other.clone(), now());
+    assert!(is_held(&scene));
+    let mut empty = scene.cluster().clone();
+    empty.cluster = other.clone();
+    empty.providers.clear();
+    empty.services.clear();
+    scene.snapshot.clusters.insert(other, empty);
+    assert!(!is_held(&scene));
 }
 
 #[test]

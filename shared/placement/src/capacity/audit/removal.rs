@@ -168,6 +168,16 @@ impl<'a> Ground<'a> {
             .collect()
     }
 
+    /// How long an instance may take to register, in seconds: by the tag, else by the provider, but no less than 30 and no more than 3,600.
+    fn warm_up(&self) -> i64 {
+        if let Some(tagged) = self.policy.warm_up {
+            return tagged.0;
+        }
+        let own = self.provider.managed_scaling.as_ref();
+        let own = own.and_then(|it| it.instance_warmup_period);
+        own.map_or(300, |it| it.0).min(3_600).max(30)
+    }
+
     /// Whether ECS says that it is impaired, or it certainly has been without its agent or a registration for too long.
     fn is_lost(&self, id: &InstanceId, container: Option<&ContainerInstance>) -> bool {
         let longer = |since: Option<&model::Timestamp>, secs: i64| {
@@ -176,7 +186,7 @@ impl<'a> Ground<'a> {
         let memory = self.memory();
         let Some(container) = container else {
             let since = memory.and_then(|it| it.unregistered.get(id));
-            return longer(since, self.policy.warm_up.0);
+            return longer(since, self.warm_up());
         };
         let since = memory.and_then(|it| it.disconnected.get(id));
         let is_gone = container.status == ContainerInstanceStatus::Active

@@ -211,8 +211,12 @@ impl Member<'_> {
 /// What may happen to the instances of a provider at this look. The step or hold about the provider itself is decided with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Removal {
-    /// The provider is not touched: every instance is held as [`model::capacity::CapacityHoldReason::ProviderHeld`], and drains wait.
-    Held,
+    /// The provider's size is not touched: every instance is held as [`model::capacity::CapacityHoldReason::ProviderHeld`], and drains
+    /// wait.
+    Held {
+        /// So many of the instances that Ballast drains become ACTIVE again all the same: that changes no size.
+        again: u32,
+    },
     /// More is needed: so many of the instances that Ballast drains become ACTIVE again, those of [`Case::needed_again`] first. Never
     /// more than there are. The rest of the drains goes on.
     Reactivate {

@@ -2,6 +2,7 @@
 //!
 //! | asked in this order | then |
 //! |---|---|
+//! | somebody else may be sizing the group, and tasks need it | ACTIVE: that changes no size |
 //! | the provider is not touched | it stays DRAINING |
 //! | it is needed again | ACTIVE: cheaper and faster than a new one |
 //! | a task has not moved for the whole drain timeout | ACTIVE |
@@ -93,8 +94,10 @@ pub(crate) fn decide<'c, 'a>(
     vetoes: &[Veto],
 ) -> Vec<(Draining<'c, 'a>, End)> {
     let again = match removal {
-        Removal::Reactivate { instances } => usize::try_from(*instances).unwrap_or(usize::MAX),
-        Removal::Held | Removal::Enough | Removal::Waiting | Removal::Surplus { .. } => 0,
+        Removal::Reactivate { instances } | Removal::Held { again: instances } => {
+            usize::try_from(*instances).unwrap_or(usize::MAX)
+        }
+        Removal::Enough | Removal::Waiting | Removal::Surplus { .. } => 0,
     };
     let mut all = draining(case);
     all.sort_by(|a, b| {
@@ -118,7 +121,7 @@ pub(crate) fn decide<'c, 'a>(
         .saturating_sub(case.group.min_size);
     for it in rest {
         let end = match removal {
-            Removal::Held => End::Stay(CapacityHoldReason::Draining),
+            Removal::Held { .. } => End::Stay(CapacityHoldReason::Draining),
             Removal::Reactivate { .. }
             | Removal::Enough
             | Removal::Waiting

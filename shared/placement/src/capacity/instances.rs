@@ -124,7 +124,7 @@ fn holds(
 fn by_state(member: &Member<'_>, removal: &Removal) -> CapacityHoldReason {
     match (removal, member.state) {
         (_, MemberState::Draining(_)) => CapacityHoldReason::Draining,
-        (Removal::Held, _) => CapacityHoldReason::ProviderHeld,
+        (Removal::Held { .. }, _) => CapacityHoldReason::ProviderHeld,
         (_, MemberState::Active) if member.is_used() => CapacityHoldReason::InUse,
         (_, MemberState::Active) => CapacityHoldReason::Spare,
         (_, MemberState::Launching) => CapacityHoldReason::InstanceLaunching,

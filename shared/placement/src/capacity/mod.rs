@@ -193,7 +193,9 @@ fn decide_provider(
     note(&case, &mut memory);
     let held = untouchable(&case, &mut memory);
     if let Some((reason, until)) = held {
-        let decided = instances::decide(&case, &Removal::Held, None);
+        let again = taken_back(&case, &reason);
+        let known = is_known.then_some(&mut memory);
+        let decided = instances::decide(&case, &Removal::Held { again }, known);
         plan.steps.extend(decided.steps);
         plan.holds.extend(decided.holds);
         plan.holds.push(hold(&case, reason, until));
@@ -341,6 +343,10 @@ fn untouchable(
     if case.policy.paused {
         return Some((CapacityHoldReason::Paused, None));
     }
+    let gaps = neighbours::unseen(case.look.provider);
+    if !gaps.is_empty() {
+        return Some((CapacityHoldReason::SnapshotIncomplete { gaps }, None));
+    }
     let known = match case.look.recall {
         Recall::Known(_) => memory,
         // What was written last is not known, and nothing can be compared.
@@ -348,6 +354,21 @@ fn untouchable(
     };
     let (reason, until) = foreign::check(known, case.group, case.policy, case.look.now)?;
     Some((reason, Some(until)))
+}
+
+/// How many of the instances that Ballast drains the tasks get back although the group's size is left alone.
+fn taken_back(case: &Case<'_>, reason: &CapacityHoldReason) -> u32 {
+    let is_for_a_while = matches!(
+        reason,
+        CapacityHoldReason::ForeignChange { .. }
+            | CapacityHoldReason::OwnWriteNotVisible { .. }
+            | CapacityHoldReason::SnapshotIncomplete { .. }
+    );
+    if is_for_a_while {
+        u32::try_from(case.needed_again.len()).unwrap_or(u32::MAX)
+    } else {
+        0
+    }
 }
 
 /// The lines of advice; why the size would stay as it is, and until when.

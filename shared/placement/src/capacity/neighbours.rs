@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use model::capacity::hold::Neighbour;
 use model::capacity::{Provider, ProviderMemory};
+use model::snapshot::Gap;
 use model::{ClusterName, Seconds};
 
 use super::case::Look;
@@ -66,4 +67,16 @@ pub(crate) fn neighbours(provider: &Provider, memory: &ProviderMemory) -> Vec<Ne
         name: name.to_string(),
     }));
     found
+}
+
+/// The calls that tell who else sizes a group.
+const TELL: [&str; 2] = [
+    "autoscaling:DescribePolicies",
+    "autoscaling:DescribeScheduledActions",
+];
+
+/// What could not be seen of those who may size the group: a policy that was not seen is no policy that is not there.
+pub(crate) fn unseen(provider: &Provider) -> Vec<Gap> {
+    let tells = |gap: &&Gap| TELL.contains(&gap.operation.as_str());
+    provider.gaps.iter().filter(tells).cloned().collect()
 }

@@ -407,6 +407,32 @@ fn one_that_is_announced_to_drain_and_reads_active_counts_as_draining() {
     );
 }
 
+/// Taking back changes no size: nobody's.
+#[test]
+fn what_tasks_need_is_taken_back_although_somebody_else_changed_the_size() {
+    for (at_secs, from, why) in [(600, 9, "foreign_change"), (10, 4, "own_write_not_visible")] {
+        let mut fleet = two_drain();
+        fleet.desire("web", 8);
+        let wrote = CapacityWrite {
+            from,
+            to: 9,
+            at: Seconds(at_secs).before(fleet.now),
+            confirmed: true,
+        };
+        fleet.memory().wrote = Some(wrote);
+        check(
+            &mut fleet,
+            &[
+                "activate 3: needed_again",
+                "1 2: provider_held",
+                "4: draining",
+                why,
+            ],
+        );
+        assert_eq!(fleet.round(1).len(), 1, "the audit agrees");
+    }
+}
+
 /// It would be taken for somebody else's, and another one bought in its place.
 #[test]
 fn one_that_was_just_set_to_active_and_reads_draining_is_active() {

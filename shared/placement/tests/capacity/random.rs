@@ -153,7 +153,9 @@ fn provider(scene: &mut Scene, name: &str, tape: &mut Tape) -> Types {
         group.scaling_policies.insert("cpu".to_owned());
     }
     if tape.one_in(12) {
-        provider.gaps.push(gap("autoscaling:DescribePolicies"));
+        provider
+            .gaps
+            .push(gap("autoscaling:DescribeScalingActivities"));
     }
     if tape.one_in(6) {
         provider.managed_scaling = Some(ManagedScaling {

@@ -228,3 +228,22 @@ fn a_group_that_is_deleted_or_has_faults_is_left_alone() {
     "#]],
     );
 }
+
+/// Law: it is not known that nobody else sizes the group.
+#[test]
+fn who_was_not_seen_may_size_the_group() {
+    for (operation, expected) in [
+        ("autoscaling:DescribePolicies", None),
+        ("autoscaling:DescribeScheduledActions", None),
+        ("autoscaling:DescribeScalingActivities", Some(4)),
+    ] {
+        let mut scene = scene(10);
+        scene.provider("ec2").gaps.push(gap(operation));
+        assert_eq!(raised(&scene, "ec2"), expected, "{operation}");
+        if expected.is_none() {
+            let gaps = vec![gap(operation)];
+            let incomplete = CapacityHoldReason::SnapshotIncomplete { gaps };
+            assert_eq!(scene.held("ec2"), incomplete);
+        }
+    }
+}

@@ -49,7 +49,7 @@ pub(crate) fn choose(
     if goal == there {
         let decided = instances::decide(case, &Removal::Enough, memory);
         let size = scaling_in(&decided).unwrap_or_else(|| enough(case, false));
-        return (size, decided);
+        return (first_of_all(case, size), decided);
     }
     let Some(known) = memory.as_deref() else {
         let decided = instances::decide(case, &Removal::Enough, None);

@@ -422,3 +422,24 @@ fn headroom_that_is_not_known_keeps_what_is_there() {
     let why = "how much headroom `web` asks for is not known: `ballast:headroom-tasks` is `two`";
     assert!(text.contains(why), "{text}");
 }
+
+/// Otherwise nobody would be told while something is being removed.
+#[test]
+fn that_tasks_fit_nowhere_is_said_although_instances_drain() {
+    let mut fleet = Fleet::of([2, 0, 0]);
+    fleet.tasks("web", &[1]);
+    fleet.service("big", 1);
+    for shape in fleet.cluster().task_definitions.values_mut() {
+        shape.needs = crate::fleet::TASK;
+    }
+    let big = fleet.cluster().services[&"big".parse().unwrap()].deployments[0]
+        .task_definition
+        .clone();
+    let shape = fleet.cluster().task_definitions.get_mut(&big).unwrap();
+    shape.needs.memory_mib = 100_000;
+    fleet.drain(2, 10);
+    let last = |fleet: &mut Fleet| picture(&fleet.decide().plan).pop().unwrap();
+    assert_eq!(last(&mut fleet), "unplaceable");
+    fleet.desire("big", 0);
+    assert_eq!(last(&mut fleet), "scaling_in");
+}

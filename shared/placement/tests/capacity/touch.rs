@@ -247,3 +247,13 @@ fn who_was_not_seen_may_size_the_group() {
         }
     }
 }
+
+/// No scale-out goes down, whatever the limits say.
+#[test]
+fn limits_that_contradict_each_other_lower_nothing() {
+    let mut scene = scene(12);
+    let group = scene.group("ec2");
+    (group.min_size, group.max_size) = (5, 2);
+    group.desired_capacity = 3;
+    assert_eq!(scene.held("ec2"), CapacityHoldReason::AtMaximum { max: 2 });
+}

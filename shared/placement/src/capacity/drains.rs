@@ -36,6 +36,7 @@ use model::capacity::{
 use model::ids::{ClusterName, InstanceId};
 use model::memory::Recall;
 
+use super::index::Index;
 use super::{Case, Look, Member, MemberState, Removal};
 use crate::fallback::foreign::READ_LAG;
 
@@ -163,16 +164,15 @@ fn end(case: &Case<'_>, it: &Draining<'_, '_>, vetoes: &[Veto], above_minimum: u
 ///
 /// An instance that was to be set to DRAINING and reads ACTIVE is forgotten only after [`READ_LAG`]: until then AWS's answer may be older
 /// than the write, or the write may still be under way. What could not be seen is not forgotten.
-pub(crate) fn forget(memory: &mut ProviderMemory, look: &Look<'_>) {
+pub(crate) fn forget(memory: &mut ProviderMemory, look: &Look<'_>, index: &Index<'_>) {
     let group = &look.provider.group.instances;
-    let containers = look.cluster.instances.values();
-    let active: BTreeSet<&InstanceId> = containers
-        .filter(|it| it.status == ContainerInstanceStatus::Active)
-        .filter_map(|it| it.ec2_instance.as_ref())
-        .collect();
-    let is_over = |id: &InstanceId, drain: &Drain| {
-        active.contains(id) && READ_LAG.after(drain.at) <= look.now
+    // An agent that registered its instance anew has left another container instance behind, which may read ACTIVE for ever.
+    let is_active = |id: &InstanceId| {
+        let status = index.container(id).map(|it| it.status);
+        status == Some(ContainerInstanceStatus::Active)
     };
+    let is_over =
+        |id: &InstanceId, drain: &Drain| is_active(id) && READ_LAG.after(drain.at) <= look.now;
     let is_complete = look.is_complete();
     memory
         .drains

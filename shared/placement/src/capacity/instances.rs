@@ -91,7 +91,7 @@ pub(crate) fn decide(
     }
     decided.holds = holds(case, removal, &decided.steps, kept);
     if let Some(memory) = memory {
-        drains::forget(memory, case.look);
+        drains::forget(memory, case.look, case.index);
         announce(memory, case, &decided.steps);
     }
     decided

@@ -221,7 +221,7 @@ fn count<'a>(
     memory: &mut ProviderMemory,
 ) -> Case<'a> {
     let group = &look.provider.group;
-    drains::forget(memory, look);
+    drains::forget(memory, look, index);
     neighbours::note(memory, look);
     let settings = Settings::new(policy, look.provider);
     let members = launching::members(look, policy, settings.warm_up, index, memory);

@@ -407,6 +407,28 @@ fn one_that_is_announced_to_drain_and_reads_active_counts_as_draining() {
     );
 }
 
+/// An agent that lost its state registered its instance anew, and the old container instance still reads ACTIVE.
+#[test]
+fn a_container_instance_that_was_left_behind_ends_no_drain() {
+    let mut fleet = two_drain();
+    let mut behind = fleet.container(3).clone();
+    behind.arn = fleet
+        .container(3)
+        .arn
+        .as_str()
+        .replace("3", "f")
+        .parse()
+        .unwrap();
+    behind.status = ContainerInstanceStatus::Active;
+    behind.agent_connected = false;
+    let arn = behind.arn.clone();
+    fleet.cluster().instances.insert(arn, behind);
+    let memory = fleet.decide().memories.remove(&key()).unwrap();
+    assert!(memory.drains.contains_key(&id(3)));
+    let plan = fleet.decide().plan;
+    assert_eq!(picture(&plan)[0], "terminate 3: drained");
+}
+
 /// Taking back changes no size: nobody's.
 #[test]
 fn what_tasks_need_is_taken_back_although_somebody_else_changed_the_size() {

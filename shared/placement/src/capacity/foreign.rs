@@ -54,10 +54,12 @@ pub(crate) fn check(
     }
     if wrote.explains(found) {
         memory.foreign = None;
-        memory.wrote = Some(CapacityWrite {
-            confirmed: wrote.confirmed || found == wrote.to,
+        // What has come of a write that was never confirmed is known now; it explains nothing else from here on.
+        let shows = CapacityWrite {
+            confirmed: true,
             ..wrote
-        });
+        };
+        memory.wrote = Some(if found == wrote.to { shows } else { accepted });
         return None;
     }
     let is_raised_minimum = found == group.min_size && wrote.to < found;

@@ -257,3 +257,20 @@ fn limits_that_contradict_each_other_lower_nothing() {
     group.desired_capacity = 3;
     assert_eq!(scene.held("ec2"), CapacityHoldReason::AtMaximum { max: 2 });
 }
+
+/// A write that was never confirmed explains one change, and not every later one in its range.
+#[test]
+fn a_write_that_was_never_confirmed_is_replaced_by_what_came_of_it() {
+    let mut scene = scene(30);
+    scene.group("ec2").desired_capacity = 5;
+    scene.policy("ec2").paused = false;
+    scene.memory("ec2").wrote = Some(wrote(3, 10, ago(60), false));
+    scene.group("ec2").max_size = 5;
+    let memory = scene.decide().memories.remove(&key("ec2")).unwrap();
+    assert_eq!(memory.wrote, Some(wrote(5, 5, now(), true)));
+    *scene.memory("ec2") = memory;
+    scene.group("ec2").max_size = 20;
+    scene.group("ec2").desired_capacity = 8;
+    let foreign = CapacityHoldReason::ForeignChange { found: 8, wrote: 5 };
+    assert_eq!(scene.held("ec2"), foreign);
+}

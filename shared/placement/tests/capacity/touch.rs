@@ -10,7 +10,7 @@ use model::settings::SettingFault;
 use model::{ClusterName, Timestamp};
 use placement::capacity::neighbours::OTHER_CLUSTERS_TTL;
 
-use super::scene::{Scene, ago, check, key, now};
+use super::scene::{Scene, ago, check, gap, key, now};
 use super::size::{raised, scene};
 
 #[test]

@@ -15,6 +15,7 @@ use model::capacity::{CapacityHoldReason, CapacityStepReason, PROVIDER_METRICS};
 use model::plan::HoldReason;
 use model::policy::TAGS;
 use model::settings::Setting;
+use placement::capacity::pools::LaunchCause;
 
 /// The most lines of a Rust file.
 const FILE_LINES_MAX: usize = 500;
@@ -251,6 +252,11 @@ fn everything_that_a_record_of_capacity_can_say_is_in_the_runbook() {
             "group_at_maximum",
         ],
         "the reason why a task fits nowhere",
+    );
+    in_the_part(
+        "### Why launches fail",
+        LaunchCause::NAMES,
+        "the cause of a failed launch",
     );
     in_the_part(
         "### Vetoes",

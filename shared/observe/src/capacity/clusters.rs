@@ -1,4 +1,4 @@
-//! The clusters in scope: their providers and their default strategy.
+//! The clusters in scope: their providers and their default strategy. Of all others that Ballast looks after, which providers they have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use model::{CapacityProviderName, ClusterName};
 
 use crate::capacity::Look;
 use crate::limits::DESCRIBE_CLUSTERS_MAX;
-use crate::look::{of_failure, unreadable};
+use crate::look::{MISSING, of_failure, unreadable};
 use crate::read_service::count;
 
 const DESCRIBE_CLUSTERS: &str = "ecs:DescribeClusters";
@@ -47,24 +47,38 @@ impl Opened {
     }
 }
 
-/// Describes the clusters of the scope.
-pub(crate) async fn read(
-    look: &mut Look<'_>,
-    scope: &Scope,
-    gaps: &mut Vec<Gap>,
-) -> BTreeMap<ClusterName, Head> {
-    let names: BTreeSet<ClusterName> = match scope {
+/// What clusters' own descriptions tell.
+#[derive(Debug, Default)]
+pub(crate) struct Heads {
+    /// Of the clusters of the scope.
+    pub(crate) of_scope: BTreeMap<ClusterName, Head>,
+    /// Of all others that Ballast looks after: they may share a provider.
+    pub(crate) of_others: BTreeMap<ClusterName, Head>,
+}
+
+/// Describes the clusters of the scope, and all others that Ballast looks after: no further call for a hundred.
+pub(crate) async fn read(look: &mut Look<'_>, scope: &Scope, gaps: &mut Vec<Gap>) -> Heads {
+    let named: BTreeSet<ClusterName> = match scope {
         Scope::Services(keys) => keys.iter().map(|key| key.cluster.clone()).collect(),
-        Scope::Clusters(named) if named.is_empty() => {
-            let ecs = &look.observer.ecs;
-            crate::services::clusters(look, ecs, gaps).await
-        }
         Scope::Clusters(named) => named.iter().cloned().collect(),
     };
-    let names: Vec<ClusterName> = names.into_iter().collect();
-    let mut heads = BTreeMap::new();
+    let installed: BTreeSet<ClusterName> = if look.observer.clusters.is_empty() {
+        let ecs = &look.observer.ecs;
+        crate::services::clusters(look, ecs, gaps).await
+    } else {
+        look.observer.clusters.clone()
+    };
+    let in_scope = if named.is_empty() && matches!(scope, Scope::Clusters(_)) {
+        installed.clone()
+    } else {
+        named
+    };
+    // Those of the scope come first, for what the invocation's time runs out for.
+    let others = installed.difference(&in_scope);
+    let names: Vec<ClusterName> = in_scope.iter().chain(others).cloned().collect();
+    let mut heads = Heads::default();
     for batch in names.chunks(DESCRIBE_CLUSTERS_MAX) {
-        describe(look, batch, &mut heads, gaps).await;
+        describe(look, batch, &in_scope, &mut heads, gaps).await;
     }
     heads
 }
@@ -72,7 +86,8 @@ pub(crate) async fn read(
 async fn describe(
     look: &mut Look<'_>,
     batch: &[ClusterName],
-    heads: &mut BTreeMap<ClusterName, Head>,
+    in_scope: &BTreeSet<ClusterName>,
+    heads: &mut Heads,
     gaps: &mut Vec<Gap>,
 ) {
     let about = match batch {
@@ -103,8 +118,14 @@ async fn describe(
         };
         open.remove(name);
         // A cluster that was deleted holds nothing.
-        if cluster.status() != Some(INACTIVE) {
-            heads.insert(name.clone(), head(name, cluster));
+        if cluster.status() == Some(INACTIVE) {
+            continue;
+        }
+        let head = head(name, cluster);
+        if in_scope.contains(name) {
+            heads.of_scope.insert(name.clone(), head);
+        } else {
+            heads.of_others.insert(name.clone(), head);
         }
     }
     for failure in answer.failures() {
@@ -115,6 +136,10 @@ async fn describe(
         else {
             continue;
         };
+        // One that is not looked at and does not exist shares nothing.
+        if failure.reason() == Some(MISSING) && !in_scope.contains(name) {
+            continue;
+        }
         let what = format!("cluster `{name}`");
         gaps.push(of_failure(DESCRIBE_CLUSTERS, name.as_str(), &what, failure));
     }
@@ -169,7 +194,7 @@ pub(crate) fn strategy(
 /// The clusters that hold an opted-in provider, in the order of their names. What could not be read of the others goes to `gaps`:
 /// they may hold one.
 pub(crate) fn with_providers(
-    heads: BTreeMap<ClusterName, Head>,
+    heads: Heads,
     managed: BTreeMap<ProviderKey, Provider>,
     passed_over: &BTreeMap<ProviderKey, ProviderPassedOver>,
     gaps: &mut Vec<Gap>,
@@ -184,8 +209,9 @@ pub(crate) fn with_providers(
         let of_cluster = by_cluster.entry(key.cluster).or_default();
         of_cluster.insert(key.provider, provider);
     }
+    gaps.extend(heads.of_others.into_values().flat_map(|head| head.gaps));
     let mut opened = Vec::new();
-    for (cluster, head) in heads {
+    for (cluster, head) in heads.of_scope {
         let Some(providers) = by_cluster.remove(&cluster) else {
             gaps.extend(head.gaps);
             continue;

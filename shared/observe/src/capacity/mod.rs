@@ -8,8 +8,9 @@
 //! Per look, at rest: DescribeClusters, DescribeCapacityProviders for each cluster with EC2 providers, DescribeAutoScalingGroups,
 //! DescribePolicies and DescribeScheduledActions once each; for each cluster with an opted-in provider one ListServices, one
 //! ListContainerInstances, one ListTasks, and a DescribeServices, DescribeContainerInstances and DescribeTasks for each 10, 100 and
-//! 100; for each opted-in group one DescribeScalingActivities. Lists come in pages of 100. A look at every cluster lists them first. A
-//! task definition is read once by a process, a launch configuration in every look.
+//! 100; for each opted-in group one DescribeScalingActivities. Lists come in pages of 100. DescribeClusters is for every cluster that
+//! Ballast looks after, 100 in a call, whatever the scope: so that a provider of two clusters is known to be shared. Where no clusters
+//! are configured, each look lists them first. A task definition is read once by a process, a launch configuration in every look.
 //!
 //! Assumed: as in the crate. Instances are listed before tasks: a task that is placed in between is seen on its instance. An instance
 //! that only a task names is described after all. Tasks that are told to stop are looked for only where ECS says that more of an
@@ -40,10 +41,11 @@ mod read_task;
 mod services;
 mod tasks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use calls::{AwsClock, Budget, Deadline};
+use model::ClusterName;
 use model::capacity::{CapacitySnapshot, ClusterCapacity, ProviderKey, ProviderPassedOver};
 use model::snapshot::{Gap, Scope};
 
@@ -62,6 +64,8 @@ pub struct CapacityObserver {
     budget: Arc<Budget>,
     clock: AwsClock,
     definitions: Kept<Arc<Definition>>,
+    /// The clusters that Ballast looks after; none stands for all.
+    clusters: BTreeSet<ClusterName>,
 }
 
 impl CapacityObserver {
@@ -79,7 +83,16 @@ impl CapacityObserver {
             budget,
             clock,
             definitions: Kept::default(),
+            clusters: BTreeSet::new(),
         }
+    }
+
+    /// The observer, where Ballast looks after these clusters alone; none stands for all of the account and Region, which are listed in
+    /// every look then. A provider that two of them share is known to be shared in a look at either.
+    #[must_use]
+    pub fn of_clusters(mut self, clusters: impl IntoIterator<Item = ClusterName>) -> Self {
+        self.clusters = clusters.into_iter().collect();
+        self
     }
 
     /// Looks at the clusters of the scope: at those that are named, at those of the services that are named, or at all. The deadline
@@ -124,7 +137,7 @@ impl CapacityObserver {
 /// What is in scope, as far as it was read.
 #[derive(Debug, Default)]
 struct Seen {
-    clusters: BTreeMap<model::ClusterName, ClusterCapacity>,
+    clusters: BTreeMap<ClusterName, ClusterCapacity>,
     passed_over: BTreeMap<ProviderKey, ProviderPassedOver>,
     /// What could not be read and belongs to no single cluster.
     gaps: Vec<Gap>,
@@ -136,7 +149,7 @@ impl Seen {
     async fn look(look: &mut Look<'_>, scope: &Scope) -> Self {
         let mut seen = Self::default();
         let heads = clusters::read(look, scope, &mut seen.gaps).await;
-        let over_groups = providers::read(look, &heads, &mut seen.passed_over).await;
+        let over_groups = providers::read(look, &heads.of_scope, &mut seen.passed_over).await;
         let mut managed = groups::read(look, over_groups, &mut seen.passed_over).await;
         providers::note_other_clusters(&mut managed, &heads);
         neighbours::read(look, &mut managed).await;

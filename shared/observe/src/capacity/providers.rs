@@ -10,7 +10,7 @@ use model::snapshot::Gap;
 use model::{AutoScalingGroupName, CapacityProviderName, ClusterName, Seconds};
 
 use crate::capacity::Look;
-use crate::capacity::clusters::Head;
+use crate::capacity::clusters::{Head, Heads};
 use crate::limits::DESCRIBE_CAPACITY_PROVIDERS_MAX;
 use crate::look::unreadable;
 use crate::markets::{self, DESCRIBE_CAPACITY_PROVIDERS};
@@ -96,12 +96,10 @@ fn over_group(key: &ProviderKey, provider: &CapacityProvider) -> Result<Option<O
 }
 
 /// Notes for each provider the other clusters that it is associated with: a provider over a group has one name in the whole Region.
-pub(crate) fn note_other_clusters(
-    managed: &mut BTreeMap<ProviderKey, Provider>,
-    heads: &BTreeMap<ClusterName, Head>,
-) {
+pub(crate) fn note_other_clusters(managed: &mut BTreeMap<ProviderKey, Provider>, heads: &Heads) {
     for (key, provider) in managed {
-        let others = heads.iter().filter(|(cluster, head)| {
+        let heads = heads.of_scope.iter().chain(&heads.of_others);
+        let others = heads.filter(|(cluster, head)| {
             **cluster != key.cluster && head.providers.contains(&key.provider)
         });
         provider.other_clusters = others

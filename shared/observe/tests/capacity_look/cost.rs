@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
 use crate::scene::{self, cluster, group, instance, instance_arn, provider, task, task_arn, with};
-use crate::support::{Eye, clusters};
+use crate::support::{Eye, clusters, error};
 
 /// How often each operation is asked for, in the first look and in the second.
 async fn check(
@@ -28,34 +28,36 @@ async fn a_cluster_at_rest() {
     check(
         |_, _| None,
         expect![[r#"
-        1 DescribeAutoScalingGroups
-        1 DescribeCapacityProviders
-        1 DescribeClusters
-        1 DescribeContainerInstances
-        1 DescribePolicies
-        1 DescribeScalingActivities
-        1 DescribeScheduledActions
-        1 DescribeServices
-        2 DescribeTaskDefinition
-        1 DescribeTasks
-        1 ListContainerInstances
-        1 ListServices
-        1 ListTasks
-    "#]],
+            1 DescribeAutoScalingGroups
+            1 DescribeCapacityProviders
+            1 DescribeClusters
+            1 DescribeContainerInstances
+            1 DescribePolicies
+            1 DescribeScalingActivities
+            1 DescribeScheduledActions
+            1 DescribeServices
+            2 DescribeTaskDefinition
+            1 DescribeTasks
+            1 ListClusters
+            1 ListContainerInstances
+            1 ListServices
+            1 ListTasks
+        "#]],
         expect![[r#"
-        1 DescribeAutoScalingGroups
-        1 DescribeCapacityProviders
-        1 DescribeClusters
-        1 DescribeContainerInstances
-        1 DescribePolicies
-        1 DescribeScalingActivities
-        1 DescribeScheduledActions
-        1 DescribeServices
-        1 DescribeTasks
-        1 ListContainerInstances
-        1 ListServices
-        1 ListTasks
-    "#]],
+            1 DescribeAutoScalingGroups
+            1 DescribeCapacityProviders
+            1 DescribeClusters
+            1 DescribeContainerInstances
+            1 DescribePolicies
+            1 DescribeScalingActivities
+            1 DescribeScheduledActions
+            1 DescribeServices
+            1 DescribeTasks
+            1 ListClusters
+            1 ListContainerInstances
+            1 ListServices
+            1 ListTasks
+        "#]],
     )
     .await;
 }
@@ -69,15 +71,17 @@ async fn a_cluster_without_an_opted_in_provider() {
     check(
         script,
         expect![[r#"
-        1 DescribeAutoScalingGroups
-        1 DescribeCapacityProviders
-        1 DescribeClusters
-    "#]],
+            1 DescribeAutoScalingGroups
+            1 DescribeCapacityProviders
+            1 DescribeClusters
+            1 ListClusters
+        "#]],
         expect![[r#"
-        1 DescribeAutoScalingGroups
-        1 DescribeCapacityProviders
-        1 DescribeClusters
-    "#]],
+            1 DescribeAutoScalingGroups
+            1 DescribeCapacityProviders
+            1 DescribeClusters
+            1 ListClusters
+        "#]],
     )
     .await;
 }
@@ -91,11 +95,13 @@ async fn a_cluster_on_fargate_alone() {
     check(
         script,
         expect![[r#"
-        1 DescribeClusters
-    "#]],
+            1 DescribeClusters
+            1 ListClusters
+        "#]],
         expect![[r#"
-        1 DescribeClusters
-    "#]],
+            1 DescribeClusters
+            1 ListClusters
+        "#]],
     )
     .await;
 }
@@ -271,4 +277,85 @@ async fn policies_of_all_groups_are_asked_for_at_once_unless_there_are_too_many(
     check_policies(1, &["*"]).await;
     check_policies(3, &["*", "*", "*"]).await;
     check_policies(4, &["*", "*", "*", "one", "three", "two"]).await;
+}
+
+/// The clusters `demo` and `other` have the provider `web`, `third` has none, and `gone` does not exist.
+fn shared_provider(operation: &str, input: &Value) -> Value {
+    let named = |name: &str, providers: &[&str]| {
+        with(
+            cluster(),
+            &json!({"clusterName": name, "capacityProviders": providers}),
+        )
+    };
+    match operation {
+        "ListClusters" => json!({"clusterArns": ["demo", "gone", "other", "third"]}),
+        "DescribeClusters" => {
+            let asked = input["clusters"].as_array().unwrap();
+            let all = [
+                named("demo", &["web"]),
+                named("other", &["web"]),
+                named("third", &["FARGATE"]),
+            ];
+            let found = all.into_iter();
+            let found = found.filter(|it| asked.contains(&it["clusterName"]));
+            let failures: &[Value] = if asked.contains(&json!("gone")) {
+                &[
+                    json!({"arn": "arn:aws:ecs:us-west-2:111122223333:cluster/gone", "reason": "MISSING"}),
+                ]
+            } else {
+                &[]
+            };
+            json!({"clusters": found.collect::<Vec<_>>(), "failures": failures})
+        }
+        _ => scene::answer(operation, input),
+    }
+}
+
+/// What a look at `demo` alone asks of clusters, and what it sees, where Ballast looks after these.
+async fn check_shared(installed: &[&str], asked_want: &[Value], others_want: &[&str]) {
+    let eye = Eye::on(shared_provider).await.of_clusters(installed);
+    let snapshot = eye.look(&clusters(&["demo"])).await;
+    assert_eq!(snapshot.gaps, []);
+    let seen: Vec<&str> = snapshot.clusters.keys().map(|it| it.as_str()).collect();
+    assert_eq!(seen, ["demo"]);
+    let (_, provider) = snapshot.providers().next().unwrap();
+    let others: Vec<&str> = provider
+        .other_clusters
+        .iter()
+        .map(|it| it.as_str())
+        .collect();
+    assert_eq!(others, others_want);
+    let asked = eye.asked().into_iter();
+    let asked: Vec<Value> = asked
+        .filter(|(operation, _)| operation.ends_with("Clusters"))
+        .map(|(_, input)| input["clusters"].clone())
+        .collect();
+    assert_eq!(asked, asked_want);
+}
+
+#[tokio::test]
+async fn a_shared_provider_is_known_in_a_look_at_one_of_its_clusters() {
+    let listed = [Value::Null, json!(["demo", "gone", "other", "third"])];
+    check_shared(&[], &listed, &["other"]).await;
+    let configured = [json!(["demo", "other"])];
+    check_shared(&["other", "demo"], &configured, &["other"]).await;
+    // What Ballast is not told of it does not see.
+    check_shared(&["demo"], &[json!(["demo"])], &[]).await;
+}
+
+#[tokio::test]
+async fn what_other_clusters_do_not_tell_is_a_gap() {
+    let eye = Eye::on(|operation, input| match operation {
+        "ListClusters" => error("AccessDeniedException", "User is not authorized"),
+        _ => shared_provider(operation, input),
+    })
+    .await;
+    let snapshot = eye.look(&clusters(&["demo"])).await;
+    assert_eq!(snapshot.clusters.len(), 1);
+    let gaps: Vec<&str> = snapshot
+        .gaps
+        .iter()
+        .map(|it| it.operation.as_str())
+        .collect();
+    assert_eq!(gaps, ["ecs:ListClusters"]);
 }

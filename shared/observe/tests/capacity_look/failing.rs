@@ -160,7 +160,7 @@ async fn a_long_list_of_activities_is_cut_and_is_no_gap() {
 
 #[tokio::test]
 async fn without_time_nothing_is_asked_and_nothing_is_seen() {
-    let eye = Eye::on(scene::answer).await;
+    let eye = Eye::on(scene::answer).await.of_clusters(&["demo"]);
     let blind = eye.try_look(&clusters(&["demo"]), Duration::ZERO).await;
     let blind = blind.unwrap_err();
     assert_eq!(

@@ -76,6 +76,15 @@ impl Eye {
         Self { observer, asked }
     }
 
+    /// The eye, where Ballast looks after these clusters alone.
+    pub(crate) fn of_clusters(self, names: &[&str]) -> Self {
+        let names = names.iter().map(|name| name.parse().unwrap());
+        Self {
+            observer: self.observer.of_clusters(names),
+            asked: self.asked,
+        }
+    }
+
     pub(crate) async fn try_look(
         &self,
         scope: &Scope,

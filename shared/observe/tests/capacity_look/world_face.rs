@@ -115,7 +115,7 @@ async fn the_workshop_is_seen_as_it_is() {
         .into_iter()
         .map(|(operation, count)| format!("{count} {operation}"))
         .collect();
-    expect!["1 autoscaling:DescribeAutoScalingGroups, 1 autoscaling:DescribePolicies, 2 autoscaling:DescribeScalingActivities, 1 autoscaling:DescribeScheduledActions, 1 ecs:DescribeCapacityProviders, 1 ecs:DescribeClusters, 1 ecs:DescribeContainerInstances, 1 ecs:DescribeServices, 1 ecs:DescribeTaskDefinition, 1 ecs:DescribeTasks, 1 ecs:ListContainerInstances, 1 ecs:ListServices, 1 ecs:ListTasks"].assert_eq(&calls.join(", "));
+    expect!["1 autoscaling:DescribeAutoScalingGroups, 1 autoscaling:DescribePolicies, 2 autoscaling:DescribeScalingActivities, 1 autoscaling:DescribeScheduledActions, 1 ecs:DescribeCapacityProviders, 1 ecs:DescribeClusters, 1 ecs:DescribeContainerInstances, 1 ecs:DescribeServices, 1 ecs:DescribeTaskDefinition, 1 ecs:DescribeTasks, 1 ecs:ListClusters, 1 ecs:ListContainerInstances, 1 ecs:ListServices, 1 ecs:ListTasks"].assert_eq(&calls.join(", "));
 }
 
 #[tokio::test]

@@ -229,8 +229,8 @@ fn a_constraint_that_cannot_be_read_is_named() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/ec2` unplaceable: tasks fit no type that the group may launch: more instances would not help (tasks: 0 placed, 0 waiting, 2 missing, 0 headroom, 2 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 0 (at least 0), reservation 100 % of a target of 100 %; wanted 0, desired 0 within 0 to 10); 2 tasks of `service/web` fit nowhere: `attribute:` cannot be decided because of `character 1: expected an attribute's name (1 to 128 letters, digits and signs of `-_./\`), found `attribute:``
-    "#]],
+            hold `demo/ec2` unplaceable: tasks fit no type that the group may launch: more instances would not help (tasks: 0 placed, 0 waiting, 2 missing, 0 headroom, 2 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 0 (at least 0), reservation 100 %, target 100 %; wanted 0, desired 0 within 0 to 10); there is no room for 2 tasks of `service/web`: `attribute:` cannot be decided because of `character 1: expected an attribute's name (1 to 128 letters, digits and signs of `-_./\`), found `attribute:``
+        "#]],
     );
     web(&mut scene).constraints = vec![Constraint::Other {
         name: "besideTheSea".to_owned(),
@@ -238,8 +238,8 @@ fn a_constraint_that_cannot_be_read_is_named() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/ec2` unplaceable: tasks fit no type that the group may launch: more instances would not help (tasks: 0 placed, 0 waiting, 2 missing, 0 headroom, 2 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 0 (at least 0), reservation 100 % of a target of 100 %; wanted 0, desired 0 within 0 to 10); 2 tasks of `service/web` fit nowhere: `besideTheSea` cannot be decided because of `besideTheSea`
-    "#]],
+            hold `demo/ec2` unplaceable: tasks fit no type that the group may launch: more instances would not help (tasks: 0 placed, 0 waiting, 2 missing, 0 headroom, 2 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 0 (at least 0), reservation 100 %, target 100 %; wanted 0, desired 0 within 0 to 10); there is no room for 2 tasks of `service/web`: `besideTheSea` cannot be decided because of `besideTheSea`
+        "#]],
     );
 }
 

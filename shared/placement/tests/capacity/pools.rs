@@ -202,16 +202,16 @@ fn that_no_pool_is_left_is_said() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/spot` no_pool_left: all 6 pools that the group may launch from lately had no capacity; services with a standby are covered by it (tasks: 0 placed, 0 waiting, 32 missing, 0 headroom, 32 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 0 (at least 0), reservation 100 % of a target of 100 %; wanted 0, desired 0 within 0 to 10); 32 tasks of `service/web` fit nowhere: every pool lately had no capacity, the first is tried again at 2026-03-01T12:03:13Z; until 2026-03-01T12:03:13Z
-    "#]],
+            hold `demo/spot` no_pool_left: nothing can be launched now, of 6 pools: insufficient_capacity of `*/*/Spot`; services with a standby are covered by it (tasks: 0 placed, 0 waiting, 32 missing, 0 headroom, 32 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 4), reservation 200 %, target 100 %; wanted 4, desired 0 within 0 to 10); there is no room for 32 tasks of `service/web`: launches from every pool failed lately, the first is tried again at 2026-03-01T12:03:13Z; until 2026-03-01T12:03:13Z
+        "#]],
     );
     // Also where the group was asked for more before.
     scene.group("spot").desired_capacity = 4;
     check(
         &scene,
         &expect![[r#"
-        hold `demo/spot` no_pool_left: all 6 pools that the group may launch from lately had no capacity; services with a standby are covered by it (tasks: 0 placed, 0 waiting, 32 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 4 launching, 0 draining, 0 lost; needed 4 (at least 0), reservation 200 % of a target of 100 %; wanted 4, desired 4 within 0 to 10); until 2026-03-01T12:03:13Z
-    "#]],
+            hold `demo/spot` no_pool_left: nothing can be launched now, of 6 pools: insufficient_capacity of `*/*/Spot`; services with a standby are covered by it (tasks: 0 placed, 0 waiting, 32 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 4 launching, 0 draining, 0 lost; needed 4 (at least 0), reservation 200 %, target 100 %; wanted 4, desired 4 within 0 to 10); until 2026-03-01T12:03:13Z
+        "#]],
     );
 }
 
@@ -236,10 +236,13 @@ fn a_group_whose_launches_fail_is_not_on_its_way() {
         "You are not authorized to use launch template: lt-1.\nLaunching EC2 instance failed.";
     scene.failed("spot", 400, text);
     scene.failed("spot", 100, text);
-    check(&scene, &expect![[""]]);
+    check(&scene, &expect![[r#"
+        hold `demo/spot` launches_fail: instances were asked for, and launches have failed since 2026-03-01T11:53:20Z (configuration): You are not authorized to use launch template: lt-1. Launching EC2 instance failed. (tasks: 0 placed, 0 waiting, 32 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 4 launching, 0 draining, 0 lost; needed 4 (at least 0), reservation 200 %, target 100 %; wanted 4, desired 4 within 0 to 10)
+    "#]]);
     assert!(scene.held("spot").leaves_unprotected());
     // Until one is launched.
     scene.pending("spot", "m5.large");
+    scene.group("spot").desired_capacity = 4;
     assert_eq!(scene.held("spot"), CapacityHoldReason::Launching);
 }
 
@@ -249,7 +252,9 @@ fn why_no_pool_is_left_is_said() {
     scene.group("spot").market = Market::OnDemand;
     scene.failed("spot", 200, &no_capacity("m5.large", "us-west-2a"));
     scene.failed("spot", 100, "VcpuLimitExceeded: m5.large in us-west-2a");
-    check(&scene, &expect![[""]]);
+    check(&scene, &expect![[r#"
+        hold `demo/spot` no_pool_left: nothing can be launched now, of 6 pools: quota of `*/*/on-demand` (tasks: 0 placed, 0 waiting, 32 missing, 0 headroom, 32 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 4), reservation 200 %, target 100 %; wanted 4, desired 0 within 0 to 10); there is no room for 32 tasks of `service/web`: launches from every pool failed lately, the first is tried again at 2026-03-01T12:01:27Z; until 2026-03-01T12:01:27Z
+    "#]]);
 }
 
 #[test]

@@ -225,7 +225,7 @@ fn each_veto_alone_is_enough() {
             let container = it.container(11).arn.clone();
             it.cluster().instances.remove(&container);
         }),
-        "vetoed: 1 instances are on their way"
+        "vetoed: 1 instance is on the way"
     );
     assert_eq!(
         vetoed(&|it| {
@@ -363,7 +363,7 @@ fn an_operator_reads_why() {
     let lines: Vec<String> = lines.chain(holds).collect();
     expect![[r#"
         step `demo/ec2` `i-00000000000000002` scale_in: set `i-00000000000000002`, which is empty, to DRAINING, because for 300 s no more than 1 of 2 instances were wanted, and it is empty; the disruption budget allows 1
-        hold `demo/ec2` scaling_in: fewer instances are wanted, and 1 are being removed (tasks: 1 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 2 running, 1 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 50 % of a target of 100 %; wanted 1, desired 2 within 0 to 100)
+        hold `demo/ec2` scaling_in: fewer instances are wanted, and 1 is being removed (tasks: 1 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 2 running, 1 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 50 %, target 100 %; wanted 1, desired 2 within 0 to 100)
         hold `demo/ec2` `i-00000000000000001` in_use: they hold tasks, or room that is wanted"#]].assert_eq(&lines.join("\n"));
 }
 

@@ -54,9 +54,9 @@ fn the_largest_raise_comes_first() {
     check(
         &scene,
         &expect![[r#"
-        step `demo/spot` scale_out: set the desired capacity of `spot` from 0 to 5, because 5 instances are wanted (tasks: 0 placed, 0 waiting, 40 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 5 (at least 5), reservation 200 % of a target of 100 %; wanted 5, desired 0 within 0 to 10)
-        step `demo/ec2` scale_out: set the desired capacity of `ec2` from 0 to 2, because 2 instances are wanted (tasks: 0 placed, 0 waiting, 4 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 2 (at least 2), reservation 200 % of a target of 100 %; wanted 2, desired 0 within 0 to 10)
-    "#]],
+            step `demo/spot` scale_out: set the desired capacity of `spot` from 0 to 5, because 5 instances are wanted (tasks: 0 placed, 0 waiting, 40 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 5 (at least 5), reservation 200 %, target 100 %; wanted 5, desired 0 within 0 to 10)
+            step `demo/ec2` scale_out: set the desired capacity of `ec2` from 0 to 2, because 2 instances are wanted (tasks: 0 placed, 0 waiting, 4 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 2 (at least 2), reservation 200 %, target 100 %; wanted 2, desired 0 within 0 to 10)
+        "#]],
     );
 }
 
@@ -67,15 +67,15 @@ fn the_maximum_is_kept_and_said() {
     check(
         &scene,
         &expect![[r#"
-        step `demo/ec2` scale_out: set the desired capacity of `ec2` from 0 to 4, because 7 instances are wanted, 3 more than a limit allows now (tasks: 0 placed, 0 waiting, 20 missing, 0 headroom, 8 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 7 (at least 7), reservation 200 % of a target of 100 %; wanted 7, desired 0 within 0 to 4); 8 tasks of `service/web` fit nowhere: the group is at its maximum of 4
-    "#]],
+            step `demo/ec2` scale_out: set the desired capacity of `ec2` from 0 to 4, because 7 instances are wanted, 3 more than a limit allows now (tasks: 0 placed, 0 waiting, 20 missing, 0 headroom, 8 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 7 (at least 7), reservation 200 %, target 100 %; wanted 7, desired 0 within 0 to 4); there is no room for 8 tasks of `service/web`: the group is at its maximum of 4
+        "#]],
     );
     scene.group("ec2").desired_capacity = 4;
     check(
         &scene,
         &expect![[r#"
-        hold `demo/ec2` at_maximum: more instances are wanted than the group's maximum of 4 (tasks: 0 placed, 0 waiting, 20 missing, 0 headroom, 8 unplaceable; instances: 0 running, 0 used, 4 launching, 0 draining, 0 lost; needed 7 (at least 3), reservation 200 % of a target of 100 %; wanted 7, desired 4 within 0 to 4); 8 tasks of `service/web` fit nowhere: the group is at its maximum of 4
-    "#]],
+            hold `demo/ec2` at_maximum: more instances are wanted than the group's maximum of 4 (tasks: 0 placed, 0 waiting, 20 missing, 0 headroom, 8 unplaceable; instances: 0 running, 0 used, 4 launching, 0 draining, 0 lost; needed 7 (at least 3), reservation 200 %, target 100 %; wanted 7, desired 4 within 0 to 4); there is no room for 8 tasks of `service/web`: the group is at its maximum of 4
+        "#]],
     );
 }
 
@@ -173,8 +173,8 @@ fn a_task_larger_than_every_type_is_named() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/ec2` unplaceable: tasks fit no type that the group may launch: more instances would not help (tasks: 0 placed, 0 waiting, 2 missing, 0 headroom, 2 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 0 (at least 0), reservation 100 % of a target of 100 %; wanted 0, desired 0 within 0 to 10); 2 tasks of `service/web` fit nowhere: one needs 9000 of memory_mib, and the most that there is is 1904, on `t3.small`
-    "#]],
+            hold `demo/ec2` unplaceable: tasks fit no type that the group may launch: more instances would not help (tasks: 0 placed, 0 waiting, 2 missing, 0 headroom, 2 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 0 (at least 0), reservation 100 %, target 100 %; wanted 0, desired 0 within 0 to 10); there is no room for 2 tasks of `service/web`: one needs 9000 MiB of memory, and the most that there is is 1904, on `t3.small`
+        "#]],
     );
 }
 
@@ -185,8 +185,8 @@ fn a_type_that_nobody_knows_is_learned_from_one_instance() {
     check(
         &scene,
         &expect![[r#"
-        step `demo/ec2` learn: set the desired capacity of `ec2` from 0 to 1, because tasks wait and what the types offer is not known (z99.large): one instance tells (tasks: 0 placed, 0 waiting, 2 missing, 0 headroom, 2 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 200 % of a target of 100 %; wanted 1, desired 0 within 0 to 10)
-    "#]],
+            step `demo/ec2` learn: set the desired capacity of `ec2` from 0 to 1, because tasks wait and what the types offer is not known (z99.large): one instance tells (tasks: 0 placed, 0 waiting, 2 missing, 0 headroom, 2 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 200 %, target 100 %; wanted 1, desired 0 within 0 to 10)
+        "#]],
     );
     scene.group("ec2").desired_capacity = 1;
     assert_eq!(scene.held("ec2"), CapacityHoldReason::Launching);
@@ -271,10 +271,10 @@ fn fewer_are_wanted_for_the_whole_delay_first() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/ec2` waiting_for_scale_in_delay: fewer instances are wanted, but not yet for 300 s: lately 2 were (tasks: 3 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 3 running, 1 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 33 % of a target of 100 %; wanted 1, desired 3 within 0 to 10); until 2026-03-01T12:01:40Z
-        hold `demo/ec2` `i-00000000000000001` in_use: they hold tasks, or room that is wanted
-        hold `demo/ec2` `i-00000000000000002` `i-00000000000000003` spare: they are empty, and are not to be removed now
-    "#]],
+            hold `demo/ec2` waiting_for_scale_in_delay: fewer instances are wanted, but not yet for 300 s: lately 2 were (tasks: 3 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 3 running, 1 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 33 %, target 100 %; wanted 1, desired 3 within 0 to 10); until 2026-03-01T12:01:40Z
+            hold `demo/ec2` `i-00000000000000001` in_use: they hold tasks, or room that is wanted
+            hold `demo/ec2` `i-00000000000000002` `i-00000000000000003` spare: they are empty, and are not to be removed now
+        "#]],
     );
 }
 
@@ -338,10 +338,10 @@ fn a_drained_instance_is_taken_back_before_one_is_bought() {
     check(
         &scene,
         &expect![[r#"
-        step `demo/ec2` `i-00000000000000002` needed_again: set `i-00000000000000002` to ACTIVE again, because it has been draining since 2026-03-01T11:59:30Z and is needed again
-        step `demo/ec2` scale_out: set the desired capacity of `ec2` from 2 to 3, because 3 instances are wanted (tasks: 3 placed, 0 waiting, 6 missing, 0 headroom, 0 unplaceable; instances: 2 running, 1 used, 0 launching, 1 draining, 0 lost; needed 3 (at least 2), reservation 150 % of a target of 100 %; wanted 3, desired 2 within 0 to 10)
-        hold `demo/ec2` `i-00000000000000001` in_use: they hold tasks, or room that is wanted
-    "#]],
+            step `demo/ec2` `i-00000000000000002` needed_again: set `i-00000000000000002` to ACTIVE again, because it has been draining since 2026-03-01T11:59:30Z and is needed again
+            step `demo/ec2` scale_out: set the desired capacity of `ec2` from 2 to 3, because 3 instances are wanted (tasks: 3 placed, 0 waiting, 6 missing, 0 headroom, 0 unplaceable; instances: 2 running, 1 used, 0 launching, 1 draining, 0 lost; needed 3 (at least 2), reservation 150 %, target 100 %; wanted 3, desired 2 within 0 to 10)
+            hold `demo/ec2` `i-00000000000000001` in_use: they hold tasks, or room that is wanted
+        "#]],
     );
 }
 
@@ -369,9 +369,9 @@ fn instances_that_do_not_register_stop_the_launches_for_a_while() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/ec2` instances_do_not_register: 2 instances were launched and have not registered, 1 times in a row: no more are launched for a while (tasks: 0 placed, 0 waiting, 6 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 2 lost; needed 2 (at least 2), reservation 200 % of a target of 100 %; wanted 4, desired 2 within 0 to 10); until 2026-03-01T12:05:00Z
-        hold `demo/ec2` `i-00000000000000001` `i-00000000000000002` not_registered: they are in service and have not registered in the cluster in time: look at their agents
-    "#]],
+            hold `demo/ec2` instances_do_not_register: 2 instances were launched and not registered in the cluster, 1 time in a row: no more are launched for a while (tasks: 0 placed, 0 waiting, 6 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 2 lost; needed 2 (at least 2), reservation 200 %, target 100 %; wanted 4, desired 2 within 0 to 10); until 2026-03-01T12:05:00Z
+            hold `demo/ec2` `i-00000000000000001` `i-00000000000000002` not_registered: they are in service and have not registered in the cluster in time: look at their agents
+        "#]],
     );
     let memory = scene.decide().memories.remove(&key("ec2")).unwrap();
     let stall = Stall {

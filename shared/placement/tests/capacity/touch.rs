@@ -86,9 +86,9 @@ fn advice_is_what_would_be_done() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/ec2` advice_only: the group asks for advice only; the advice: set `i-00000000000000001` to ACTIVE again; set the desired capacity of `ec2` from 1 to 4 (tasks: 0 placed, 0 waiting, 10 missing, 0 headroom, 0 unplaceable; instances: 1 running, 0 used, 0 launching, 1 draining, 0 lost; needed 4 (at least 3), reservation 400 % of a target of 100 %; wanted 4, desired 1 within 0 to 10)
-        hold `demo/ec2` `i-00000000000000001` draining: they drain for scale-in: tasks are still on them, or they may not be ended now
-    "#]],
+            hold `demo/ec2` advice_only: the group asks for advice only: this would be done: set `i-00000000000000001` to ACTIVE again; set the desired capacity of `ec2` from 1 to 4; somebody else decides about this group's size: the group has the scaling policy `cpu` (tasks: 0 placed, 0 waiting, 10 missing, 0 headroom, 0 unplaceable; instances: 1 running, 0 used, 0 launching, 1 draining, 0 lost; needed 4 (at least 3), reservation 400 %, target 100 %; wanted 4, desired 1 within 0 to 10)
+            hold `demo/ec2` `i-00000000000000001` draining: they drain for scale-in: tasks are still on them, or they may not be ended now
+        "#]],
     );
 }
 
@@ -98,11 +98,15 @@ fn advice_says_why_nothing_would_be_done() {
     scene.policy("ec2").consent = Consent::Advise;
     let suspended = &mut scene.group("ec2").suspended_processes;
     suspended.insert("Launch".to_owned());
-    check(&scene, &expect![[""]]);
+    check(&scene, &expect![[r#"
+        hold `demo/ec2` advice_only: the group asks for advice only: nothing would be done (more instances are wanted and the group's process `Launch` is suspended) (tasks: 0 placed, 0 waiting, 10 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 4), reservation 200 %, target 100 %; wanted 4, desired 0 within 0 to 10)
+    "#]]);
     // Also to those who wait for somebody else to go.
     scene.policy("ec2").consent = Consent::Act;
     scene.group("ec2").has_warm_pool = true;
-    check(&scene, &expect![[""]]);
+    check(&scene, &expect![[r#"
+        hold `demo/ec2` neighbours: somebody else decides about this group's size: the group keeps a warm pool; without that nothing would be done (more instances are wanted and the group's process `Launch` is suspended) (tasks: 0 placed, 0 waiting, 10 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 4), reservation 200 %, target 100 %; wanted 4, desired 0 within 0 to 10)
+    "#]]);
 }
 
 #[test]
@@ -160,8 +164,8 @@ fn somebody_elses_change_is_left_alone_and_then_accepted() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/ec2` foreign_change: somebody else changed the desired capacity from 3 to 1 (tasks: 0 placed, 0 waiting, 10 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 1 launching, 0 draining, 0 lost; needed 4 (at least 3), reservation 200 % of a target of 100 %; wanted 4, desired 1 within 0 to 10); until 2026-03-01T13:00:00Z
-    "#]],
+            hold `demo/ec2` foreign_change: somebody else changed the desired capacity from 3 to 1 (tasks: 0 placed, 0 waiting, 10 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 1 launching, 0 draining, 0 lost; needed 4 (at least 3), reservation 200 %, target 100 %; wanted 4, desired 1 within 0 to 10); until 2026-03-01T13:00:00Z
+        "#]],
     );
     let mut memory = scene.decide().memories.remove(&key("ec2")).unwrap();
     let noticed = memory.foreign.as_mut().unwrap();

@@ -39,9 +39,9 @@ fn w3_ten_tasks_want_five_instances() {
     check(
         &scene,
         &expect![[r#"
-        step `demo/ec2` scale_out: set the desired capacity of `ec2` from 2 to 5, because 5 instances are wanted (tasks: 6 placed, 4 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 2 running, 2 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 4), reservation 200 % of a target of 80 %; wanted 5, desired 2 within 0 to 10)
-        hold `demo/ec2` `i-00000000000000001` `i-00000000000000002` in_use: they hold tasks, or room that is wanted
-    "#]],
+            step `demo/ec2` scale_out: set the desired capacity of `ec2` from 2 to 5, because 5 instances are wanted (tasks: 6 placed, 4 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 2 running, 2 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 4), reservation 200 %, target 80 %; wanted 5, desired 2 within 0 to 10)
+            hold `demo/ec2` `i-00000000000000001` `i-00000000000000002` in_use: they hold tasks, or room that is wanted
+        "#]],
     );
 }
 
@@ -74,10 +74,10 @@ fn w3_nothing_is_bought_twice_while_instances_launch() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/ec2` launching: what is wanted is on its way (tasks: 6 placed, 0 waiting, 4 missing, 0 headroom, 0 unplaceable; instances: 2 running, 2 used, 3 launching, 0 draining, 0 lost; needed 4 (at least 2), reservation 200 % of a target of 80 %; wanted 5, desired 5 within 0 to 10)
-        hold `demo/ec2` `i-00000000000000001` `i-00000000000000002` in_use: they hold tasks, or room that is wanted
-        hold `demo/ec2` `i-00000000000000009` instance_launching: they are on their way in
-    "#]],
+            hold `demo/ec2` launching: what is wanted is on its way (tasks: 6 placed, 0 waiting, 4 missing, 0 headroom, 0 unplaceable; instances: 2 running, 2 used, 3 launching, 0 draining, 0 lost; needed 4 (at least 2), reservation 200 %, target 80 %; wanted 5, desired 5 within 0 to 10)
+            hold `demo/ec2` `i-00000000000000001` `i-00000000000000002` in_use: they hold tasks, or room that is wanted
+            hold `demo/ec2` `i-00000000000000009` instance_launching: they are on their way in
+        "#]],
     );
 }
 
@@ -91,10 +91,10 @@ fn w3_all_run() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/ec2` right_size: the group has as many instances as are wanted (tasks: 10 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 5 running, 4 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 4), reservation 80 % of a target of 80 %; wanted 5, desired 5 within 0 to 10)
-        hold `demo/ec2` `i-00000000000000001` `i-00000000000000002` `i-00000000000000003` `i-00000000000000004` in_use: they hold tasks, or room that is wanted
-        hold `demo/ec2` `i-00000000000000005` spare: they are empty, and are not to be removed now
-    "#]],
+            hold `demo/ec2` right_size: the group has as many instances as are wanted (tasks: 10 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 5 running, 4 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 4), reservation 80 %, target 80 %; wanted 5, desired 5 within 0 to 10)
+            hold `demo/ec2` `i-00000000000000001` `i-00000000000000002` `i-00000000000000003` `i-00000000000000004` in_use: they hold tasks, or room that is wanted
+            hold `demo/ec2` `i-00000000000000005` spare: they are empty, and are not to be removed now
+        "#]],
     );
 }
 
@@ -107,11 +107,11 @@ fn w4_back_to_one_task_two_instances_are_wanted() {
     check(
         &scene,
         &expect![[r#"
-        step `demo/ec2` `i-00000000000000002` scale_in: set `i-00000000000000002`, which is empty, to DRAINING, because for 300 s no more than 2 of 5 instances were wanted, and it is empty; the disruption budget allows 1
-        hold `demo/ec2` scaling_in: fewer instances are wanted, and 1 are being removed (tasks: 1 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 5 running, 1 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 20 % of a target of 80 %; wanted 2, desired 5 within 0 to 10)
-        hold `demo/ec2` `i-00000000000000001` in_use: they hold tasks, or room that is wanted
-        hold `demo/ec2` `i-00000000000000003` `i-00000000000000004` `i-00000000000000005` disruption_budget_spent: the disruption budget of 1 instances at a time is used up
-    "#]],
+            step `demo/ec2` `i-00000000000000002` scale_in: set `i-00000000000000002`, which is empty, to DRAINING, because for 300 s no more than 2 of 5 instances were wanted, and it is empty; the disruption budget allows 1
+            hold `demo/ec2` scaling_in: fewer instances are wanted, and 1 is being removed (tasks: 1 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 5 running, 1 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 20 %, target 80 %; wanted 2, desired 5 within 0 to 10)
+            hold `demo/ec2` `i-00000000000000001` in_use: they hold tasks, or room that is wanted
+            hold `demo/ec2` `i-00000000000000003` `i-00000000000000004` `i-00000000000000005` disruption_budget_spent: the disruption budget of 1 instance at a time is used up
+        "#]],
     );
 }
 
@@ -123,22 +123,22 @@ fn w6_one_task_holds_two_instances_of_each() {
     check(
         &scene,
         &expect![[r#"
-        step `demo/spot` scale_out: set the desired capacity of `spot` from 0 to 2, because 2 instances are wanted (tasks: 0 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 200 % of a target of 80 %; wanted 2, desired 0 within 0 to 10)
-        step `demo/ec2` scale_out: set the desired capacity of `ec2` from 1 to 2, because 2 instances are wanted (tasks: 1 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 1 running, 1 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 100 % of a target of 80 %; wanted 2, desired 1 within 0 to 10)
-        hold `demo/ec2` `i-00000000000000001` in_use: they hold tasks, or room that is wanted
-    "#]],
+            step `demo/spot` scale_out: set the desired capacity of `spot` from 0 to 2, because 2 instances are wanted (tasks: 0 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 200 %, target 80 %; wanted 2, desired 0 within 0 to 10)
+            step `demo/ec2` scale_out: set the desired capacity of `ec2` from 1 to 2, because 2 instances are wanted (tasks: 1 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 1 running, 1 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 100 %, target 80 %; wanted 2, desired 1 within 0 to 10)
+            hold `demo/ec2` `i-00000000000000001` in_use: they hold tasks, or room that is wanted
+        "#]],
     );
     scene.instance("ec2", "t3.small");
     scene.instances("spot", "m5.large", 2);
     check(
         &scene,
         &expect![[r#"
-        hold `demo/ec2` right_size: the group has as many instances as are wanted (tasks: 1 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 2 running, 1 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 50 % of a target of 80 %; wanted 2, desired 2 within 0 to 10)
-        hold `demo/spot` right_size: the group has as many instances as are wanted (tasks: 0 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 2 running, 0 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 50 % of a target of 80 %; wanted 2, desired 2 within 0 to 10)
-        hold `demo/ec2` `i-00000000000000001` in_use: they hold tasks, or room that is wanted
-        hold `demo/ec2` `i-00000000000000003` spare: they are empty, and are not to be removed now
-        hold `demo/spot` `i-00000000000000004` `i-00000000000000005` spare: they are empty, and are not to be removed now
-    "#]],
+            hold `demo/ec2` right_size: the group has as many instances as are wanted (tasks: 1 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 2 running, 1 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 50 %, target 80 %; wanted 2, desired 2 within 0 to 10)
+            hold `demo/spot` right_size: the group has as many instances as are wanted (tasks: 0 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 2 running, 0 used, 0 launching, 0 draining, 0 lost; needed 1 (at least 1), reservation 50 %, target 80 %; wanted 2, desired 2 within 0 to 10)
+            hold `demo/ec2` `i-00000000000000001` in_use: they hold tasks, or room that is wanted
+            hold `demo/ec2` `i-00000000000000003` spare: they are empty, and are not to be removed now
+            hold `demo/spot` `i-00000000000000004` `i-00000000000000005` spare: they are empty, and are not to be removed now
+        "#]],
     );
 }
 
@@ -151,12 +151,12 @@ fn w7_forty_tasks_are_nine_and_thirty_one() {
     check(
         &scene,
         &expect![[r#"
-        step `demo/spot` scale_out: set the desired capacity of `spot` from 2 to 5, because 5 instances are wanted (tasks: 0 placed, 0 waiting, 31 missing, 0 headroom, 0 unplaceable; instances: 2 running, 0 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 2), reservation 200 % of a target of 80 %; wanted 5, desired 2 within 0 to 10)
-        step `demo/ec2` scale_out: set the desired capacity of `ec2` from 2 to 4, because 4 instances are wanted (tasks: 1 placed, 0 waiting, 8 missing, 0 headroom, 0 unplaceable; instances: 2 running, 1 used, 0 launching, 0 draining, 0 lost; needed 3 (at least 2), reservation 150 % of a target of 80 %; wanted 4, desired 2 within 0 to 10)
-        hold `demo/ec2` `i-00000000000000001` in_use: they hold tasks, or room that is wanted
-        hold `demo/ec2` `i-00000000000000002` spare: they are empty, and are not to be removed now
-        hold `demo/spot` `i-00000000000000004` `i-00000000000000005` spare: they are empty, and are not to be removed now
-    "#]],
+            step `demo/spot` scale_out: set the desired capacity of `spot` from 2 to 5, because 5 instances are wanted (tasks: 0 placed, 0 waiting, 31 missing, 0 headroom, 0 unplaceable; instances: 2 running, 0 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 2), reservation 200 %, target 80 %; wanted 5, desired 2 within 0 to 10)
+            step `demo/ec2` scale_out: set the desired capacity of `ec2` from 2 to 4, because 4 instances are wanted (tasks: 1 placed, 0 waiting, 8 missing, 0 headroom, 0 unplaceable; instances: 2 running, 1 used, 0 launching, 0 draining, 0 lost; needed 3 (at least 2), reservation 150 %, target 80 %; wanted 4, desired 2 within 0 to 10)
+            hold `demo/ec2` `i-00000000000000001` in_use: they hold tasks, or room that is wanted
+            hold `demo/ec2` `i-00000000000000002` spare: they are empty, and are not to be removed now
+            hold `demo/spot` `i-00000000000000004` `i-00000000000000005` spare: they are empty, and are not to be removed now
+        "#]],
     );
 }
 
@@ -178,12 +178,12 @@ fn w7_the_table() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/ec2` right_size: the group has as many instances as are wanted (tasks: 9 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 4 running, 3 used, 0 launching, 0 draining, 0 lost; needed 3 (at least 3), reservation 75 % of a target of 80 %; wanted 4, desired 4 within 0 to 10)
-        hold `demo/spot` right_size: the group has as many instances as are wanted (tasks: 31 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 5 running, 4 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 4), reservation 80 % of a target of 80 %; wanted 5, desired 5 within 0 to 10)
-        hold `demo/ec2` `i-00000000000000001` `i-00000000000000003` `i-00000000000000004` in_use: they hold tasks, or room that is wanted
-        hold `demo/ec2` `i-00000000000000002` spare: they are empty, and are not to be removed now
-        hold `demo/spot` `i-0000000000000000e` `i-00000000000000017` `i-00000000000000021` `i-00000000000000029` in_use: they hold tasks, or room that is wanted
-        hold `demo/spot` `i-00000000000000020` spare: they are empty, and are not to be removed now
-    "#]],
+            hold `demo/ec2` right_size: the group has as many instances as are wanted (tasks: 9 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 4 running, 3 used, 0 launching, 0 draining, 0 lost; needed 3 (at least 3), reservation 75 %, target 80 %; wanted 4, desired 4 within 0 to 10)
+            hold `demo/spot` right_size: the group has as many instances as are wanted (tasks: 31 placed, 0 waiting, 0 missing, 0 headroom, 0 unplaceable; instances: 5 running, 4 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 4), reservation 80 %, target 80 %; wanted 5, desired 5 within 0 to 10)
+            hold `demo/ec2` `i-00000000000000001` `i-00000000000000003` `i-00000000000000004` in_use: they hold tasks, or room that is wanted
+            hold `demo/ec2` `i-00000000000000002` spare: they are empty, and are not to be removed now
+            hold `demo/spot` `i-0000000000000000e` `i-00000000000000017` `i-00000000000000021` `i-00000000000000029` in_use: they hold tasks, or room that is wanted
+            hold `demo/spot` `i-00000000000000020` spare: they are empty, and are not to be removed now
+        "#]],
     );
 }

@@ -91,7 +91,7 @@ impl<'a> Rules<'a> {
             unlisted: Unlisted::Absent,
             ec2_instance_id: container.ec2_instance.as_ref().map(|id| id.as_str()),
             agent_connected: Some(true),
-            agent_version: None,
+            agent_version: container.agent_version.as_deref(),
             registered_at: container.registered_at,
             running_tasks_count: None,
         };

@@ -264,6 +264,22 @@ fn only_instances_that_a_constraint_allows_have_room() {
 }
 
 #[test]
+fn an_agent_that_is_too_old_has_no_room() {
+    let mut scene = scene(1);
+    scene.instance("ec2", "t3.small");
+    web(&mut scene).constraints = vec![Constraint::MemberOf {
+        expression: "agentVersion >= 1.82.0".to_owned(),
+    }];
+    assert_eq!(scene.numbers("ec2").needed, 1);
+    assert_eq!(scene.numbers("ec2").wanted, 1);
+    let container = scene.cluster().instances.values_mut().next().unwrap();
+    container.agent_version = Some("1.81.9".to_owned());
+    // Another one is launched, or it is said why none is.
+    let (wanted, unplaced) = (scene.numbers("ec2").wanted, unplaced(&scene).len());
+    assert!(wanted == 2 || unplaced == 1, "{wanted} {unplaced}");
+}
+
+#[test]
 fn a_required_attribute_is_a_constraint() {
     let mut scene = scene(2);
     let attribute = "com.amazonaws.ecs.capability.docker-remote-api.1.19";

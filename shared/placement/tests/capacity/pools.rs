@@ -236,9 +236,12 @@ fn a_group_whose_launches_fail_is_not_on_its_way() {
         "You are not authorized to use launch template: lt-1.\nLaunching EC2 instance failed.";
     scene.failed("spot", 400, text);
     scene.failed("spot", 100, text);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/spot` launches_fail: instances were asked for, and launches have failed since 2026-03-01T11:53:20Z (configuration): You are not authorized to use launch template: lt-1. Launching EC2 instance failed. (tasks: 0 placed, 0 waiting, 32 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 4 launching, 0 draining, 0 lost; needed 4 (at least 0), reservation 200 %, target 100 %; wanted 4, desired 4 within 0 to 10)
-    "#]]);
+    "#]],
+    );
     assert!(scene.held("spot").leaves_unprotected());
     // Until one is launched.
     scene.pending("spot", "m5.large");
@@ -252,9 +255,12 @@ fn why_no_pool_is_left_is_said() {
     scene.group("spot").market = Market::OnDemand;
     scene.failed("spot", 200, &no_capacity("m5.large", "us-west-2a"));
     scene.failed("spot", 100, "VcpuLimitExceeded: m5.large in us-west-2a");
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/spot` no_pool_left: nothing can be launched now, of 6 pools: quota of `*/*/on-demand` (tasks: 0 placed, 0 waiting, 32 missing, 0 headroom, 32 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 4), reservation 200 %, target 100 %; wanted 4, desired 0 within 0 to 10); there is no room for 32 tasks of `service/web`: launches from every pool failed lately, the first is tried again at 2026-03-01T12:01:27Z; until 2026-03-01T12:01:27Z
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -98,15 +98,21 @@ fn advice_says_why_nothing_would_be_done() {
     scene.policy("ec2").consent = Consent::Advise;
     let suspended = &mut scene.group("ec2").suspended_processes;
     suspended.insert("Launch".to_owned());
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/ec2` advice_only: the group asks for advice only: nothing would be done (more instances are wanted and the group's process `Launch` is suspended) (tasks: 0 placed, 0 waiting, 10 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 4), reservation 200 %, target 100 %; wanted 4, desired 0 within 0 to 10)
-    "#]]);
+    "#]],
+    );
     // Also to those who wait for somebody else to go.
     scene.policy("ec2").consent = Consent::Act;
     scene.group("ec2").has_warm_pool = true;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/ec2` neighbours: somebody else decides about this group's size: the group keeps a warm pool; without that nothing would be done (more instances are wanted and the group's process `Launch` is suspended) (tasks: 0 placed, 0 waiting, 10 missing, 0 headroom, 0 unplaceable; instances: 0 running, 0 used, 0 launching, 0 draining, 0 lost; needed 4 (at least 4), reservation 200 %, target 100 %; wanted 4, desired 0 within 0 to 10)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

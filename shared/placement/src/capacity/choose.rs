@@ -29,7 +29,10 @@ pub(crate) fn choose(
     let goal = within(case, case.asked);
     if there < goal {
         let lacking = goal - there;
-        let back = lacking.min(drained);
+        // One that drains and is of no use to the tasks that lack room does not stand in for a new one.
+        let again = u32::try_from(case.needed_again.len()).unwrap_or(u32::MAX);
+        let back = lacking.saturating_sub(case.opened).max(again);
+        let back = back.min(lacking).min(drained);
         let removal = if back > 0 {
             Removal::Reactivate { instances: back }
         } else {

@@ -178,7 +178,9 @@ fn unplaceable(case: &Case<'_>) -> Option<Size> {
         return Some(Size::Stay(reason, Some(strays.until)));
     }
     let max = case.group.max_size;
-    let is_larger = case.asked > max;
+    let lacks_room = at_maximum > 0 || case.tasks_without_room > 0;
+    // More than the maximum for the target alone, or to be warm, is nothing that tasks wait for: the numbers say it.
+    let is_larger = case.asked > max && lacks_room;
     is_larger.then_some(Size::Stay(CapacityHoldReason::AtMaximum { max }, None))
 }
 

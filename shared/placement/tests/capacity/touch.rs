@@ -284,3 +284,17 @@ fn a_write_that_was_never_confirmed_is_replaced_by_what_came_of_it() {
     let foreign = CapacityHoldReason::ForeignChange { found: 8, wrote: 5 };
     assert_eq!(scene.held("ec2"), foreign);
 }
+
+/// Nobody is to be called for an instance that would only be warm.
+#[test]
+fn a_maximum_that_no_task_feels_is_the_right_size() {
+    let mut scene = scene(0);
+    scene.group("ec2").max_size = 0;
+    scene.policy("ec2").target_capacity_percent = Some(80);
+    scene.cluster().default_strategy = super::scene::strategy("ec2=0/1");
+    assert_eq!(scene.numbers("ec2").wanted, 2);
+    assert_eq!(scene.held("ec2"), CapacityHoldReason::RightSize);
+    scene.service("web", 1, "ec2=0/1");
+    let at_maximum = matches!(scene.held("ec2"), CapacityHoldReason::AtMaximum { .. });
+    assert!(at_maximum, "a task waits");
+}

@@ -233,6 +233,9 @@ pub enum CapacityHoldReason {
     AtMaximum {
         /// The maximum.
         max: u32,
+        /// How many of its instances are lost: the group counts them, they hold no new task, and Ballast does not remove them.
+        #[serde(default)]
+        lost: u32,
     },
     /// Tasks fit no type that the group may launch: more instances would not help.
     Unplaceable,

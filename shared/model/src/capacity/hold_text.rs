@@ -152,7 +152,13 @@ impl fmt::Display for CapacityHoldReason {
                 f.write_str("fewer instances are wanted, and none may be removed now: ")?;
                 list(f, vetoes)
             }
-            Self::AtMaximum { max } => write!(f, "more instances are wanted than the group's maximum of {max}"),
+            Self::AtMaximum { max, lost } => {
+                write!(f, "more instances are wanted than the group's maximum of {max}")?;
+                match lost {
+                    0 => Ok(()),
+                    lost => write!(f, ", and {lost} of its instances are lost: end them, and others take their place"),
+                }
+            }
             Self::NoPoolLeft { pools, market, closed } => {
                 write!(f, "nothing can be launched now, of {}: ", Counted(*pools, "pool"))?;
                 list(f, closed)?;

@@ -181,7 +181,11 @@ fn unplaceable(case: &Case<'_>) -> Option<Size> {
     let lacks_room = at_maximum > 0 || case.tasks_without_room > 0;
     // More than the maximum for the target alone, or to be warm, is nothing that tasks wait for: the numbers say it.
     let is_larger = case.asked > max && lacks_room;
-    is_larger.then_some(Size::Stay(CapacityHoldReason::AtMaximum { max }, None))
+    let lost = case.numbers.lost;
+    is_larger.then_some(Size::Stay(
+        CapacityHoldReason::AtMaximum { max, lost },
+        None,
+    ))
 }
 
 /// Why a group stays as it is that is neither too large nor too small.

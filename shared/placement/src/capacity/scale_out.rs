@@ -63,7 +63,8 @@ pub(crate) fn decide(case: &Case<'_>, memory: &ProviderMemory, buy: u32) -> Size
     if to <= group.desired_capacity {
         // The maximum has been reached, or lowered below what the group has: going down is not for a scale-out.
         let max = group.max_size;
-        return Size::Stay(CapacityHoldReason::AtMaximum { max }, None);
+        let lost = case.numbers.lost;
+        return Size::Stay(CapacityHoldReason::AtMaximum { max, lost }, None);
     }
     let reason = match unknown_types(case) {
         // Nothing else can be said of the size before the first instance has told.

@@ -265,7 +265,10 @@ fn limits_that_contradict_each_other_lower_nothing() {
     let group = scene.group("ec2");
     (group.min_size, group.max_size) = (5, 2);
     group.desired_capacity = 3;
-    assert_eq!(scene.held("ec2"), CapacityHoldReason::AtMaximum { max: 2 });
+    assert_eq!(
+        scene.held("ec2"),
+        CapacityHoldReason::AtMaximum { max: 2, lost: 0 }
+    );
 }
 
 /// A write that was never confirmed explains one change, and not every later one in its range.
@@ -297,4 +300,24 @@ fn a_maximum_that_no_task_feels_is_the_right_size() {
     scene.service("web", 1, "ec2=0/1");
     let at_maximum = matches!(scene.held("ec2"), CapacityHoldReason::AtMaximum { .. });
     assert!(at_maximum, "a task waits");
+}
+
+/// Lost instances fill the group up to its maximum, and nobody but an operator removes them.
+#[test]
+fn a_maximum_that_lost_instances_fill_says_so() {
+    let mut scene = scene(9);
+    scene.group("ec2").max_size = 3;
+    for id in scene.instances("ec2", "t3.small", 3).iter().take(2) {
+        scene.container(id).agent_connected = false;
+        scene
+            .memory("ec2")
+            .disconnected
+            .insert(id.clone(), ago(3_600));
+    }
+    let held = scene.held("ec2");
+    assert_eq!(held, CapacityHoldReason::AtMaximum { max: 3, lost: 2 });
+    assert!(
+        held.to_string().contains("2 of its instances are lost"),
+        "{held}"
+    );
 }

@@ -37,6 +37,7 @@ use model::ids::{ClusterName, InstanceId};
 use model::memory::Recall;
 
 use super::index::Index;
+use super::scale_in::REMOVALS_MAX;
 use super::{Case, Look, Member, MemberState, Removal};
 use crate::fallback::foreign::READ_LAG;
 
@@ -120,6 +121,7 @@ pub(crate) fn decide<'c, 'a>(
         .group
         .desired_capacity
         .saturating_sub(case.group.min_size);
+    let mut terminated = 0;
     for it in rest {
         let end = match removal {
             Removal::Held { .. } => End::Stay(CapacityHoldReason::Draining),
@@ -128,9 +130,15 @@ pub(crate) fn decide<'c, 'a>(
             | Removal::Waiting
             | Removal::Surplus { .. } => end(case, &it, vetoes, above_minimum),
         };
-        if end == End::Terminate {
-            above_minimum = above_minimum.saturating_sub(1);
-        }
+        let end = match end {
+            End::Terminate if terminated == REMOVALS_MAX => End::Stay(CapacityHoldReason::Draining),
+            End::Terminate => {
+                terminated += 1;
+                above_minimum = above_minimum.saturating_sub(1);
+                End::Terminate
+            }
+            End::NeededAgain | End::TimedOut | End::MayNotEnd | End::Stay(_) => end,
+        };
         ends.push((it, end));
     }
     ends

@@ -70,6 +70,7 @@ pub(crate) fn decide(
             decided.steps.push(step);
         }
     }
+    let ends = u32::try_from(ended.len()).unwrap_or(u32::MAX);
     decided.steps.append(&mut ended);
     let under_way = case.members.iter();
     for member in under_way.filter(|it| drains::is_under_way(case.look, it)) {
@@ -82,7 +83,7 @@ pub(crate) fn decide(
     } = removal
         && may_drain
     {
-        let choice = scale_in::choose(case, *instances);
+        let choice = scale_in::choose(case, *instances, ends);
         kept.extend(choice.kept);
         for pick in choice.picks {
             decided.steps.extend(begin(case, &pick, *wanted_max));

@@ -15,6 +15,8 @@
 //! **Budget:** as Karpenter rounds it, the disruption percentage of the instances in service, rounded up, less those that drain, by
 //! whomever, and those that are not healthy. <https://karpenter.sh/docs/concepts/disruption/#nodes>
 //!
+//! **At one look** no more than [`REMOVALS_MAX`] instances of a provider begin to drain or end; the others wait for the next.
+//!
 //! An empty instance is drained too before it is terminated: ECS then places nothing on it between the looks.
 
 use std::cmp::Reverse;
@@ -28,6 +30,11 @@ use model::ids::{AvailabilityZone, InstanceId};
 
 use super::spread::Zones;
 use super::{Case, Member, MemberState, consolidate, drains};
+
+/// How many instances of a provider begin to drain or end at one look. Each of these steps costs four reads and writes of the cluster just
+/// before, AWS refills 20 reads a second for an account, and a function has 30 s. The number is ours.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>
+pub(crate) const REMOVALS_MAX: u32 = 50;
 
 /// How many instances may drain at a time, and how many more may begin to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,8 +111,8 @@ struct Choosing<'c, 'a> {
     surplus: u32,
 }
 
-/// Chooses among the ACTIVE instances; `surplus` more than those that drain already are not wanted.
-pub(crate) fn choose<'c, 'a>(case: &'c Case<'a>, surplus: u32) -> Choice<'c, 'a> {
+/// Chooses among the ACTIVE instances; `surplus` more than those that drain already are not wanted, and `ends` of them end at this look.
+pub(crate) fn choose<'c, 'a>(case: &'c Case<'a>, surplus: u32, ends: u32) -> Choice<'c, 'a> {
     let health = health(&case.members);
     let percent = case.policy.disruption_percent;
     let mut zones = Zones::new(case);
@@ -115,11 +122,19 @@ pub(crate) fn choose<'c, 'a>(case: &'c Case<'a>, surplus: u32) -> Choice<'c, 'a>
         under_way += 1;
     }
     let draining = health.draining.saturating_add(under_way);
+    let mut budget = budget(health.instances, percent, draining, health.unhealthy);
+    let steps_left = REMOVALS_MAX.saturating_sub(ends);
+    if steps_left < budget.left {
+        budget = Budget {
+            allowed: REMOVALS_MAX,
+            left: steps_left,
+        };
+    }
     let mut choosing = Choosing {
         case,
         choice: Choice::default(),
         zones,
-        budget: budget(health.instances, percent, draining, health.unhealthy),
+        budget,
         surplus: surplus.saturating_sub(under_way),
     };
     choosing.empty_ones();

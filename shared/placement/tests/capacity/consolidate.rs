@@ -320,5 +320,9 @@ fn tasks_move_only_where_the_spread_over_zones_stays() {
 fn many_instances_are_found_with_few_attempts() {
     let mut fleet = packed(&[1; 90]);
     fleet.watch();
-    assert_eq!(fleet.decide().plan.steps.len(), 60);
+    assert_eq!(
+        fleet.decide().plan.steps.len(),
+        50,
+        "60 could go, and so many at one look"
+    );
 }

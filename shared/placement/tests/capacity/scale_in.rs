@@ -443,3 +443,30 @@ fn that_tasks_fit_nowhere_is_said_although_instances_drain() {
     fleet.desire("big", 0);
     assert_eq!(last(&mut fleet), "scaling_in");
 }
+
+/// More steps than a function has time for would end as steps that were not started.
+#[test]
+fn at_one_look_no_more_are_removed_than_there_is_time_for() {
+    let mut fleet = Fleet::of([130, 0, 0]);
+    fleet.group().max_size = 200;
+    fleet.policy().disruption_percent = 100;
+    for number in 1..=60 {
+        fleet.drain(number, 60);
+    }
+    fleet.watch();
+    let steps = |fleet: &mut Fleet, kind: &str| {
+        let picture = picture(&fleet.decide().plan);
+        picture.iter().filter(|it| it.starts_with(kind)).count()
+    };
+    assert_eq!(steps(&mut fleet, "terminate "), 50);
+    assert_eq!(steps(&mut fleet, "drain "), 0);
+    fleet.round(60);
+    assert_eq!(steps(&mut fleet, "terminate "), 10);
+    assert_eq!(steps(&mut fleet, "drain "), 40);
+    let mut looks = 1;
+    while !fleet.round(60).is_empty() {
+        looks += 1;
+    }
+    assert!(fleet.group().instances.is_empty());
+    assert!(looks < 10, "{looks}");
+}

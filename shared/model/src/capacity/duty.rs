@@ -209,6 +209,7 @@ impl CapacityHoldReason {
             | Self::ScaleInProtected
             | Self::TasksFitNowhereElse
             | Self::NeededForSpread
+            | Self::NeededForZoneBalance
             | Self::DisruptionBudgetSpent { .. }
             | Self::Draining
             | Self::DrainedBySomebodyElse

@@ -371,6 +371,8 @@ pub enum CapacityHoldReason {
     TasksFitNowhereElse,
     /// They keep a service's tasks spread over zones, or its headroom.
     NeededForSpread,
+    /// Without one of them the group would balance its zones, and end an instance of its own choice.
+    NeededForZoneBalance,
     /// The disruption budget is used up.
     DisruptionBudgetSpent {
         /// How many instances may drain at a time.

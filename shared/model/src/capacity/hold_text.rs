@@ -8,7 +8,7 @@ use crate::units::Counted;
 
 impl CapacityHoldReason {
     /// Every stable name, in the order of the variants.
-    pub const NAMES: [&'static str; 43] = [
+    pub const NAMES: [&'static str; 44] = [
         "right_size",
         "launching",
         "waiting_for_scale_in_delay",
@@ -44,6 +44,7 @@ impl CapacityHoldReason {
         "scale_in_protected",
         "tasks_fit_nowhere_else",
         "needed_for_spread",
+        "needed_for_zone_balance",
         "disruption_budget_spent",
         "draining",
         "drained_by_somebody_else",
@@ -93,6 +94,7 @@ impl CapacityHoldReason {
             Self::ScaleInProtected => "scale_in_protected",
             Self::TasksFitNowhereElse => "tasks_fit_nowhere_else",
             Self::NeededForSpread => "needed_for_spread",
+            Self::NeededForZoneBalance => "needed_for_zone_balance",
             Self::DisruptionBudgetSpent { .. } => "disruption_budget_spent",
             Self::Draining => "draining",
             Self::DrainedBySomebodyElse => "drained_by_somebody_else",
@@ -136,6 +138,9 @@ impl fmt::Display for CapacityHoldReason {
             Self::ScaleInProtected => f.write_str("they are protected from scale-in, and not by Ballast"),
             Self::TasksFitNowhereElse => f.write_str("their tasks do not provably fit elsewhere"),
             Self::NeededForSpread => f.write_str("they keep a service's tasks spread over the zones, or its headroom"),
+            Self::NeededForZoneBalance => f.write_str(
+                "without one of them the group would balance its zones by itself and end an instance of its own choice",
+            ),
             Self::Draining => f.write_str("they drain for scale-in: tasks are still on them, or they may not be ended now"),
             Self::DrainedBySomebodyElse => f.write_str("they are DRAINING, and not by Ballast"),
             Self::Leaving => f.write_str("they are on their way out of the group"),

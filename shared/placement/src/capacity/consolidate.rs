@@ -229,7 +229,7 @@ impl<'c, 'a> Trial<'c, 'a> {
         let mut zones = self.zones.clone();
         for member in some {
             let zone = &member.instance.zone;
-            if !zones.allows_removal(zone) {
+            if !zones.allows_removal(zone) || !zones.keeps_balance(zone) {
                 return false;
             }
             zones.remove(zone);

@@ -201,6 +201,9 @@ impl<'c, 'a> Choosing<'c, 'a> {
                 budget: self.budget.allowed,
             };
             self.choice.kept.insert(member.id, (kept, None));
+        } else if reason == DrainReason::Empty && !self.zones.keeps_balance(&member.instance.zone) {
+            let kept = (CapacityHoldReason::NeededForZoneBalance, None);
+            self.choice.kept.insert(member.id, kept);
         } else {
             self.choice.picks.push(Pick {
                 member,

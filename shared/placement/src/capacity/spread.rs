@@ -1,4 +1,4 @@
-//! The zones that services are spread over, as far as removing an instance touches them.
+//! The zones that services and the group are spread over, as far as removing an instance touches them.
 //!
 //! A service is spread where it has the placement strategy `spread` over `attribute:ecs.availability-zone`, the only one that spreads
 //! over zones. <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement-strategies.html>
@@ -10,6 +10,10 @@
 //!   of three zones, and one task keeps one.
 //! - **Skew.** Tasks are moved only if the fullest and the emptiest zone then differ by no more tasks than now, or by one.
 //!
+//! And one for the group: unless its process `AZRebalance` is suspended, no removal may leave its zones more than one instance apart, or
+//! further apart than they are. Otherwise the group would launch an instance in the emptier zone and end another one elsewhere, with
+//! whatever runs on it. <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-benefits.html#AutoScalingBehavior.Rebalancing>
+//!
 //! Assumed: which of its providers a service's next task goes to is the strategy's business; only the tasks of this provider count.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,16 +22,23 @@ use model::capacity::{CapacityService, InstanceTask, Placement};
 use model::ids::{AvailabilityZone, ServiceName};
 use model::snapshot::{Scheduling, TaskStatus};
 
+use super::room::is_counted;
 use super::{Case, Member, MemberState};
 
 /// The attribute that holds an instance's zone.
 const ZONE_ATTRIBUTE: &str = "attribute:ecs.availability-zone";
 
-/// What is known of the spread services of a provider.
+/// The process by which a group balances its zones.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html>
+const AZ_REBALANCE: &str = "AZRebalance";
+
+/// What is known of the spread services of a provider, and of its group's zones.
 #[derive(Debug, Clone)]
 pub(crate) struct Zones<'a> {
     /// How many ACTIVE instances each zone has that are not to be removed.
     instances: BTreeMap<&'a AvailabilityZone, u32>,
+    /// How many instances the group counts in each of its zones, without those that go; empty where the group does not balance them.
+    group: BTreeMap<&'a AvailabilityZone, u32>,
     /// How many zones must keep an ACTIVE instance.
     needed: usize,
     /// How many tasks each spread service has in each zone that has an ACTIVE instance.
@@ -82,6 +93,7 @@ impl<'a> Zones<'a> {
                 .map(|name| (*name, instances.keys().map(|zone| (*zone, 0)).collect()))
                 .collect(),
             instances,
+            group: counted(case),
             needed,
         };
         // What is about to go anyway comes up with what arrives.
@@ -112,9 +124,19 @@ impl<'a> Zones<'a> {
         self.instances_in(zone) > 1 || left > self.needed
     }
 
+    /// Whether the group's zones stay balanced without an instance of the zone, as far as they are.
+    pub(crate) fn keeps_balance(&self, zone: &AvailabilityZone) -> bool {
+        let mut after = self.group.clone();
+        if let Some(count) = after.get_mut(zone) {
+            *count = count.saturating_sub(1);
+        }
+        skew(&after) <= skew(&self.group).max(1)
+    }
+
     /// Counts an instance of the zone as removed.
     pub(crate) fn remove(&mut self, zone: &AvailabilityZone) {
-        if let Some(count) = self.instances.get_mut(zone) {
+        let counts = [self.instances.get_mut(zone), self.group.get_mut(zone)];
+        for count in counts.into_iter().flatten() {
             *count = count.saturating_sub(1);
         }
     }
@@ -148,7 +170,24 @@ impl<'a> Zones<'a> {
     }
 }
 
-/// How many tasks the fullest zone has more than the emptiest.
+/// How many instances the group counts in each of its zones and Ballast does not drain.
+fn counted<'a>(case: &Case<'a>) -> BTreeMap<&'a AvailabilityZone, u32> {
+    let group = case.group;
+    if group.suspended_processes.contains(AZ_REBALANCE) {
+        return BTreeMap::new();
+    }
+    let mut zones: BTreeMap<&AvailabilityZone, u32> =
+        group.zones.iter().map(|zone| (zone, 0)).collect();
+    for member in &case.members {
+        let stays = !matches!(member.state, MemberState::Draining(_));
+        if stays && is_counted(member.instance.lifecycle) {
+            *zones.entry(&member.instance.zone).or_insert(0) += 1;
+        }
+    }
+    zones
+}
+
+/// How much the fullest zone has more than the emptiest.
 fn skew(counts: &BTreeMap<&AvailabilityZone, u32>) -> u32 {
     let values: BTreeSet<u32> = counts.values().copied().collect();
     match (values.first(), values.last()) {
@@ -181,6 +220,7 @@ mod tests {
         let other: ServiceName = "other".parse().unwrap();
         let zones = Zones {
             instances: names.iter().map(|it| (it, 1)).collect(),
+            group: BTreeMap::new(),
             needed: 3,
             tasks: [(&web, names.iter().zip(tasks).collect())].into(),
         };
@@ -220,6 +260,7 @@ mod tests {
         ] {
             let zones = Zones {
                 instances: names.iter().zip([2, 1, 1]).collect(),
+                group: BTreeMap::new(),
                 needed,
                 tasks: BTreeMap::new(),
             };
@@ -228,6 +269,7 @@ mod tests {
         }
         let mut zones = Zones {
             instances: names.iter().zip([2, 1, 1]).collect(),
+            group: BTreeMap::new(),
             needed: 2,
             tasks: BTreeMap::new(),
         };
@@ -235,5 +277,27 @@ mod tests {
         assert!(!zones.allows_removal(&names[2]));
         assert!(zones.allows_removal(&names[0]));
         assert_eq!(zones.instances_in(&names[1]), 0);
+    }
+
+    #[test]
+    fn no_removal_makes_the_group_balance_its_zones() {
+        let names = ["a", "b", "c"].map(zone);
+        for (counts, expected) in [
+            ([1, 1, 1], [true, true, true]),
+            ([2, 1, 1], [true, false, false]),
+            ([2, 2, 1], [true, true, false]),
+            ([3, 0, 0], [true, true, true]),
+            ([3, 1, 1], [true, false, false]),
+            ([0, 0, 0], [true, true, true]),
+        ] {
+            let zones = Zones {
+                instances: BTreeMap::new(),
+                group: names.iter().zip(counts).collect(),
+                needed: 0,
+                tasks: BTreeMap::new(),
+            };
+            let kept = names.each_ref().map(|it| zones.keeps_balance(it));
+            assert_eq!(kept, expected, "{counts:?}");
+        }
     }
 }

@@ -317,7 +317,8 @@ impl<D: Duty> Tally<D> {
                     refused.push(text());
                 }
                 OutcomeResult::Refused { .. } | OutcomeResult::Failed { .. } => failed.push(text()),
-                OutcomeResult::OutOfTime => late.push(text()),
+                OutcomeResult::OutOfTime if D::must_be_in_time(&outcome.step) => late.push(text()),
+                OutcomeResult::OutOfTime => {}
                 OutcomeResult::Done
                 | OutcomeResult::AlreadySo
                 | OutcomeResult::NotWritten
@@ -437,6 +438,22 @@ mod tests {
         };
         assert_eq!(outcome.step.subject, key("stepped"));
         assert!(outcome.result.is_failure());
+    }
+
+    #[test]
+    fn a_removal_that_has_to_wait_for_time_is_no_failure_and_a_raise_is() {
+        for (step, _, takes_away) in crate::capacity::tests::every_step() {
+            let text = step.to_string();
+            let mut tally = Tally::<crate::capacity::Capacity>::default();
+            tally.add(Round {
+                outcomes: vec![Outcome {
+                    step,
+                    result: OutcomeResult::OutOfTime,
+                }],
+                ..Round::default()
+            });
+            assert_eq!(tally.failures(None).is_empty(), takes_away, "{text}");
+        }
     }
 
     #[test]

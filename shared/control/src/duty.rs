@@ -162,6 +162,13 @@ pub trait Duty: Interest + fmt::Debug + Send + Sync + Sized + 'static {
     /// absolute values make doing it twice harmless. Taking capacity away needs it.
     fn needs_ledger(step: &Self::Step) -> bool;
 
+    /// Whether the invocation fails where this step was not started for lack of time. What only takes capacity away may wait for the next
+    /// look, which plans it anew: until then there is more than is needed, and the record tells of it.
+    fn must_be_in_time(step: &Self::Step) -> bool {
+        let _ = step;
+        true
+    }
+
     /// Whether a hold waits for a write of Ballast's own that was announced and does not show yet.
     fn is_waiting(hold: &Self::Hold) -> bool;
 

@@ -13,7 +13,7 @@ use calls::Deadline;
 use ledger::{RecalledOf, Version};
 use model::duty::{PlannedHold, PlannedStep};
 use model::memory::Recall;
-use model::outcome::Outcome;
+use model::outcome::{Outcome, OutcomeResult};
 use model::plan::Plan;
 use model::policy::Mode;
 use model::snapshot::{Gap, GapCause, Scope};
@@ -242,7 +242,10 @@ impl<D: Duty> Controller<D> {
         let settling = self.settle(&mut round, announced, now, deadline);
         let mut troubled = timed(&mut durations.remember, Box::pin(settling)).await;
         troubled.extend(recalled.gaps.into_keys());
-        let failed = round.outcomes.iter().filter(|it| it.result.is_failure());
+        let failed = round.outcomes.iter().filter(|it| {
+            let may_wait = it.result == OutcomeResult::OutOfTime && !D::must_be_in_time(&it.step);
+            it.result.is_failure() && !may_wait
+        });
         troubled.extend(failed.map(|it| it.step.subject().clone()));
         round.trouble = D::trouble(&snapshot, &troubled);
         let has_time = deadline.remaining() > LOOK_AGAIN_TIME_MIN;

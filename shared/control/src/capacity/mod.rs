@@ -107,6 +107,11 @@ impl Duty for Capacity {
         }
     }
 
+    /// A large scale-in has more steps than one invocation has time and calls for, by as much as the disruption budget allows.
+    fn must_be_in_time(step: &CapacityStep) -> bool {
+        !Self::needs_ledger(step)
+    }
+
     fn is_waiting(hold: &CapacityHold) -> bool {
         matches!(hold.reason, CapacityHoldReason::OwnWriteNotVisible { .. })
     }
@@ -169,7 +174,7 @@ fn settle_late(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use model::Timestamp;
     use model::capacity::{CapacityStepReason, CapacitySubject, ProviderNumbers};
     use model::duty::PlannedStep;
@@ -262,7 +267,7 @@ mod tests {
     }
 
     /// A step of each kind, the name of its write, and whether it is left out while the ledger is away.
-    fn every_step() -> [(CapacityStep, &'static str, bool); 4] {
+    pub(crate) fn every_step() -> [(CapacityStep, &'static str, bool); 4] {
         let raise = raised(OutcomeResult::Done).step;
         let step = |action| CapacityStep {
             action,

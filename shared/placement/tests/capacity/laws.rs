@@ -212,8 +212,10 @@ proptest! {
                     CapacityAction::Activate { instance, .. } => {
                         prop_assert!(!taken.contains(&key), "{:#?}", told);
                         prop_assert!(added.insert((key.clone(), Some(instance.clone()))), "{:#?}", told);
-                        // It holds standalone tasks, and is needed for them from now on.
-                        short.insert(key);
+                        // Its tasks stay there from now on: the instance is needed for them, and a strategy splits what is
+                        // still lacking otherwise between the cluster's providers.
+                        let of_cluster = scene.snapshot.clusters[&key.cluster].providers.values();
+                        short.extend(of_cluster.map(|it| it.key.clone()));
                     }
                     CapacityAction::Drain { instance, .. } => {
                         prop_assert!(!added.contains(&(key.clone(), None)), "{:#?}", told);
@@ -237,7 +239,9 @@ proptest! {
     fn a_plan_that_worked_shows_in_no_foreign_change(scene in situation()) {
         let decision = scene.decide();
         let after = carried_out(&scene, &decision).decide().plan;
-        for step in &decision.plan.steps {
+        // Taking an instance back changes no size: it is done although somebody else changed that.
+        let is_back = |it: &&CapacityStep| matches!(it.action, CapacityAction::Activate { .. });
+        for step in decision.plan.steps.iter().filter(|it| !is_back(it)) {
             let held = after.holds.iter().any(|it| {
                 it.provider() == step.provider()
                     && ["foreign_change", "own_write_not_visible"].contains(&it.reason.as_str())
@@ -260,7 +264,7 @@ proptest! {
             2 => {
                 for cluster in less.snapshot.clusters.values_mut() {
                     for provider in cluster.providers.values_mut() {
-                        provider.gaps.push(gap("autoscaling:DescribePolicies"));
+                        provider.gaps.push(gap("autoscaling:DescribeScalingActivities"));
                     }
                 }
             }
@@ -291,7 +295,7 @@ proptest! {
         let with_all = desired(&scene, &full);
         for (key, count) in desired(&less, &partial) {
             prop_assert!(count >= before[&key].min(with_all[&key]), "{}: {}", key, count);
-            // Gaps that hide neither a task nor an instance never keep a group from being raised.
+            // Gaps that hide neither a task, an instance nor a neighbour never keep a group from being raised.
             let hides_nothing = which == 0 || which == 2;
             prop_assert!(!hides_nothing || count >= with_all[&key], "{}: {} instead of {}\n{}\n{}", key, count, with_all[&key], full, partial);
         }
@@ -310,8 +314,8 @@ fn the_random_states_reach_the_rules() {
         seen.extend(plan.holds.iter().map(|it| it.reason.as_str()));
         seen.extend(plan.steps.iter().map(|it| it.reason.as_str()));
     }
-    // Random states are one look; this needs several launches that come to nothing.
-    let rare = ["launched_of_no_use", "instances_do_not_register"];
+    // Random states are one look of a few instances; these need several launches that come to nothing, or many instances.
+    let rare = ["instances_do_not_register", "needed_for_zone_balance"];
     let wanted = model::capacity::CapacityHoldReason::NAMES.into_iter();
     let wanted = wanted.chain(model::capacity::CapacityStepReason::NAMES);
     let missed: Vec<&str> = wanted

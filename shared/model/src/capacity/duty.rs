@@ -178,6 +178,7 @@ impl CapacityHoldReason {
             | Self::Unplaceable
             | Self::NoPoolLeft { .. }
             | Self::LaunchesFail { .. }
+            | Self::NotPlaced { .. }
             | Self::LaunchedOfNoUse { .. }
             | Self::InstancesDoNotRegister { .. }
             | Self::Neighbours { .. }
@@ -215,6 +216,7 @@ impl CapacityHoldReason {
             | Self::DrainedBySomebodyElse
             | Self::Leaving
             | Self::NotRegistered
+            | Self::NotOfProvider
             | Self::AgentDisconnected
             | Self::OutOfService
             | Self::ProviderHeld => false,

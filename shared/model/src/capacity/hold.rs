@@ -258,6 +258,15 @@ pub enum CapacityHoldReason {
         /// When the first launch failed after the last that did not.
         since: Timestamp,
     },
+    /// The group has room for tasks, and ECS does not place them.
+    NotPlaced {
+        /// Whose tasks; the first of these.
+        whose: String,
+        /// How many.
+        tasks: u32,
+        /// Since when they wait, or when ECS said that it could not place them.
+        since: Timestamp,
+    },
     /// Instances were launched for tasks, and the tasks cannot be put on them: no more are launched for a while.
     LaunchedOfNoUse {
         /// How many.
@@ -386,6 +395,8 @@ pub enum CapacityHoldReason {
     Leaving,
     /// They are in service and have not registered in the cluster in time.
     NotRegistered,
+    /// They registered without the provider, or with another one: ECS places none of its tasks on them.
+    NotOfProvider,
     /// Their agent has been disconnected for too long: they count for nothing.
     AgentDisconnected,
     /// They are in the group's standby, warm pool or detached: they count for nothing.

@@ -8,7 +8,7 @@ use crate::units::Counted;
 
 impl CapacityHoldReason {
     /// Every stable name, in the order of the variants.
-    pub const NAMES: [&'static str; 44] = [
+    pub const NAMES: [&'static str; 46] = [
         "right_size",
         "launching",
         "waiting_for_scale_in_delay",
@@ -19,6 +19,7 @@ impl CapacityHoldReason {
         "unplaceable",
         "no_pool_left",
         "launches_fail",
+        "not_placed",
         "launched_of_no_use",
         "instances_do_not_register",
         "neighbours",
@@ -50,6 +51,7 @@ impl CapacityHoldReason {
         "drained_by_somebody_else",
         "leaving",
         "not_registered",
+        "not_of_provider",
         "agent_disconnected",
         "out_of_service",
         "provider_held",
@@ -69,6 +71,7 @@ impl CapacityHoldReason {
             Self::Unplaceable => "unplaceable",
             Self::NoPoolLeft { .. } => "no_pool_left",
             Self::LaunchesFail { .. } => "launches_fail",
+            Self::NotPlaced { .. } => "not_placed",
             Self::LaunchedOfNoUse { .. } => "launched_of_no_use",
             Self::InstancesDoNotRegister { .. } => "instances_do_not_register",
             Self::Neighbours { .. } => "neighbours",
@@ -100,6 +103,7 @@ impl CapacityHoldReason {
             Self::DrainedBySomebodyElse => "drained_by_somebody_else",
             Self::Leaving => "leaving",
             Self::NotRegistered => "not_registered",
+            Self::NotOfProvider => "not_of_provider",
             Self::AgentDisconnected => "agent_disconnected",
             Self::OutOfService => "out_of_service",
             Self::ProviderHeld => "provider_held",
@@ -145,6 +149,7 @@ impl fmt::Display for CapacityHoldReason {
             Self::DrainedBySomebodyElse => f.write_str("they are DRAINING, and not by Ballast"),
             Self::Leaving => f.write_str("they are on their way out of the group"),
             Self::NotRegistered => f.write_str("they are in service and have not registered in the cluster in time: look at their agents"),
+            Self::NotOfProvider => f.write_str("they registered without the provider, or with another one: ECS places none of its tasks on them"),
             Self::AgentDisconnected => f.write_str("their agents have been disconnected for too long: they count for nothing"),
             Self::OutOfService => f.write_str("they are in the group's standby or warm pool, or detached: they count for nothing"),
             Self::ProviderHeld => f.write_str("the provider is not touched, and so are they not"),
@@ -176,6 +181,11 @@ impl fmt::Display for CapacityHoldReason {
                 f,
                 "instances were asked for, and launches have failed since {since:.0} ({cause}): {}",
                 text.trim_end()
+            ),
+            Self::NotPlaced { whose, tasks, since } => write!(
+                f,
+                "the group has room for {} of `{whose}`, and ECS has not placed them since {since:.0}",
+                Counted(*tasks, "task")
             ),
             Self::LaunchedOfNoUse { instances, instance_type, whose, times } => {
                 write!(f, "`{whose}` lacks room, and of what was launched for it {instances}")?;

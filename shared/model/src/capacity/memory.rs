@@ -34,6 +34,9 @@ pub struct ProviderMemory {
     /// The instances that Ballast set to ACTIVE again a moment ago, and when: one that still reads DRAINING is nobody else's. Bounded.
     #[serde(default)]
     pub activated: BTreeMap<InstanceId, Timestamp>,
+    /// Since when an instance has been seen DRAINING by somebody else's hand, without a break. Bounded.
+    #[serde(default)]
+    pub drained_elsewhere: BTreeMap<InstanceId, Timestamp>,
     /// Since when an instance's agent has been seen disconnected, without a break. Bounded.
     #[serde(default)]
     pub disconnected: BTreeMap<InstanceId, Timestamp>,

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use model::InstanceId;
 use model::capacity::hold::ClosedPools;
 use model::capacity::{
     CapacitySnapshot, ClusterCapacity, ContainerInstance, Drain, Group, GroupInstance, GroupPolicy,
@@ -12,13 +11,15 @@ use model::capacity::{
 use model::memory::Recall;
 use model::policy::Installation;
 use model::snapshot::Gap;
+use model::strategy::Market;
 use model::trigger::Hints;
+use model::{InstanceId, Seconds};
 
 use super::demand::Demand;
 use super::fit::Ground;
 use super::index::Index;
 use super::pools::LaunchesFail;
-use super::room::Room;
+use super::room::{Room, is_counted};
 use super::settings::Settings;
 use super::strays::Strays;
 
@@ -131,6 +132,10 @@ pub(crate) struct Member<'a> {
     /// Its container instance; `None` while it is not registered.
     pub(crate) container: Option<&'a ContainerInstance>,
     pub(crate) state: MemberState,
+    /// Since when it has been seen DRAINING by somebody else's hand, without a break.
+    pub(crate) drained_since: Option<Timestamp>,
+    /// Since when its agent has been seen disconnected, without a break.
+    pub(crate) agent_away_since: Option<Timestamp>,
     /// Its non-daemon tasks that are not STOPPED, those that are to stop included, in the order of their ARNs.
     pub(crate) tasks: Vec<&'a InstanceTask>,
 }
@@ -196,7 +201,24 @@ impl MemberState {
     }
 }
 
+/// How long after an instance's agent has set it to DRAINING its group replaces it by itself: a Spot instance ends two minutes after its
+/// interruption notice. <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html>
+const INTERRUPTED_WITHIN: Seconds = Seconds(180);
+
 impl Member<'_> {
+    /// Whether the instance is most likely interrupted: its group replaces it, and nothing is bought in its place.
+    pub(crate) fn is_replaced(&self, market: Market, now: Timestamp) -> bool {
+        let may_be_spot = match market {
+            Market::Spot | Market::Unknown => true,
+            Market::OnDemand => false,
+        };
+        let is_recent = |since| now < INTERRUPTED_WITHIN.after(since);
+        may_be_spot
+            && self.state == MemberState::DrainedElsewhere
+            && is_counted(self.instance.lifecycle)
+            && self.drained_since.is_some_and(is_recent)
+    }
+
     /// Whether at least one task is on it that is not a daemon's.
     pub(crate) fn is_used(&self) -> bool {
         !self.tasks.is_empty()

@@ -11,7 +11,7 @@ use model::capacity::{
 use super::case::{Case, Removal};
 use super::instances::{self, Instances};
 use super::scale_out::{self, Size};
-use super::{history, strays, within};
+use super::{history, placing, strays, within};
 
 /// What fewer instances wait for.
 struct Delay {
@@ -196,8 +196,13 @@ fn enough(case: &Case<'_>, comes_back: bool) -> Size {
     if let Some(reason) = scale_out::launches_fail(case) {
         return Size::Stay(reason, case.retry_at);
     }
+    if let Some(reason) = placing::not_placed(case).filter(|_| case.look.is_complete()) {
+        return Size::Stay(reason, None);
+    }
     let gaps = case.look.gaps();
-    let reason = if comes_back || case.numbers.launching > 0 {
+    let mut members = case.members.iter();
+    let is_replaced = members.any(|it| it.is_replaced(case.group.market, case.look.now));
+    let reason = if comes_back || is_replaced || case.numbers.launching > 0 {
         CapacityHoldReason::Launching
     } else if gaps.is_empty() {
         CapacityHoldReason::RightSize

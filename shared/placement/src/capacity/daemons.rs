@@ -88,6 +88,7 @@ impl<'a> Daemons<'a> {
         &self,
         container: &ContainerInstance,
         tasks: &[&InstanceTask],
+        running: u32,
     ) -> Kept {
         let is_there = |daemon: &Daemon<'_>| {
             tasks.iter().any(|task| {
@@ -98,7 +99,9 @@ impl<'a> Daemons<'a> {
                     }
             })
         };
-        self.kept(|daemon| !is_there(daemon) && daemon.rules.allow(container) == Allowed::Yes)
+        self.kept(|daemon| {
+            !is_there(daemon) && daemon.rules.allow(container, running) == Allowed::Yes
+        })
     }
 
     /// What daemons will take of an instance that does not exist yet.

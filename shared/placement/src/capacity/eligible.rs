@@ -84,8 +84,8 @@ impl<'a> Rules<'a> {
         required.map(String::as_str).chain(asked)
     }
 
-    /// Whether a registered instance will do.
-    pub(crate) fn allow(&self, container: &ContainerInstance) -> Allowed {
+    /// Whether a registered instance will do, with so many tasks RUNNING on it.
+    pub(crate) fn allow(&self, container: &ContainerInstance, running: u32) -> Allowed {
         let facts = Facts {
             attributes: &container.attributes,
             unlisted: Unlisted::Absent,
@@ -93,18 +93,19 @@ impl<'a> Rules<'a> {
             agent_connected: Some(true),
             agent_version: container.agent_version.as_deref(),
             registered_at: container.registered_at,
-            running_tasks_count: None,
+            running_tasks_count: Some(running),
         };
-        self.decide(&facts, false)
+        self.decide(&facts, false, true)
     }
 
     /// Whether an instance that does not exist yet will do. `has_siblings` says whether the attributes of others were seen.
     pub(crate) fn allow_future(&self, future: &FutureInstance, has_siblings: bool) -> Allowed {
-        self.decide(&future.facts(), !has_siblings)
+        self.decide(&future.facts(), !has_siblings, false)
     }
 
-    /// `is_first`: nothing is known of what an agent of the group is able to do.
-    fn decide(&self, facts: &Facts<'_>, is_first: bool) -> Allowed {
+    /// `is_first`: nothing is known of what an agent of the group is able to do. `is_there`: it is registered, and what is not known of
+    /// it will not be known later either.
+    fn decide(&self, facts: &Facts<'_>, is_first: bool, is_there: bool) -> Allowed {
         if let Some(name) = self.unknown {
             return unsupported(name, name);
         }
@@ -130,7 +131,7 @@ impl<'a> Rules<'a> {
                     });
                 }
                 Verdict::Unknown(Unsupported { part, cause }) => match cause {
-                    // Of a registered instance only the agent's version and the number of its tasks are not known.
+                    Cause::NotKnown if is_there => return unsupported(text, &part),
                     Cause::NotKnown => {}
                     Cause::TaskGroup
                     | Cause::Pattern { .. }
@@ -222,13 +223,13 @@ impl<'a> Classes<'a> {
         self.rules.len()
     }
 
-    /// Which of the containers each class allows, in their order. `None` for a class that allows all.
+    /// Which of the containers, each with its number of RUNNING tasks, each class allows, in their order. `None` for a class that allows all.
     pub(crate) fn allowed(
         &self,
-        containers: &[Option<&ContainerInstance>],
+        containers: &[Option<(&ContainerInstance, u32)>],
     ) -> Vec<Option<Vec<bool>>> {
         let names: BTreeSet<&str> = self.rules.iter().flat_map(Rules::attributes).collect();
-        let mut representatives: Vec<&ContainerInstance> = Vec::new();
+        let mut representatives: Vec<(&ContainerInstance, u32)> = Vec::new();
         let mut alike: BTreeMap<Vec<Option<Option<&str>>>, usize> = BTreeMap::new();
         let kinds: Vec<Option<usize>> = if self.rules.iter().all(Rules::is_open) {
             Vec::new()
@@ -236,7 +237,7 @@ impl<'a> Classes<'a> {
             containers
                 .iter()
                 .map(|container| {
-                    let container = (*container)?;
+                    let (container, running) = (*container)?;
                     let values: Vec<Option<Option<&str>>> = names
                         .iter()
                         .map(|name| container.attributes.get(*name).map(Option::as_deref))
@@ -244,7 +245,7 @@ impl<'a> Classes<'a> {
                     let next = representatives.len();
                     let kind = *alike.entry(values).or_insert(next);
                     if kind == next {
-                        representatives.push(container);
+                        representatives.push((container, running));
                     }
                     Some(kind)
                 })
@@ -257,14 +258,14 @@ impl<'a> Classes<'a> {
                     return None;
                 }
                 if rules.asks_beyond_attributes {
-                    let allowed = containers
-                        .iter()
-                        .map(|it| it.is_some_and(|it| rules.allow(it) == Allowed::Yes));
+                    let allowed = containers.iter().map(|it| {
+                        it.is_some_and(|(it, running)| rules.allow(it, running) == Allowed::Yes)
+                    });
                     return Some(allowed.collect());
                 }
                 let of_kinds: Vec<bool> = representatives
                     .iter()
-                    .map(|it| rules.allow(it) == Allowed::Yes)
+                    .map(|(it, running)| rules.allow(it, *running) == Allowed::Yes)
                     .collect();
                 let of = |kind: &Option<usize>| {
                     kind.and_then(|kind| of_kinds.get(kind).copied())

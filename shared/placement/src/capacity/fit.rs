@@ -24,6 +24,10 @@ const COST_BASE: u64 = 4_096;
 /// The most steps of cost that a 64-bit sum of them has room for.
 const COST_STEPS_MAX: u32 = 3;
 
+/// The most tasks of one request that are packed one by one; the rest fits nowhere. A service has at most 5,000 tasks.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html>
+const TASKS_MAX: u32 = 20_000;
+
 /// What packing came to.
 pub(crate) struct Fit {
     pub(crate) packing: Packing,
@@ -88,27 +92,33 @@ pub(crate) fn fit<'a>(
     let distinct = distinct_keys(requests, &of_requests, &classes);
     problem.bins = sites.iter().map(|site| bin(site, &distinct)).collect();
     let mut spreads: BTreeMap<&ServiceName, usize> = BTreeMap::new();
+    // Requests that are alike in what they may be put on share one list of it: it is as long as there are instances.
+    let mut eligible: BTreeMap<(usize, Option<&BTreeSet<usize>>), usize> = BTreeMap::new();
     for (number, request) in requests.iter().enumerate() {
         let class = of_requests.get(number).copied().unwrap_or(0);
         let is_distinct = classes.get(class).is_some_and(|rules| rules.is_distinct);
         let service = request.service.map(|it| &it.name);
-        let bins = match allowed.get(class) {
-            Some(Some(allowed)) => only(allowed),
-            Some(None) | None => (0..sites.len()).collect(),
-        };
-        let choice = choices.get(number);
-        let offers = opened
-            .iter()
-            .enumerate()
-            .filter(|(_, future)| choice.is_some_and(|it| it.futures.contains(future)))
-            .map(|(offer, _)| offer);
-        problem.eligibilities.push(Eligibility {
-            bins,
-            offers: offers.collect(),
+        let futures = choices.get(number).map(|it| &it.futures);
+        let eligibilities = &mut problem.eligibilities;
+        let eligibility = *eligible.entry((class, futures)).or_insert_with(|| {
+            let bins = match allowed.get(class) {
+                Some(Some(allowed)) => only(allowed),
+                Some(None) | None => (0..sites.len()).collect(),
+            };
+            let offers = opened
+                .iter()
+                .enumerate()
+                .filter(|(_, future)| futures.is_some_and(|it| it.contains(future)))
+                .map(|(offer, _)| offer);
+            eligibilities.push(Eligibility {
+                bins,
+                offers: offers.collect(),
+            });
+            eligibilities.len() - 1
         });
         problem.groups.push(TaskGroup {
             id: GroupId(u32::try_from(number).unwrap_or(u32::MAX)),
-            count: request.count(),
+            count: request.count().min(TASKS_MAX),
             needs: request.needs,
             host_ports: request
                 .shape
@@ -118,11 +128,23 @@ pub(crate) fn fit<'a>(
                 .filter(|_| is_distinct)
                 .and_then(|it| distinct.get(it).copied()),
             spread: spread(ground, request, &mut spreads, &mut problem.spreads),
-            eligibility: Some(number),
+            eligibility: Some(eligibility),
         });
     }
+    let mut packing = pack(&problem, EFFORT);
+    for (group, request) in requests.iter().enumerate() {
+        let count = request.count().saturating_sub(TASKS_MAX);
+        if count > 0 {
+            let at_most = TASKS_MAX;
+            packing.unplaced.push(crate::packing::Unplaced {
+                group,
+                count,
+                why: crate::packing::Refusal::LimitReached { at_most },
+            });
+        }
+    }
     Fit {
-        packing: pack(&problem, EFFORT),
+        packing,
         refusals: choices.into_iter().map(|it| it.refusal).collect(),
     }
 }
@@ -135,7 +157,11 @@ fn only(allowed: &[bool]) -> IndexSet {
 impl<'a> Ground<'_, 'a> {
     /// Which sites each class allows; `None` for all.
     fn allowed(&self, classes: &Classes<'a>, sites: &[&Site<'a>]) -> Vec<Option<Vec<bool>>> {
-        let containers: Vec<_> = sites.iter().map(|site| site.container).collect();
+        let with_count = |site: &&Site<'a>| {
+            let container = site.container?;
+            Some((container, self.index.running_on(container)))
+        };
+        let containers: Vec<_> = sites.iter().map(with_count).collect();
         let mut allowed = classes.allowed(&containers);
         for (class, allowed) in allowed.iter_mut().enumerate() {
             let (Some(allowed), Some(rules)) = (allowed, classes.get(class)) else {

@@ -83,6 +83,13 @@ impl<'a> Index<'a> {
         self.tasks_on.get(&container.arn).map_or(&[], Vec::as_slice)
     }
 
+    /// How many tasks are RUNNING on a container instance, daemons included.
+    pub(crate) fn running_on(&self, container: &ContainerInstance) -> u32 {
+        let tasks = self.tasks_on(container).iter();
+        let running = tasks.filter(|task| task.last_status == TaskStatus::Running);
+        u32::try_from(running.count()).unwrap_or(u32::MAX)
+    }
+
     /// The tasks of a service that are to run.
     pub(crate) fn tasks_of(&self, service: &ServiceName) -> &[&'a InstanceTask] {
         self.tasks_of.get(service).map_or(&[], Vec::as_slice)

@@ -16,6 +16,7 @@ use model::ids::InstanceId;
 use model::memory::Recall;
 
 use super::drains::{Draining, End};
+use super::room::is_of_provider;
 use super::scale_in::{Health, Kept, Pick};
 use super::vetoes::Circumstances;
 use super::{Case, Look, Member, MemberState, Removal, drains, scale_in, vetoes};
@@ -115,17 +116,20 @@ fn holds(
         let own = kept.remove(member.id);
         holds.add(
             member.id,
-            own.unwrap_or_else(|| (by_state(member, removal), None)),
+            own.unwrap_or_else(|| (by_state(case, member, removal), None)),
         );
     }
     holds.finish(&case.look.provider.key)
 }
 
 /// Why an instance stays that has no reason of its own.
-fn by_state(member: &Member<'_>, removal: &Removal) -> CapacityHoldReason {
+fn by_state(case: &Case<'_>, member: &Member<'_>, removal: &Removal) -> CapacityHoldReason {
     match (removal, member.state) {
         (_, MemberState::Draining(_)) => CapacityHoldReason::Draining,
         (Removal::Held { .. }, _) => CapacityHoldReason::ProviderHeld,
+        (_, MemberState::Active) if !is_of_provider(case.look.provider, member) => {
+            CapacityHoldReason::NotOfProvider
+        }
         (_, MemberState::Active) if member.is_used() => CapacityHoldReason::InUse,
         (_, MemberState::Active) => CapacityHoldReason::Spare,
         (_, MemberState::Launching) => CapacityHoldReason::InstanceLaunching,

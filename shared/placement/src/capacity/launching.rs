@@ -40,6 +40,7 @@ pub(crate) fn members<'a>(
     let group = &look.provider.group;
     let mut unregistered = BTreeMap::new();
     let mut disconnected = BTreeMap::new();
+    let mut drained = BTreeMap::new();
     let mut members = Vec::with_capacity(group.instances.len());
     for (id, instance) in &group.instances {
         let container = index.container(id).filter(|it| is_registered(it));
@@ -65,7 +66,12 @@ pub(crate) fn members<'a>(
                     if let Some(since) = gone_since {
                         disconnected.insert(id.clone(), since);
                     }
-                    registered(look, policy, container, id, gone_since, memory)
+                    let state = registered(look, policy, container, id, gone_since, memory);
+                    if state == MemberState::DrainedElsewhere {
+                        let since = *memory.drained_elsewhere.get(id).unwrap_or(&look.now);
+                        drained.insert(id.clone(), since);
+                    }
+                    state
                 }
             },
         };
@@ -75,10 +81,13 @@ pub(crate) fn members<'a>(
             instance,
             container,
             state,
+            drained_since: drained.get(id).copied(),
+            agent_away_since: disconnected.get(id).copied(),
             tasks: tasks.iter().copied().filter(|it| !it.is_daemon).collect(),
         });
     }
     memory.unregistered = bounded(&memory.unregistered, unregistered);
+    memory.drained_elsewhere = bounded(&memory.drained_elsewhere, drained);
     memory.disconnected = bounded(&memory.disconnected, disconnected);
     members
 }

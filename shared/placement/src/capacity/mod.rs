@@ -35,6 +35,7 @@ mod index;
 mod instances;
 pub mod launching;
 pub mod neighbours;
+mod placing;
 pub mod pools;
 pub mod refusal;
 pub mod reservation;

@@ -141,8 +141,8 @@ fn counts<'a>(given: &Given<'_, 'a>) -> Counts<'a> {
     if policy.consolidate {
         let is_launching = |it: &&Member<'_>| it.state == MemberState::Launching;
         let launching = members.iter().filter(is_launching);
-        let beyond = count(launching.filter(|it| put.usable.contains(it.id)).count())
-            .saturating_add(beyond);
+        let beyond =
+            count(launching.filter(|it| put.usable.contains(it.id)).count()).saturating_add(beyond);
         let packed = packed_together(members, demand, ground, *now);
         needed = packed.map_or(needed, |packed| needed.min(packed.saturating_add(beyond)));
     }
@@ -150,12 +150,16 @@ fn counts<'a>(given: &Given<'_, 'a>) -> Counts<'a> {
     let at_least = count(used.len())
         .saturating_add(found.packing.opened_at_least.saturating_sub(asked_for))
         .max(floor);
-    let idle = tally(members, &is_idle);
+    let is_replaced = |it: &Member<'_>| it.is_replaced(group.market, *now);
+    let idle = tally(members, &|it| is_idle(it) && !is_replaced(it));
     let mut wanted = with_target(needed, settings.target_percent).saturating_add(idle);
     if lacking > 0 {
         // An instance that is free and that no waiting task can use does not stand in for one that is lacking.
         let draining = tally(members, &is_draining);
-        let there = group.desired_capacity.saturating_sub(draining);
+        let replaced = tally(members, &is_replaced);
+        let there = group
+            .desired_capacity
+            .saturating_sub(draining.saturating_add(replaced));
         wanted = wanted.max(there.saturating_add(lacking));
     }
     Counts {
@@ -344,19 +348,14 @@ fn unplaced(
     let mut unplaced = Vec::new();
     let slots = usize::try_from(max.saturating_sub(desired)).unwrap_or(usize::MAX);
     let kept = fullest(put, slots.saturating_add(put.asked_for));
+    let of_packing = found.packing.unplaced.iter();
+    let refused = by_request(of_packing.map(|it| (it.group, it.count)));
+    let on_new = put.on_new.iter();
+    let beyond = on_new.filter(|(_, place, _)| !kept.contains(place));
+    let beyond = by_request(beyond.map(|(group, _, count)| (*group, *count)));
     for (number, request) in demand.requests.iter().enumerate() {
-        let refused = found
-            .packing
-            .unplaced
-            .iter()
-            .filter(|it| it.group == number);
-        let refused = refused.map(|it| it.count).fold(0, u32::saturating_add);
-        let beyond = put
-            .on_new
-            .iter()
-            .filter(|(group, place, _)| *group == number && !kept.contains(place))
-            .map(|(_, _, count)| *count)
-            .fold(0, u32::saturating_add);
+        let refused = refused.get(&number).copied().unwrap_or(0);
+        let beyond = beyond.get(&number).copied().unwrap_or(0);
         let at_maximum = Unplaceable::GroupAtMaximum { max };
         let why = found.refusals.get(number).cloned().flatten();
         let refusal = why.unwrap_or_else(|| at_maximum.clone());
@@ -371,6 +370,16 @@ fn unplaced(
         }
     }
     unplaced
+}
+
+/// The tasks of each request.
+fn by_request(counts: impl Iterator<Item = (usize, u32)>) -> BTreeMap<usize, u32> {
+    let mut sums: BTreeMap<usize, u32> = BTreeMap::new();
+    for (request, count) in counts {
+        let sum = sums.entry(request).or_default();
+        *sum = sum.saturating_add(count);
+    }
+    sums
 }
 
 /// The new instances with the most tasks, so many as the group may have more.

@@ -10,8 +10,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::capacity::{ContainerInstance, HostPort, InstanceTask, Lifecycle, Protocol, Resources};
-use model::{AvailabilityZone, InstanceType, ServiceName};
+use model::capacity::{
+    ContainerInstance, HostPort, InstanceTask, Lifecycle, Protocol, Provider, Resources,
+};
+use model::{AvailabilityZone, InstanceType, Seconds, ServiceName};
 
 use super::case::{Look, Member, MemberState};
 use super::daemons::{Daemons, Kept};
@@ -31,6 +33,10 @@ pub const EFFORT: Effort = Effort {
 /// The most instances that are counted as asked for and not there, and the most that one look may find to be needed. A cluster has at
 /// most 5,000 container instances. <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html>
 pub const NEW_MAX: u32 = 5_000;
+
+/// How long an agent may be disconnected before its instance counts as full: ECS places no task on it meanwhile, and an agent that merely
+/// connects anew is back at once. The number is ours.
+pub const AGENT_AWAY: Seconds = Seconds(60);
 
 /// The ports that Docker, the agent and SSH take on every instance.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html>
@@ -282,14 +288,23 @@ impl<'a> Builder<'_, 'a> {
         readiness: Readiness,
     ) -> Site<'a> {
         let tasks = self.index.tasks_on(container);
-        let kept = self.daemons.missing_on(container, tasks);
+        let kept = self
+            .daemons
+            .missing_on(container, tasks, self.index.running_on(container));
         let mut host_ports = container.host_ports.clone();
         host_ports.extend(kept.host_ports);
+        let away_since = member.agent_away_since;
+        let is_away = away_since.is_some_and(|since| AGENT_AWAY.after(since) <= self.look.now);
+        let free = if is_away || !is_of_provider(self.look.provider, member) {
+            Resources::default()
+        } else {
+            container.remaining.saturating_sub(&kept.needs)
+        };
         Site {
             member: Some(number),
             readiness,
             zone: self.zone(&member.instance.zone),
-            free: container.remaining.saturating_sub(&kept.needs),
+            free,
             host_ports,
             container: Some(container),
             future: None,
@@ -371,6 +386,12 @@ impl<'a> Builder<'_, 'a> {
             self.launching(None, None, zone);
         }
     }
+}
+
+/// Whether ECS places the provider's tasks on the instance: on those that registered with the provider only.
+pub(crate) fn is_of_provider(provider: &Provider, member: &Member<'_>) -> bool {
+    let container = member.container;
+    container.is_none_or(|it| it.provider.as_ref() == Some(&provider.key.provider))
 }
 
 /// Whether the group counts such an instance towards its desired capacity.

@@ -315,7 +315,13 @@ fn the_random_states_reach_the_rules() {
         seen.extend(plan.steps.iter().map(|it| it.reason.as_str()));
     }
     // Random states are one look of a few instances; these need several launches that come to nothing, or many instances.
-    let rare = ["instances_do_not_register", "needed_for_zone_balance"];
+    let rare = [
+        "not_placed",
+        "not_of_provider",
+        "launched_of_no_use",
+        "instances_do_not_register",
+        "needed_for_zone_balance",
+    ];
     let wanted = model::capacity::CapacityHoldReason::NAMES.into_iter();
     let wanted = wanted.chain(model::capacity::CapacityStepReason::NAMES);
     let missed: Vec<&str> = wanted

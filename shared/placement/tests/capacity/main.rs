@@ -15,6 +15,7 @@ mod fleet;
 mod laws;
 mod oracle;
 mod picture;
+mod placing;
 mod pools;
 mod random;
 mod scale;

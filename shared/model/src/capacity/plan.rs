@@ -272,6 +272,27 @@ impl CapacityStepReason {
     }
 }
 
+fn may_not_end(
+    f: &mut fmt::Formatter<'_>,
+    draining_since: Timestamp,
+    protected_from_scale_in: bool,
+    vetoes: &[Veto],
+) -> fmt::Result {
+    write!(f, "it has been draining since {draining_since:.0}, and ")?;
+    if protected_from_scale_in {
+        return f.write_str("is protected from scale-in now");
+    }
+    if vetoes.is_empty() {
+        return f.write_str("is not in service, or the group would fall below its minimum");
+    }
+    f.write_str("may not be terminated: ")?;
+    for (index, veto) in vetoes.iter().enumerate() {
+        let separator = if index == 0 { "" } else { "; " };
+        write!(f, "{separator}{veto}")?;
+    }
+    Ok(())
+}
+
 impl fmt::Display for CapacityStepReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -308,19 +329,7 @@ impl fmt::Display for CapacityStepReason {
                 draining_since,
                 protected_from_scale_in,
                 vetoes,
-            } => {
-                write!(f, "it has been draining since {draining_since:.0}, and ")?;
-                if *protected_from_scale_in {
-                    return f.write_str("is protected from scale-in now");
-                }
-                f.write_str("may not be terminated:")?;
-                if vetoes.is_empty() {
-                    f.write_str(
-                        " it is not in service, or the group would fall below its minimum",
-                    )?;
-                }
-                vetoes.iter().try_for_each(|veto| write!(f, " {veto};"))
-            }
+            } => may_not_end(f, *draining_since, *protected_from_scale_in, vetoes),
             Self::ScaleIn {
                 drain,
                 wanted_max,

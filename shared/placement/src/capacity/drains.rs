@@ -52,7 +52,7 @@ pub(crate) enum End {
     /// It is set to ACTIVE: its tasks do not move.
     TimedOut,
     /// It is set to ACTIVE: it is empty, and may not be terminated.
-    MayNotEnd,
+    Forbidden,
     /// It is terminated.
     Terminate,
     /// It stays as it is.
@@ -137,7 +137,7 @@ pub(crate) fn decide<'c, 'a>(
                 above_minimum = above_minimum.saturating_sub(1);
                 End::Terminate
             }
-            End::NeededAgain | End::TimedOut | End::MayNotEnd | End::Stay(_) => end,
+            End::NeededAgain | End::TimedOut | End::Forbidden | End::Stay(_) => end,
         };
         ends.push((it, end));
     }
@@ -155,13 +155,13 @@ fn end(case: &Case<'_>, it: &Draining<'_, '_>, vetoes: &[Veto], above_minimum: u
         };
     }
     if instance.protected_from_scale_in {
-        return End::MayNotEnd;
+        return End::Forbidden;
     }
     let may_end = vetoes.is_empty() && above_minimum > 0;
     if may_end && instance.lifecycle == Lifecycle::InService {
         End::Terminate
     } else if timed_out {
-        End::MayNotEnd
+        End::Forbidden
     } else {
         End::Stay(CapacityHoldReason::Draining)
     }

@@ -53,7 +53,7 @@ pub(crate) fn decide(
         let (is_removed, step) = match end {
             End::NeededAgain => (false, activate(case, &it, needed_again(it.drain))),
             End::TimedOut => (false, activate(case, &it, timed_out(case, it.drain))),
-            End::MayNotEnd => (
+            End::Forbidden => (
                 false,
                 activate(case, &it, may_not_end(&it, &decided.vetoes)),
             ),

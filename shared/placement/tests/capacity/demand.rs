@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use expect_test::expect;
 use model::capacity::{
-    CapacityService, Constraint, HostPort, Placement, Protocol, Resources, Unplaceable, Unplaced,
+    CapacityService, Constraint, ContainerInstanceStatus, Drain, DrainReason, HostPort, Placement,
+    Protocol, Resources, Unplaceable, Unplaced,
 };
 use model::snapshot::{Scheduling, ServiceStatus};
 
-use super::scene::{Scene, check, definition, needs, strategy};
+use super::scene::{Scene, ago, check, definition, needs, strategy};
 
 fn scene(desired: u32) -> Scene {
     let mut scene = Scene::new();
@@ -341,4 +342,33 @@ fn what_was_not_seen_is_there_and_what_is_to_stop_is_not() {
     let service = scene.cluster().services.values_mut().next().unwrap();
     service.running_count += 1;
     assert_eq!(scene.numbers("ec2").tasks_missing, 3);
+}
+
+/// They would be taken back one a look, and the task would wait.
+#[test]
+fn drains_of_no_use_to_what_waits_are_not_taken_back_instead_of_buying() {
+    let mut scene = Scene::new();
+    scene.types("ec2", "t3.small m5.xlarge");
+    scene.service("web", 3, "ec2=0/1");
+    let used = scene.instance("ec2", "t3.small");
+    scene.tasks("web", &used, 3);
+    for drained in scene.instances("ec2", "t3.small", 3) {
+        scene.container(&drained).status = ContainerInstanceStatus::Draining;
+        let drain = Drain {
+            at: ago(60),
+            reason: DrainReason::Empty,
+        };
+        scene.memory("ec2").drains.insert(drained, drain);
+    }
+    scene.shape("big").needs = needs(256, 8_000);
+    scene.waiting("big", "ec2", 1);
+    assert_eq!(
+        crate::picture::picture(&scene.decide().plan)[0],
+        "desired 4 to 5: scale_out"
+    );
+    // A small one beside it is put on one that drains.
+    scene.waiting("web", "ec2", 1);
+    let plan = scene.decide().plan;
+    let expected = ["activate 5: needed_again", "desired 4 to 5: scale_out"];
+    assert_eq!(crate::picture::picture(&plan)[..2], expected);
 }

@@ -1,13 +1,12 @@
 //! What becomes of instances that drain: by Ballast's hand, and by others'.
 
 use model::Seconds;
-use model::capacity::{CapacityWrite, ContainerInstanceStatus, Drain, DrainReason, Lifecycle};
+use model::capacity::{CapacityWrite, ContainerInstanceStatus, Lifecycle};
 use model::memory::Recall;
 use model::snapshot::{Gap, GapCause};
 
 use crate::fleet::{Fleet, id, key};
 use crate::picture::picture;
-use crate::scene::{Scene, ago, needs};
 
 #[track_caller]
 fn check(fleet: &mut Fleet, expected: &[&str]) {
@@ -482,33 +481,4 @@ fn one_that_was_just_set_to_active_and_reads_draining_is_active() {
             "2: drained_by_somebody_else",
         ],
     );
-}
-
-/// They would be taken back one a look, and the task would wait.
-#[test]
-fn drains_of_no_use_to_what_waits_are_not_taken_back_instead_of_buying() {
-    let mut scene = Scene::new();
-    scene.types("ec2", "t3.small m5.xlarge");
-    scene.service("web", 3, "ec2=0/1");
-    let used = scene.instance("ec2", "t3.small");
-    scene.tasks("web", &used, 3);
-    for drained in scene.instances("ec2", "t3.small", 3) {
-        scene.container(&drained).status = ContainerInstanceStatus::Draining;
-        let drain = Drain {
-            at: ago(60),
-            reason: DrainReason::Empty,
-        };
-        scene.memory("ec2").drains.insert(drained, drain);
-    }
-    scene.shape("big").needs = needs(256, 8_000);
-    scene.waiting("big", "ec2", 1);
-    assert_eq!(
-        picture(&scene.decide().plan)[0],
-        "desired 4 to 5: scale_out"
-    );
-    // A small one beside it is put on one that drains.
-    scene.waiting("web", "ec2", 1);
-    let plan = scene.decide().plan;
-    let expected = ["activate 5: needed_again", "desired 4 to 5: scale_out"];
-    assert_eq!(picture(&plan)[..2], expected);
 }

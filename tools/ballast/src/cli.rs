@@ -118,11 +118,15 @@ pub(crate) enum LabMode {
     Act,
 }
 
-/// Run the real functions against a simulated AWS on this computer, through a shortage of Spot capacity.
+/// Run the real functions against a simulated AWS on this computer, through a shortage of Spot capacity or a wave of tasks.
 ///
-/// The world has a cluster `container-demo` with a service `web` of 10 tasks at FARGATE 1/1 : FARGATE_SPOT 0/4 and its standby
-/// `web-standby`. Its clock runs as fast as the functions answer. In mode act it exits with 1 when tasks fell below the desired count, or when
-/// the standby did not go back to 0; in mode observe the service is left to Spot, and that is no error.
+/// The world's clock runs as fast as the functions answer. In mode act it exits with 1 when the scenario did not show what it is there for;
+/// in mode observe the world is left to itself, and that is no error.
+///
+/// `workshop-ec2`: groups of instances under cluster-scaler, 1 to 10 to 1 tasks on one group and 1 to 40 to 1 tasks on two, beside ECS's
+/// managed scaling in a world with the same seed; its tables must be the workshop's. `ec2-drought`: a service of 20 tasks on such groups
+/// and its standby, under both functions. The others: the world has a cluster `container-demo` with a service `web` of 10 tasks at FARGATE 1/1 : FARGATE_SPOT 0/4 and its standby
+/// `web-standby`; tasks must not fall below the desired count, and the standby must go back to 0.
 #[derive(Debug, Args)]
 pub(crate) struct LabArgs {
     /// What happens
@@ -131,7 +135,7 @@ pub(crate) struct LabArgs {
     /// Every random choice of the world follows from it
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// How long Spot is short, in minutes of the world
+    /// How long Spot is short, or the many tasks are there, in minutes of the world
     #[arg(long, value_name = "MINUTES", default_value_t = 20, value_parser = clap::value_parser!(u32).range(5..=600))]
     pub(crate) minutes: u32,
     /// What the function may do

@@ -16,11 +16,11 @@ use expect_test::{Expect, expect};
 use serde_json::Value;
 
 /// Plays the scenario to its good end; returns what it printed and its decision records.
-fn play(seed: &str, more: &[&str]) -> (String, Vec<Value>) {
-    let name = format!("workshop-ec2-{seed}-{}.jsonl", more.join(""));
+fn play(scenario: &str, seed: &str, more: &[&str]) -> (String, Vec<Value>) {
+    let name = format!("{scenario}-{seed}-{}.jsonl", more.join(""));
     let records = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let output = Command::new(env!("CARGO_BIN_EXE_ballast"))
-        .args(["lab", "workshop-ec2", "--seed", seed, "--minutes", "8"])
+        .args(["lab", scenario, "--seed", seed, "--minutes", "8"])
         .args(["--records", records.to_str().unwrap()])
         .args(more)
         .env_remove("AWS_ENDPOINT_URL")
@@ -115,7 +115,7 @@ fn check(found: &str, want: Expect) {
 
 #[test]
 fn the_workshops_tables_come_out_and_beside_them_managed_scaling() {
-    let (shown, records) = play("1", &[]);
+    let (shown, records) = play("workshop-ec2", "1", &[]);
     check(
         &workshop_tables(&shown),
         expect![[r#"
@@ -179,13 +179,13 @@ fn the_workshops_tables_come_out_and_beside_them_managed_scaling() {
         "{shown}"
     );
 
-    let (same, _) = play("1", &["--mode", "act"]);
+    let (same, _) = play("workshop-ec2", "1", &["--mode", "act"]);
     assert_eq!(shown, same);
 }
 
 #[test]
 fn in_mode_observe_nothing_is_written_and_tasks_wait() {
-    let (shown, records) = play("2", &["--mode", "observe"]);
+    let (shown, records) = play("workshop-ec2", "2", &["--mode", "observe"]);
     let results = records
         .iter()
         .filter_map(|record| record.get("outcomes")?.as_array())
@@ -199,4 +199,55 @@ fn in_mode_observe_nothing_is_written_and_tasks_wait() {
     let waits = |line: &&str| line.contains("until the last of") && line.contains("| -       |");
     assert_eq!(shown.lines().filter(waits).count(), 2, "{shown}");
     assert!(shown.ends_with("The mode was observe: nothing was written.\n"));
+}
+
+/// Spot has no instances: the plan says so, spot-fallback raises the standby, and cluster-scaler the on-demand group for it, each in its
+/// next look.
+#[test]
+fn on_ec2_a_standby_is_lent_and_its_instances_are_bought() {
+    let (shown, records) = play("ec2-drought", "1", &[]);
+    let of = |record: &Value| {
+        let at = record.pointer("/snapshot/taken_at").and_then(Value::as_str);
+        let function = record.get("function").and_then(Value::as_str).unwrap();
+        (at.unwrap_or_default().to_owned(), function.to_owned())
+    };
+    let holds = |record: &&Value| {
+        record
+            .pointer("/plan/holds_by_reason/no_pool_left")
+            .is_some()
+    };
+    assert!(records.iter().any(|it| holds(&it)), "{shown}");
+    let step = |function: &str, reason: &str, subject: &str| {
+        let found = records.iter().find(|record| {
+            let steps = record.pointer("/plan/steps").and_then(Value::as_array);
+            let mut texts = steps.into_iter().flatten().filter_map(|it| it.get("text"));
+            let begins = format!("step `container-demo/{subject}` {reason}:");
+            of(record).1 == function
+                && texts.any(|it| it.as_str().is_some_and(|it| it.starts_with(&begins)))
+        });
+        let found = found.unwrap_or_else(|| panic!("no {reason} of {subject} in\n{shown}"));
+        of(found).0.parse::<model::Timestamp>().unwrap()
+    };
+    let lent = step("spot-fallback", "cover", "web");
+    let bought = step("cluster-scaler", "scale_out", "EC2");
+    let took = bought.duration_since(lent).as_secs();
+    assert!((0..=60).contains(&took), "{took} s\n{shown}");
+    let row = |name: &str| {
+        let row = rows(&shown).find(|cells| cells.first().is_some_and(|it| it.contains(name)));
+        let row = row.unwrap_or_else(|| panic!("no `{name}` in\n{shown}"));
+        row.get(1..)
+            .unwrap()
+            .iter()
+            .map(|it| it.parse::<u64>().ok())
+            .collect::<Vec<_>>()
+    };
+    let below = row("tasks below desired");
+    assert!(below.first() < below.get(1), "{below:?}\n{shown}");
+    assert!(
+        row("seconds from a warning to cover")
+            .first()
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(row("tasks that Spot took"), [Some(15), Some(15)], "{shown}");
 }

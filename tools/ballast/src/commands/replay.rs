@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use calls::Deadline;
-use control::{About, Capacity, Concern, Interest as _, Invoked, Pairs, Record};
+use control::{Invoked, Record};
 use model::trigger::{AlarmChange, ContainerInstanceChange, GroupActivity, Trigger, TriggerKind};
 use serde::Serialize;
 use serde_json::Value;
@@ -13,6 +13,7 @@ use trigger::TriggerError;
 
 use crate::aws::Aws;
 use crate::cli::{Output, ReplayArgs};
+use crate::commands::looks_at::looks_at;
 use crate::error::{CliError, one_line};
 use crate::lab::function::Name;
 use crate::output::{Screen, Tone};
@@ -133,38 +134,6 @@ fn fault(index: Option<usize>, error: &TriggerError) -> String {
     match index {
         Some(index) if !has_place => format!("message {index} of the batch: {line}"),
         Some(_) | None => line,
-    }
-}
-
-/// What the event makes each function look at.
-fn looks_at(kind: &TriggerKind) -> String {
-    let of_pairs = Pairs::concern(kind);
-    let pairs = match &of_pairs {
-        Concern::Look(About::Named(service)) => {
-            Some(format!("the pair that `{service}` belongs to"))
-        }
-        Concern::Look(About::Everything) => Some("every service that is opted in".to_owned()),
-        Concern::Nothing(_) => None,
-    };
-    let of_groups = Capacity::concern(kind);
-    let groups = match &of_groups {
-        Concern::Look(About::Named(cluster)) => Some(format!("the groups under `{cluster}`")),
-        Concern::Look(About::Everything) => Some("every group that is opted in".to_owned()),
-        Concern::Nothing(_) => None,
-    };
-    let looks: Vec<String> = [(pairs, Name::SpotFallback), (groups, Name::ClusterScaler)]
-        .into_iter()
-        .filter_map(|(what, name)| Some(format!("{} ({})", what?, name.as_str())))
-        .collect();
-    if !looks.is_empty() {
-        return looks.join("; ");
-    }
-    match (kind.cluster(), of_pairs) {
-        (Some(cluster), Concern::Nothing(_)) if kind.service().is_none() => {
-            format!("nothing: the event names no service for the task in `{cluster}`")
-        }
-        (_, Concern::Nothing(why)) => format!("nothing ({why})"),
-        (_, Concern::Look(_)) => "nothing".to_owned(),
     }
 }
 

@@ -29,6 +29,7 @@ const COST_STEPS_MAX: u32 = 3;
 const TASKS_MAX: u32 = 20_000;
 
 /// What packing came to.
+#[derive(Default)]
 pub(crate) struct Fit {
     pub(crate) packing: Packing,
     /// Why the tasks of a request that found no room would not find any on a new instance; `None` where they would.
@@ -57,6 +58,19 @@ pub(crate) struct Ground<'s, 'a> {
     pub(crate) as_if_open: bool,
 }
 
+/// What of the requests is more than is packed at all.
+fn beyond_the_bound(requests: &[Request<'_>]) -> impl Iterator<Item = crate::packing::Unplaced> {
+    let of = |(group, request): (usize, &Request<'_>)| {
+        let count = request.count().saturating_sub(TASKS_MAX);
+        (count > 0).then_some(crate::packing::Unplaced {
+            group,
+            count,
+            why: crate::packing::Refusal::LimitReached { at_most: TASKS_MAX },
+        })
+    };
+    requests.iter().enumerate().filter_map(of)
+}
+
 /// Packs the requests on the sites, and on new instances where `may_launch`.
 pub(crate) fn fit<'a>(
     ground: &Ground<'_, 'a>,
@@ -65,10 +79,7 @@ pub(crate) fn fit<'a>(
     may_launch: bool,
 ) -> Fit {
     if requests.is_empty() {
-        return Fit {
-            packing: Packing::default(),
-            refusals: Vec::new(),
-        };
+        return Fit::default();
     }
     let mut classes = Classes::new();
     let of_requests: Vec<usize> = requests
@@ -132,17 +143,7 @@ pub(crate) fn fit<'a>(
         });
     }
     let mut packing = pack(&problem, EFFORT);
-    for (group, request) in requests.iter().enumerate() {
-        let count = request.count().saturating_sub(TASKS_MAX);
-        if count > 0 {
-            let at_most = TASKS_MAX;
-            packing.unplaced.push(crate::packing::Unplaced {
-                group,
-                count,
-                why: crate::packing::Refusal::LimitReached { at_most },
-            });
-        }
-    }
+    packing.unplaced.extend(beyond_the_bound(requests));
     Fit {
         packing,
         refusals: choices.into_iter().map(|it| it.refusal).collect(),

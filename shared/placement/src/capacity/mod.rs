@@ -67,7 +67,7 @@ use crate::Decision;
 use demand::Demand;
 use index::Index;
 use pools::Closed;
-use reservation::Sizing;
+use reservation::{Given, Sizing};
 use room::Room;
 use scale_out::Size;
 use settings::Settings;
@@ -245,10 +245,7 @@ fn count<'a>(
         keeps_spread: true,
         as_if_open: false,
     };
-    let known = match look.recall {
-        Recall::Known(_) => Some(&*memory),
-        Recall::Unknown => None,
-    };
+    let known = matches!(look.recall, Recall::Known(_)).then_some(&*memory);
     let newcomers = Newcomers::new(known, &members, look.now);
     let Sizing {
         numbers,
@@ -258,16 +255,16 @@ fn count<'a>(
         needed_again,
         strays,
         opened,
-    } = reservation::size(
-        look.provider,
+    } = reservation::size(&Given {
+        provider: look.provider,
         policy,
-        &settings,
-        &members,
+        settings: &settings,
+        members: &members,
         demand,
-        &ground,
-        &newcomers,
-        look.now,
-    );
+        ground,
+        newcomers: &newcomers,
+        now: look.now,
+    });
     if look.is_complete() && room.unborn == 0 {
         strays::forget(memory, opened, &unplaced);
     }

@@ -97,15 +97,15 @@ struct Counts<'a> {
 
 /// What everything is counted from.
 #[derive(Clone, Copy)]
-struct Given<'s, 'a> {
-    provider: &'s Provider,
-    policy: &'s GroupPolicy,
-    settings: &'s Settings,
-    members: &'s [Member<'a>],
-    demand: &'s Demand<'a>,
-    ground: Ground<'s, 'a>,
-    newcomers: &'s Newcomers<'a>,
-    now: Timestamp,
+pub(crate) struct Given<'s, 'a> {
+    pub(crate) provider: &'s Provider,
+    pub(crate) policy: &'s GroupPolicy,
+    pub(crate) settings: &'s Settings,
+    pub(crate) members: &'s [Member<'a>],
+    pub(crate) demand: &'s Demand<'a>,
+    pub(crate) ground: Ground<'s, 'a>,
+    pub(crate) newcomers: &'s Newcomers<'a>,
+    pub(crate) now: Timestamp,
 }
 
 fn counts<'a>(given: &Given<'_, 'a>) -> Counts<'a> {
@@ -182,26 +182,7 @@ const fn is_draining(member: &Member<'_>) -> bool {
 }
 
 /// Counts everything.
-pub(crate) fn size<'a>(
-    provider: &Provider,
-    policy: &GroupPolicy,
-    settings: &Settings,
-    members: &[Member<'a>],
-    demand: &Demand<'a>,
-    ground: &Ground<'_, 'a>,
-    newcomers: &Newcomers<'a>,
-    now: Timestamp,
-) -> Sizing<'a> {
-    let given = Given {
-        provider,
-        policy,
-        settings,
-        members,
-        demand,
-        ground: *ground,
-        newcomers,
-        now,
-    };
+pub(crate) fn size<'a>(given: &Given<'_, 'a>) -> Sizing<'a> {
     let Counts {
         found,
         put,
@@ -210,7 +191,7 @@ pub(crate) fn size<'a>(
         needed,
         at_least,
         wanted: asked,
-    } = counts(&given);
+    } = counts(given);
     let waits_for_a_pool = unplaced
         .iter()
         .any(|it| matches!(it.why, Unplaceable::NoPoolLeft { .. }));
@@ -218,16 +199,17 @@ pub(crate) fn size<'a>(
         let as_if_open = Given {
             ground: Ground {
                 as_if_open: true,
-                ..*ground
+                ..given.ground
             },
-            ..given
+            ..*given
         };
         let all = counts(&as_if_open);
         (all.needed, all.at_least, all.wanted)
     } else {
         (needed, at_least, asked)
     };
-    let group = &provider.group;
+    let (members, demand) = (given.members, given.demand);
+    let group = &given.provider.group;
     let in_service = |it: &Member<'_>| it.instance.lifecycle == Lifecycle::InService;
     let running = tally(members, &in_service);
     let numbers = ProviderNumbers {
@@ -241,13 +223,13 @@ pub(crate) fn size<'a>(
         running,
         used: tally(members, &|it| in_service(it) && it.is_used()),
         launching: tally(members, &|it| it.state == MemberState::Launching)
-            .saturating_add(ground.room.unborn),
+            .saturating_add(given.ground.room.unborn),
         draining: tally(members, &is_draining),
         lost: tally(members, &|it| it.state.is_lost()),
         needed,
         needed_lower_bound: at_least.min(needed),
         reservation_percent: reservation_percent(needed, running),
-        target_capacity_percent: settings.target_percent,
+        target_capacity_percent: given.settings.target_percent,
         wanted,
         desired: group.desired_capacity,
         min: group.min_size,
@@ -260,7 +242,7 @@ pub(crate) fn size<'a>(
         asked,
         tasks_without_room: unplaced_count(&found).saturating_add(put.tasks_without_room),
         unplaced,
-        strays: whose.and_then(|whose| newcomers.strays(members, &put.usable, whose)),
+        strays: whose.and_then(|whose| given.newcomers.strays(members, &put.usable, whose)),
         opened,
         needed_again: put.draining,
     }

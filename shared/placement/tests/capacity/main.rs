@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod audit_removing;
 mod aws;
 mod consolidate;
 mod demand;

@@ -96,7 +96,11 @@ fn of_five_thousand_empty_instances_none_is_removed_where_something_is_not_known
     let scene = empty();
     let decision = scene.decide();
     accounted(&scene, &decision);
-    assert_eq!(removed(&decision), 500, "a tenth, by the disruption budget");
+    assert_eq!(
+        removed(&decision),
+        50,
+        "as many as there is time for at one look"
+    );
     let damages: [Damage; 8] = [
         ("a gap", |it| it.snapshot.gaps.push(gap_of_a_look())),
         ("the cluster's gap", |it| {

@@ -175,7 +175,7 @@ impl<'a> Ground<'a> {
         }
         let own = self.provider.managed_scaling.as_ref();
         let own = own.and_then(|it| it.instance_warmup_period);
-        own.map_or(300, |it| it.0).min(3_600).max(30)
+        own.map_or(300, |it| it.0).clamp(30, 3_600)
     }
 
     /// Whether ECS says that it is impaired, or it certainly has been without its agent or a registration for too long.

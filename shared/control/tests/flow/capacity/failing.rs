@@ -64,8 +64,6 @@ async fn whatever_read_is_throttled_nothing_is_removed() {
 async fn a_look_with_a_gap_raises() {
     for (operation, fault) in [
         (Operation::DescribeScalingActivities, Fault::AccessDenied),
-        (Operation::DescribePolicies, Fault::AccessDenied),
-        (Operation::DescribeScheduledActions, Fault::AccessDenied),
         (Operation::DescribeTasks, Fault::PartialFailure),
     ] {
         let stage = Scene::default().open().await;
@@ -77,6 +75,25 @@ async fn a_look_with_a_gap_raises() {
         assert_eq!(failure.as_str(), "LookIncomplete", "{operation:?}");
         let raise = "set the desired capacity of `workers` from 2 to 3: done";
         assert_eq!(acted(&handled), [raise], "{operation:?}");
+    }
+}
+
+/// Whether somebody else sizes the group is not known: it is left alone, and that is said.
+#[tokio::test]
+async fn a_look_that_cannot_see_who_else_sizes_the_group_leaves_it_alone() {
+    for operation in [
+        Operation::DescribePolicies,
+        Operation::DescribeScheduledActions,
+    ] {
+        let stage = Scene::default().open().await;
+        stage.sweep_for(2).await;
+        stage.set_tasks(7);
+        stage.fault(FaultRule::always(operation, Fault::AccessDenied));
+        let handled = stage.sweep().await;
+        let failure = handled.failure.as_ref().unwrap();
+        assert_eq!(failure.as_str(), "LookIncomplete", "{operation:?}");
+        assert_eq!(held(&handled, "snapshot_incomplete"), 1, "{operation:?}");
+        assert_eq!((done(&handled), stage.desired()), (0, 2), "{operation:?}");
     }
 }
 

@@ -103,15 +103,14 @@ async fn instances_whose_tasks_fit_elsewhere_are_emptied_first() {
         &expect![[r#"
             1   desired 4, 4 active, 0 draining, 4 tasks: waiting_for_scale_in_delay
             5   desired 4, 3 active, 1 draining, 4 tasks: scaling_in
-                set `i-049eebe70c3519a9e` with its 1 task to DRAINING: done
+                set `i-a17f8d19c8a167b7f` with its 1 task to DRAINING: done
             6   desired 3, 3 active, 0 draining, 4 tasks: scaling_in
+                terminate `i-a17f8d19c8a167b7f` and lower the desired capacity of `workers` by it: done
+            7   desired 3, 2 active, 1 draining, 4 tasks: scaling_in
+                set `i-049eebe70c3519a9e` with its 1 task to DRAINING: done
+            8   desired 2, 2 active, 0 draining, 4 tasks: scaling_in
                 terminate `i-049eebe70c3519a9e` and lower the desired capacity of `workers` by it: done
-            7   desired 3, 3 active, 0 draining, 4 tasks: nothing_removable
-            12  desired 3, 2 active, 1 draining, 4 tasks: scaling_in
-                set `i-7526afe21d21eaea1`, which is empty, to DRAINING: done
-            13  desired 2, 2 active, 0 draining, 4 tasks: scaling_in
-                terminate `i-7526afe21d21eaea1` and lower the desired capacity of `workers` by it: done
-            14  desired 2, 2 active, 0 draining, 4 tasks: right_size
+            9   desired 2, 2 active, 0 draining, 4 tasks: right_size
         "#]],
     )
     .await;

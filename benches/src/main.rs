@@ -72,7 +72,10 @@ async fn main() -> Result<(), Failure> {
     println!("{}\n", start_up::run(&binaries, runs).await?);
     println!("{}\n", storm::run(&binaries, runs).await?);
     println!("{}\n", decide::run(runs)?);
-    println!("{}\n", scale::run(&binaries, runs.min(scale::RUNS_MAX)).await?);
+    println!(
+        "{}\n",
+        scale::run(&binaries, runs.min(scale::RUNS_MAX)).await?
+    );
     println!("{}", packing::run(packing, runs));
     Ok(())
 }

@@ -31,7 +31,10 @@ fn check(stage: &Stage, all: &[control::Handled]) {
 }
 
 /// Polls a future so many times. `None`: it is not done yet.
-pub(crate) async fn poll_times<F: Future + Unpin>(future: &mut F, times: usize) -> Option<F::Output> {
+pub(crate) async fn poll_times<F: Future + Unpin>(
+    future: &mut F,
+    times: usize,
+) -> Option<F::Output> {
     let mut left = times;
     poll_fn(|context| {
         if left == 0 {

@@ -40,13 +40,13 @@ use crate::packing::{Packing, Place, Placement};
 pub const ATTEMPTS_MAX: usize = 48;
 
 /// The used instances that can be emptied all together, in the order in which they are to be drained.
-pub(crate) fn movable<'c, 'a>(case: &'c Case<'a>) -> Vec<&'c Member<'a>> {
+pub(crate) fn movable<'c, 'a>(case: &'c Case<'a>, zones: Zones<'a>) -> Vec<&'c Member<'a>> {
     let may_move = |it: &&Member<'a>| {
         it.state == MemberState::Active && it.is_used() && kept(case, it).is_none()
     };
     let mut candidates: Vec<&Member<'_>> = case.members.iter().filter(may_move).collect();
     candidates.sort_by_cached_key(|it| rank(it));
-    let mut trial = Trial::new(case);
+    let mut trial = Trial::new(case, zones);
     let mut rest = candidates.as_slice();
     let mut at_once = 1_usize;
     for _ in 0..ATTEMPTS_MAX {
@@ -211,14 +211,14 @@ struct Trial<'c, 'a> {
 }
 
 impl<'c, 'a> Trial<'c, 'a> {
-    fn new(case: &'c Case<'a>) -> Self {
+    fn new(case: &'c Case<'a>, zones: Zones<'a>) -> Self {
         let mut sites = active_sites(case);
         let packing = pack(case, &case.demand.requests, &sites);
         let wanted: BTreeSet<&InstanceId> = taken(&packing, &sites).map(|it| it.id).collect();
         sites.retain(|(_, member)| member.is_used() || wanted.contains(member.id));
         Self {
             case,
-            zones: Zones::new(case),
+            zones,
             sites,
             chosen: Vec::new(),
         }

@@ -182,7 +182,9 @@ impl<'c, 'a> Choosing<'c, 'a> {
             let kept = consolidate::kept(case, member).unwrap_or(fits_nowhere);
             self.choice.kept.insert(member.id, kept);
         }
-        for member in consolidate::movable(case).into_iter().filter(stays) {
+        // The zones without what goes already: both kinds together must leave them balanced.
+        let zones = self.zones.clone();
+        for member in consolidate::movable(case, zones).into_iter().filter(stays) {
             self.choice.kept.remove(member.id);
             self.pick(member, DrainReason::Consolidation);
         }
@@ -201,7 +203,7 @@ impl<'c, 'a> Choosing<'c, 'a> {
                 budget: self.budget.allowed,
             };
             self.choice.kept.insert(member.id, (kept, None));
-        } else if reason == DrainReason::Empty && !self.zones.keeps_balance(&member.instance.zone) {
+        } else if !self.zones.keeps_balance(&member.instance.zone) {
             let kept = (CapacityHoldReason::NeededForZoneBalance, None);
             self.choice.kept.insert(member.id, kept);
         } else {

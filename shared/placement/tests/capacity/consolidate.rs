@@ -326,3 +326,29 @@ fn many_instances_are_found_with_few_attempts() {
         "60 could go, and so many at one look"
     );
 }
+
+/// An empty instance of a zone goes; the least loaded one of the same zone must not go as well, or the group would balance its zones.
+#[test]
+fn what_goes_empty_and_what_is_emptied_leave_the_zones_balanced_together() {
+    let mut fleet = crate::fleet::Fleet::of([4, 4, 4]);
+    fleet.policy().consolidate = true;
+    // In the first zone one is empty, and one holds less than all others.
+    fleet.tasks("web", &[0, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
+    fleet.watch();
+    let plan = fleet.decide().plan;
+    let mut zones = std::collections::BTreeMap::new();
+    let drained = plan.steps.iter().filter_map(|step| match &step.action {
+        model::capacity::CapacityAction::Drain { instance, .. } => Some(instance.clone()),
+        model::capacity::CapacityAction::SetDesiredCapacity { .. }
+        | model::capacity::CapacityAction::Activate { .. }
+        | model::capacity::CapacityAction::Terminate { .. } => None,
+    });
+    let drained: Vec<_> = drained.collect();
+    for (id, instance) in &fleet.group().instances {
+        let count = zones.entry(instance.zone.clone()).or_insert(0_u32);
+        *count += u32::from(!drained.contains(id));
+    }
+    let (most, least) = (zones.values().max().unwrap(), zones.values().min().unwrap());
+    assert!(drained.len() > 1, "{plan}");
+    assert!(most - least <= 1, "{zones:?}\n{plan}");
+}

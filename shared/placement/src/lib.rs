@@ -12,6 +12,7 @@ pub mod capacity;
 pub mod fallback;
 pub mod packing;
 pub mod query;
+mod staircase;
 pub mod strategy;
 
 use std::collections::BTreeMap;

@@ -18,14 +18,10 @@ use model::memory::{Level, PairMemory, Watch};
 use model::trigger::{Hints, PlacementFailure};
 
 use super::cause::{Cause, classify};
-use super::foreign::READ_LAG;
 use super::{Case, Look};
+use crate::staircase;
 
-/// The most steps of a staircase.
-pub const STEPS_MAX: usize = 32;
-
-/// How many schedule intervals may pass between two looks before the watch counts as broken: two lost looks are borne.
-pub const INTERVALS_MISSED_MAX: i64 = 3;
+pub use crate::staircase::{INTERVALS_MISSED_MAX, STEPS_MAX};
 
 /// How long a reported lack of Spot capacity counts as evidence. ECS may keep quiet about further failures for hours, so this is
 /// long. It is forgotten as soon as everything is ready; while replacements merely start, Spot may fail them too.
@@ -45,18 +41,7 @@ pub(crate) fn note(memory: &mut PairMemory, case: &Case<'_>) {
         memory.needs.clear();
         return;
     }
-    let break_max = Seconds(
-        installation
-            .schedule_interval
-            .0
-            .saturating_mul(INTERVALS_MISSED_MAX),
-    );
-    // Two invocations may overlap: the one that looked first may remember last, up to the function's timeout later, and finds a memory
-    // that is ahead of its own look. That is no break. AWS's own times, in whole seconds and from hosts that differ a little, go back
-    // by less.
-    let unbroken = memory
-        .watched
-        .filter(|watch| watch.until <= READ_LAG.after(now) && now <= break_max.after(watch.until));
+    let unbroken = staircase::unbroken(memory.watched, installation, now);
     // What is remembered never goes back in time.
     let looked_at = now;
     let now = unbroken.map_or(now, |watch| watch.until.max(now));
@@ -71,8 +56,8 @@ pub(crate) fn note(memory: &mut PairMemory, case: &Case<'_>) {
     }
     let hold_down = case.policy.hold_down;
     let needs = &mut memory.needs;
-    let forgotten = forget_needs(needs, hold_down, looked_at);
-    note_need(needs, case.need, now);
+    let forgotten = staircase::forget(needs, hold_down, looked_at);
+    staircase::add(needs, case.need, now);
     if !all_read {
         // So much was needed for certain, perhaps more: no watch, but nothing to give back soon either.
         if let (Some(watch), Some(forgotten)) = (memory.watched.as_mut(), forgotten) {
@@ -137,55 +122,11 @@ fn note_deficit(deficits: &mut Vec<Level>, deficit: u32, now: Timestamp) {
         });
     }
     while deficits.len() > STEPS_MAX
-        && let Some(index) = closest(deficits)
+        && let Some(index) = staircase::closest(deficits)
     {
         // Without the lower step, its tasks count as missing only since the next step: younger than they are.
         deficits.remove(index);
     }
-}
-
-/// Drops what fell out of the hold-down. Returns the time of the latest step that did: what was needed up to then is forgotten, so that
-/// the watch counts only from there, should the hold-down be made longer.
-fn forget_needs(needs: &mut Vec<Level>, hold_down: Seconds, now: Timestamp) -> Option<Timestamp> {
-    let is_old = |level: &Level| hold_down.after(level.at) <= now;
-    let old = needs.iter().filter(|level| is_old(level));
-    let forgotten = old.map(|level| level.at).max();
-    needs.retain(|level| !is_old(level));
-    forgotten
-}
-
-fn note_need(needs: &mut Vec<Level>, need: u32, now: Timestamp) {
-    needs.retain(|level| level.tasks > need);
-    // A lower need at the very time of a higher one says nothing of its own.
-    if needs.last().is_none_or(|level| level.at < now) {
-        needs.push(Level {
-            tasks: need,
-            at: now,
-        });
-    }
-    while needs.len() > STEPS_MAX
-        && let Some(index) = closest(needs)
-    {
-        let later = needs.remove(index + 1);
-        if let Some(level) = needs.get_mut(index) {
-            // The higher need counts as recent as the lower one was.
-            level.tasks = level.tasks.max(later.tasks);
-            level.at = later.at;
-        }
-    }
-}
-
-/// The step whose successor is closest in time; the first of several.
-fn closest(levels: &[Level]) -> Option<usize> {
-    levels
-        .windows(2)
-        .enumerate()
-        .filter_map(|(index, pair)| match pair {
-            [a, b] => Some((b.at.duration_since(a.at), index)),
-            _ => None,
-        })
-        .min()
-        .map(|(_, index)| index)
 }
 
 /// The deficit that has lasted for the whole settle time, and since when; `None` where none has.
@@ -200,12 +141,7 @@ pub(crate) fn lasted(memory: &PairMemory, settle: Seconds, now: Timestamp) -> Op
 
 /// The most standby tasks that were needed within the hold-down, as far as it was watched.
 pub(crate) fn needed_max(memory: &PairMemory) -> u32 {
-    memory
-        .needs
-        .iter()
-        .map(|level| level.tasks)
-        .max()
-        .unwrap_or(0)
+    staircase::most(&memory.needs)
 }
 
 /// The moment from which on, if nothing more is needed than now, fewer than `tasks` will have been needed for the whole hold-down.
@@ -215,13 +151,5 @@ pub(crate) fn unneeded_from(
     tasks: u32,
     hold_down: Seconds,
 ) -> Option<Timestamp> {
-    let watched = memory.watched?;
-    let last_needed = memory
-        .needs
-        .iter()
-        .filter(|level| level.tasks >= tasks)
-        .map(|level| level.at)
-        .max();
-    let from = last_needed.map_or(watched.since, |at| at.max(watched.since));
-    Some(hold_down.after(from))
+    staircase::below_from(&memory.needs, memory.watched, tasks, hold_down)
 }

@@ -12,11 +12,12 @@ use std::error::Error;
 use calls::one_line;
 use model::snapshot::Scope;
 use model::trigger::{
-    Envelope, GroupActivity, Hints, LaunchFailure, PlacementFailure, Trigger, TriggerKind,
+    Envelope, GroupActivity, Hints, InstanceNotice, LaunchFailure, LifecycleAction, Notice,
+    NoticeHint, PlacementFailure, Trigger, TriggerKind,
 };
 use model::{
-    AccountId, AutoScalingGroupName, AvailabilityZone, ClusterName, EventId, MessageId, RegionName,
-    ServiceKey, Timestamp,
+    AccountId, AutoScalingGroupName, AvailabilityZone, ClusterName, EventId, InstanceId, MessageId,
+    RegionName, ServiceKey, Timestamp,
 };
 use trigger::Invocation;
 
@@ -121,6 +122,9 @@ type FailureKey = (ServiceKey, String, Vec<String>);
 /// What tells failed launches apart: everything but their time.
 type LaunchKey = (AutoScalingGroupName, Option<AvailabilityZone>, String);
 
+/// What tells notices apart: everything but their time.
+type NoticeKey = (InstanceId, Notice);
+
 struct Gathering<I: Interest> {
     triggers: Triggers,
     named: BTreeSet<I::Named>,
@@ -129,6 +133,8 @@ struct Gathering<I: Interest> {
     event_ids: BTreeSet<EventId>,
     failures: BTreeMap<FailureKey, (Option<Timestamp>, PlacementFailure)>,
     launches: BTreeMap<LaunchKey, Option<Timestamp>>,
+    notices: BTreeMap<NoticeKey, Option<Timestamp>>,
+    lifecycle_actions: BTreeMap<LifecycleAction, Option<Timestamp>>,
     oldest: Option<Timestamp>,
     unusable: Vec<BatchItemFailure>,
     messages: Vec<Message<I::Named>>,
@@ -145,6 +151,8 @@ impl<I: Interest> Default for Gathering<I> {
             event_ids: BTreeSet::new(),
             failures: BTreeMap::new(),
             launches: BTreeMap::new(),
+            notices: BTreeMap::new(),
+            lifecycle_actions: BTreeMap::new(),
             oldest: None,
             unusable: Vec::new(),
             messages: Vec::new(),
@@ -187,7 +195,7 @@ impl<I: Interest> Gathering<I> {
         Some(about)
     }
 
-    /// Equal failures are kept once, with the latest time: that is what tells how fresh the evidence is.
+    /// Equal hints are kept once, with the latest time: that is what tells how fresh the evidence is.
     fn hint(&mut self, envelope: &Envelope, kind: &TriggerKind) {
         match kind {
             TriggerKind::PlacementFailed(failure) => {
@@ -213,6 +221,17 @@ impl<I: Interest> Gathering<I> {
                 let key = (group.clone(), zone.clone(), status_message.clone());
                 let kept = self.launches.entry(key).or_default();
                 *kept = (*kept).max(at.or(envelope.time));
+            }
+            TriggerKind::InstanceNoticed(InstanceNotice { instances, notice }) => {
+                for instance in instances {
+                    let key = (instance.clone(), notice.clone());
+                    let kept = self.notices.entry(key).or_default();
+                    *kept = (*kept).max(envelope.time);
+                }
+            }
+            TriggerKind::InstanceTerminating(action) => {
+                let kept = self.lifecycle_actions.entry(action.clone()).or_default();
+                *kept = (*kept).max(envelope.time);
             }
             TriggerKind::TaskInterrupted(_)
             | TriggerKind::TaskStopped(_)
@@ -254,6 +273,8 @@ impl<I: Interest> Gathering<I> {
             event_ids,
             failures,
             launches,
+            notices,
+            lifecycle_actions,
             oldest,
             unusable,
             messages,
@@ -270,11 +291,23 @@ impl<I: Interest> Gathering<I> {
                 status_message,
                 at,
             });
+        let notices = notices
+            .into_iter()
+            .map(|((instance, notice), at)| NoticeHint {
+                at,
+                instance,
+                notice,
+            });
+        let lifecycle_actions = lifecycle_actions
+            .into_iter()
+            .map(|(action, at)| (at, action));
         Coalesced {
             scope: I::scope(named, everything, &home.clusters),
             hints: Hints {
                 placement_failures: failures.into_values().collect(),
                 launch_failures: launch_failures.collect(),
+                notices: notices.collect(),
+                lifecycle_actions: lifecycle_actions.collect(),
             },
             triggers,
             oldest,

@@ -60,6 +60,8 @@ impl Interest for Pairs {
             | TriggerKind::LaunchSucceeded(_)
             | TriggerKind::LaunchFailed(_)
             | TriggerKind::InstanceTerminated(_)
+            | TriggerKind::InstanceNoticed(_)
+            | TriggerKind::InstanceTerminating(_)
             | TriggerKind::AlarmChanged(_) => return Concern::Nothing(OTHER_FUNCTION),
         };
         Concern::Look(About::Named(service.clone()))

@@ -147,6 +147,9 @@ ids! { checked =>
     InstanceId = "instance id";
     /// An EC2 instance type, such as `t3.small`.
     InstanceType = "instance type";
+    /// The name of a lifecycle hook of an Auto Scaling group: letters, digits, `-`, `_` and `/`.
+    /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html>
+    LifecycleHookName = "lifecycle hook name";
     /// A message's id in an SQS batch.
     MessageId = "message id";
     /// A Region's name, such as `us-west-2`.

@@ -15,6 +15,7 @@ mod hold_text;
 pub mod ids;
 pub mod instance_type;
 pub mod memory;
+mod notice;
 pub mod outcome;
 pub mod plan;
 pub mod policy;

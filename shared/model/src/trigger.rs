@@ -10,6 +10,7 @@ use crate::ids::{
     ClusterName, ContainerInstanceArn, EventId, InstanceId, RegionName, ScalingActivityId,
     ServiceKey, TaskArn,
 };
+pub use crate::notice::{InstanceNotice, LifecycleAction, MachineState, Notice, NoticeHint};
 
 /// What an event's envelope said about the event itself. Anything but source and detail-type may have been absent or unreadable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +65,10 @@ pub enum TriggerKind {
     LaunchFailed(GroupActivity),
     /// An Auto Scaling group terminated an instance, or could not: either way what it holds has to be looked at again.
     InstanceTerminated(GroupActivity),
+    /// EC2, or AWS Health, said something about instances that are going away or may be.
+    InstanceNoticed(InstanceNotice),
+    /// An instance of an Auto Scaling group waits in a lifecycle hook on its way out.
+    InstanceTerminating(LifecycleAction),
     /// An alarm changed its state. One that stays in alarm says nothing more; the schedule carries on.
     AlarmChanged(AlarmChange),
     /// The schedule: look at everything that is opted in.
@@ -86,6 +91,8 @@ impl TriggerKind {
             Self::LaunchSucceeded(_) => "launch_succeeded",
             Self::LaunchFailed(_) => "launch_failed",
             Self::InstanceTerminated(_) => "instance_terminated",
+            Self::InstanceNoticed(_) => "instance_noticed",
+            Self::InstanceTerminating(_) => "instance_terminating",
             Self::AlarmChanged(_) => "alarm_changed",
             Self::Scheduled => "scheduled",
             Self::Ignored(_) => "ignored",
@@ -106,6 +113,8 @@ impl TriggerKind {
             Self::LaunchSucceeded(_)
             | Self::LaunchFailed(_)
             | Self::InstanceTerminated(_)
+            | Self::InstanceNoticed(_)
+            | Self::InstanceTerminating(_)
             | Self::Scheduled
             | Self::Ignored(_) => None,
         }
@@ -123,6 +132,8 @@ impl TriggerKind {
             | Self::LaunchSucceeded(_)
             | Self::LaunchFailed(_)
             | Self::InstanceTerminated(_)
+            | Self::InstanceNoticed(_)
+            | Self::InstanceTerminating(_)
             | Self::Scheduled
             | Self::Ignored(_) => None,
         }
@@ -135,6 +146,7 @@ impl TriggerKind {
             Self::LaunchSucceeded(activity)
             | Self::LaunchFailed(activity)
             | Self::InstanceTerminated(activity) => Some(&activity.group),
+            Self::InstanceTerminating(action) => Some(&action.group),
             Self::AlarmChanged(alarm) => alarm.group.as_ref(),
             Self::TaskInterrupted(_)
             | Self::TaskStopped(_)
@@ -142,9 +154,31 @@ impl TriggerKind {
             | Self::ServiceSteady(_)
             | Self::ServiceChanged(_)
             | Self::InstanceChanged(_)
+            | Self::InstanceNoticed(_)
             | Self::Scheduled
             | Self::Ignored(_) => None,
         }
+    }
+
+    /// The EC2 instances that the event names.
+    pub fn instances(&self) -> impl Iterator<Item = &InstanceId> {
+        let (several, one) = match self {
+            Self::InstanceNoticed(notice) => (Some(&notice.instances), None),
+            Self::InstanceTerminating(action) => (None, Some(&action.instance)),
+            Self::InstanceChanged(change) => (None, change.ec2_instance.as_ref()),
+            Self::LaunchSucceeded(activity)
+            | Self::LaunchFailed(activity)
+            | Self::InstanceTerminated(activity) => (None, activity.instance.as_ref()),
+            Self::TaskInterrupted(_)
+            | Self::TaskStopped(_)
+            | Self::PlacementFailed(_)
+            | Self::ServiceSteady(_)
+            | Self::ServiceChanged(_)
+            | Self::AlarmChanged(_)
+            | Self::Scheduled
+            | Self::Ignored(_) => (None, None),
+        };
+        several.into_iter().flatten().chain(one)
     }
 }
 
@@ -319,6 +353,12 @@ pub enum Ignored {
     },
     /// A test notification.
     TestNotification,
+    /// An instance waits in a lifecycle hook on its way in: the group says so itself when it is launched.
+    LaunchLifecycleAction,
+    /// An event of AWS Health about something else than a scheduled change of EC2.
+    NotAScheduledChange,
+    /// A scheduled change of EC2 that names no instance.
+    NamesNoInstance,
 }
 
 impl Ignored {
@@ -330,6 +370,9 @@ impl Ignored {
             Self::TaskNotStopping => "task_not_stopping",
             Self::ServiceEventWithoutMeaning { .. } => "service_event_without_meaning",
             Self::TestNotification => "test_notification",
+            Self::LaunchLifecycleAction => "launch_lifecycle_action",
+            Self::NotAScheduledChange => "not_a_scheduled_change",
+            Self::NamesNoInstance => "names_no_instance",
         }
     }
 }
@@ -342,6 +385,12 @@ pub struct Hints {
     /// The launches that were reported to have failed, each text of a group and zone once, with its latest time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub launch_failures: Vec<LaunchFailure>,
+    /// What was said about instances, each notice about each instance once, with its latest time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<NoticeHint>,
+    /// The instances that were reported to wait in a lifecycle hook, each action once, with the latest time that an event gave.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lifecycle_actions: Vec<(Option<Timestamp>, LifecycleAction)>,
 }
 
 /// A launch that failed, as Auto Scaling reported it. What it is evidence of is decided in `placement`.

@@ -48,6 +48,9 @@ impl Interest for Capacity {
             | TriggerKind::LaunchFailed(_)
             | TriggerKind::InstanceTerminated(_) => None,
             TriggerKind::AlarmChanged(alarm) => alarm.cluster.as_ref(),
+            TriggerKind::InstanceNoticed(_) | TriggerKind::InstanceTerminating(_) => {
+                return Concern::Nothing(OTHER_FUNCTION);
+            }
         };
         let about = cluster.map_or(About::Everything, |it| About::Named(it.clone()));
         Concern::Look(about)
@@ -64,6 +67,8 @@ impl Interest for Capacity {
             | TriggerKind::InstanceChanged(_)
             | TriggerKind::LaunchSucceeded(_)
             | TriggerKind::InstanceTerminated(_)
+            | TriggerKind::InstanceNoticed(_)
+            | TriggerKind::InstanceTerminating(_)
             | TriggerKind::AlarmChanged(_)
             | TriggerKind::Scheduled
             | TriggerKind::Ignored(_) => false,

@@ -88,10 +88,13 @@ fn spot_shortage_at(case: &Case<'_>, remembered: Option<Timestamp>) -> Option<Ti
 /// the future, counts as of now; one that comes too late proves nothing any more.
 pub(crate) fn reported<'a>(look: &'a Look<'a>) -> impl Iterator<Item = Timestamp> + 'a {
     let Look {
-        hints: Hints {
-            placement_failures,
-            launch_failures: _,
-        },
+        hints:
+            Hints {
+                placement_failures,
+                launch_failures: _,
+                notices: _,
+                lifecycle_actions: _,
+            },
         now,
         pair,
         ..

@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use model::trigger::{
     AlarmChange, AlarmMetric, AlarmState, ContainerInstanceChange, Envelope, GroupActivity,
-    Ignored, PlacementFailure, ServiceChange, TaskChange, Trigger, TriggerKind,
+    Ignored, InstanceNotice, LifecycleAction, Notice, PlacementFailure, ServiceChange, TaskChange,
+    Trigger, TriggerKind,
 };
 use trigger::{Invocation, Item, TriggerError};
 
@@ -86,13 +87,20 @@ fn trigger(Trigger { envelope, kind }: &Trigger) -> String {
         TriggerKind::LaunchSucceeded(activity)
         | TriggerKind::LaunchFailed(activity)
         | TriggerKind::InstanceTerminated(activity) => self::activity(activity),
+        TriggerKind::InstanceNoticed(notice) => self::notice(notice),
+        TriggerKind::InstanceTerminating(action) => self::action(action),
         TriggerKind::AlarmChanged(change) => alarm(change),
         TriggerKind::Scheduled => String::new(),
         TriggerKind::Ignored(Ignored::ServiceEventWithoutMeaning { event_name }) => {
             format!(" service_event_without_meaning {event_name}")
         }
         TriggerKind::Ignored(
-            why @ (Ignored::NotOurs | Ignored::TaskNotStopping | Ignored::TestNotification),
+            why @ (Ignored::NotOurs
+            | Ignored::TaskNotStopping
+            | Ignored::TestNotification
+            | Ignored::LaunchLifecycleAction
+            | Ignored::NotAScheduledChange
+            | Ignored::NamesNoInstance),
         ) => format!(" {}", why.as_str()),
     };
     format!("{}{what} | {}", kind.as_str(), self::envelope(envelope))
@@ -156,6 +164,43 @@ fn activity(activity: &GroupActivity) -> String {
         or_dash(zone.as_ref()),
         activity.as_ref().map_or("-", |id| short(id.as_str())),
         or_dash(at.as_ref()),
+    )
+}
+
+fn notice(InstanceNotice { instances, notice }: &InstanceNotice) -> String {
+    let names: Vec<_> = instances.iter().map(|id| id.as_str()).collect();
+    let said = match notice {
+        Notice::SpotInterruption { action }
+        | Notice::CapacityReservationInterruption { action } => format!(" action={action:?}"),
+        Notice::Rebalance => String::new(),
+        Notice::StateChanged { state } => format!(" state={}", state.as_str()),
+        Notice::Maintenance {
+            code,
+            starts_at,
+            is_over,
+        } => format!(
+            " code={code:?} starts_at={}{}",
+            or_dash(starts_at.as_ref()),
+            if *is_over { " over" } else { "" },
+        ),
+    };
+    format!(" {} {}{said}", names.join(","), notice.as_str())
+}
+
+fn action(action: &LifecycleAction) -> String {
+    let LifecycleAction {
+        group,
+        hook,
+        instance,
+        token,
+        origin,
+        destination,
+    } = action;
+    format!(
+        " {instance} group=\"{group}\" hook={hook} token={} origin={} destination={}",
+        token.as_deref().map_or("-", short),
+        or_dash(origin.as_ref()),
+        or_dash(destination.as_ref()),
     )
 }
 

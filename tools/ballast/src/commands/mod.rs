@@ -1,5 +1,6 @@
 //! One file for each command.
 
+pub(crate) mod describe;
 pub(crate) mod lab;
 pub(crate) mod looks_at;
 pub(crate) mod replay;

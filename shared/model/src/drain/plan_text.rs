@@ -1,0 +1,147 @@
+//! What a plan says to an operator.
+
+use std::fmt;
+
+use crate::drain::numbers::TaskCounts;
+use crate::drain::plan::{DrainAction, DrainStep, DrainStepReason, PoolRoom};
+use crate::drain::stuck::StuckTasks;
+
+impl fmt::Display for DrainAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Drain { instance, .. } => write!(f, "set `{instance}` to DRAINING"),
+            Self::Activate { instance, .. } => write!(f, "set `{instance}` to ACTIVE again"),
+            Self::StopTask { task, instance, .. } => {
+                write!(f, "stop the task `{task}` on `{instance}`")
+            }
+            Self::RecordHeartbeat { hook, instance, .. } => {
+                write!(f, "keep `{instance}` waiting in the hook `{hook}`")
+            }
+            Self::CompleteLifecycleAction { hook, instance, .. } => {
+                write!(f, "let `{instance}` go on from the hook `{hook}` (CONTINUE)")
+            }
+        }
+    }
+}
+
+impl fmt::Display for PoolRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Free { tasks } => {
+                write!(f, "its {tasks} tasks fit on instances of other pools")
+            }
+            Self::Launchable { pools, below_max } => write!(
+                f,
+                "{pools} other pools have not failed lately, and the group is {below_max} below its maximum"
+            ),
+        }
+    }
+}
+
+/// What is left on an instance, and what of it ECS will not move.
+pub(crate) fn tasks(
+    f: &mut fmt::Formatter<'_>,
+    tasks: Option<&TaskCounts>,
+    stuck: &[StuckTasks],
+) -> fmt::Result {
+    match tasks {
+        Some(tasks) => write!(f, "; {tasks}")?,
+        None => f.write_str("; its tasks were not read")?,
+    }
+    stuck.iter().try_for_each(|it| write!(f, "; {it}"))
+}
+
+impl fmt::Display for DrainStepReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leaving {
+                why,
+                deadline,
+                tasks: left,
+                stuck,
+            } => {
+                write!(f, "{why}")?;
+                match deadline {
+                    Some(deadline) => write!(f, ", and it goes at {deadline:.0}")?,
+                    None => f.write_str(", and when it goes is not known")?,
+                }
+                tasks(f, left.as_ref(), stuck)
+            }
+            Self::Selective {
+                why,
+                room,
+                budget_left,
+                tasks,
+            } => write!(
+                f,
+                "{why}; {room}; the disruption budget allows {budget_left}; {tasks}"
+            ),
+            Self::CauseGone {
+                drained_at,
+                cause,
+                shown_by,
+            } => write!(
+                f,
+                "Ballast drained it at {drained_at:.0} for `{}`, and it stays: {shown_by}",
+                cause.as_str()
+            ),
+            Self::LastMoment {
+                whose,
+                why,
+                deadline,
+                stop_timeout,
+                next_look_at,
+            } => write!(
+                f,
+                "of `{whose}` (`{}`): its stop timeout is {stop_timeout}, the instance goes at {deadline:.0}, and the next look may come \
+                 as late as {next_look_at:.0}",
+                why.as_str()
+            ),
+            Self::TasksLeft {
+                tasks: left,
+                stuck,
+                times_out_at,
+                deadline,
+            } => {
+                write!(
+                    f,
+                    "the action times out at {times_out_at:.0} and may wait until {deadline:.0}"
+                )?;
+                tasks(f, left.as_ref(), stuck)
+            }
+            Self::Drained {
+                since,
+                daemon_tasks,
+            } => write!(
+                f,
+                "its group has been terminating it since {since:.0}, and no task is left on it but {daemon_tasks} of daemons"
+            ),
+            Self::DeadlineReached {
+                deadline,
+                tasks: left,
+                stuck,
+            } => {
+                write!(f, "the longest wait was over at {deadline:.0}")?;
+                tasks(f, left.as_ref(), stuck)
+            }
+            Self::NothingToWaitFor { shown_by } => {
+                write!(f, "there is nothing to wait for: {shown_by}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for DrainStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            subject,
+            action,
+            reason,
+        } = self;
+        write!(
+            f,
+            "step {subject} {}: {action}, because {reason}",
+            reason.as_str()
+        )
+    }
+}

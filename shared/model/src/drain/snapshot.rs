@@ -1,0 +1,178 @@
+//! What was observed of instances that are going away, at one time, with its gaps named.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::capacity::{ClusterCapacity, ContainerInstance, Group, InstanceTask, Lifecycle};
+use crate::drain::key::DrainKey;
+use crate::drain::policy::DrainPolicy;
+use crate::ids::{
+    AutoScalingGroupName, AvailabilityZone, ClusterName, ContainerInstanceArn, InstanceId,
+    InstanceType, LifecycleHookName, TaskDefinitionArn,
+};
+use crate::settings::SettingFault;
+use crate::snapshot::Gap;
+use crate::units::Seconds;
+
+/// One consistent-as-possible look at instances that are going away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainSnapshot {
+    /// The time of AWS's first answer: everything seen is at least as young.
+    pub taken_at: Timestamp,
+    /// Whether everything in scope was looked at, and not only what events named.
+    pub is_full: bool,
+    /// The groups that are opted in, and the clusters that are for their instances in no group: of a full look all of them, else
+    /// those of the instances that were named.
+    pub groups: BTreeMap<DrainKey, DrainGroup>,
+    /// The clusters that these instances are registered in.
+    pub clusters: BTreeMap<ClusterName, DrainCluster>,
+    /// The instances that an event named and that are not looked after. Of a full look none.
+    pub passed_over: BTreeMap<InstanceId, InstancePassedOver>,
+    /// What could not be observed and belongs to no single group or cluster. While this is not empty, some of either may be missing.
+    pub gaps: Vec<Gap>,
+}
+
+impl DrainSnapshot {
+    /// Where an instance is registered, and as what.
+    #[must_use]
+    pub fn container(&self, instance: &LookedInstance) -> Option<(&DrainCluster, &ContainerInstance)> {
+        let (cluster, arn) = instance.registered.as_ref()?;
+        let cluster = self.clusters.get(cluster)?;
+        Some((cluster, cluster.capacity.instances.get(arn)?))
+    }
+
+    /// The tasks on an instance that are not STOPPED, in the order of their ARNs. `None`: they were not read. Of an instance that is
+    /// not registered there are none.
+    #[must_use]
+    pub fn tasks(&self, instance: &LookedInstance) -> Option<Vec<&InstanceTask>> {
+        let Some((cluster, arn)) = &instance.registered else {
+            return Some(Vec::new());
+        };
+        let cluster = self.clusters.get(cluster)?;
+        if !cluster.tasks_read.contains(arn) {
+            return None;
+        }
+        let of_instance = |task: &&InstanceTask| task.instance.as_ref() == Some(arn);
+        Some(cluster.capacity.tasks.iter().filter(of_instance).collect())
+    }
+}
+
+/// Why an instance that an event named is not looked after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum InstancePassedOver {
+    /// Its group, or its cluster where it is in no group, does not carry `ballast:instance-drain`.
+    NotOptedIn {
+        /// Its group.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<AutoScalingGroupName>,
+        /// The cluster that it is registered in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cluster: Option<ClusterName>,
+    },
+    /// It is in no Auto Scaling group of this account and Region, and registered in no cluster that Ballast looks after: another
+    /// cluster's, no container instance, or gone.
+    NotFound,
+    /// It could not be found out whose it is.
+    Unread {
+        /// What failed.
+        gap: Gap,
+    },
+}
+
+/// Instances that share a tag: those of an Auto Scaling group, or those of a cluster that are in no group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainGroup {
+    /// Which.
+    pub key: DrainKey,
+    /// The tags, read; or everything that is wrong with them.
+    pub policy: Result<DrainPolicy, Vec<SettingFault>>,
+    /// The Auto Scaling group; `None` for the instances in no group.
+    pub group: Option<Group>,
+    /// The group's hooks for instances on their way out (`autoscaling:EC2_INSTANCE_TERMINATING`), by name. Read only where an
+    /// instance of the group is on its way out, or in a full look; else empty and [`Self::hooks_read`] is `false`.
+    pub hooks: BTreeMap<LifecycleHookName, LifecycleHook>,
+    /// Whether the hooks were read.
+    pub hooks_read: bool,
+    /// Whether ECS drains the group's instances itself: managed draining of a capacity provider over it.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html>
+    pub managed_draining: bool,
+    /// The instances: of a full look all, else those that were named.
+    pub instances: BTreeMap<InstanceId, LookedInstance>,
+    /// What could not be observed about them. While this is not empty, nothing is taken back or drained by choice.
+    pub gaps: Vec<Gap>,
+}
+
+/// A lifecycle hook for instances on their way out.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_LifecycleHook.html>
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LifecycleHook {
+    /// Its name.
+    pub name: LifecycleHookName,
+    /// How long an action waits for a heartbeat or its completion.
+    #[serde(rename = "heartbeat_timeout_secs")]
+    pub heartbeat_timeout: Seconds,
+    /// How long an action can be kept waiting altogether: at most 48 hours or 100 times the heartbeat timeout, whichever is shorter.
+    #[serde(rename = "global_timeout_secs")]
+    pub global_timeout: Seconds,
+    /// What becomes of an action that nobody completes.
+    pub default_result: HookResult,
+}
+
+/// What becomes of a lifecycle action. An instance on its way out is terminated with either; `ABANDON` stops the other hooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum HookResult {
+    /// Go on.
+    Continue,
+    /// Go on and run no other hook.
+    Abandon,
+}
+
+/// An instance that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookedInstance {
+    /// Its id.
+    pub id: InstanceId,
+    /// Its type, where it is known.
+    pub instance_type: Option<InstanceType>,
+    /// Its zone, where it is known.
+    pub zone: Option<AvailabilityZone>,
+    /// Its place in its group; `None` where it is in none, any more or at all.
+    pub member: Option<Membership>,
+    /// Where it is registered; `None` where it is not, yet or any more.
+    pub registered: Option<(ClusterName, ContainerInstanceArn)>,
+    /// How many tasks ECS counts on it that run or wait, daemons' included. `None` where it is not registered.
+    pub tasks_counted: Option<u32>,
+}
+
+/// An instance's place in its group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Where it is in its life.
+    pub lifecycle: Lifecycle,
+    /// Whether it waits in a lifecycle hook on its way out: `Terminating:Wait`.
+    pub waits_in_hook: bool,
+    /// Whether the group takes it for healthy.
+    pub is_healthy: bool,
+    /// When the group began to terminate it, where a scaling activity tells it.
+    pub terminating_since: Option<Timestamp>,
+}
+
+/// A cluster that instances are registered in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainCluster {
+    /// What was read of it. `instances` holds those that were looked at and, where [`Self::has_every_instance`], all others as well;
+    /// `tasks` those on the instances of [`Self::tasks_read`]; `services` and `task_definitions` those of these tasks; `providers`
+    /// is empty.
+    pub capacity: ClusterCapacity,
+    /// Whether every container instance of the cluster was read, so that what is free elsewhere is known.
+    pub has_every_instance: bool,
+    /// The instances whose tasks were read, those that are told to stop included.
+    pub tasks_read: BTreeSet<ContainerInstanceArn>,
+    /// The longest stop timeout of the containers of these task definitions; 30 s where one sets none.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_timeout>
+    pub stop_timeouts: BTreeMap<TaskDefinitionArn, Seconds>,
+}

@@ -204,7 +204,7 @@ impl<D: Duty> Controller<D> {
             scope = D::scope_again(again.clone());
             asked = match &scope {
                 // Exactly these are seen.
-                Scope::Services(_) => None,
+                Scope::Services(_) | Scope::Departures { .. } => None,
                 Scope::Clusters(_) => Some(again),
             };
         }

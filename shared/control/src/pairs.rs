@@ -251,7 +251,7 @@ impl Duty for Pairs {
                 concerned: keys.clone(),
                 ..Trouble::default()
             },
-            Scope::Clusters(_) => Trouble {
+            Scope::Clusters(_) | Scope::Departures { .. } => Trouble {
                 beyond: true,
                 ..Trouble::default()
             },

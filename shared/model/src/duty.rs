@@ -125,6 +125,8 @@ pub enum MeasuredUnit {
     Count,
     /// `Percent`.
     Percent,
+    /// `Seconds`.
+    Seconds,
 }
 
 impl MeasuredUnit {
@@ -134,6 +136,7 @@ impl MeasuredUnit {
         match self {
             Self::Count => "Count",
             Self::Percent => "Percent",
+            Self::Seconds => "Seconds",
         }
     }
 }

@@ -79,6 +79,14 @@ pub enum HoldReason {
         #[serde(rename = "start_up_secs")]
         start_up: Seconds,
     },
+    /// Only tasks on Spot instances that drain are missing, and they still serve: ECS may yet replace them, as it does where the drain is
+    /// for scale-in.
+    WaitingForReplacements {
+        /// The numbers.
+        counts: Counts,
+        /// How many tasks are on Spot instances that drain and are not replaced.
+        draining: u32,
+    },
     /// The deficit has no evidence of a Spot shortage and has not lasted long enough.
     WaitingToSettle {
         /// The numbers.
@@ -248,6 +256,7 @@ impl HoldReason {
             Self::Covered { .. } => "covered",
             Self::Covering { .. } => "covering",
             Self::WaitingForDeadline { .. } => "waiting_for_deadline",
+            Self::WaitingForReplacements { .. } => "waiting_for_replacements",
             Self::WaitingToSettle { .. } => "waiting_to_settle",
             Self::WaitingForHoldDown { .. } => "waiting_for_hold_down",
             Self::OwnWriteNotVisible { .. } => "own_write_not_visible",
@@ -305,6 +314,7 @@ impl HoldReason {
             | Self::Covered { .. }
             | Self::Covering { .. }
             | Self::WaitingForDeadline { .. }
+            | Self::WaitingForReplacements { .. }
             | Self::WaitingToSettle { .. }
             | Self::WaitingForHoldDown { .. }
             | Self::OwnWriteNotVisible { .. }
@@ -321,12 +331,13 @@ impl HoldReason {
     }
 
     /// Every name that [`Self::as_str`] gives, in the order of the runbook.
-    pub const NAMES: [&'static str; 32] = [
+    pub const NAMES: [&'static str; 33] = [
         "at_rest",
         "starting",
         "covered",
         "covering",
         "waiting_for_deadline",
+        "waiting_for_replacements",
         "waiting_to_settle",
         "waiting_for_hold_down",
         "own_write_not_visible",

@@ -9,6 +9,7 @@
 //! Absent: decisions (they live in `placement`) and the reading of events (`trigger`) or of AWS (`observe`).
 
 pub mod capacity;
+pub mod drain;
 pub mod duty;
 pub mod hold;
 mod hold_text;

@@ -25,6 +25,9 @@ pub struct PairMemory {
     /// When ECS last reported that Spot has no capacity for the primary.
     #[serde(default)]
     pub spot_shortage_at: Option<Timestamp>,
+    /// So many tasks are on Spot instances that drain, and since then ECS has started no task in the place of any of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_replaced: Option<Level>,
 }
 
 impl PairMemory {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::drain::key::DrainKey;
 use crate::ids::{
-    AvailabilityZone, CapacityProviderName, ClusterName, DeploymentId, ServiceKey, TaskArn,
-    TaskDefinitionArn,
+    AvailabilityZone, CapacityProviderName, ClusterName, DeploymentId, InstanceId, ServiceKey,
+    TaskArn, TaskDefinitionArn,
 };
 use crate::policy::PairPolicy;
 use crate::settings::SettingFault;
@@ -149,6 +150,20 @@ pub struct Service {
     pub stop_timeout: Option<Seconds>,
     /// Whether Application Auto Scaling scales it. `None` where that could not be found out.
     pub scaled_by_application_auto_scaling: Option<bool>,
+    /// What its own log says since its last steady state about tasks that no container instance took, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_placed: Vec<NotPlaced>,
+}
+
+/// A line of a service's own log: no container instance met all the requirements of a task.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html>
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NotPlaced {
+    /// When it was written, in whole milliseconds.
+    pub at: Timestamp,
+    /// What ECS says of the closest instance; cut at 256 characters, without control characters. What it is evidence of is decided in
+    /// `placement`.
+    pub text: String,
 }
 
 /// One place where a service's tasks may run: a line of its strategy, or its launch type.
@@ -278,6 +293,12 @@ pub struct Task {
     pub stopped_at: Option<Timestamp>,
     /// Whether Spot took it (stop code `SpotInterruption` or `TerminationNotice`, or the reason says so).
     pub interrupted: bool,
+    /// The container instance that it is on; none on Fargate, and before ECS has put it anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<ContainerInstanceArn>,
+    /// That instance's status. Read of a primary's tasks on Spot instances only; `None` where it was not, or could not be, read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_status: Option<ContainerInstanceStatus>,
 }
 
 /// A task's last status, in the order of its life.
@@ -408,4 +429,11 @@ pub enum Scope {
     Clusters(Vec<ClusterName>),
     /// Just the pairs that these services belong to, as primary or as standby.
     Services(std::collections::BTreeSet<ServiceKey>),
+    /// Just these EC2 instances, and every instance of these groups.
+    Departures {
+        /// The instances.
+        instances: std::collections::BTreeSet<InstanceId>,
+        /// The groups.
+        groups: std::collections::BTreeSet<DrainKey>,
+    },
 }

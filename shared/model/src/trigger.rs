@@ -359,6 +359,8 @@ pub enum Ignored {
     NotAScheduledChange,
     /// A scheduled change of EC2 that names no instance.
     NamesNoInstance,
+    /// A copy of an event of AWS Health, about another account or Region than the one that it was sent to.
+    Elsewhere,
 }
 
 impl Ignored {
@@ -373,6 +375,7 @@ impl Ignored {
             Self::LaunchLifecycleAction => "launch_lifecycle_action",
             Self::NotAScheduledChange => "not_a_scheduled_change",
             Self::NamesNoInstance => "names_no_instance",
+            Self::Elsewhere => "elsewhere",
         }
     }
 }

@@ -94,6 +94,8 @@ impl Observer {
         let seen = match scope {
             Scope::Services(keys) => Seen::services(&mut look, keys).await,
             Scope::Clusters(clusters) => Seen::clusters(&mut look, clusters).await,
+            // Instances are not what a pair is looked at by.
+            Scope::Departures { .. } => Seen::default(),
         };
         let Seen {
             pairs,

@@ -209,7 +209,7 @@ mod tests {
                 let names: Vec<&str> = clusters.iter().map(ClusterName::as_str).collect();
                 names.join(" ")
             }
-            Some(Scope::Services(keys)) => format!("{keys:?}"),
+            Some(scope @ (Scope::Services(_) | Scope::Departures { .. })) => format!("{scope:?}"),
             None => format!("{:?}", coalesced.triggers.ignored),
         };
         assert_eq!(found, want, "{text}");

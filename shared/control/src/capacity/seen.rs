@@ -81,6 +81,7 @@ pub(super) fn trouble_blind(scope: &Scope) -> Trouble<ClusterName> {
     let concerned: BTreeSet<ClusterName> = match scope {
         Scope::Clusters(clusters) => clusters.iter().cloned().collect(),
         Scope::Services(keys) => keys.iter().map(|it| it.cluster.clone()).collect(),
+        Scope::Departures { .. } => BTreeSet::new(),
     };
     Trouble {
         // No name stands for every cluster.

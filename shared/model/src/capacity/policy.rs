@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use crate::drain::policy::DRAIN_TAGS;
 use crate::ids::InstanceType;
 use crate::policy::TAG_PREFIX;
 use crate::settings::{Setting, SettingFault, whole_number};
@@ -220,7 +221,7 @@ impl GroupPolicy {
     /// Every fault of every tag of Ballast's, unknown ones included.
     pub fn from_tags(tags: &BTreeMap<String, String>) -> Option<Result<Self, Vec<SettingFault>>> {
         let consent_text = tags.get(TAG_CLUSTER_SCALER.name)?;
-        let mut faults = unknown(tags);
+        let mut faults = unknown(tags, &[&GROUP_TAGS, &DRAIN_TAGS]);
         let consent = match consent_text.as_str() {
             "act" => Consent::Act,
             "advise" => Consent::Advise,
@@ -305,12 +306,14 @@ pub fn headroom_tasks(tags: &BTreeMap<String, String>) -> Result<u32, Vec<Settin
     }
 }
 
-/// The tags of Ballast's that a group cannot have.
-fn unknown(tags: &BTreeMap<String, String>) -> Vec<SettingFault> {
+/// The tags of Ballast's that are in none of these tables.
+pub(crate) fn unknown(
+    tags: &BTreeMap<String, String>,
+    tables: &[&[&Setting]],
+) -> Vec<SettingFault> {
+    let is_known = |key: &str| tables.iter().any(|it| it.iter().any(|it| it.name == key));
     tags.iter()
-        .filter(|(key, _)| {
-            key.starts_with(TAG_PREFIX) && !GROUP_TAGS.iter().any(|it| it.name == *key)
-        })
+        .filter(|(key, _)| key.starts_with(TAG_PREFIX) && !is_known(key))
         .map(|(key, value)| SettingFault {
             name: key.chars().take(128).collect(),
             value: value.chars().take(256).collect(),
@@ -320,7 +323,7 @@ fn unknown(tags: &BTreeMap<String, String>) -> Vec<SettingFault> {
 }
 
 /// Reads `true` or `false`; `false` without the tag, `on_fault` where the value is neither.
-fn truth(
+pub(crate) fn truth(
     setting: &Setting,
     tags: &BTreeMap<String, String>,
     on_fault: bool,

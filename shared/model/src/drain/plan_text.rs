@@ -18,7 +18,10 @@ impl fmt::Display for DrainAction {
                 write!(f, "keep `{instance}` waiting in the hook `{hook}`")
             }
             Self::CompleteLifecycleAction { hook, instance, .. } => {
-                write!(f, "let `{instance}` go on from the hook `{hook}` (CONTINUE)")
+                write!(
+                    f,
+                    "let `{instance}` go on from the hook `{hook}` (CONTINUE)"
+                )
             }
         }
     }
@@ -52,6 +55,10 @@ pub(crate) fn tasks(
 }
 
 impl fmt::Display for DrainStepReason {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm for each reason, side by side"
+    )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Leaving {

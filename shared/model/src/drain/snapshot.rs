@@ -37,7 +37,10 @@ pub struct DrainSnapshot {
 impl DrainSnapshot {
     /// Where an instance is registered, and as what.
     #[must_use]
-    pub fn container(&self, instance: &LookedInstance) -> Option<(&DrainCluster, &ContainerInstance)> {
+    pub fn container(
+        &self,
+        instance: &LookedInstance,
+    ) -> Option<(&DrainCluster, &ContainerInstance)> {
         let (cluster, arn) = instance.registered.as_ref()?;
         let cluster = self.clusters.get(cluster)?;
         Some((cluster, cluster.capacity.instances.get(arn)?))

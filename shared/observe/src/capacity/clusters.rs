@@ -61,6 +61,8 @@ pub(crate) async fn read(look: &mut Look<'_>, scope: &Scope, gaps: &mut Vec<Gap>
     let named: BTreeSet<ClusterName> = match scope {
         Scope::Services(keys) => keys.iter().map(|key| key.cluster.clone()).collect(),
         Scope::Clusters(named) => named.iter().cloned().collect(),
+        // Instances are not what a provider is looked at by.
+        Scope::Departures { .. } => BTreeSet::new(),
     };
     let installed: BTreeSet<ClusterName> = if look.observer.clusters.is_empty() {
         let ecs = &look.observer.ecs;

@@ -1,0 +1,194 @@
+//! Holds of departures as an operator reads them: one line each.
+
+use std::fmt;
+
+use crate::drain::hold::DrainHoldReason;
+use crate::drain::plan_text::tasks as tasks_left;
+use crate::units::Seconds;
+
+/// The items, parted by semicolons; `none` where there are none.
+fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T], none: &str) -> fmt::Result {
+    if items.is_empty() {
+        return f.write_str(none);
+    }
+    for (index, item) in items.iter().enumerate() {
+        let separator = if index == 0 { "" } else { "; " };
+        write!(f, "{separator}{item}")?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for DrainHoldReason {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm for each reason, side by side"
+    )]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Watching => f.write_str("no instance that was looked at leaves"),
+            Self::Departing => f.write_str("instances leave"),
+            Self::PolicyFaults { faults } => {
+                f.write_str("the tags cannot be used: ")?;
+                list(f, faults, "none is named")
+            }
+            Self::Paused => f.write_str("the tag `ballast:paused` is `true`"),
+            Self::AdviceOnly { advice } => {
+                f.write_str("the tag asks for advice only: ")?;
+                list(f, advice, "nothing would be done")
+            }
+            Self::HookMissing { hook, others } => {
+                write!(
+                    f,
+                    "the group has no terminating hook `{hook}`: what it terminates by itself does not wait for its tasks; its hooks: "
+                )?;
+                list(f, others, "none")
+            }
+            Self::HookTooShort {
+                hook,
+                heartbeat_timeout,
+                needed: Seconds(needed),
+            } => write!(
+                f,
+                "the hook `{hook}` times out after {heartbeat_timeout}; to outlast a lost event it needs {needed} s"
+            ),
+            Self::SnapshotIncomplete { gaps } => {
+                f.write_str("not everything could be observed: ")?;
+                list(f, gaps, "nothing is named")
+            }
+            Self::Staying => f.write_str("they stay"),
+            Self::Draining {
+                why,
+                by_ballast,
+                since,
+                deadline,
+                tasks,
+                stuck,
+            } => {
+                let whose = if *by_ballast { "Ballast's" } else { "somebody else's" };
+                write!(f, "DRAINING since {since:.0} by {whose} hand")?;
+                if let Some(why) = why {
+                    write!(f, "; {why}")?;
+                }
+                if let Some(deadline) = deadline {
+                    write!(f, ", and it goes at {deadline:.0}")?;
+                }
+                tasks_left(f, tasks.as_ref(), stuck)
+            }
+            Self::DrainStuck {
+                since,
+                departure_timeout,
+                tasks,
+                stuck,
+            } => {
+                write!(
+                    f,
+                    "DRAINING since {since:.0}, longer than {departure_timeout}: its tasks do not move by themselves"
+                )?;
+                tasks_left(f, tasks.as_ref(), stuck)
+            }
+            Self::Drained { why, since } => {
+                write!(
+                    f,
+                    "DRAINING since {since:.0}, and no task is left on it but daemons'"
+                )?;
+                why.iter().try_for_each(|why| write!(f, "; {why}"))
+            }
+            Self::LeftToManagedDraining { why } => {
+                write!(f, "{why}; managed draining is on, ECS drains it")
+            }
+            Self::LeftToAgent { why } => write!(
+                f,
+                "{why}; the tag `ballast:agent-drains` says that its agent drains it"
+            ),
+            Self::NotRegistered { why } => write!(
+                f,
+                "{why}; it is not registered in the cluster, and is drained as soon as it is"
+            ),
+            Self::Registering { why } => {
+                write!(f, "{why}; it is being registered and cannot be drained yet")
+            }
+            Self::TooLate {
+                why,
+                deadline,
+                tasks,
+            } => {
+                write!(
+                    f,
+                    "{why}; it went at {deadline:.0}, draining it moves nothing any more"
+                )?;
+                tasks_left(f, tasks.as_ref(), &[])
+            }
+            Self::Gone { shown_by } => write!(f, "it is gone: {shown_by}"),
+            Self::RebalanceNotAsked { at } => write!(
+                f,
+                "EC2 recommended at {at:.0} to rebalance it, and the tag `ballast:drain-on-rebalance` is not `true`"
+            ),
+            Self::RebalancedBefore { reversed_at } => write!(
+                f,
+                "EC2 recommends to rebalance it, and a drain for that was taken back at {reversed_at:.0}"
+            ),
+            Self::NoOtherPool { why, tried } => {
+                write!(f, "{why}; its tasks find no room in another pool: {tried}")
+            }
+            Self::DisruptionBudgetSpent { why, budget, spent } => write!(
+                f,
+                "{why}; {budget} instances may drain at a time, and {spent} do or are not healthy"
+            ),
+            Self::WaitsForFullLook { why } => write!(
+                f,
+                "{why}; that is decided in a look at everything that leaves no gap, with the ledger"
+            ),
+            Self::MaintenancePlanned { code, starts_at } => {
+                write!(f, "AWS Health announced `{code}` for {starts_at:.0}")
+            }
+            Self::AgentDisconnected { since } => {
+                write!(f, "the agent has been disconnected since {since:.0}")
+            }
+            Self::AgentLost { since, tasks } => {
+                write!(
+                    f,
+                    "the agent has been disconnected since {since:.0}, longer than its grace: ECS does not replace what runs there, and the \
+                     tag `ballast:drain-on-lost-agent` is not `true`"
+                )?;
+                tasks_left(f, tasks.as_ref(), &[])
+            }
+            Self::GroupHeld => f.write_str("the group is left alone as a whole"),
+            Self::NotOptedIn { group, cluster } => match (group, cluster) {
+                (Some(group), _) => write!(
+                    f,
+                    "the group `{group}` does not carry the tag `ballast:instance-drain`"
+                ),
+                (None, Some(cluster)) => write!(
+                    f,
+                    "it is in no group, and the cluster `{cluster}` does not carry the tag `ballast:instance-drain`"
+                ),
+                (None, None) => f.write_str("nothing that it belongs to carries the tag `ballast:instance-drain`"),
+            },
+            Self::NotFound => f.write_str(
+                "it is in no Auto Scaling group and registered in no cluster that Ballast looks after",
+            ),
+            Self::Unread { gap } => write!(f, "it could not be found out whose it is: {gap}"),
+            Self::WaitingForTasks {
+                tasks,
+                stuck,
+                times_out_at,
+                deadline,
+            } => {
+                write!(
+                    f,
+                    "tasks are waited for; the action times out at {times_out_at:.0} and may wait until {deadline:.0}"
+                )?;
+                tasks_left(f, tasks.as_ref(), stuck)
+            }
+            Self::Completed { at } => write!(
+                f,
+                "Ballast completed the action at {at:.0}, and the group has not gone on yet"
+            ),
+            Self::HookOfSomebodyElse { hooks } => {
+                f.write_str("it waits in a hook that is not Ballast's: ")?;
+                list(f, hooks, "none is known")
+            }
+            Self::HooksUnread => f.write_str("the group's hooks could not be read"),
+        }
+    }
+}

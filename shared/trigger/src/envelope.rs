@@ -1,4 +1,5 @@
-//! The envelope that all events of EventBridge share, and its second form: an alarm's own call of a function.
+//! The envelope that all events of EventBridge share, and what comes without one: an alarm's own call of a function, and a
+//! notification of Auto Scaling.
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/aws-events.html>
 
 use model::Timestamp;
@@ -21,8 +22,8 @@ pub(crate) fn read(payload: &Value) -> Result<Trigger, TriggerError> {
             problem: Problem::with(Some(payload), "an object"),
         });
     };
-    if let Some(test) = notification::test(fields) {
-        return Ok(test);
+    if let Some(notified) = notification::read(fields) {
+        return notified;
     }
     let Some(Value::String(source)) = fields.get("source") else {
         return Err(TriggerError::NotAnEvent {

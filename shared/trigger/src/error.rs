@@ -154,6 +154,10 @@ pub enum Problem {
     NotAName,
     /// The text cannot be the name of an alarm or of an Auto Scaling group: 1 to 255 characters on one line.
     NotAPlainName,
+    /// The text cannot be the name of a lifecycle hook: 1 to 255 letters, digits, `-`, `_` and `/`.
+    NotAHookName,
+    /// The text is not the id of an EC2 instance.
+    NotAnInstanceId,
     /// The text is not the ARN of a container instance.
     NotAContainerInstanceArn,
     /// The text is not the ARN of a task.
@@ -188,6 +192,10 @@ impl fmt::Display for Problem {
             Self::NotAPlainName => {
                 f.write_str("holds no usable name (1 to 255 characters on one line)")
             }
+            Self::NotAHookName => f.write_str(
+                "holds no name of a lifecycle hook (1 to 255 letters, digits, `-`, `_` and `/`)",
+            ),
+            Self::NotAnInstanceId => f.write_str("is not the id of an EC2 instance (`i-…`)"),
             Self::NotAContainerInstanceArn => f.write_str("is not the ARN of a container instance"),
             Self::NotATaskArn => f.write_str("is not the ARN of a task"),
             Self::NoServiceArn => f.write_str("holds no ARN of a service"),

@@ -1,11 +1,12 @@
 //! Access to an event's fields. A field that is absent and a field of an odd type are told apart only where it matters: in an error.
 
 use model::trigger::Envelope;
-use model::{ClusterName, IdError, ServiceKey};
+use model::{AutoScalingGroupName, ClusterName, IdError, InstanceId, ServiceKey};
 use serde_json::{Map, Value};
 
 use crate::arn;
 use crate::error::{Problem, Subject, TriggerError};
+use crate::text::is_plain_name;
 
 /// The most entries of `resources` that are looked at. The events of the table have one.
 pub const RESOURCES_MAX: usize = 64;
@@ -87,6 +88,36 @@ impl<'a> Event<'a> {
             }),
             Ok(_) | Err(_) => Err(self.unusable(FIELD, Problem::NotAName)),
         }
+    }
+
+    /// The Auto Scaling group that the fields name; `path` is what an error calls it.
+    pub(crate) fn group(
+        &self,
+        fields: &Detail<'a>,
+        path: &'static str,
+    ) -> Result<AutoScalingGroupName, TriggerError> {
+        let Some(text) = fields.text("AutoScalingGroupName") else {
+            let problem = Problem::with(fields.fields.get("AutoScalingGroupName"), "a text");
+            return Err(self.unusable(path, problem));
+        };
+        text.parse()
+            .ok()
+            .filter(|_| is_plain_name(text))
+            .ok_or_else(|| self.unusable(path, Problem::NotAPlainName))
+    }
+
+    /// The EC2 instance that a field names; `path` is what an error calls it.
+    pub(crate) fn instance(
+        &self,
+        fields: &Detail<'a>,
+        field: &str,
+        path: &'static str,
+    ) -> Result<InstanceId, TriggerError> {
+        let Some(text) = fields.text(field) else {
+            let problem = Problem::with(fields.fields.get(field), "a text");
+            return Err(self.unusable(path, problem));
+        };
+        arn::instance(text).ok_or_else(|| self.unusable(path, Problem::NotAnInstanceId))
     }
 
     /// An error about a field of this event.

@@ -4,15 +4,14 @@
 //!
 //! A failure has no code, only a text. It is kept as it is, cut; what it means is for `placement` to say.
 
-use model::AutoScalingGroupName;
 use model::trigger::{GroupActivity, TriggerKind};
 use serde_json::Value;
 
 use crate::arn;
 use crate::envelope;
-use crate::error::{Problem, TriggerError};
-use crate::event::{Detail, Event};
-use crate::text::{MESSAGE_CHARS_MAX, cut, is_plain_name};
+use crate::error::TriggerError;
+use crate::event::Event;
+use crate::text::{MESSAGE_CHARS_MAX, cut};
 
 /// Reads a launch that went well.
 pub(crate) fn launched(event: &Event<'_>) -> Result<TriggerKind, TriggerError> {
@@ -34,7 +33,7 @@ fn activity(event: &Event<'_>) -> Result<GroupActivity, TriggerError> {
     let detail = event.detail()?;
     let message = |field| cut(detail.text(field).unwrap_or_default(), MESSAGE_CHARS_MAX);
     Ok(GroupActivity {
-        group: group(event, &detail)?,
+        group: event.group(&detail, "detail.AutoScalingGroupName")?,
         instance: detail.text("EC2InstanceId").and_then(arn::instance),
         zone: detail
             .fields
@@ -49,16 +48,4 @@ fn activity(event: &Event<'_>) -> Result<GroupActivity, TriggerError> {
             .into_iter()
             .find_map(|field| envelope::time(detail.fields.get(field)?)),
     })
-}
-
-fn group(event: &Event<'_>, detail: &Detail<'_>) -> Result<AutoScalingGroupName, TriggerError> {
-    const FIELD: &str = "detail.AutoScalingGroupName";
-    let Some(text) = detail.text("AutoScalingGroupName") else {
-        let problem = Problem::with(detail.fields.get("AutoScalingGroupName"), "a text");
-        return Err(event.unusable(FIELD, problem));
-    };
-    text.parse()
-        .ok()
-        .filter(|_| is_plain_name(text))
-        .ok_or_else(|| event.unusable(FIELD, Problem::NotAPlainName))
 }

@@ -9,7 +9,8 @@
 //!   used is a [`TriggerError`], so that it reaches the dead-letter queue.
 //! - A message of a batch that cannot be read is an error of that message only.
 //! - Work is bounded: at most [`RECORDS_MAX`] messages of a batch are read, and at most [`RESOURCES_MAX`] resources and
-//!   [`PROVIDERS_MAX`] providers of an event, [`ALARM_METRICS_MAX`] metrics of an alarm and [`DIMENSIONS_MAX`] dimensions of each.
+//!   [`PROVIDERS_MAX`] providers of an event, [`ALARM_METRICS_MAX`] metrics of an alarm and [`DIMENSIONS_MAX`] dimensions of each,
+//!   [`ENTITIES_MAX`] entities of an event of AWS Health.
 //!
 //! # Assumed
 //! The events of an `aws.*` source are from that service itself: EventBridge lets nobody else put such events on a bus.
@@ -27,6 +28,9 @@ mod envelope;
 mod error;
 mod event;
 mod group_activity;
+mod health;
+mod instance_notice;
+mod lifecycle_action;
 mod notification;
 mod schedule;
 mod service_action;
@@ -42,6 +46,7 @@ pub use alarm::{ALARM_METRICS_MAX, DIMENSIONS_MAX};
 pub use batch::RECORDS_MAX;
 pub use error::{Problem, Subject, TriggerError};
 pub use event::RESOURCES_MAX;
+pub use health::ENTITIES_MAX;
 pub use service_action::PROVIDERS_MAX;
 pub use table::table;
 
@@ -64,8 +69,8 @@ pub struct Item {
     pub read: Result<Trigger, TriggerError>,
 }
 
-/// Reads the payload that Lambda hands to a function: an EventBridge event, a schedule's event, an alarm's own call, or an SQS
-/// batch of such.
+/// Reads the payload that Lambda hands to a function: an EventBridge event, a schedule's event, an alarm's own call, a
+/// notification of a lifecycle hook, or an SQS batch of such.
 #[must_use]
 pub fn parse(payload: &Value) -> Invocation {
     match batch::records_of(payload) {

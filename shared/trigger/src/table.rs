@@ -5,7 +5,8 @@ use model::trigger::TriggerKind;
 use crate::error::TriggerError;
 use crate::event::Event;
 use crate::{
-    alarm, container_instance, deployment, group_activity, schedule, service_action, task,
+    alarm, container_instance, deployment, group_activity, health, instance_notice,
+    lifecycle_action, schedule, service_action, task,
 };
 
 /// Reads an event of one row.
@@ -17,7 +18,7 @@ struct Row {
     read: Read,
 }
 
-const TABLE: [Row; 11] = [
+const TABLE: [Row; 19] = [
     Row {
         source: "aws.ecs",
         detail_type: "ECS Task State Change",
@@ -57,6 +58,48 @@ const TABLE: [Row; 11] = [
         source: "aws.autoscaling",
         detail_type: "EC2 Instance Terminate Unsuccessful",
         read: group_activity::terminated,
+    },
+    // A notification of the lifecycle hook itself is read as this event.
+    Row {
+        source: "aws.autoscaling",
+        detail_type: lifecycle_action::DETAIL_TYPE,
+        read: lifecycle_action::terminating,
+    },
+    Row {
+        source: "aws.autoscaling",
+        detail_type: "EC2 Instance-launch Lifecycle Action",
+        read: lifecycle_action::launching,
+    },
+    Row {
+        source: "aws.ec2",
+        detail_type: "EC2 Spot Instance Interruption Warning",
+        read: instance_notice::spot_interruption,
+    },
+    // Two names of it were published.
+    Row {
+        source: "aws.ec2",
+        detail_type: "EC2 Capacity Reservation Instance Interruption Warning",
+        read: instance_notice::capacity_reservation_interruption,
+    },
+    Row {
+        source: "aws.ec2",
+        detail_type: "EC2 Interruptible Capacity Reservation Instance Interruption Warning",
+        read: instance_notice::capacity_reservation_interruption,
+    },
+    Row {
+        source: "aws.ec2",
+        detail_type: "EC2 Instance Rebalance Recommendation",
+        read: instance_notice::rebalance,
+    },
+    Row {
+        source: "aws.ec2",
+        detail_type: "EC2 Instance State-change Notification",
+        read: instance_notice::state_change,
+    },
+    Row {
+        source: "aws.health",
+        detail_type: "AWS Health Event",
+        read: health::event,
     },
     // An alarm's own call of a function is read as this event.
     Row {

@@ -15,7 +15,7 @@ pub(crate) const MESSAGE_CHARS_MAX: usize = 512;
 /// The most characters of a metric's texts that are kept, as `model` promises.
 pub(crate) const METRIC_CHARS_MAX: usize = 256;
 
-/// The longest name of an alarm and of an Auto Scaling group.
+/// The longest name of an alarm, of an Auto Scaling group and of a lifecycle hook.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>,
 /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CreateAutoScalingGroup.html>
 const NAME_CHARS_MAX: usize = 255;
@@ -25,6 +25,16 @@ pub(crate) fn is_plain_name(text: &str) -> bool {
     !text.trim().is_empty()
         && text.chars().count() <= NAME_CHARS_MAX
         && !text.chars().any(breaks_a_line)
+}
+
+/// Whether Auto Scaling would allow `text` as the name of a lifecycle hook.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html>
+pub(crate) fn is_hook_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= NAME_CHARS_MAX
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/'))
 }
 
 /// The first `chars_max` characters of `text`, with a space for everything that would break a line or hide text.
@@ -43,7 +53,17 @@ fn breaks_a_line(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{cut, is_plain_name};
+    use super::{cut, is_hook_name, is_plain_name};
+
+    #[test]
+    fn hook_names_are_what_auto_scaling_allows() {
+        for text in ["drain", "ecs/managed_draining-1", "9", &"a".repeat(255)] {
+            assert!(is_hook_name(text), "{text}");
+        }
+        for text in ["", "a b", "a:b", "é", "a\n", &"a".repeat(256)] {
+            assert!(!is_hook_name(text), "{text}");
+        }
+    }
 
     #[test]
     fn plain_names_may_hold_spaces_and_any_letters() {

@@ -100,7 +100,8 @@ fn trigger(Trigger { envelope, kind }: &Trigger) -> String {
             | Ignored::TestNotification
             | Ignored::LaunchLifecycleAction
             | Ignored::NotAScheduledChange
-            | Ignored::NamesNoInstance),
+            | Ignored::NamesNoInstance
+            | Ignored::Elsewhere),
         ) => format!(" {}", why.as_str()),
     };
     format!("{}{what} | {}", kind.as_str(), self::envelope(envelope))

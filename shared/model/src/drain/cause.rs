@@ -37,7 +37,7 @@ pub enum DepartureCause {
         /// When EC2 said so.
         at: Timestamp,
     },
-    /// AWS Health announced that it will be stopped or retired.
+    /// AWS Health announced that it will be stopped, rebooted or retired.
     Maintenance {
         /// AWS's own code, such as `AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED`.
         code: String,
@@ -78,15 +78,16 @@ pub enum CauseKind {
 }
 
 impl CauseKind {
-    /// Whether the instance leaves whatever Ballast does. The others may stay, and draining them is a choice.
+    /// Whether the instance leaves whatever Ballast does. With the others it may stay, and draining it is a choice.
     #[must_use]
     pub const fn is_certain(self) -> bool {
         match self {
             Self::SpotInterruption
             | Self::CapacityReservationInterruption
             | Self::Terminating
-            | Self::Stopping => true,
-            Self::Maintenance | Self::Rebalance | Self::AgentLost => false,
+            | Self::Stopping
+            | Self::Maintenance => true,
+            Self::Rebalance | Self::AgentLost => false,
         }
     }
 

@@ -137,7 +137,7 @@ pub const DEPARTURE_METRICS: [DepartureMetric; 7] = [
     DepartureMetric {
         name: "InstancesMayLeave",
         unit: MeasuredUnit::Count,
-        meaning: "The instances that may leave: rebalance recommendations, planned maintenance, lost agents.",
+        meaning: "The instances that may leave: rebalance recommendations, lost agents, and maintenance that is not near yet.",
         value: |it| u64::from(it.perhaps),
     },
     DepartureMetric {

@@ -63,7 +63,7 @@ pub struct DepartureNumbers {
     pub too_late: u32,
     /// Those that are DRAINING by whoever's hand, leaving or not.
     pub draining_any: u32,
-    /// Those that only may leave: rebalance recommendations, planned maintenance, lost agents.
+    /// Those that only may leave: rebalance recommendations, lost agents, and planned maintenance that is not near yet.
     pub perhaps: u32,
     /// Tasks left on the instances that leave, daemons' left out.
     pub tasks_left: u32,

@@ -42,11 +42,14 @@ fn ten_thousand_attachments_change_nothing() {
 }
 
 /// One sample of each kind of event that keeps texts.
-const KEPT: [&str; 4] = [
+const KEPT: [&str; 7] = [
     SPOT,
     "aws.autoscaling--ec2-instance-launch-unsuccessful--unfulfillable-capacity.json",
+    "aws.autoscaling--ec2-instance-terminate-lifecycle-action--to-warm-pool.json",
     "aws.cloudwatch--cloudwatch-alarm-state-change--metric-math.json",
+    "aws.ec2--ec2-spot-instance-interruption-warning--stop.json",
     "aws.ecs--ecs-container-instance-state-change--registered.json",
+    "aws.health--aws-health-event--closed.json",
 ];
 
 #[test]
@@ -91,6 +94,18 @@ fn long_lists_are_bounded() {
         read.items[0].read.as_ref().unwrap_err().as_str(),
         "field_unusable"
     );
+}
+
+/// Entities without end, in an event that no bus could carry.
+#[test]
+fn entities_are_bounded() {
+    let mut event = samples::one("aws.health--aws-health-event--instance-stop-scheduled.json");
+    let many: Vec<Value> = (0..trigger::ENTITIES_MAX + 7)
+        .map(|n| json!({ "entityValue": format!("i-{n:017x}") }))
+        .collect();
+    event["detail"]["affectedEntities"] = Value::from(many);
+    let read = trigger::parse(&event).items.remove(0).read.unwrap();
+    assert_eq!(read.kind.instances().count(), trigger::ENTITIES_MAX);
 }
 
 /// Nested deeper than the JSON reader goes: an error, not a stack that overflows.

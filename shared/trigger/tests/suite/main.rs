@@ -8,6 +8,8 @@ mod claims;
 #[cfg(test)]
 mod large;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod published;

@@ -43,6 +43,16 @@ fn read_of(event: &Value) -> Option<(&'static str, &'static [&'static str])> {
         | "EC2 Instance Terminate Successful"
         | "EC2 Instance Terminate Unsuccessful" => &READ_OF_AN_ACTIVITY,
         "CloudWatch Alarm State Change" => &READ_OF_AN_ALARM,
+        "EC2 Spot Instance Interruption Warning"
+        | "EC2 Capacity Reservation Instance Interruption Warning"
+        | "EC2 Interruptible Capacity Reservation Instance Interruption Warning" => {
+            &["instance-action", "instance-id"]
+        }
+        "EC2 Instance Rebalance Recommendation" => &["instance-id"],
+        "EC2 Instance State-change Notification" => &["instance-id", "state"],
+        "EC2 Instance-terminate Lifecycle Action" => &READ_OF_A_LIFECYCLE_ACTION,
+        "EC2 Instance-launch Lifecycle Action" => &["Event", "LifecycleTransition"],
+        "AWS Health Event" => &READ_OF_A_HEALTH_EVENT,
         _ => return None,
     };
     Some(("detail", fields))
@@ -68,6 +78,28 @@ const READ_OF_AN_ACTIVITY: [&str; 8] = [
     "StatusMessage",
 ];
 
+const READ_OF_A_LIFECYCLE_ACTION: [&str; 8] = [
+    "AutoScalingGroupName",
+    "Destination",
+    "EC2InstanceId",
+    "Event",
+    "LifecycleActionToken",
+    "LifecycleHookName",
+    "LifecycleTransition",
+    "Origin",
+];
+
+const READ_OF_A_HEALTH_EVENT: [&str; 8] = [
+    "affectedAccount",
+    "affectedEntities",
+    "eventRegion",
+    "eventTypeCategory",
+    "eventTypeCode",
+    "service",
+    "startTime",
+    "statusCode",
+];
+
 const READ_OF_AN_ALARM: [&str; 4] = ["alarmName", "configuration", "previousState", "state"];
 
 /// Names and texts that mean something here, so that arbitrary values get past the first checks.
@@ -83,7 +115,12 @@ fn word() -> impl Strategy<Value = String> {
             "Availability Zone", "i-1234567890abcdef0", "ECS Container Instance State Change", "containerInstanceArn",
             "arn:aws:ecs:us-west-2:111122223333:container-instance/container-demo/1", "aws.cloudwatch", "alarmData", "alarmName",
             "CloudWatch Alarm State Change", "state", "previousState", "value", "ALARM", "configuration", "metrics", "metricStat",
-            "metric", "dimensions", "ClusterName", "alarmRule",
+            "metric", "dimensions", "ClusterName", "alarmRule", "aws.ec2", "EC2 Spot Instance Interruption Warning",
+            "EC2 Instance Rebalance Recommendation", "EC2 Instance State-change Notification", "instance-id", "instance-action",
+            "EC2 Instance-terminate Lifecycle Action", "LifecycleHookName", "LifecycleTransition", "LifecycleActionToken", "Service",
+            "AWS Auto Scaling", "autoscaling:EC2_INSTANCE_TERMINATING", "aws.health", "AWS Health Event", "service", "EC2",
+            "eventTypeCategory", "scheduledChange", "affectedEntities", "entityValue", "status", "RESOLVED", "statusCode", "closed",
+            "startTime", "Sat, 05 Jun 2016 15:10:09 GMT",
             "SpotInterruption", "capacityProviderArns", "arn:aws:ecs:::task/", "service:", "arn:", "\u{feff}", "stoppedReason",
         ]).prop_map(str::to_owned),
         1 => ".{0,12}",

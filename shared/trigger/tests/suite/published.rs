@@ -15,8 +15,12 @@ const NOT_LAUNCHED: &str = "launch_failed group=\"my-auto-scaling-group\" instan
 const TERMINATED: &str = "instance_terminated group=\"my-auto-scaling-group\" instance=i-1234567890abcdef0 zone=us-west-2b activity=87654321 at=1970-01-01T00:00:00Z status_message=\"\" cause=\"description-text\"";
 const NOT_TERMINATED: &str = "instance_terminated group=\"my-auto-scaling-group\" instance=i-1234567890abcdef0 zone=us-west-2b activity=87654321 at=1970-01-01T00:00:00Z status_message=\"message-text\" cause=\"description-text\"";
 
+const LAUNCHING: &str = "ignored launch_lifecycle_action";
+const TERMINATING: &str = "instance_terminating i-1234567890abcdef0 group=\"my-asg\" hook=my-lifecycle-hook token=87654321 origin=- destination=-";
+const PENDING: &str = "instance_noticed i-abcd1111 state_changed state=pending";
+
 /// The samples that are for us, or that we must refuse. Every other one is somebody else's event: `ignored not_ours`.
-const CLAIMS: [(&str, &str); 46] = [
+const CLAIMS: [(&str, &str); 62] = [
     // A task that became RUNNING.
     (
         "awsdocs-ecs/ecs_cwe_events.02.json",
@@ -197,6 +201,73 @@ const CLAIMS: [(&str, &str); 46] = [
     (
         "aws-lambda-rust-runtime/example-autoscaling-event-terminate-unsuccessful.json",
         NOT_TERMINATED,
+    ),
+    // Instances that wait in a lifecycle hook. One on its way in needs no look.
+    (
+        "awsdocs-autoscaling/ec2-auto-scaling-event-reference.01.json",
+        LAUNCHING,
+    ),
+    (
+        "awsdocs-autoscaling/warm-pools-eventbridge-events.01.json",
+        LAUNCHING,
+    ),
+    (
+        "awsdocs-autoscaling/warm-pools-eventbridge-events.02.json",
+        LAUNCHING,
+    ),
+    (
+        "awsdocs-autoscaling/warm-pools-eventbridge-events.03.json",
+        LAUNCHING,
+    ),
+    (
+        "aws-lambda-go/autoscaling-event-lifecycle-action.json",
+        LAUNCHING,
+    ),
+    (
+        "aws-lambda-rust-runtime/example-autoscaling-event-lifecycle-action.json",
+        LAUNCHING,
+    ),
+    (
+        "awsdocs-autoscaling/ec2-auto-scaling-event-reference.04.json",
+        TERMINATING,
+    ),
+    (
+        "aws-lambda-go/autoscaling-event-terminate-action.json",
+        TERMINATING,
+    ),
+    (
+        "aws-lambda-rust-runtime/example-autoscaling-event-terminate-action.json",
+        TERMINATING,
+    ),
+    (
+        "awsdocs-autoscaling/warm-pools-eventbridge-events.04.json",
+        "instance_terminating i-1234567890abcdef0 group=\"my-asg\" hook=my-termination-lifecycle-hook token=42694b3d origin=AutoScalingGroup destination=WarmPool",
+    ),
+    // Notices about instances. The documentation has a placeholder for the action.
+    (
+        "awsdocs-ec2/spot-instance-termination-notices.01.json",
+        "instance_noticed i-1234567890abcdef0 spot_interruption action=\"action\"",
+    ),
+    (
+        "awsdocs-ec2/rebalance-recommendations.01.json",
+        "instance_noticed i-1234567890abcdef0 rebalance",
+    ),
+    (
+        "awsdocs-ec2/monitoring-instance-state-changes.01.json",
+        PENDING,
+    ),
+    (
+        "aws-lambda-rust-runtime/example-eventbridge-event-obj.json",
+        PENDING,
+    ),
+    // AWS Health about Capacity Reservations that lie idle.
+    (
+        "awsdocs-ec2/cr-eventbridge.01.json",
+        "ignored not_a_scheduled_change",
+    ),
+    (
+        "awsdocs-ec2/cr-eventbridge.02.json",
+        "ignored not_a_scheduled_change",
     ),
 ];
 

@@ -12,8 +12,9 @@ pub(crate) const FILE: &str =
     "aws.ecs--ecs-task-state-change--spot-interruption-secrets-in-overrides.json";
 
 /// The samples with secrets, none of them real, where people may put them: attributes of an instance, descriptions and reasons of
-/// an alarm.
-const OTHER_FILES: [&str; 2] = [
+/// an alarm, the metadata of a lifecycle hook.
+const OTHER_FILES: [&str; 3] = [
+    "aws.autoscaling--ec2-instance-terminate-lifecycle-action--secrets-in-metadata.json",
     "aws.cloudwatch--cloudwatch-alarm-state-change--secrets-in-description.json",
     "aws.ecs--ecs-container-instance-state-change--secrets-in-attributes.json",
 ];

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::config::Delivery;
 use crate::dice::Dice;
@@ -22,17 +22,59 @@ pub struct Delivered {
     pub envelope: Value,
 }
 
+/// A message of Auto Scaling that arrives at the queue or topic of a lifecycle hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// When it was sent.
+    pub sent_at: Timestamp,
+    /// When it arrives.
+    pub at: Timestamp,
+    /// A UUID; copies of a message have the same.
+    pub id: String,
+    /// The ARN of the queue or topic.
+    pub target: String,
+    /// The JSON text.
+    pub body: String,
+}
+
+impl Message {
+    /// The message as a record of the event that Lambda makes of a batch of a queue's messages: `{"Records": [...]}`.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
+    #[must_use]
+    pub fn record(&self) -> Value {
+        let region = self.target.split(':').nth(3).unwrap_or_default();
+        json!({
+            "messageId": self.id,
+            "receiptHandle": format!("{}-receipt", self.id),
+            "body": self.body,
+            "attributes": {
+                "ApproximateReceiveCount": "1",
+                "SentTimestamp": self.sent_at.as_millisecond().to_string(),
+                "SenderId": "AIDAJ6EXAMPLE4SENDERID",
+                "ApproximateFirstReceiveTimestamp": self.at.as_millisecond().to_string(),
+            },
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": self.target,
+            "awsRegion": region,
+        })
+    }
+}
+
 /// The events on their way.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Outbox {
     on_the_way: BTreeMap<(Timestamp, u64), Value>,
+    messages: BTreeMap<(Timestamp, u64), Message>,
     sent: u64,
     deliveries: u64,
 }
 
 impl Outbox {
     pub(crate) fn next_at(&self) -> Option<Timestamp> {
-        self.on_the_way.keys().next().map(|(at, _)| *at)
+        let event = self.on_the_way.keys().next().map(|(at, _)| *at);
+        let message = self.messages.keys().next().map(|(at, _)| *at);
+        event.into_iter().chain(message).min()
     }
 
     /// The number of the next event, for its id.
@@ -46,6 +88,7 @@ impl Outbox {
         envelope: Value,
         id: &str,
         now: Timestamp,
+        lateness_ms: i64,
         rules: &Delivery,
         dice: Dice,
     ) {
@@ -62,8 +105,40 @@ impl Outbox {
                 delay += dice.millis(rules.late, "event lateness", id, copy);
             }
             let swap = dice.happens(rules.swap_per_mille, "event swap", id, copy);
-            self.put(later(now, delay), envelope.clone(), swap);
+            self.put(later(now, delay + lateness_ms), envelope.clone(), swap);
         }
+    }
+
+    /// Sends a message to a queue, which loses none: it comes at least once.
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues-at-least-once-delivery.html>
+    pub(crate) fn send_message(&mut self, message: &Message, rules: &Delivery, dice: Dice) {
+        let id = message.id.as_str();
+        let copies = 1 + u64::from(dice.happens(rules.duplicate_per_mille, "message twice", id, 0));
+        for copy in 0..copies {
+            let mut delay = dice.millis(rules.delay, "message delay", id, copy);
+            if dice.happens(rules.late_per_mille, "message late", id, copy) {
+                delay += dice.millis(rules.late, "message lateness", id, copy);
+            }
+            let at = later(message.sent_at, delay);
+            self.deliveries += 1;
+            let copied = Message {
+                at,
+                ..message.clone()
+            };
+            self.messages.insert((at, self.deliveries), copied);
+        }
+    }
+
+    /// Takes the messages that have arrived by `now`.
+    pub(crate) fn take_due_messages(&mut self, now: Timestamp) -> Vec<Message> {
+        let mut due = Vec::new();
+        while let Some(entry) = self.messages.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            due.push(entry.remove());
+        }
+        due
     }
 
     fn put(&mut self, at: Timestamp, envelope: Value, swap: bool) {

@@ -6,7 +6,7 @@ use model::ServiceKey;
 use model::snapshot::{Health, TaskStatus};
 use serde_json::{Map, Value, json};
 
-use crate::delivery::Delivered;
+use crate::delivery::{Delivered, Message};
 use crate::state::Task;
 use crate::world::World;
 
@@ -53,6 +53,27 @@ impl World {
         self.send(source, detail_type, resources, detail, &subject, number);
     }
 
+    /// The messages that lifecycle hooks sent to their targets and that have arrived by now, in the order of their arrival.
+    pub fn take_due_messages(&mut self) -> Vec<Message> {
+        self.outbox.take_due_messages(self.now)
+    }
+
+    /// Sends a message to a queue or topic. `id` must be its own.
+    pub(crate) fn send_message(&mut self, target: &str, body: &Value, id: &str) {
+        if self.config.delivery.silent {
+            return;
+        }
+        let message = Message {
+            sent_at: self.now,
+            at: self.now,
+            id: id.to_owned(),
+            target: target.to_owned(),
+            body: body.to_string(),
+        };
+        self.outbox
+            .send_message(&message, &self.config.delivery, self.dice);
+    }
+
     pub(crate) fn send(
         &mut self,
         source: &str,
@@ -61,6 +82,19 @@ impl World {
         detail: Value,
         subject: &str,
         number: u64,
+    ) {
+        self.send_late(source, detail_type, resources, detail, (subject, number), 0);
+    }
+
+    /// Sends an event that EventBridge gets so many milliseconds later than others. Its `time` is now.
+    pub(crate) fn send_late(
+        &mut self,
+        source: &str,
+        detail_type: &str,
+        resources: &[String],
+        detail: Value,
+        (subject, number): (&str, u64),
+        lateness_ms: i64,
     ) {
         if self.config.delivery.silent {
             return;
@@ -77,8 +111,14 @@ impl World {
             "resources": resources,
             "detail": detail,
         });
-        self.outbox
-            .send(envelope, &id, self.now, &self.config.delivery, self.dice);
+        self.outbox.send(
+            envelope,
+            &id,
+            self.now,
+            lateness_ms,
+            &self.config.delivery,
+            self.dice,
+        );
     }
 
     /// Sends a task's state, after it changed.

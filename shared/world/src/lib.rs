@@ -82,8 +82,11 @@ pub use account::{Account, Accounts};
 pub use api::*;
 pub use autoscaling::GroupSpec;
 pub use config::{Config, Delivery, RangeMs, SchedulerTimes, StartUp, Stop};
-pub use delivery::{Delivered, GUARANTEED_SOURCES};
-pub use ec2::{BillKey, Ec2Times, InstancePool, InstancePoolKey};
+pub use delivery::{Delivered, GUARANTEED_SOURCES, Message};
+pub use ec2::{
+    BillKey, Ec2Times, HealthNotice, HealthStatus, InstancePool, InstancePoolKey,
+    InterruptionAction, SpotSignals,
+};
 pub use ecs::{
     BinpackBy, Constraint, InstanceShape, Lack, MANAGED_DRAINING_HOOK, Needs,
     PROTECTION_MINUTES_DEFAULT, PlaceStrategy, PlacementError, Resources, shapes,

@@ -60,6 +60,8 @@ pub struct State {
     pub container_instances: BTreeMap<String, ContainerInstance>,
     /// The id of the container instance of each EC2 instance that has one.
     pub container_instance_of: BTreeMap<String, String>,
+    /// The container instances that left, by id, each with when: they can be described for an hour.
+    pub(crate) departed: BTreeMap<String, (Timestamp, ContainerInstance)>,
     /// The scalable targets of the namespace `ecs`, by resource id (`service/<cluster>/<service>`).
     pub scalable_targets: BTreeMap<String, ScalableTarget>,
     /// The launch templates, by name.

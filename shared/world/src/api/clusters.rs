@@ -256,12 +256,17 @@ impl World {
         } else {
             input.clusters.clone()
         };
-        let with_tags = input.include.iter().any(|it| it == "TAGS");
+        let includes = |what: &str| input.include.iter().any(|it| it == what);
+        let (with_tags, with_statistics) = (includes("TAGS"), includes("STATISTICS"));
         let (mut clusters, mut failures) = (Vec::new(), Vec::new());
         for text in asked {
             let name = cluster_name(Some(&text))?;
             if state.clusters.contains_key(&name) {
-                clusters.push(self.cluster_json(state, &name, with_tags));
+                let mut json = self.cluster_json(state, &name, with_tags);
+                if let Some(fields) = json.as_object_mut().filter(|_| with_statistics) {
+                    fields.insert("statistics".to_owned(), statistics(state, &name));
+                }
+                clusters.push(json);
             } else {
                 failures.push(failure(&self.cluster_arn(&name), "MISSING"));
             }
@@ -318,6 +323,55 @@ impl World {
     #[must_use]
     pub fn is_spot(&self, provider: &str) -> bool {
         self.market_of(provider) == Market::Spot
+    }
+}
+
+/// How many tasks and services of each launch type a cluster has. Counts are texts.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Cluster.html>
+fn statistics(state: &State, name: &ClusterName) -> Value {
+    let tasks = |launch_type: &str, statuses: &[TaskStatus]| {
+        let all = state.tasks.values().filter(|it| it.cluster == *name);
+        all.filter(|it| it.launch_type == launch_type && statuses.contains(&it.last_status))
+            .count()
+    };
+    let services = |is_fargate: bool, status: &str| {
+        let own = state
+            .services
+            .iter()
+            .filter(|(key, _)| key.cluster == *name);
+        own.filter(|(_, it)| it.status == status)
+            .filter_map(|(_, it)| it.deployments.first())
+            .filter(|it| runs_on_fargate(&it.capacity) == is_fargate)
+            .count()
+    };
+    let pending = [
+        TaskStatus::Provisioning,
+        TaskStatus::Pending,
+        TaskStatus::Activating,
+    ];
+    let counts = [
+        ("runningEC2TasksCount", tasks("EC2", &[TaskStatus::Running])),
+        (
+            "runningFargateTasksCount",
+            tasks(FARGATE, &[TaskStatus::Running]),
+        ),
+        ("pendingEC2TasksCount", tasks("EC2", &pending)),
+        ("pendingFargateTasksCount", tasks(FARGATE, &pending)),
+        ("activeEC2ServiceCount", services(false, "ACTIVE")),
+        ("activeFargateServiceCount", services(true, "ACTIVE")),
+        ("drainingEC2ServiceCount", services(false, "DRAINING")),
+        ("drainingFargateServiceCount", services(true, "DRAINING")),
+    ];
+    let one = |(name, count): (&str, usize)| json!({ "name": name, "value": count.to_string() });
+    counts.into_iter().map(one).collect()
+}
+
+fn runs_on_fargate(capacity: &Capacity) -> bool {
+    match capacity {
+        Capacity::Strategy(items) => items
+            .first()
+            .is_some_and(|it| it.provider.as_str().starts_with(FARGATE)),
+        Capacity::LaunchType(launch_type) => launch_type == FARGATE,
     }
 }
 

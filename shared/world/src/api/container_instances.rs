@@ -11,7 +11,7 @@ use super::limits::{
     page_size,
 };
 use super::wire::{cluster_name, epoch, tags_to_wire};
-use crate::ecs::{Facts, Query};
+use crate::ecs::{Facts, Query, departed};
 use crate::error::ApiError;
 use crate::state::{ContainerInstance, ContainerInstanceStatus, State};
 use crate::world::World;
@@ -149,7 +149,8 @@ impl World {
         let (tags, health) = (includes("TAGS"), includes("CONTAINER_INSTANCE_HEALTH"));
         let (mut found, mut failures) = (Vec::new(), Vec::new());
         for text in &input.container_instances {
-            match self.container_instance_named(state, &cluster, text) {
+            let known = self.container_instance_named(state, &cluster, text);
+            match known.or_else(|| departed(state, &cluster, text, self.now)) {
                 Some(instance) => {
                     found.push(self.full_instance_json(state, instance, tags, health));
                 }
@@ -211,7 +212,9 @@ impl World {
         for text in &input.container_instances {
             let found = self.container_instance_named(&self.state, &cluster, text);
             let Some((id, status)) = found.map(|it| (it.id().to_owned(), it.status)) else {
-                failures.push(failure(&self.instance_arn(&cluster, text), "MISSING"));
+                let left = departed(&self.state, &cluster, text, self.now).is_some();
+                let reason = if left { "INACTIVE" } else { "MISSING" };
+                failures.push(failure(&self.instance_arn(&cluster, text), reason));
                 continue;
             };
             match (status, drain) {

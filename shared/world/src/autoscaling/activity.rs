@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::events::{iso, iso_secs};
-use crate::state::{ACTIVITIES_MAX, Activity, ActivityStatus, Transition};
+use crate::state::{ACTIVITIES_MAX, Activity, ActivityStatus, Hook, Transition};
 use crate::world::World;
 
 /// The events of activities.
@@ -188,10 +188,10 @@ impl World {
         &mut self,
         instance: &str,
         group: &str,
-        hook: (&str, Transition, Option<String>),
+        (name, hook): (&str, &Hook),
         token: &str,
     ) {
-        let (name, transition, metadata) = hook;
+        let transition = hook.transition;
         let (detail_type, origin, destination) = match transition {
             Transition::Launching => (
                 "EC2 Instance-launch Lifecycle Action",
@@ -213,8 +213,13 @@ impl World {
             "Origin": origin,
             "Destination": destination,
         });
-        if let (Some(metadata), Some(detail)) = (metadata, detail.as_object_mut()) {
-            detail.insert("NotificationMetadata".to_owned(), Value::String(metadata));
+        if let (Some(metadata), Some(detail)) =
+            (&hook.notification_metadata, detail.as_object_mut())
+        {
+            detail.insert("NotificationMetadata".to_owned(), json!(metadata));
+        }
+        if let Some(target) = &hook.notification_target {
+            self.send_hook_message(target, detail.clone(), token);
         }
         let arn = self.group_arn(group);
         self.send("aws.autoscaling", detail_type, &[arn], detail, token, 0);

@@ -63,14 +63,27 @@ impl World {
     /// Makes a launch template, or a new version of it.
     pub fn declare_launch_template(&mut self, name: &str, instance_type: &str, market: Market) {
         let id = format!("lt-{}", self.dice.hex(17, "launch template", name, 0));
+        let before = self.state.launch_templates.get(name);
+        let spot_instance_draining = before.and_then(|it| it.spot_instance_draining);
         self.state.launch_templates.insert(
             name.to_owned(),
             LaunchTemplate {
                 id,
                 instance_type: instance_type.to_owned(),
                 market,
+                spot_instance_draining,
             },
         );
+    }
+
+    /// Says whether the ECS agents of a launch template's instances drain them when Spot warns. It holds for the instances that
+    /// are there as well. Returns whether there is such a template.
+    pub fn set_spot_instance_draining(&mut self, template: &str, drains: bool) -> bool {
+        let known = self.state.launch_templates.get_mut(template);
+        known.is_some_and(|it| {
+            it.spot_instance_draining = Some(drains);
+            true
+        })
     }
 
     /// Makes an Auto Scaling group. A launch template that is not there yet is made, of the first type of the group.
@@ -133,6 +146,7 @@ impl World {
             launch_after: None,
             look_at: None,
             rebalancing: None,
+            replacing: BTreeMap::new(),
             cause: format!(
                 "At {} a user request created an AutoScalingGroup changing the desired capacity from 0 to {}.",
                 crate::events::iso_secs(self.now),

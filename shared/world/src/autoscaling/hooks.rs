@@ -5,7 +5,9 @@ use super::GroupDue;
 use super::desired::{group_not_found, validation};
 use crate::error::ApiError;
 use crate::pool::later;
-use crate::state::{ActivityStatus, Hook, HookResult, HookWait, Lifecycle, Transition};
+use crate::state::{
+    ActivityStatus, Hook, HookResult, HookWait, Lifecycle, MachineState, Transition,
+};
 use crate::world::{Happening, World};
 
 /// Hooks of one group.
@@ -35,7 +37,11 @@ impl World {
                 400,
             ));
         }
+        let target = hook.notification_target.clone();
         known.hooks.insert(name.to_owned(), hook);
+        if let Some(target) = target {
+            self.send_test_notification(group, name, &target);
+        }
         Ok(())
     }
 
@@ -86,8 +92,7 @@ impl World {
         let activity = instance.activity.clone();
         self.set_activity(&name, &activity, ActivityStatus::MidLifecycleAction, None);
         for (wait, (hook, it)) in waits.iter().zip(hooks) {
-            let metadata = it.notification_metadata;
-            self.send_hook_event(id, &name, (&hook, transition, metadata), &wait.token);
+            self.send_hook_event(id, &name, (&hook, &it), &wait.token);
             self.plan_timeout(id, wait);
         }
         true
@@ -156,7 +161,11 @@ impl World {
             HookResult::Continue | HookResult::Abandon => {
                 instance.waits.clear();
                 instance.lifecycle_state = Lifecycle::TerminatingProceed;
-                self.machine_ends(id);
+                if instance.state == MachineState::Terminated {
+                    self.instance_out(id);
+                } else {
+                    self.machine_ends(id);
+                }
             }
         }
     }

@@ -242,7 +242,7 @@ impl World {
     }
 
     /// Makes an instance in a pool that has room, and gives its id.
-    fn start_instance(
+    pub(super) fn start_instance(
         &mut self,
         name: &str,
         candidate: &Candidate,
@@ -275,7 +275,9 @@ impl World {
             booted_at: None,
             in_service_at: None,
             ended_at: None,
+            stopped_at: None,
             interrupted_at: None,
+            rebalance_recommended_at: None,
             tags: group
                 .tags
                 .iter()
@@ -284,6 +286,8 @@ impl World {
                 .collect(),
             waits: Vec::new(),
             activity: String::new(),
+            reclaim: None,
+            starts: 0,
             step: 0,
         };
         self.state.instances.insert(id.clone(), instance);

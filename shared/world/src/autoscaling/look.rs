@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::pool::later;
-use crate::state::{Group, Instance, MachineState, Process};
+use crate::state::{Group, Instance, Process};
 use crate::world::World;
 
 impl World {
@@ -51,6 +51,7 @@ impl World {
         }
         self.check_health(name);
         self.replace_unhealthy(name);
+        self.replace_at_risk(name);
         let Some(group) = self.state.groups.get(name) else {
             return;
         };
@@ -58,7 +59,7 @@ impl World {
         let wanted = group.desired_capacity;
         if have < wanted {
             self.grow(name, have, wanted);
-        } else if have > wanted && !self.is_rebalancing(name) {
+        } else if have > wanted && !self.is_rebalancing(name) && !self.is_replacing(name) {
             self.shrink(name, have, wanted);
         } else if have == wanted {
             if let Some(group) = self.state.groups.get_mut(name) {
@@ -93,10 +94,7 @@ impl World {
             .counted(group)
             .filter(|it| !it.healthy)
             .map(|it| {
-                let is_gone = matches!(
-                    it.state,
-                    MachineState::ShuttingDown | MachineState::Terminated
-                );
+                let is_gone = it.state.is_ending() || it.state.is_off();
                 (it.id.clone(), is_gone)
             })
             .collect();
@@ -134,7 +132,10 @@ impl World {
         }
         for id in &group.instances {
             if let Some(instance) = self.state.instances.get_mut(id)
-                && instance.ended_at.is_some_and(|it| later(it, wait) <= now)
+                && instance
+                    .ended_at
+                    .or(instance.stopped_at)
+                    .is_some_and(|it| later(it, wait) <= now)
             {
                 instance.healthy = false;
             }

@@ -32,11 +32,14 @@
 mod activity;
 mod declare;
 mod desired;
+mod detach;
 mod hooks;
 mod launch;
 mod look;
+mod notifications;
 mod policies;
 mod pools;
+mod rebalance;
 mod schedule;
 mod terminate;
 mod texts;

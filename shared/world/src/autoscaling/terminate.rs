@@ -145,7 +145,8 @@ impl World {
         let before = instance.activity.clone();
         instance.lifecycle_state = Lifecycle::Terminating;
         instance.waits.clear();
-        let is_there = matches!(instance.state, MachineState::Running);
+        // One that is stopped can still pass its hooks.
+        let is_there = instance.state == MachineState::Running || instance.state.is_off();
         let is_gone = matches!(instance.state, MachineState::Terminated);
         let (group, zone) = (instance.group.clone(), instance.zone.clone());
         if was_pending {
@@ -211,7 +212,12 @@ impl World {
             .state
             .instances
             .get(id)
-            .filter(|it| it.lifecycle_state != Lifecycle::Terminated)
+            .filter(|it| {
+                !matches!(
+                    it.lifecycle_state,
+                    Lifecycle::Terminated | Lifecycle::Detached
+                )
+            })
             .ok_or_else(missing)?;
         let (name, weight) = (instance.group.clone(), instance.weight);
         let counted = instance.lifecycle_state.counts();

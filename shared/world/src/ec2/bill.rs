@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use model::strategy::Market;
 
+use super::Ec2Due;
 use crate::life::since;
 use crate::state::Instance;
-use crate::world::World;
+use crate::world::{Happening, World};
 
 /// What is billed alike: the group's name, the instance type and the market.
 pub type BillKey = (String, String, Market);
@@ -23,6 +24,19 @@ impl World {
         bill
     }
 
+    /// A machine is stopped: its bill ends, until it runs again.
+    pub(super) fn bill_so_far(&mut self, id: &str) {
+        self.bill_ends(id);
+        let Some(instance) = self.state.instances.get(id) else {
+            return;
+        };
+        let (key, millis) = (bill_key(instance), self.ran_millis(instance));
+        *self.billed.entry(key).or_insert(0) += millis;
+        if let Some(instance) = self.state.instances.get_mut(id) {
+            instance.running_at = None;
+        }
+    }
+
     fn ran_millis(&self, instance: &Instance) -> i64 {
         instance
             .running_at
@@ -31,6 +45,18 @@ impl World {
 
     /// A terminated instance can no longer be read; what it cost stays known.
     pub(super) fn forget_instance(&mut self, id: &str) {
+        // Its group still waits for a hook of it.
+        if self
+            .state
+            .instances
+            .get(id)
+            .is_some_and(|it| !it.waits.is_empty())
+        {
+            let kept = i64::from(self.config.ec2.kept_secs) * 1_000;
+            let id = id.to_owned();
+            self.plan_in(kept, Happening::Ec2(Ec2Due::Forget { id }));
+            return;
+        }
         if let Some(instance) = self.state.instances.remove(id) {
             let millis = self.ran_millis(&instance);
             *self.billed.entry(bill_key(&instance)).or_insert(0) += millis;

@@ -1,4 +1,4 @@
-//! An instance's life as a machine, step by step, and its interruption.
+//! An instance's life as a machine, step by step.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html>
 
 use jiff::Timestamp;
@@ -6,8 +6,6 @@ use model::strategy::Market;
 use serde_json::json;
 
 use super::{Ec2Due, InstancePool, InstancePoolKey};
-use crate::autoscaling::GroupDue;
-use crate::pool::later;
 use crate::state::{Instance, MachineState};
 use crate::world::{Happening, World};
 
@@ -53,7 +51,7 @@ impl World {
     }
 
     /// Plans the next step of a machine's life.
-    fn plan_machine_step(&mut self, id: &str) {
+    pub(super) fn plan_machine_step(&mut self, id: &str) {
         let times = self.config.ec2;
         let Some(instance) = self.state.instances.get(id) else {
             return;
@@ -61,10 +59,11 @@ impl World {
         let (range, purpose) = match instance.state {
             MachineState::Pending => (times.launch, "instance launch"),
             MachineState::ShuttingDown => (times.shut_down, "instance shut down"),
-            MachineState::Running | MachineState::Terminated => return,
+            MachineState::Stopping => (times.shut_down, "instance stop"),
+            MachineState::Running | MachineState::Stopped | MachineState::Terminated => return,
         };
         let step = instance.step;
-        let millis = self.dice.millis(range, purpose, id, 0);
+        let millis = self.dice.millis(range, purpose, id, instance.starts);
         self.plan_in(
             millis,
             Happening::Ec2(Ec2Due::Step {
@@ -91,17 +90,24 @@ impl World {
             MachineState::Pending => {
                 instance.state = MachineState::Running;
                 instance.running_at = Some(now);
+                let starts = instance.starts;
+                let is_new = instance.lifecycle_state.is_pending();
                 self.machine_changed(id);
                 let fails = times.boot_failures_per_mille;
-                if !self.dice.happens(fails, "boot fails", id, 0) {
-                    let millis = self.dice.millis(times.boot, "boot", id, 0);
+                if !self.dice.happens(fails, "boot fails", id, starts) {
+                    let millis = self.dice.millis(times.boot, "boot", id, starts);
                     self.plan_in(millis, Happening::Ec2(Ec2Due::Boot { id: id.to_owned() }));
                 }
-                self.instance_runs(id);
+                if is_new {
+                    self.plan_false_recommendation(id);
+                    self.instance_runs(id);
+                }
             }
+            MachineState::Stopping => self.machine_stopped(id),
             MachineState::ShuttingDown => {
                 instance.state = MachineState::Terminated;
-                let is_out = instance.lifecycle_state.is_terminating();
+                // A hook that waits for its result goes on waiting, although there is nothing left to wait for.
+                let is_out = instance.lifecycle_state.is_terminating() && instance.waits.is_empty();
                 self.machine_changed(id);
                 if is_out {
                     self.instance_out(id);
@@ -109,7 +115,7 @@ impl World {
                 let kept = i64::from(times.kept_secs) * 1_000;
                 self.plan_in(kept, Happening::Ec2(Ec2Due::Forget { id: id.to_owned() }));
             }
-            MachineState::Running | MachineState::Terminated => {}
+            MachineState::Running | MachineState::Stopped | MachineState::Terminated => {}
         }
     }
 
@@ -135,10 +141,11 @@ impl World {
             .state
             .instances
             .get_mut(id)
-            .filter(|it| matches!(it.state, MachineState::Pending | MachineState::Running))
+            .filter(|it| !it.state.is_ending())
         else {
             return;
         };
+        let has_agent = !instance.state.is_off();
         instance.state = MachineState::ShuttingDown;
         instance.ended_at = Some(now);
         instance.step += 1;
@@ -148,76 +155,12 @@ impl World {
             pool.reclaimed.remove(id);
         }
         self.machine_changed(id);
-        self.ecs_instance_gone(id);
+        // Nobody deregisters an instance that was stopped: its agent is not there to do it.
+        // <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeregisterContainerInstance.html>
+        if has_agent {
+            self.ecs_instance_gone(id);
+        }
         self.plan_machine_step(id);
-    }
-
-    /// Interrupts an instance as Spot does, whatever the pool's capacity: the warning now, the end after the notice.
-    ///
-    /// Returns whether there is such an instance that is Spot, runs, and was not warned yet.
-    pub fn interrupt_instance(&mut self, id: &str) -> bool {
-        let notice = i64::from(self.config.ec2.notice_secs) * 1_000;
-        let deadline = later(self.now, notice);
-        let Some(instance) = self.state.instances.get_mut(id) else {
-            return false;
-        };
-        let is_there = matches!(
-            instance.state,
-            MachineState::Pending | MachineState::Running
-        );
-        if instance.market != Market::Spot || !is_there || instance.interrupted_at.is_some() {
-            return false;
-        }
-        instance.interrupted_at = Some(deadline);
-        let key = pool_of(instance);
-        if let Some(pool) = self.instance_pools.get_mut(&key) {
-            pool.kept.remove(id);
-            pool.reclaimed.insert(id.to_owned());
-        }
-        self.timeline.note(
-            self.now,
-            format!("Spot takes back instance {id} of {key}, it gets its warning"),
-        );
-        let arn = format!(
-            "arn:aws:ec2:{}:instance/{id}",
-            self.state
-                .instances
-                .get(id)
-                .map_or("", |it| it.zone.as_str())
-        );
-        self.send(
-            "aws.ec2",
-            "EC2 Spot Instance Interruption Warning",
-            &[arn],
-            json!({ "instance-id": id, "instance-action": "terminate" }),
-            id,
-            0,
-        );
-        self.ecs_instance_going(id, deadline);
-        self.plan(
-            deadline,
-            Happening::Ec2(Ec2Due::NoticeEnds { id: id.to_owned() }),
-        );
-        true
-    }
-
-    /// Spot takes the machine; its group notices some time later.
-    pub(super) fn instance_notice_ends(&mut self, id: &str) {
-        self.machine_ends(id);
-        let wait = i64::from(self.config.ec2.health_check_secs) * 1_000;
-        let is_in = self
-            .state
-            .instances
-            .get(id)
-            .is_some_and(|it| !it.lifecycle_state.is_terminating());
-        if is_in {
-            self.plan_in(
-                wait,
-                Happening::Group(GroupDue::NoticeGone {
-                    instance: id.to_owned(),
-                }),
-            );
-        }
     }
 
     pub(super) fn change_instance_capacity(&mut self, key: &InstancePoolKey, capacity: u32) {
@@ -243,7 +186,7 @@ impl World {
 
     /// After every change of a machine's state: its event.
     /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html>
-    fn machine_changed(&mut self, id: &str) {
+    pub(super) fn machine_changed(&mut self, id: &str) {
         let Some(instance) = self.state.instances.get(id) else {
             return;
         };
@@ -261,6 +204,6 @@ impl World {
 }
 
 /// The pool that an instance is from.
-fn pool_of(instance: &Instance) -> InstancePoolKey {
+pub(super) fn pool_of(instance: &Instance) -> InstancePoolKey {
     InstancePoolKey::new(&instance.instance_type, &instance.zone, instance.market)
 }

@@ -1,4 +1,4 @@
-//! How long instances take, and how many there may be.
+//! How long instances take, how many there may be, and how Spot speaks of those that it will take.
 
 use crate::config::RangeMs;
 
@@ -31,6 +31,52 @@ pub struct Ec2Times {
     pub spot_vcpus_max: Option<u32>,
     /// The vCPUs of all on-demand instances together; `None` has no bound.
     pub on_demand_vcpus_max: Option<u32>,
+    /// From the warning to DRAINING, where the ECS agent drains its own instance. The agent asks for the warning every second; the
+    /// default is at once.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/spot-instance-draining-linux-container.html>
+    pub agent_drains_after: RangeMs,
+    /// What Spot says before it takes an instance, and what it does not say.
+    pub signals: SpotSignals,
+}
+
+/// What becomes of Spot's warnings and recommendations, apart from the faults that all events have ([`crate::Delivery`]). Each is
+/// drawn from the seed for each instance. The default warns of each interruption once and at once, and recommends nothing.
+///
+/// Whatever becomes of a warning, Spot takes the instance in time. AWS sends both signals on a best-effort basis, and a
+/// recommendation before the warning, together with it, or never.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/rebalance-recommendations.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpotSignals {
+    /// How many of a thousand interruptions EventBridge, and with it ECS's managed draining, never hears of. The agent asks the
+    /// machine itself, and is always told.
+    pub warnings_lost_per_mille: u32,
+    /// How many of a thousand warnings come late to EventBridge.
+    pub warnings_late_per_mille: u32,
+    /// By how much a late warning is late, in addition to what every event takes. Its `time` stays the true one.
+    pub warning_lateness: RangeMs,
+    /// How many of a thousand interruptions a rebalance recommendation comes before.
+    pub recommendations_per_mille: u32,
+    /// How long before the warning that recommendation comes. The warning waits for it: what is interrupted now is recommended
+    /// for rebalancing now, and warned so much later.
+    pub recommendation_before: RangeMs,
+    /// How many of a thousand Spot instances are recommended for rebalancing, and stay.
+    pub false_recommendations_per_mille: u32,
+    /// How long after the machine runs that recommendation comes.
+    pub false_recommendation_after: RangeMs,
+}
+
+impl Default for SpotSignals {
+    fn default() -> Self {
+        Self {
+            warnings_lost_per_mille: 0,
+            warnings_late_per_mille: 0,
+            warning_lateness: RangeMs::new(5_000, 90_000),
+            recommendations_per_mille: 0,
+            recommendation_before: RangeMs::new(0, 300_000),
+            false_recommendations_per_mille: 0,
+            false_recommendation_after: RangeMs::new(300_000, 3_600_000),
+        }
+    }
 }
 
 impl Default for Ec2Times {
@@ -48,6 +94,8 @@ impl Default for Ec2Times {
             kept_secs: 3_600,
             spot_vcpus_max: None,
             on_demand_vcpus_max: None,
+            agent_drains_after: RangeMs::new(0, 0),
+            signals: SpotSignals::default(),
         }
     }
 }

@@ -121,7 +121,7 @@ impl World {
     }
 
     /// An instance without tasks no longer holds up its termination.
-    fn let_go(&mut self, ec2_instance_id: &str) {
+    pub(crate) fn let_go(&mut self, ec2_instance_id: &str) {
         if !self.waits_for_draining(ec2_instance_id) {
             return;
         }

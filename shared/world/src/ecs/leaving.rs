@@ -39,12 +39,13 @@ impl World {
             self.lose_task(&task, reason);
         }
         let gone = self.state.container_instances.remove(id);
+        self.keep_departed(id, gone.as_ref());
         self.look_at_daemons(&cluster);
         gone
     }
 
     /// A task ends at once, with its host.
-    fn lose_task(&mut self, id: &str, reason: &str) {
+    pub(super) fn lose_task(&mut self, id: &str, reason: &str) {
         let now = self.now;
         let Some(task) = self.state.tasks.get_mut(id) else {
             return;

@@ -18,6 +18,7 @@ mod resources;
 mod seats;
 mod shapes;
 mod standalone;
+mod stopped;
 mod waiting;
 
 pub(crate) use instances::Facts;
@@ -29,3 +30,4 @@ pub(crate) use query::Query;
 pub use resources::{Lack, Needs, Resources};
 pub use shapes::{InstanceShape, shapes};
 pub(crate) use standalone::RunSpec;
+pub(crate) use stopped::departed;

@@ -33,7 +33,8 @@ pub struct Group {
     pub health_check_grace_period_secs: u32,
     /// Whether new instances are protected from scale-in.
     pub new_instances_protected_from_scale_in: bool,
-    /// Whether Capacity Rebalancing is on. It is only shown: the world has no rebalance recommendations.
+    /// Whether Capacity Rebalancing is on: what Spot recommends to replace, or warns, is replaced.
+    /// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-capacity-rebalancing.html>
     pub capacity_rebalance: bool,
     /// The names of its termination policies, in order. They are only shown, see [`crate::autoscaling`].
     pub termination_policies: Vec<String>,
@@ -67,6 +68,8 @@ pub struct Group {
     pub(crate) look_at: Option<Timestamp>,
     /// The instance that was launched last to balance the zones.
     pub(crate) rebalancing: Option<String>,
+    /// The instances that were launched for Capacity Rebalancing, each with the one that it replaces.
+    pub(crate) replacing: BTreeMap<String, String>,
     /// Why the desired capacity is what it is: the cause of the next activities.
     pub(crate) cause: String,
 }

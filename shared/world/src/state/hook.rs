@@ -45,6 +45,10 @@ pub struct Hook {
     pub default_result: HookResult,
     /// A text that its event carries.
     pub notification_metadata: Option<String>,
+    /// The ARN of the queue or topic that gets a message beside the event.
+    pub notification_target: Option<String>,
+    /// The ARN of the role that may send it. It is only shown.
+    pub role: Option<String>,
 }
 
 impl Hook {
@@ -56,6 +60,8 @@ impl Hook {
             heartbeat_timeout_secs: HEARTBEAT_TIMEOUT_DEFAULT_SECS,
             default_result: HookResult::Abandon,
             notification_metadata: None,
+            notification_target: None,
+            role: None,
         }
     }
 

@@ -5,6 +5,7 @@ use model::strategy::Market;
 
 use super::group::words;
 use super::hook::HookWait;
+use crate::ec2::InterruptionAction;
 
 /// A launch template, as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,10 @@ pub struct LaunchTemplate {
     pub instance_type: String,
     /// How a group without a mixed instances policy buys.
     pub market: Market,
+    /// Whether the ECS agents of its instances drain them when Spot warns (`ECS_ENABLE_SPOT_INSTANCE_DRAINING` in the user data);
+    /// `None` is what [`crate::Config::spot_instance_draining`] says.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/spot-instance-draining-linux-container.html>
+    pub spot_instance_draining: Option<bool>,
 }
 
 words! {
@@ -82,10 +87,28 @@ words! {
         Pending = "pending",
         /// It runs, and is billed.
         Running = "running",
+        /// It is about to be stopped.
+        Stopping = "stopping",
+        /// It is off, and can be started again.
+        Stopped = "stopped",
         /// It is about to be gone.
         ShuttingDown = "shutting-down",
         /// It is gone.
         Terminated = "terminated",
+    }
+}
+
+impl MachineState {
+    /// Gone, or about to be.
+    #[must_use]
+    pub const fn is_ending(self) -> bool {
+        matches!(self, Self::ShuttingDown | Self::Terminated)
+    }
+
+    /// Stopped, or about to be.
+    #[must_use]
+    pub const fn is_off(self) -> bool {
+        matches!(self, Self::Stopping | Self::Stopped)
     }
 }
 
@@ -126,14 +149,22 @@ pub struct Instance {
     pub in_service_at: Option<Timestamp>,
     /// When it began to shut down: its bill ends here.
     pub ended_at: Option<Timestamp>,
-    /// When Spot takes it, once it has been warned.
+    /// When it was last stopped, until it is started again.
+    pub stopped_at: Option<Timestamp>,
+    /// When EC2 takes it, once it has been warned.
     pub interrupted_at: Option<Timestamp>,
+    /// When Spot first recommended to replace it.
+    pub rebalance_recommended_at: Option<Timestamp>,
     /// Its tags, as its group propagated them.
     pub tags: std::collections::BTreeMap<String, String>,
     /// The hooks that it waits for.
     pub(crate) waits: Vec<HookWait>,
     /// The id of the activity that it is subject of.
     pub(crate) activity: String,
+    /// Whether EC2 takes it back, warned or not yet, and what becomes of it then.
+    pub(crate) reclaim: Option<InterruptionAction>,
+    /// How often it was started again.
+    pub(crate) starts: u64,
     /// Counts the steps of its life; a step that was planned for an older count does not happen.
     pub(crate) step: u64,
 }

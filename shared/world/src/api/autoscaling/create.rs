@@ -137,7 +137,9 @@ impl World {
         self.declare_auto_scaling_group(spec);
         if let Some(group) = self.state.groups.get_mut(&name) {
             group.tags = input.tags.into_iter().map(WireTag::into_tag).collect();
-            group.hooks = hooks;
+        }
+        for (hook, spec) in hooks {
+            self.put_lifecycle_hook(&name, &hook, spec)?;
         }
         self.apply_changes(&name, input.rest)?;
         Ok(json!({}))

@@ -25,6 +25,10 @@ pub(super) struct HookSpec {
     heartbeat_timeout: Option<u32>,
     default_result: Option<String>,
     notification_metadata: Option<String>,
+    #[serde(rename = "NotificationTargetARN")]
+    notification_target: Option<String>,
+    #[serde(rename = "RoleARN")]
+    role: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -81,6 +85,9 @@ impl HookSpec {
             hook.default_result = result_of(word)?;
         }
         hook.notification_metadata = self.notification_metadata;
+        // An empty text takes the target away.
+        hook.notification_target = self.notification_target.filter(|it| !it.is_empty());
+        hook.role = self.role;
         Ok((self.lifecycle_hook_name, hook))
     }
 }
@@ -118,6 +125,13 @@ impl World {
             if spec.notification_metadata.is_none() {
                 spec.notification_metadata
                     .clone_from(&old.notification_metadata);
+            }
+            if spec.notification_target.is_none() {
+                spec.notification_target
+                    .clone_from(&old.notification_target);
+            }
+            if spec.role.is_none() {
+                spec.role.clone_from(&old.role);
             }
         }
         let (name, hook) = spec.into_hook()?;
@@ -166,6 +180,12 @@ fn hook_json(group: &str, name: &str, hook: &Hook) -> Map<String, Value> {
     put("DefaultResult", json!(hook.default_result.as_str()));
     if let Some(text) = &hook.notification_metadata {
         put("NotificationMetadata", json!(text));
+    }
+    if let Some(target) = &hook.notification_target {
+        put("NotificationTargetARN", json!(target));
+    }
+    if let Some(role) = &hook.role {
+        put("RoleARN", json!(role));
     }
     json
 }

@@ -63,8 +63,10 @@ impl World {
             .instances
             .iter()
             .filter(|(id, it)| {
-                it.lifecycle_state != Lifecycle::Terminated
-                    && (input.instance_ids.is_empty() || input.instance_ids.contains(id))
+                !matches!(
+                    it.lifecycle_state,
+                    Lifecycle::Terminated | Lifecycle::Detached
+                ) && (input.instance_ids.is_empty() || input.instance_ids.contains(id))
             })
             .map(|(id, it)| {
                 let mut json = self.group_instance_json(state, it, "HEALTHY", "UNHEALTHY");

@@ -33,6 +33,8 @@ pub struct Config {
     pub awsvpc_trunking: bool,
     /// Whether the agents drain their instance when Spot warns it (`ECS_ENABLE_SPOT_INSTANCE_DRAINING`), managed draining or not.
     pub spot_instance_draining: bool,
+    /// How often ECS agents lose their connection, and for how long.
+    pub agent_flaps: AgentFlaps,
     /// How long a task's stop takes.
     pub stop: Stop,
     /// What the service scheduler does, and when.
@@ -74,6 +76,7 @@ impl Config {
             shapes: shapes(),
             awsvpc_trunking: false,
             spot_instance_draining: true,
+            agent_flaps: AgentFlaps::default(),
             stop: Stop::default(),
             scheduler: SchedulerTimes::default(),
             ec2: Ec2Times::default(),
@@ -139,6 +142,29 @@ impl Default for StartUp {
     }
 }
 
+/// ECS agents that lose their connection for a while. AWS says that this happens several times per hour as a part of normal
+/// operation, and publishes no numbers. The default has none.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_container_instance_events.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AgentFlaps {
+    /// How many of a thousand chances are taken. It is read when an instance registers: 0 gives that instance no chance ever.
+    pub per_mille: u32,
+    /// From one chance of an agent to the next.
+    pub every: RangeMs,
+    /// How long it is away.
+    pub lasts: RangeMs,
+}
+
+impl Default for AgentFlaps {
+    fn default() -> Self {
+        Self {
+            per_mille: 0,
+            every: RangeMs::new(600_000, 1_200_000),
+            lasts: RangeMs::new(5_000, 120_000),
+        }
+    }
+}
+
 /// How long each step of a task's stop takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stop {
@@ -148,11 +174,11 @@ pub struct Stop {
     /// The stop timeout of task definitions that are used without having been registered, in seconds. The default lets a container
     /// use the whole notice; AWS's own default is 30.
     pub stop_timeout_secs: u32,
-    /// In DEACTIVATING, for a service with target groups: targets are deregistered.
+    /// In DEACTIVATING, for a service with target groups that nobody declared. With declared ones it is their deregistration delay.
     pub deactivating_with_targets: RangeMs,
-    /// In DEACTIVATING, for a service without target groups.
+    /// In DEACTIVATING, for a service without target groups, and at least with a delay of 0.
     pub deactivating: RangeMs,
-    /// In STOPPING: from SIGTERM to the end of the containers.
+    /// In STOPPING: from SIGTERM to the end of the containers, unless their stop timeout ends them earlier.
     pub stopping: RangeMs,
     /// In DEPROVISIONING: the network interface is given back.
     pub deprovisioning: RangeMs,

@@ -210,6 +210,33 @@ impl World {
         }
     }
 
+    /// Writes a line that counts something into the service's own log. Lines of one moment about the same are one line.
+    pub(crate) fn log_counted(&mut self, key: &ServiceKey, does: &str, what: &str) {
+        let now = self.now;
+        let Some(service) = self.state.services.get_mut(key) else {
+            return;
+        };
+        let counted = service
+            .counted
+            .entry((does.to_owned(), what.to_owned()))
+            .or_insert((now, 0));
+        if counted.0 != now {
+            *counted = (now, 0);
+        }
+        counted.1 += 1;
+        let count = counted.1;
+        let line = |count: u32| format!("(service {}) {does} {count} {what}", key.service);
+        let before = line(count - 1);
+        let of_now = service.events.iter_mut().take_while(|(at, ..)| *at == now);
+        for (_, _, text) in of_now {
+            if *text == before {
+                *text = line(count);
+                return;
+            }
+        }
+        self.log_service(key, &format!("{does} {count} {what}"));
+    }
+
     pub(crate) fn next_entry(&mut self, key: &ServiceKey) -> u64 {
         self.state.services.get_mut(key).map_or(0, |service| {
             service.entries_made += 1;
@@ -365,7 +392,7 @@ impl World {
         })
     }
 
-    fn container_instance_arn(&self, task: &Task) -> Option<String> {
+    pub(crate) fn container_instance_arn(&self, task: &Task) -> Option<String> {
         let id = task.container_instance.as_ref()?;
         Some(format!(
             "arn:aws:ecs:{}:{}:container-instance/{}/{id}",

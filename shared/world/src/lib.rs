@@ -81,7 +81,7 @@ mod world;
 pub use account::{Account, Accounts};
 pub use api::*;
 pub use autoscaling::GroupSpec;
-pub use config::{Config, Delivery, RangeMs, SchedulerTimes, StartUp, Stop};
+pub use config::{AgentFlaps, Config, Delivery, RangeMs, SchedulerTimes, StartUp, Stop};
 pub use delivery::{Delivered, GUARANTEED_SOURCES, Message};
 pub use ec2::{
     BillKey, Ec2Times, HealthNotice, HealthStatus, InstancePool, InstancePoolKey,
@@ -100,14 +100,16 @@ pub use spec::{ServiceSpec, line};
 pub use split::split;
 pub use state::{
     ACTIVITIES_MAX, Activity, ActivityStatus, Adjustment, Alarm, AlarmState, Allocation, Capacity,
-    CapacityProvider, Cluster, Comparison, ContainerInstance, ContainerInstanceStatus, Datapoint,
-    Deployment, Distribution, GLOBAL_TIMEOUT_MAX_SECS, Group, GroupProvider, GroupTag,
-    HEARTBEAT_TIMEOUT_DEFAULT_SECS, HEARTBEAT_TIMEOUT_SECS, Hook, HookResult, Instance,
-    LaunchOverride, LaunchSpec, LaunchTemplate, Lifecycle, MachineState, ManagedScaling, MetricKey,
-    MissingData, MixedInstances, NetworkMode, Policy, PolicyKind, Process,
-    STOP_TIMEOUT_DEFAULT_SECS, STOP_TIMEOUT_MAX_SECS, ScalableTarget, ScheduledAction, Service,
-    SimpleScaling, State, Statistic, Step, StepScaling, TargetTracking, Task, TaskDefinition,
-    Transition,
+    CapacityProvider, Cluster, Comparison, ContainerInstance, ContainerInstanceStatus,
+    DEREGISTRATION_DELAY_DEFAULT_SECS, Datapoint, Deployment, Distribution,
+    GLOBAL_TIMEOUT_MAX_SECS, Group, GroupProvider, GroupTag, HEALTH_CHECK_INTERVAL_DEFAULT_SECS,
+    HEALTHY_THRESHOLD_DEFAULT, HEARTBEAT_TIMEOUT_DEFAULT_SECS, HEARTBEAT_TIMEOUT_SECS, Hook,
+    HookResult, Instance, LaunchOverride, LaunchSpec, LaunchTemplate, Lifecycle, LoadBalancer,
+    MachineState, ManagedScaling, MetricKey, MissingData, MixedInstances, NetworkMode, Policy,
+    PolicyKind, Process, STOP_TIMEOUT_DEFAULT_SECS, STOP_TIMEOUT_MAX_SECS, ScalableTarget,
+    ScheduledAction, Service, SimpleScaling, State, Statistic, Step, StepScaling, Target,
+    TargetGroup, TargetState, TargetTracking, Task, TaskDefinition, Transition,
+    UNHEALTHY_THRESHOLD_DEFAULT,
 };
 pub use timeline::{Entry, Timeline};
 pub use workshop_ec2::{SPOT_TYPES, ScaledBy, WorkshopEc2};

@@ -1,6 +1,8 @@
 //! A task's life, step by step.
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html>
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use model::snapshot::{Health, TaskStatus};
 use model::strategy::Market;
@@ -10,7 +12,7 @@ use serde_json::Value;
 use crate::config::{RangeMs, StartUp};
 use crate::ecs::Needs;
 use crate::pool::PoolKey;
-use crate::state::{STOP_TIMEOUT_DEFAULT_SECS, Task, TaskDefinition};
+use crate::state::{STOP_TIMEOUT_DEFAULT_SECS, STOP_TIMEOUT_MAX_SECS, Task, TaskDefinition};
 use crate::world::{Happening, World};
 
 /// ECS's own words for a task that Spot takes.
@@ -97,6 +99,7 @@ impl World {
             stopped_at: None,
             stop_code: None,
             stopped_reason: None,
+            targets: BTreeMap::new(),
             step: 0,
             holds_slot: !waits,
             reclaimed: false,
@@ -274,10 +277,17 @@ impl World {
             | TaskStatus::Activating
             | TaskStatus::Running => (STOP_BEGINS, "stop begins"),
             TaskStatus::Deactivating => {
+                // SIGTERM comes after the deregistration delay.
+                if let Some(millis) = self.drains_for_ms(task).filter(|it| *it > 0)
+                    && !task.reclaimed
+                {
+                    return (RangeMs::new(millis, millis), "deactivating");
+                }
                 let service = task.service.as_ref();
                 let has_targets = service
                     .and_then(|it| self.state.services.get(it))
-                    .is_some_and(|it| !it.target_groups.is_empty());
+                    .is_some_and(|it| it.target_groups().next().is_some())
+                    && task.targets.is_empty();
                 // Nobody waits for the targets of a machine that is taken away.
                 let range = if has_targets && !task.reclaimed {
                     stop.deactivating_with_targets
@@ -288,17 +298,39 @@ impl World {
             }
             // SIGTERM came with the warning: what is left is the end.
             TaskStatus::Stopping if task.reclaimed => (RangeMs::new(100, 100), "stopping"),
-            TaskStatus::Stopping => (stop.stopping, "stopping"),
+            TaskStatus::Stopping => (self.stopping_of(task), "stopping"),
             TaskStatus::Deprovisioning | TaskStatus::Stopped | TaskStatus::Unknown => {
                 (stop.deprovisioning, "deprovisioning")
             }
         }
     }
 
-    /// A task takes the next step of its life, unless it has taken another one since this one was planned.
+    /// From SIGTERM to the end of a task's containers: SIGKILL ends what has not ended by the longest of their stop timeouts.
+    fn stopping_of(&self, task: &Task) -> RangeMs {
+        let definition = self.state.task_definitions.get(&task.task_definition);
+        let longest = definition.map_or(
+            STOP_TIMEOUT_DEFAULT_SECS,
+            TaskDefinition::longest_stop_timeout_secs,
+        );
+        let longest = if task.launch_type == "FARGATE" {
+            longest.min(STOP_TIMEOUT_MAX_SECS)
+        } else {
+            longest
+        };
+        let range = self.config.stop.stopping;
+        let killed_after = longest.saturating_mul(1_000);
+        RangeMs::new(range.min.min(killed_after), range.max.min(killed_after))
+    }
+
+    /// A task takes the next step of its life, unless it has taken another one since this one was planned, or the agent that would
+    /// take it is not connected.
     pub(crate) fn task_step(&mut self, id: &str, step: u64) {
         let now = self.now;
-        let Some(task) = self.state.tasks.get_mut(id).filter(|it| it.step == step) else {
+        let is_due = self.state.tasks.get(id).is_some_and(|it| it.step == step);
+        if !is_due || self.hold_step(id, step) {
+            return;
+        }
+        let Some(task) = self.state.tasks.get_mut(id) else {
             return;
         };
         let Some(next) = next_status(task.last_status, task.desired_running) else {
@@ -317,6 +349,7 @@ impl World {
         if next == TaskStatus::Deprovisioning || (reclaimed && next == TaskStatus::Deactivating) {
             self.release_slot(id);
         }
+        self.move_targets(id, next);
         self.task_changed(id);
         if next == TaskStatus::Stopped {
             let kept = i64::from(self.config.stop.kept_secs) * 1_000;
@@ -328,6 +361,21 @@ impl World {
             && matches!(next, TaskStatus::Running | TaskStatus::Stopped)
         {
             self.look_soon(&service);
+        }
+    }
+
+    /// A task's targets follow its life.
+    fn move_targets(&mut self, id: &str, status: TaskStatus) {
+        match status {
+            TaskStatus::Running => self.register_targets(id),
+            TaskStatus::Deactivating => self.deregister_targets(id),
+            TaskStatus::Stopping | TaskStatus::Deprovisioning | TaskStatus::Stopped => {
+                self.end_targets(id);
+            }
+            TaskStatus::Provisioning
+            | TaskStatus::Pending
+            | TaskStatus::Activating
+            | TaskStatus::Unknown => {}
         }
     }
 

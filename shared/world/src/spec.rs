@@ -9,7 +9,7 @@ use model::{CapacityProviderName, ClusterName, ServiceKey};
 
 use crate::ecs::{Constraint, PlaceStrategy};
 use crate::error::ApiError;
-use crate::state::Capacity;
+use crate::state::{Capacity, LoadBalancer};
 use crate::world::World;
 
 /// What a service is made from, typed.
@@ -29,8 +29,10 @@ pub struct ServiceSpec {
     pub minimum_healthy_percent: u32,
     /// In percent of the desired count.
     pub maximum_percent: u32,
-    /// The target groups' ARNs.
-    pub target_groups: Vec<String>,
+    /// What is in front of it.
+    pub load_balancers: Vec<LoadBalancer>,
+    /// For how long after a task's start the scheduler ignores that its health checks fail, in seconds.
+    pub health_check_grace_period_secs: Option<u32>,
     /// Where its tasks may be placed.
     pub placement_constraints: Vec<Constraint>,
     /// Where its tasks are rather placed.
@@ -53,7 +55,8 @@ impl ServiceSpec {
             tags: BTreeMap::new(),
             minimum_healthy_percent: 100,
             maximum_percent: 200,
-            target_groups: Vec::new(),
+            load_balancers: Vec::new(),
+            health_check_grace_period_secs: None,
             placement_constraints: Vec::new(),
             placement_strategy: Vec::new(),
             scheduling: Scheduling::Replica,
@@ -65,6 +68,14 @@ impl ServiceSpec {
     #[must_use]
     pub fn on(mut self, strategy: Vec<StrategyItem>) -> Self {
         self.capacity = Some(Capacity::Strategy(strategy));
+        self
+    }
+
+    /// The same, behind one more target group, by ARN.
+    #[must_use]
+    pub fn behind(mut self, target_group_arn: &str) -> Self {
+        self.load_balancers
+            .push(LoadBalancer::over(target_group_arn));
         self
     }
 

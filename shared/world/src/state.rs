@@ -16,6 +16,7 @@ mod hook;
 mod instance;
 mod metric;
 mod policy;
+mod target;
 mod task_definition;
 
 pub use capacity_provider::{CapacityProvider, ManagedScaling};
@@ -34,6 +35,11 @@ pub use metric::{Alarm, AlarmState, Comparison, Datapoint, MetricKey, MissingDat
 pub use policy::{
     Adjustment, Policy, PolicyKind, ScheduledAction, SimpleScaling, Step, StepScaling,
     TargetTracking,
+};
+pub use target::{
+    DEREGISTRATION_DELAY_DEFAULT_SECS, HEALTH_CHECK_INTERVAL_DEFAULT_SECS,
+    HEALTHY_THRESHOLD_DEFAULT, LoadBalancer, Target, TargetGroup, TargetState,
+    UNHEALTHY_THRESHOLD_DEFAULT,
 };
 pub use task_definition::{
     NetworkMode, STOP_TIMEOUT_DEFAULT_SECS, STOP_TIMEOUT_MAX_SECS, TaskDefinition,
@@ -64,6 +70,8 @@ pub struct State {
     pub(crate) departed: BTreeMap<String, (Timestamp, ContainerInstance)>,
     /// The scalable targets of the namespace `ecs`, by resource id (`service/<cluster>/<service>`).
     pub scalable_targets: BTreeMap<String, ScalableTarget>,
+    /// The declared target groups, by ARN.
+    pub target_groups: BTreeMap<String, TargetGroup>,
     /// The launch templates, by name.
     pub launch_templates: BTreeMap<String, LaunchTemplate>,
     /// The Auto Scaling groups, by name.
@@ -132,8 +140,11 @@ pub struct Service {
     pub minimum_healthy_percent: u32,
     /// In percent of the desired count; rounds down. The default is 200.
     pub maximum_percent: u32,
-    /// The target groups.
-    pub target_groups: Vec<String>,
+    /// What is in front of it.
+    pub load_balancers: Vec<LoadBalancer>,
+    /// For how long after a task's start the scheduler ignores that its health checks fail, in seconds; `None` is AWS's default of 0.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html>
+    pub health_check_grace_period_secs: Option<u32>,
     /// Where its tasks may be placed, beside what the task definition says.
     pub placement_constraints: Vec<Constraint>,
     /// Where its tasks are rather placed, in order. None means spread over zones, then over instances.
@@ -150,12 +161,22 @@ pub struct Service {
     pub(crate) tasks_made: u64,
     /// How many deployments and log lines it ever had.
     pub(crate) entries_made: u64,
+    /// The last lines of its log that count something: when they were written, and what they count.
+    pub(crate) counted: BTreeMap<(String, String), (Timestamp, u32)>,
     /// Where placing failed lately, by provider or launch type.
     pub(crate) backoff: BTreeMap<String, Backoff>,
     /// Whether it is in its steady state, and since when it said so.
     pub(crate) steady_since: Option<Timestamp>,
     /// Whether a look by the scheduler is due, and when.
     pub(crate) look_at: Option<Timestamp>,
+}
+
+impl Service {
+    /// The ARNs of its target groups.
+    pub fn target_groups(&self) -> impl Iterator<Item = &str> {
+        let balancers = self.load_balancers.iter();
+        balancers.filter_map(|it| it.target_group_arn.as_deref())
+    }
 }
 
 /// Failures to place in a row, at one provider.
@@ -241,6 +262,8 @@ pub struct Task {
     pub stop_code: Option<&'static str>,
     /// Why it stops, as a text.
     pub stopped_reason: Option<String>,
+    /// Its targets, by the ARN of their declared target group; empty before it runs.
+    pub targets: BTreeMap<String, Target>,
     /// Counts the steps of its life; a step that was planned for an older count does not happen.
     pub(crate) step: u64,
     /// Whether it still takes a slot of its pool.
@@ -256,10 +279,27 @@ impl Task {
         self.arn.rsplit('/').next().unwrap_or(&self.arn)
     }
 
-    /// RUNNING, to run, and not UNHEALTHY, or RUNNING and about to be taken by Spot: it serves.
+    /// RUNNING, to run, and not UNHEALTHY, or RUNNING and about to be taken by Spot, and healthy in each declared target group: it
+    /// serves.
     #[must_use]
     pub fn serves(&self) -> bool {
-        self.last_status == TaskStatus::Running && self.health != Health::Unhealthy
+        self.last_status == TaskStatus::Running
+            && self.health != Health::Unhealthy
+            && self.is_in_service()
+    }
+
+    /// Whether its targets in all declared target groups are healthy. A task without any is.
+    #[must_use]
+    pub fn is_in_service(&self) -> bool {
+        let mut targets = self.targets.values();
+        targets.all(|it| it.state == TargetState::Healthy)
+    }
+
+    /// Whether a deregistration of its targets is under way.
+    #[must_use]
+    pub fn is_deregistering(&self) -> bool {
+        let mut targets = self.targets.values();
+        targets.any(|it| it.state == TargetState::Draining)
     }
 
     /// Whether it is protected from scale-in and deployments at a time.

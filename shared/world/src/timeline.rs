@@ -6,6 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 use model::ServiceKey;
 
+use crate::state::TargetState;
+
 /// One line of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -26,6 +28,9 @@ impl fmt::Display for Entry {
 pub struct Timeline {
     entries: Vec<Entry>,
     serving: BTreeMap<ServiceKey, u32>,
+    /// How many targets of a service's target group came into a state in the last moment that any did.
+    targets: BTreeMap<(ServiceKey, String, TargetState), u32>,
+    targets_at: Option<Timestamp>,
     /// Whose serving tasks the last line is about, and how many there were before it.
     last: Option<(ServiceKey, u32)>,
 }
@@ -67,6 +72,43 @@ impl Timeline {
             format!("{primary} serves with {serving} of {desired} tasks"),
         );
         self.last = Some((primary.clone(), before));
+    }
+
+    /// Notes what a target of a service has become. Several of one moment are one line.
+    pub(crate) fn target(
+        &mut self,
+        at: Timestamp,
+        service: &ServiceKey,
+        group: &str,
+        state: TargetState,
+    ) {
+        if self.targets_at != Some(at) {
+            self.targets.clear();
+            self.targets_at = Some(at);
+        }
+        let subject = (service.clone(), group.to_owned(), state);
+        let count = self.targets.entry(subject).or_insert(0);
+        *count += 1;
+        let count = *count;
+        let word = state.as_str();
+        let text = |count: u32| match count {
+            1 => format!("{service}: 1 target in {group} is {word}"),
+            _ => format!("{service}: {count} targets in {group} are {word}"),
+        };
+        let before = text(count - 1);
+        let mut of_now = self.entries.iter_mut().rev().take_while(|it| it.at == at);
+        if let Some(line) = of_now.find(|it| count > 1 && it.text == before) {
+            line.text = text(count);
+            return;
+        }
+        let entry = Entry {
+            at,
+            text: text(count),
+        };
+        // A line about who serves stays the last one, for it may still change.
+        let serving = self.last.as_ref().and(self.entries.pop());
+        self.entries.push(entry);
+        self.entries.extend(serving);
     }
 
     /// Takes the lines out.

@@ -35,6 +35,16 @@ pub(crate) enum Happening {
     Look { service: ServiceKey },
     /// A container instance becomes ACTIVE.
     InstanceRegistered { id: String },
+    /// A load balancer's checks change what it says of a target, if nothing else has since.
+    TargetJudged {
+        task: String,
+        group: String,
+        change: u64,
+    },
+    /// An agent may lose its connection.
+    AgentFlaps { id: String, number: u64 },
+    /// An agent has its connection back, if nobody has decided about it since.
+    AgentReturns { id: String, change: u64 },
     /// Whoever waits for room on a cluster's instances is looked at.
     Seats { cluster: ClusterName },
     /// A task has waited in PROVISIONING for too long.
@@ -74,6 +84,8 @@ pub struct World {
     pub(crate) waiting: BTreeMap<ClusterName, BTreeSet<(Timestamp, String)>>,
     /// What tasks of RunTask that wait were asked for.
     pub(crate) run_specs: BTreeMap<String, Asked>,
+    /// The steps of tasks that wait for the agent of their container instance, with the count that they were planned for.
+    pub(crate) held_steps: BTreeMap<String, BTreeSet<(String, u64)>>,
     /// How many tasks RunTask ever made.
     pub(crate) runs_made: u64,
     /// What instances had cost when the accounts were begun anew.
@@ -110,6 +122,7 @@ impl World {
             group_clusters: BTreeMap::new(),
             waiting: BTreeMap::new(),
             run_specs: BTreeMap::new(),
+            held_steps: BTreeMap::new(),
             runs_made: 0,
             bills_at_begin: BTreeMap::new(),
             instance_ended_at: BTreeMap::new(),
@@ -233,6 +246,13 @@ impl World {
             Happening::Capacity { pool, capacity } => self.change_capacity(&pool, capacity),
             Happening::Look { service } => self.look(&service),
             Happening::InstanceRegistered { id } => self.instance_registered(&id),
+            Happening::TargetJudged {
+                task,
+                group,
+                change,
+            } => self.target_judged(&task, &group, change),
+            Happening::AgentFlaps { id, number } => self.agent_flaps(&id, number),
+            Happening::AgentReturns { id, change } => self.agent_returns(&id, change),
             Happening::Seats { cluster } => self.seats(&cluster),
             Happening::WaitEnds { id } => self.wait_ends(&id),
             Happening::ProtectionEnds { id } => self.protection_ends(&id),

@@ -161,16 +161,11 @@ impl World {
             .iter()
             .map(|(at, id, text)| json!({ "id": id, "createdAt": epoch(*at), "message": text }))
             .collect();
-        let targets: Vec<Value> = service
-            .target_groups
-            .iter()
-            .map(|it| json!({ "targetGroupArn": it, "containerName": "app", "containerPort": 80 }))
-            .collect();
         let mut json = json!({
             "serviceArn": self.service_arn(key),
             "serviceName": key.service,
             "clusterArn": self.cluster_arn(&key.cluster),
-            "loadBalancers": targets,
+            "loadBalancers": service.load_balancers,
             "serviceRegistries": [],
             "status": service.status,
             "desiredCount": service.desired_count,
@@ -205,6 +200,12 @@ impl World {
             if let Some(fields) = json.as_object_mut() {
                 fields.insert("taskDefinition".to_owned(), json!(primary.task_definition));
             }
+        }
+        let grace = service.health_check_grace_period_secs;
+        // A service behind a load balancer shows the default as well.
+        let grace = grace.or((!service.load_balancers.is_empty()).then_some(0));
+        if let (Some(secs), Some(fields)) = (grace, json.as_object_mut()) {
+            fields.insert("healthCheckGracePeriodSeconds".to_owned(), json!(secs));
         }
         if let Some(fields) = json.as_object_mut().filter(|_| with_tags) {
             fields.insert("tags".to_owned(), json!(tags_to_wire(&service.tags)));

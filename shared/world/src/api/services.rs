@@ -15,7 +15,7 @@ use super::wire::{
 };
 use crate::error::ApiError;
 use crate::spec::ServiceSpec;
-use crate::state::{Capacity, Deployment, Service};
+use crate::state::{Capacity, Deployment, LoadBalancer, Service};
 use crate::world::World;
 
 #[derive(Debug, Default, Deserialize)]
@@ -23,12 +23,6 @@ use crate::world::World;
 struct DeploymentConfiguration {
     maximum_percent: Option<u32>,
     minimum_healthy_percent: Option<u32>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct LoadBalancer {
-    target_group_arn: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -45,6 +39,7 @@ pub(super) struct CreateService {
     task_definition: Option<String>,
     #[serde(default)]
     load_balancers: Vec<LoadBalancer>,
+    health_check_grace_period_seconds: Option<u32>,
     desired_count: Option<i64>,
     launch_type: Option<String>,
     #[serde(default)]
@@ -75,6 +70,8 @@ pub(super) struct UpdateService {
     force_new_deployment: bool,
     placement_constraints: Option<Vec<PlacementLine>>,
     placement_strategy: Option<Vec<PlacementLine>>,
+    load_balancers: Option<Vec<LoadBalancer>>,
+    health_check_grace_period_seconds: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -161,11 +158,8 @@ impl World {
                 .deployment_configuration
                 .maximum_percent
                 .unwrap_or(200),
-            target_groups: input
-                .load_balancers
-                .into_iter()
-                .filter_map(|it| it.target_group_arn)
-                .collect(),
+            load_balancers: input.load_balancers,
+            health_check_grace_period_secs: input.health_check_grace_period_seconds,
             placement_constraints: constraints(&input.placement_constraints)?,
             placement_strategy: strategy(&input.placement_strategy)?,
             scheduling: scheduling(input.scheduling_strategy.as_deref())?,
@@ -218,7 +212,8 @@ impl World {
             controller: spec.controller,
             minimum_healthy_percent: spec.minimum_healthy_percent,
             maximum_percent: spec.maximum_percent,
-            target_groups: spec.target_groups,
+            load_balancers: spec.load_balancers,
+            health_check_grace_period_secs: spec.health_check_grace_period_secs,
             placement_constraints: spec.placement_constraints,
             placement_strategy: spec.placement_strategy,
             tags: spec.tags,
@@ -227,6 +222,7 @@ impl World {
             events: VecDeque::new(),
             tasks_made,
             entries_made,
+            counted: BTreeMap::new(),
             backoff: BTreeMap::new(),
             steady_since: None,
             look_at: None,
@@ -282,6 +278,12 @@ impl World {
             if let Some(strategy) = strategy {
                 service.placement_strategy = strategy;
             }
+            if let Some(balancers) = input.load_balancers {
+                service.load_balancers = balancers;
+            }
+            if let Some(secs) = input.health_check_grace_period_seconds {
+                service.health_check_grace_period_secs = Some(secs);
+            }
             let percent = input.deployment_configuration;
             if let Some(minimum) = percent.minimum_healthy_percent {
                 service.minimum_healthy_percent = minimum;
@@ -336,7 +338,9 @@ impl World {
             || current.task_definition.clone(),
             |it| self.task_definition_arn(&self.state, it),
         );
-        let changes = task_definition != current.task_definition;
+        let balancers = input.load_balancers.as_ref();
+        let changes = task_definition != current.task_definition
+            || balancers.is_some_and(|it| *it != service.load_balancers);
         if !changes && !input.force_new_deployment {
             return Ok(None);
         }

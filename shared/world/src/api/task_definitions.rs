@@ -259,7 +259,7 @@ impl World {
     /// Registers the next revision of a family, whatever revision the definition says, and gives its ARN.
     ///
     /// # Errors
-    /// When the family has no name, or the stop timeout is longer than Fargate allows.
+    /// When the family has no name, or a stop timeout is longer than Fargate allows and Fargate is asked for.
     pub fn add_task_definition_of(
         &mut self,
         definition: TaskDefinition,
@@ -268,10 +268,12 @@ impl World {
         if family.is_empty() || family.contains([':', '/', ' ']) {
             return Err(ApiError::client("Invalid family name."));
         }
-        if definition
-            .stop_timeout_secs
-            .is_some_and(|it| it > STOP_TIMEOUT_MAX_SECS)
-        {
+        let on_fargate = definition
+            .requires_compatibilities
+            .iter()
+            .any(|it| it == "FARGATE");
+        // There is no maximum on EC2.
+        if on_fargate && definition.longest_stop_timeout_secs() > STOP_TIMEOUT_MAX_SECS {
             return Err(ApiError::client(format!(
                 "The stopTimeout must be at most {STOP_TIMEOUT_MAX_SECS} seconds."
             )));

@@ -132,6 +132,7 @@ impl World {
             registered_at: self.now,
             version: 0,
             draining_since: None,
+            agent_changes: 0,
         };
         self.state
             .container_instance_of
@@ -139,6 +140,7 @@ impl World {
         self.state.container_instances.insert(id.clone(), made);
         self.container_instance_changed(&id);
         let wait = self.dice.millis(REGISTERING, "registering", &id, 0);
+        self.plan_agent_flap(&id, 0);
         self.plan_in(wait, Happening::InstanceRegistered { id });
     }
 
@@ -183,29 +185,6 @@ impl World {
                 instance.provider = provider;
             }
         }
-    }
-
-    /// Says whether an agent is connected, as a person or a fault does. Returns whether there is such a container instance.
-    pub fn set_agent_connected(&mut self, ec2_instance_id: &str, connected: bool) -> bool {
-        let Some(id) = self
-            .state
-            .container_instance_of
-            .get(ec2_instance_id)
-            .cloned()
-        else {
-            return false;
-        };
-        let Some(instance) = self.state.container_instances.get_mut(&id) else {
-            return false;
-        };
-        if instance.agent_connected != connected {
-            instance.agent_connected = connected;
-            let cluster = instance.cluster.clone();
-            self.container_instance_changed(&id);
-            self.look_at_daemons(&cluster);
-            self.seats_soon(&cluster);
-        }
-        true
     }
 
     /// Says whether an instance's health checks are OK or IMPAIRED. Returns whether there is such a container instance.

@@ -38,6 +38,7 @@ impl World {
         for task in tasks {
             self.lose_task(&task, reason);
         }
+        self.held_steps.remove(id);
         let gone = self.state.container_instances.remove(id);
         self.keep_departed(id, gone.as_ref());
         self.look_at_daemons(&cluster);
@@ -59,6 +60,7 @@ impl World {
         task.step += 1;
         let service = task.service.clone();
         self.vacate(id);
+        self.end_targets(id);
         self.task_changed(id);
         let kept = i64::from(self.config.stop.kept_secs) * 1_000;
         self.plan_in(kept, Happening::Forget { id: id.to_owned() });

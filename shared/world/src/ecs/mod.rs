@@ -6,6 +6,7 @@
 //!
 //! What can be placed is decided here from the documentation alone; nothing is shared with the crates that are tested against it.
 
+mod agents;
 mod daemons;
 mod draining;
 mod instances;
@@ -19,6 +20,7 @@ mod seats;
 mod shapes;
 mod standalone;
 mod stopped;
+mod targets;
 mod waiting;
 
 pub(crate) use instances::Facts;
@@ -31,3 +33,4 @@ pub use resources::{Lack, Needs, Resources};
 pub use shapes::{InstanceShape, shapes};
 pub(crate) use standalone::RunSpec;
 pub(crate) use stopped::departed;
+pub(crate) use targets::{fails_checks, grace_until, unhealthy_target_group};

@@ -14,7 +14,7 @@ use model::snapshot::{Controller, Scheduling, TaskStatus};
 use model::strategy::StrategyItem;
 use serde_json::Map;
 
-use crate::ecs::{BinpackBy, PlaceStrategy};
+use crate::ecs::{BinpackBy, PlaceStrategy, grace_until};
 use crate::pool::later;
 use crate::state::{Capacity, Deployment, Task};
 use crate::world::{Happening, World};
@@ -46,7 +46,7 @@ impl World {
         self.look_at(key, at);
     }
 
-    fn look_at(&mut self, key: &ServiceKey, at: Timestamp) {
+    pub(crate) fn look_at(&mut self, key: &ServiceKey, at: Timestamp) {
         let Some(service) = self.state.services.get_mut(key) else {
             return;
         };
@@ -93,11 +93,15 @@ impl World {
             self.log_service(key, &format!("has stopped {} running tasks.", stops.len()));
         }
         for (id, reason) in stops {
-            self.stop_task(&id, SCHEDULER_CODE, format!("{reason} {}", deployment.id));
+            self.stop_task(&id, SCHEDULER_CODE, reason.text(&deployment.id));
         }
         let start = view.to_start();
         if start > 0 {
             self.place(key, &deployment, &items, &view, start);
+        }
+        // Health checks that fail are ignored for a while, and looked at again then.
+        if let Some(at) = view.graces_end_at() {
+            self.look_at(key, at);
         }
         self.finish_deployment(key);
         self.check_steady(key);
@@ -111,6 +115,7 @@ impl World {
             on_draining: self.is_on_draining(task),
             is_protected: task.is_protected(self.now),
             instance_left: self.left_on_instance(key, task),
+            grace_until: grace_until(service, task, self.now),
         });
         Some((view, deployment))
     }
@@ -171,16 +176,19 @@ impl World {
         self.log_service(key, &format!("deployment {} completed.", primary.id));
     }
 
-    /// A service is steady when its one deployment is done and exactly the desired tasks run.
+    /// A service is steady when its one deployment is done, exactly the desired tasks run and are healthy, their targets too, and no
+    /// target is still being deregistered.
     pub(crate) fn check_steady(&mut self, key: &ServiceKey) {
         let now = self.now;
         let Some((view, primary)) = self.view(key) else {
             return;
         };
+        let deregistering = self.state.tasks_of(key).any(Task::is_deregistering);
         let Some(service) = self.state.services.get_mut(key) else {
             return;
         };
         let steady = primary.completed
+            && !deregistering
             && service.deployments.len() == 1
             && view.old.is_empty()
             && count(view.new.len()) == view.desired

@@ -4,10 +4,14 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use model::snapshot::{Health, TaskStatus};
+use model::snapshot::TaskStatus;
 use model::strategy::StrategyItem;
 
+use crate::ecs::{fails_checks, unhealthy_target_group};
 use crate::state::{Service, Task};
+
+/// The reason of a scale-in.
+const SCALING: &str = "Scaling activity initiated by the service scheduler";
 
 /// What a look sees.
 #[derive(Debug)]
@@ -28,8 +32,15 @@ pub(super) struct Seen {
     pub(super) provider: String,
     pub(super) zone: String,
     pub(super) running: bool,
+    /// Its health checks fail, those of its container or those of a load balancer, and the grace period is over.
     pub(super) unhealthy: bool,
     pub(super) created_at: Timestamp,
+    /// No health check fails, and its targets are healthy.
+    healthy: bool,
+    /// The target group that it fails in.
+    target_group: Option<String>,
+    /// When its checks that fail are no longer ignored.
+    grace_until: Option<Timestamp>,
     instance: Option<String>,
     /// On a DRAINING instance.
     draining: bool,
@@ -44,10 +55,35 @@ pub(super) struct Standing {
     pub(super) on_draining: bool,
     pub(super) is_protected: bool,
     pub(super) instance_left: u32,
+    /// Until when its health checks are ignored, if that is still to come.
+    pub(super) grace_until: Option<Timestamp>,
+}
+
+/// Why a task is stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum StopReason {
+    /// For the deployment, which is named.
+    Deployment(&'static str),
+    /// It fails in a target group.
+    TargetGroup(String),
+}
+
+impl StopReason {
+    /// ECS's words.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html>
+    pub(super) fn text(&self, deployment: &str) -> String {
+        match self {
+            Self::Deployment(reason) => format!("{reason} {deployment}"),
+            Self::TargetGroup(arn) => {
+                format!("Task failed ELB health checks in (target-group {arn})")
+            }
+        }
+    }
 }
 
 impl Seen {
     fn of(task: &Task, standing: Standing) -> Self {
+        let fails = fails_checks(task);
         Self {
             instance: task.container_instance.clone(),
             draining: standing.on_draining,
@@ -57,13 +93,24 @@ impl Seen {
             provider: provider_of(task).to_owned(),
             zone: task.zone.clone(),
             running: task.last_status == TaskStatus::Running,
-            unhealthy: task.health == Health::Unhealthy,
+            unhealthy: fails && standing.grace_until.is_none(),
+            healthy: !fails && task.is_in_service(),
+            target_group: unhealthy_target_group(task).map(str::to_owned),
+            grace_until: standing.grace_until.filter(|_| fails),
             created_at: task.created_at,
         }
     }
 
     pub(super) const fn ready(&self) -> bool {
-        self.running && !self.unhealthy
+        self.running && self.healthy
+    }
+
+    /// Why it is stopped when its health checks fail.
+    fn failure(&self) -> StopReason {
+        match &self.target_group {
+            Some(arn) => StopReason::TargetGroup(arn.clone()),
+            None => StopReason::Deployment("Task failed container health checks"),
+        }
     }
 
     fn instance(&self) -> &str {
@@ -133,17 +180,19 @@ impl View {
         }
     }
 
+    /// When the first grace period of a task whose checks fail ends.
+    pub(super) fn graces_end_at(&self) -> Option<Timestamp> {
+        let all = self.new.iter().chain(&self.old);
+        all.filter_map(|it| it.grace_until).min()
+    }
+
     /// Which tasks to stop, and why.
-    pub(super) fn to_stop(&self, items: &[StrategyItem]) -> Vec<(String, &'static str)> {
+    pub(super) fn to_stop(&self, items: &[StrategyItem]) -> Vec<(String, StopReason)> {
         let mut stops = self.old_to_stop();
         let unhealthy: Vec<&Seen> = self.new.iter().filter(|it| it.unhealthy).collect();
         let replaced = self.ready() >= self.desired;
         if replaced || self.spare() == 0 {
-            stops.extend(
-                unhealthy
-                    .iter()
-                    .map(|it| (it.id.clone(), "Task failed container health checks")),
-            );
+            stops.extend(unhealthy.iter().map(|it| (it.id.clone(), it.failure())));
         }
         let gone = if replaced || self.spare() == 0 {
             unhealthy.len()
@@ -164,13 +213,13 @@ impl View {
         stops.extend(
             scale_in(&kept, excess, items)
                 .into_iter()
-                .map(|id| (id, "Scaling activity initiated by the service scheduler")),
+                .map(|id| (id, StopReason::Deployment(SCALING))),
         );
         stops
     }
 
     /// Old tasks go as soon as the minimum is kept without them; those that do not serve go at once.
-    fn old_to_stop(&self) -> Vec<(String, &'static str)> {
+    fn old_to_stop(&self) -> Vec<(String, StopReason)> {
         const REASON: &str = "Scaling activity initiated by the deployment";
         const DRAINING: &str =
             "The container instance is DRAINING; the task is replaced by the deployment";
@@ -185,10 +234,8 @@ impl View {
                 }
                 may_go -= 1;
             }
-            stops.push((
-                task.id.clone(),
-                if task.draining { DRAINING } else { REASON },
-            ));
+            let reason = if task.draining { DRAINING } else { REASON };
+            stops.push((task.id.clone(), StopReason::Deployment(reason)));
         }
         stops
     }

@@ -65,6 +65,8 @@ pub struct ContainerInstance {
     pub version: u64,
     /// When it was set to DRAINING.
     pub draining_since: Option<Timestamp>,
+    /// How often somebody decided whether its agent is connected.
+    pub(crate) agent_changes: u64,
 }
 
 impl ContainerInstance {

@@ -28,7 +28,7 @@ words! {
     }
 }
 
-/// A task definition. Its stop timeout is that of the essential container that stops first.
+/// A task definition. Its stop timeout is that of the essential container that stops first: the task serves no longer than that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskDefinition {
     /// The family's name.
@@ -61,5 +61,29 @@ impl TaskDefinition {
     #[must_use]
     pub fn stop_timeout_secs(&self) -> u32 {
         self.stop_timeout_secs.unwrap_or(STOP_TIMEOUT_DEFAULT_SECS)
+    }
+
+    /// The longest time from SIGTERM to SIGKILL of any of its containers, in seconds: by then all of them have ended.
+    #[must_use]
+    pub fn longest_stop_timeout_secs(&self) -> u32 {
+        let timeout_of = |it: &Value| {
+            let own = it.get("stopTimeout").and_then(Value::as_u64);
+            own.map_or(STOP_TIMEOUT_DEFAULT_SECS, |it| {
+                u32::try_from(it).unwrap_or(u32::MAX)
+            })
+        };
+        let longest = self.containers.iter().map(timeout_of).max();
+        longest.unwrap_or_else(|| self.stop_timeout_secs())
+    }
+
+    /// The same, with a stop timeout for each of its containers, in seconds.
+    #[must_use]
+    pub fn with_stop_timeout_secs(mut self, secs: u32) -> Self {
+        self.stop_timeout_secs = Some(secs);
+        let fields = self.containers.iter_mut().filter_map(Value::as_object_mut);
+        for container in fields {
+            container.insert("stopTimeout".to_owned(), secs.into());
+        }
+        self
     }
 }

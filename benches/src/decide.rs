@@ -123,6 +123,8 @@ fn service(key: &str, desired: u32, interrupted: u32, now: Timestamp) -> Result<
             stopping_at: told,
             stopped_at: None,
             interrupted: told.is_some(),
+            instance: None,
+            instance_status: None,
         });
     }
     Ok(Service {
@@ -153,5 +155,6 @@ fn service(key: &str, desired: u32, interrupted: u32, now: Timestamp) -> Result<
         all_to_run_read: true,
         stop_timeout: Some(Seconds(120)),
         scaled_by_application_auto_scaling: Some(false),
+        not_placed: Vec::new(),
     })
 }

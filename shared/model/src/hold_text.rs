@@ -29,6 +29,10 @@ impl fmt::Display for HoldReason {
                 f,
                 "interrupted tasks serve until {first_deadline:.0} and a task starts in {start_up}: raising now gains nothing ({counts})"
             ),
+            Self::WaitingForReplacements { counts, draining } => write!(
+                f,
+                "{draining} tasks are on Spot instances that drain, and still serve while ECS may replace them ({counts})"
+            ),
             Self::WaitingToSettle { counts, settle } => write!(
                 f,
                 "a deficit without sign of a Spot shortage must last {settle} ({counts})"

@@ -177,6 +177,27 @@ pub enum Evidence {
         #[serde(rename = "start_up_secs")]
         start_up: Seconds,
     },
+    /// For longer than a scale-out takes, ECS has found no container instance for tasks of a service on Spot instances, again and again.
+    SpotInstancesShort {
+        /// The first of these reports.
+        since: Timestamp,
+        /// The latest of them.
+        latest: Timestamp,
+    },
+    /// Tasks are on Spot instances that drain, which an interruption ends two minutes after its warning, and ECS cannot or does not
+    /// replace them.
+    SpotInstancesDraining {
+        /// How many of them are not replaced.
+        tasks: u32,
+        /// How many tasks are covered besides, because Spot took them, they do not start, or they have been missing for the settle time.
+        others: u32,
+        /// When ECS last found no room for a task of the service, where it said so lately.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        no_room_at: Option<Timestamp>,
+        /// Since when ECS has started no task in the place of any of them, as far as it was watched.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_replaced_since: Option<Timestamp>,
+    },
     /// Spot took tasks a short while ago, and they are still missing.
     SpotTookTasks {
         /// How many interrupted tasks are missing and were not replaced.
@@ -211,6 +232,8 @@ impl Evidence {
         match self {
             Self::SpotShortage { .. } => "spot_shortage",
             Self::DeadlineNear { .. } => "deadline_near",
+            Self::SpotInstancesShort { .. } => "spot_instances_short",
+            Self::SpotInstancesDraining { .. } => "spot_instances_draining",
             Self::SpotTookTasks { .. } => "spot_took_tasks",
             Self::Overdue { .. } => "overdue",
             Self::Persisted { .. } => "persisted",
@@ -233,6 +256,28 @@ impl fmt::Display for Evidence {
                 "interrupted tasks end from {first_deadline:.0} on and a task starts in {start_up}, so that {latest_moment:.0} was the \
                  latest moment to wait for"
             ),
+            Self::SpotInstancesShort { since, latest } => write!(
+                f,
+                "no instance had room for a task from {since:.0} to {latest:.0}, which is longer than a scale-out takes"
+            ),
+            Self::SpotInstancesDraining {
+                tasks,
+                others,
+                no_room_at,
+                not_replaced_since,
+            } => {
+                write!(f, "{tasks} tasks are on Spot instances that drain, and ")?;
+                match (no_room_at, not_replaced_since) {
+                    (Some(at), _) => {
+                        write!(f, "ECS found no room for replacements at {at:.0}")?;
+                    }
+                    (None, Some(since)) => {
+                        write!(f, "ECS has started no replacement since {since:.0}")?;
+                    }
+                    (None, None) => write!(f, "ECS does not replace them")?,
+                }
+                besides(f, *others)
+            }
             Self::SpotTookTasks { tasks, others } => {
                 write!(f, "Spot took {tasks} tasks that are still missing")?;
                 besides(f, *others)

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::capacity::ContainerInstanceStatus;
 use crate::drain::key::DrainKey;
 use crate::ids::{
-    AvailabilityZone, CapacityProviderName, ClusterName, DeploymentId, InstanceId, ServiceKey,
-    TaskArn, TaskDefinitionArn,
+    AvailabilityZone, CapacityProviderName, ClusterName, ContainerInstanceArn, DeploymentId,
+    InstanceId, ServiceKey, TaskArn, TaskDefinitionArn,
 };
 use crate::policy::PairPolicy;
 use crate::settings::SettingFault;

@@ -1,11 +1,12 @@
-//! What a pair needs beyond its services: tasks, markets, scaling and stop timeouts.
+//! What a pair needs beyond its services: tasks, markets, the instances that tasks on Spot are on, scaling and stop timeouts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::snapshot::{Gap, Pair, Service, Standby, TaskStatus};
 use model::strategy::Market;
-use model::{ClusterName, ServiceKey, TaskDefinitionArn};
+use model::{ClusterName, ContainerInstanceArn, ServiceKey, TaskDefinitionArn};
 
+use crate::instances;
 use crate::look::Look;
 use crate::markets::{self, Markets, ProviderKey};
 use crate::scaling;
@@ -60,7 +61,38 @@ pub(crate) async fn fill(
         }
         pair.gaps = gaps.into_iter().collect();
     }
+    fill_instances(look, pairs).await;
     fill_stop_timeouts(look, pairs).await;
+}
+
+/// Reads the status of the instances that primaries' tasks on Spot are on. Nobody else's matters: a pair on Fargate costs no call.
+async fn fill_instances(look: &mut Look<'_>, pairs: &mut BTreeMap<ServiceKey, Pair>) {
+    let mut wanted: BTreeMap<ClusterName, BTreeSet<ContainerInstanceArn>> = BTreeMap::new();
+    for primary in pairs.values().map(|pair| &pair.primary) {
+        let of_tasks = primary.tasks.iter();
+        let of_tasks: Vec<_> = of_tasks
+            .filter_map(|task| instances::on_spot(primary, task))
+            .collect();
+        if !of_tasks.is_empty() {
+            let of_cluster = wanted.entry(primary.key.cluster.clone()).or_default();
+            of_cluster.extend(of_tasks.into_iter().cloned());
+        }
+    }
+    let statuses = instances::read(look, &wanted).await;
+    for pair in pairs.values_mut() {
+        let mut gaps = BTreeSet::new();
+        let mut tasks = std::mem::take(&mut pair.primary.tasks);
+        for task in &mut tasks {
+            let instance = instances::on_spot(&pair.primary, task);
+            match instance.and_then(|instance| statuses.get(instance)) {
+                Some(Ok(status)) => task.instance_status = Some(*status),
+                Some(Err(gap)) => _ = gaps.insert(gap.clone()),
+                None => {}
+            }
+        }
+        pair.primary.tasks = tasks;
+        pair.gaps.extend(gaps);
+    }
 }
 
 fn standby_of(pair: &Pair) -> Option<&Service> {

@@ -16,6 +16,7 @@
 
 pub mod capacity;
 mod details;
+mod instances;
 mod limits;
 mod look;
 mod markets;

@@ -3,12 +3,26 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ecs::types::{self as ecs, DeploymentControllerType, LaunchType, SchedulingStrategy};
-use model::snapshot::{Controller, Deployment, ProviderShare, Scheduling, Service, ServiceStatus};
+use model::snapshot::{
+    Controller, Deployment, NotPlaced, ProviderShare, Scheduling, Service, ServiceStatus,
+};
 use model::strategy::{FARGATE, FARGATE_SPOT, Market, StrategyItem};
 use model::{CapacityProviderName, ServiceKey, TaskDefinitionArn};
 
+use crate::read_task::time;
+
 /// The status of the newest deployment, and of the task set that serves.
 pub(crate) const PRIMARY: &str = "PRIMARY";
+
+/// What a service's log says when no instance has room for a task.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html>
+pub(crate) const NO_INSTANCE: &str =
+    "was unable to place a task because no container instance met all of its requirements";
+/// What it says when everything that was missing is there.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html>
+const STEADY: &str = "has reached a steady state";
+/// How much of a line is kept, in characters.
+const TEXT_CHARACTERS_MAX: usize = 256;
 
 /// Reads a service. Its tasks, markets beyond Fargate's, stop timeout and scaling are not in the answer and are filled in later.
 ///
@@ -19,7 +33,7 @@ pub(crate) fn service(key: &ServiceKey, answer: &ecs::Service) -> Result<Service
     Ok(Service {
         key: key.clone(),
         status: status(answer.status()),
-        created_at: crate::read_task::time(answer.created_at()),
+        created_at: time(answer.created_at()),
         desired_count: count("desiredCount", answer.desired_count())?,
         running_count: count("runningCount", answer.running_count())?,
         pending_count: count("pendingCount", answer.pending_count())?,
@@ -38,7 +52,31 @@ pub(crate) fn service(key: &ServiceKey, answer: &ecs::Service) -> Result<Service
         all_to_run_read: false,
         stop_timeout: None,
         scaled_by_application_auto_scaling: None,
+        not_placed: not_placed(answer),
     })
+}
+
+/// What the service's log says since its last steady state about tasks that no instance took, oldest first. ECS answers with at most
+/// 100 lines of the log (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html>).
+fn not_placed(answer: &ecs::Service) -> Vec<NotPlaced> {
+    let lines = || {
+        let events = answer.events().iter();
+        events.filter_map(|it| Some((time(it.created_at())?, it.message()?)))
+    };
+    let steady = lines().filter(|(_, text)| text.contains(STEADY));
+    let steady_at = steady.map(|(at, _)| at).max();
+    let mut not_placed: Vec<NotPlaced> = lines()
+        .filter(|(at, text)| text.contains(NO_INSTANCE) && steady_at.is_none_or(|it| it < *at))
+        .map(|(at, text)| {
+            let (_, why) = text.split_once(NO_INSTANCE).unwrap_or_default();
+            let why = why.trim_start_matches('.').trim();
+            let plain = why.chars().map(|it| if it.is_control() { ' ' } else { it });
+            let text = plain.take(TEXT_CHARACTERS_MAX).collect();
+            NotPlaced { at, text }
+        })
+        .collect();
+    not_placed.sort_unstable();
+    not_placed
 }
 
 pub(crate) fn status(text: Option<&str>) -> ServiceStatus {

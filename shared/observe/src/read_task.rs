@@ -21,6 +21,7 @@ pub(crate) fn task(answer: &ecs::Task) -> Result<Task, String> {
     let text = |error: model::IdError| error.to_string();
     let provider = answer.capacity_provider_name().map(str::parse);
     let zone = answer.availability_zone().map(str::parse);
+    let instance = answer.container_instance_arn().map(str::parse);
     Ok(Task {
         arn: answer
             .task_arn()
@@ -47,6 +48,8 @@ pub(crate) fn task(answer: &ecs::Task) -> Result<Task, String> {
         stopping_at: time(answer.stopping_at()),
         stopped_at: time(answer.stopped_at()),
         interrupted: interrupted(answer),
+        instance: instance.transpose().map_err(text)?,
+        instance_status: None,
     })
 }
 

@@ -218,11 +218,19 @@ fn check_opt_in(pair: &Pair, service: &ServiceKey, found: &mut Findings<'_>) {
     }
 }
 
-/// The tasks that serve, and those that may come to serve: every task that is not told to stop, whatever its age.
+/// The tasks that serve and stay. One on a Spot instance that drains does not stay.
 fn serving(service: &model::snapshot::Service) -> usize {
     let mut serving = 0;
     for task in &service.tasks {
+        let mut goes = false;
+        if task.instance_status == Some(model::capacity::ContainerInstanceStatus::Draining) {
+            for share in &service.capacity {
+                goes |= share.market == Market::Spot
+                    && task.provider.as_ref() == Some(&share.item.provider);
+            }
+        }
         if task.desired_running
+            && !goes
             && task.last_status == TaskStatus::Running
             && task.health != Health::Unhealthy
         {

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::policy::{PairPolicy, TAG_STANDBY, TAG_STANDBY_OF};
 use model::settings::Setting;
 use model::snapshot::{
-    Deployment, Pair, PassedOver, PrimaryFault, ProviderShare, Service, ServiceStatus, Snapshot,
-    Standby, Task,
+    Deployment, NotPlaced, Pair, PassedOver, PrimaryFault, ProviderShare, Service, ServiceStatus,
+    Snapshot, Standby, Task,
 };
 use model::strategy::{Market, StrategyItem};
 use model::{CapacityProviderName, ClusterName, IdError, Seconds, ServiceKey};
 
 use crate::account::Account;
 use crate::life::SPOT_STOP_CODE;
-use crate::state::{Capacity, Service as WorldService, Task as WorldTask};
+use crate::state::{Capacity, ContainerInstanceStatus, Service as WorldService, Task as WorldTask};
 use crate::timeline::Timeline;
 use crate::world::World;
 
@@ -146,7 +146,7 @@ impl World {
         let tasks: Vec<Task> = self
             .state
             .tasks_of(key)
-            .map(observed_task)
+            .map(|task| self.observed_task(task))
             .collect::<Result<_, _>>()?;
         let count = |statuses: &[model::snapshot::TaskStatus]| {
             let number = tasks
@@ -196,7 +196,24 @@ impl World {
                     .scalable_targets
                     .contains_key(&format!("service/{key}")),
             ),
+            not_placed: not_placed(service),
         }))
+    }
+
+    fn observed_task(&self, task: &WorldTask) -> Result<Task, IdError> {
+        let instance = self.container_instance_arn(task);
+        let is_spot = |name: &String| {
+            name != model::strategy::FARGATE_SPOT && self.market_of(name) == Market::Spot
+        };
+        let on_spot = task.provider.as_ref().is_some_and(is_spot);
+        let on_spot = on_spot && task.desired_running;
+        let id = task.container_instance.as_ref().filter(|_| on_spot);
+        let container = id.and_then(|id| self.state.container_instances.get(id));
+        Ok(Task {
+            instance: instance.map(|arn| arn.parse()).transpose()?,
+            instance_status: container.map(|it| status_of(it.status)),
+            ..observed_task(task)?
+        })
     }
 
     fn shares(&self, capacity: &Capacity) -> Result<Vec<ProviderShare>, IdError> {
@@ -230,6 +247,35 @@ fn named(key: &ServiceKey, tags: &BTreeMap<String, String>, tag: &Setting) -> Op
     Some(ServiceKey::new(key.cluster.clone(), name))
 }
 
+fn status_of(status: ContainerInstanceStatus) -> model::capacity::ContainerInstanceStatus {
+    use model::capacity::ContainerInstanceStatus as Observed;
+    match status {
+        ContainerInstanceStatus::Registering => Observed::Registering,
+        ContainerInstanceStatus::Deregistering => Observed::Deregistering,
+        ContainerInstanceStatus::Active => Observed::Active,
+        ContainerInstanceStatus::Draining => Observed::Draining,
+        ContainerInstanceStatus::Inactive => Observed::Inactive,
+    }
+}
+
+/// The lines of a service's log since its last steady state about tasks that no instance took, oldest first, without what all of them say.
+fn not_placed(service: &WorldService) -> Vec<NotPlaced> {
+    let recent = service.events.iter();
+    let recent = recent.take_while(|(_, _, line)| !line.contains("has reached a steady state"));
+    let of_instances = recent.filter(|(_, _, line)| line.contains("no container instance met"));
+    let mut lines: Vec<NotPlaced> = of_instances
+        .map(|(at, _, line)| NotPlaced {
+            at: *at,
+            text: line
+                .split_once("all of its requirements.")
+                .map_or("", |(_, why)| why.trim())
+                .to_owned(),
+        })
+        .collect();
+    lines.sort_unstable();
+    lines
+}
+
 fn observed_task(task: &WorldTask) -> Result<Task, IdError> {
     Ok(Task {
         arn: task.arn.parse()?,
@@ -248,5 +294,7 @@ fn observed_task(task: &WorldTask) -> Result<Task, IdError> {
         stopping_at: task.stopping_at,
         stopped_at: task.stopped_at,
         interrupted: task.stop_code == Some(SPOT_STOP_CODE),
+        instance: None,
+        instance_status: None,
     })
 }

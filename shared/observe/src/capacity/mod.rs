@@ -35,7 +35,7 @@ mod neighbours;
 mod protection;
 mod providers;
 mod read_group;
-mod read_instance;
+pub(crate) mod read_instance;
 mod read_service;
 mod read_task;
 mod services;

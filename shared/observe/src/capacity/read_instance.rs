@@ -84,7 +84,7 @@ fn interfaces(instance_type: Option<&InstanceType>, has_trunk: bool) -> u32 {
         .map_or(0, |facts| facts.awsvpc_tasks(trunking))
 }
 
-fn status(text: Option<&str>) -> ContainerInstanceStatus {
+pub(crate) fn status(text: Option<&str>) -> ContainerInstanceStatus {
     match text {
         Some("REGISTERING") => ContainerInstanceStatus::Registering,
         Some("ACTIVE") => ContainerInstanceStatus::Active,

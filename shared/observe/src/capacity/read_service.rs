@@ -15,13 +15,8 @@ use model::strategy::StrategyItem;
 use model::{IdError, ServiceKey, Timestamp};
 
 use crate::capacity::clusters;
-use crate::read_service::{PRIMARY, count, status, tags};
+use crate::read_service::{NO_INSTANCE, PRIMARY, count, status, tags};
 use crate::read_task::time;
-
-/// What a service's log says when no instance has room for a task.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html>
-const NO_INSTANCE: &str =
-    "was unable to place a task because no container instance met all of its requirements";
 
 /// The percentages of a deployment that names none.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html>

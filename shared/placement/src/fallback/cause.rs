@@ -3,7 +3,7 @@
 //! ECS names the provider in `capacityProviderArns`; the reason's text never says "Spot".
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_events.html>
 
-use model::snapshot::Service;
+use model::snapshot::{NotPlaced, Service};
 use model::strategy::{FARGATE, FARGATE_SPOT, Market};
 use model::trigger::PlacementFailure;
 use serde::{Deserialize, Serialize};
@@ -50,11 +50,8 @@ pub fn classify(failure: &PlacementFailure, primary: &Service) -> Cause {
     ]) {
         return Cause::Quota;
     }
-    if says(&["AGENT"]) {
-        return Cause::Agent;
-    }
-    if says(&["ATTRIBUTE", "CONSTRAINT", "MEMBEROF", "DISTINCTINSTANCE"]) {
-        return Cause::Attribute;
+    if let Some(cause) = no_matter_of_room(&reason) {
+        return cause;
     }
     let of_capacity = says(&["RESOURCE:FARGATE", "CAPACITY IS UNAVAILABLE", "CAPACITY"]);
     if !of_capacity {
@@ -85,4 +82,26 @@ pub fn classify(failure: &PlacementFailure, primary: &Service) -> Cause {
     } else {
         Cause::Unknown
     }
+}
+
+/// What keeps a task from instances whose room does not matter.
+fn no_matter_of_room(reason: &str) -> Option<Cause> {
+    let says = |needles: &[&str]| needles.iter().any(|needle| reason.contains(needle));
+    if says(&["AGENT"]) {
+        return Some(Cause::Agent);
+    }
+    let asks = ["ATTRIBUTE", "CONSTRAINT", "MEMBEROF", "DISTINCTINSTANCE"];
+    says(&asks).then_some(Cause::Attribute)
+}
+
+/// Classifies a line of the service's own log about a task that no instance took. It names what the closest instance lacks, or that there
+/// is none; without either, instances lack room.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html>
+#[must_use]
+pub fn classify_line(line: &NotPlaced) -> Cause {
+    let text = line.text.to_ascii_uppercase();
+    if text.contains("REBALANC") {
+        return Cause::AvailabilityZoneRebalancing;
+    }
+    no_matter_of_room(&text).unwrap_or(Cause::Ec2Resources)
 }

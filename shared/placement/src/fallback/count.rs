@@ -6,6 +6,8 @@ use model::plan::Counts;
 use model::policy::PairPolicy;
 use model::snapshot::{Health, Pair, STOP_TIMEOUT_DEFAULT, Service, Task, TaskStatus};
 
+use super::instances;
+
 /// How long after the warning Spot takes a task, in seconds.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html#fargate-capacity-providers-termination>
 pub const SPOT_NOTICE: Seconds = Seconds(120);
@@ -18,18 +20,21 @@ pub const SPOT_NOTICE: Seconds = Seconds(120);
 #[must_use]
 pub fn counts(pair: &Pair, standby: &Service, policy: &PairPolicy, now: Timestamp) -> Counts {
     let primary = &pair.primary;
-    let mut ready = number(primary, is_ready);
-    let mut starting = number(primary, |task| is_starting(task, policy.start_grace, now));
+    let mut ready = number(primary, |task| is_ready(task, primary));
+    let mut starting = number(primary, |task| {
+        is_starting(task, primary, policy.start_grace, now)
+    });
     if !primary.all_to_run_read {
         let running_not_ready = number(primary, |task| {
-            task.last_status == TaskStatus::Running && !is_ready(task)
+            task.last_status == TaskStatus::Running && !is_ready(task, primary)
         });
         ready = ready.max(primary.running_count.saturating_sub(running_not_ready));
         starting = starting.max(primary.pending_count);
     }
-    let leaving = number(primary, |task| {
+    let told = number(primary, |task| {
         deadline(task, primary).is_some_and(|deadline| now < deadline)
     });
+    let leaving = told.saturating_add(draining(primary));
     Counts {
         desired: primary.desired_count,
         ready,
@@ -40,26 +45,46 @@ pub fn counts(pair: &Pair, standby: &Service, policy: &PairPolicy, now: Timestam
             .saturating_sub(ready)
             .saturating_sub(starting),
         standby_desired: standby.desired_count,
-        standby_ready: number(standby, is_ready),
+        standby_ready: number(standby, |task| is_ready(task, standby)),
     }
 }
 
-/// A task serves: RUNNING, to go on running, and its health checks do not fail.
+/// A task serves and stays: RUNNING, to go on running, its health checks do not fail, and its instance does not drain.
 #[must_use]
-pub fn is_ready(task: &Task) -> bool {
+pub fn is_ready(task: &Task, service: &Service) -> bool {
+    serves(task) && !instances::is_leaving(task, service)
+}
+
+fn serves(task: &Task) -> bool {
     task.desired_running
         && task.last_status == TaskStatus::Running
         && task.health != Health::Unhealthy
 }
 
 /// A task is on its way: to run, not yet RUNNING, and younger than the start grace. Without a known age it does not count, so that a
-/// task that never starts is missed sooner rather than never.
+/// task that never starts is missed sooner rather than never. On an instance that drains it does not count either: ECS stops it.
 #[must_use]
-pub fn is_starting(task: &Task, start_grace: Seconds, now: Timestamp) -> bool {
+pub fn is_starting(task: &Task, service: &Service, start_grace: Seconds, now: Timestamp) -> bool {
     let young = task
         .created_at
         .is_some_and(|created| now < start_grace.after(created));
-    task.desired_running && is_on_its_way(task.last_status) && young
+    let stays = task.desired_running && !instances::is_leaving(task, service);
+    stays && is_on_its_way(task.last_status) && young
+}
+
+/// How many tasks serve on Spot instances that drain.
+#[must_use]
+pub fn draining(service: &Service) -> u32 {
+    number(service, |task| {
+        serves(task) && instances::is_leaving(task, service)
+    })
+}
+
+/// How many tasks on Spot instances that drain no starting task replaces: the part of the deficit that these are. Tasks that Spot has told
+/// to stop are replaced last.
+#[must_use]
+pub fn not_replaced(primary: &Service, counts: Counts) -> u32 {
+    draining(primary).min(counts.deficit.saturating_sub(gone(counts)))
 }
 
 const fn is_on_its_way(status: TaskStatus) -> bool {

@@ -18,7 +18,7 @@ use model::memory::{Level, PairMemory, Watch};
 use model::trigger::{Hints, PlacementFailure};
 
 use super::cause::{Cause, classify};
-use super::{Case, Look};
+use super::{Case, Look, instances};
 use crate::staircase;
 
 pub use crate::staircase::{INTERVALS_MISSED_MAX, STEPS_MAX};
@@ -39,6 +39,7 @@ pub(crate) fn note(memory: &mut PairMemory, case: &Case<'_>) {
         memory.watched = None;
         memory.deficits.clear();
         memory.needs.clear();
+        memory.not_replaced = None;
         return;
     }
     let unbroken = staircase::unbroken(memory.watched, installation, now);
@@ -49,6 +50,7 @@ pub(crate) fn note(memory: &mut PairMemory, case: &Case<'_>) {
         memory.watched = None;
         memory.deficits.clear();
         memory.needs.clear();
+        memory.not_replaced = None;
     }
     if !all_read && (case.need == 0 || unbroken.is_none()) {
         // What is missing and needed is not known: at this look the pair was not watched.
@@ -71,6 +73,7 @@ pub(crate) fn note(memory: &mut PairMemory, case: &Case<'_>) {
         until: now,
     });
     note_deficit(&mut memory.deficits, case.counts.deficit, now);
+    instances::note(memory, case, now);
 }
 
 /// The latest time at which ECS reported that Spot has no capacity for this primary, while that still counts.

@@ -9,7 +9,8 @@
 //! 5. Otherwise the pair is at rest or covered, or soon will be.
 //!
 //! What each rule counts is in [`count`]; how long a task takes to start is in [`start_up`]; what a placement failure proves is in
-//! [`cause`]; what is remembered between looks is kept by [`history`].
+//! [`cause`]; which tasks leave with their instances, and what shows that Spot instances are short, in [`instances`]; what is remembered
+//! between looks is kept by [`history`].
 //!
 //! Guaranteed: only the standby's desired count is ever planned, as an absolute value between 0 and the primary's desired count
 //! (and the cap, where the tag sets one). Placement failures change *when* the standby is raised, never how far.
@@ -23,6 +24,7 @@ pub mod count;
 pub mod foreign;
 pub mod give_back;
 pub mod history;
+pub mod instances;
 pub mod raise;
 pub mod refusal;
 pub mod start_up;

@@ -4,10 +4,11 @@
 //! may be none of Spot's doing (a deployment, a scale-out in progress). It is wrong as soon as ECS says that Spot has no capacity, as
 //! soon as a standby task started at the next look would be late, and for what has been missing for a while whatever the cause.
 //!
-//! Evidence reaches as far as it goes: a report of a shortage and a near deadline cover everything that is missing, because Spot is then
-//! known to be short. Everything else adds up, each missing task once: tasks that Spot took lately and that were not replaced, tasks that do
-//! not start, and what has lasted the settle time; without the tasks that still serve, whose own deadline says when they are due. The sum
-//! does not depend on what the standby covers already, so that a raise that was carried out leaves nothing to do.
+//! Evidence reaches as far as it goes: a report of a shortage, a near deadline and reports of no room that go on and on cover everything that
+//! is missing, because Spot is then known to be short. Everything else adds up, each missing task once: tasks that leave with their instances
+//! and that ECS cannot or does not replace, tasks that Spot took lately and that were not replaced, tasks that do not start, and what has
+//! lasted the settle time; the last three without the tasks that still serve, of which their own deadline or their instance tells. The sum does
+//! not depend on what the standby covers already, so that a raise that was carried out leaves nothing to do.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +18,7 @@ use model::memory::{Level, PairMemory};
 use model::plan::{Evidence, HoldReason, StepReason};
 use model::policy::PairPolicy;
 
-use super::{Case, count, history, hold, start_up, step};
+use super::{Case, count, history, hold, instances, start_up, step};
 use crate::Verdict;
 
 /// How long after its warning an interrupted task that has gone is evidence of a Spot shortage.
@@ -31,8 +32,16 @@ struct Leaving {
     latest_moment: Timestamp,
 }
 
-/// What speaks for raising without a report and without a deadline.
+/// Tasks that leave with their instances and that ECS cannot or does not replace.
+struct Draining {
+    tasks: u32,
+    no_room_at: Option<Timestamp>,
+    not_replaced_since: Option<Timestamp>,
+}
+
+/// What speaks for raising without a report about Spot itself and without a deadline.
 struct Weight {
+    draining: Draining,
     taken: u32,
     overdue: u32,
     lasted: Option<Level>,
@@ -65,11 +74,29 @@ fn weigh(case: &Case<'_>, memory: Option<&PairMemory>, now: Timestamp) -> Weight
         .map_or(0, |level| level.tasks)
         .saturating_add(taken_fresh)
         .saturating_add(overdue_fresh);
+    let draining = draining(case, memory, now);
+    let of_gone = gone.min(lasted_and_fresh.max(taken.saturating_add(overdue)));
     Weight {
         taken: taken.min(gone),
         overdue: overdue.min(gone),
         lasted,
-        reach: gone.min(lasted_and_fresh.max(taken.saturating_add(overdue))),
+        reach: of_gone.saturating_add(draining.tasks),
+        draining,
+    }
+}
+
+/// The tasks that leave with their instances, as far as the cause of the drain is told: ECS says that it has no room for a replacement,
+/// or has started none for a while.
+fn draining(case: &Case<'_>, memory: Option<&PairMemory>, now: Timestamp) -> Draining {
+    let since = memory.and_then(|memory| instances::not_replaced_since(case, memory));
+    let not_replaced_since = since.filter(|since| instances::REPLACEMENT_LAG.after(*since) <= now);
+    let no_room_at = instances::no_room_at(case.look);
+    let is_told = no_room_at.is_some() || not_replaced_since.is_some();
+    let tasks = count::not_replaced(&case.look.pair.primary, case.counts);
+    Draining {
+        tasks: if is_told { tasks } else { 0 },
+        no_room_at,
+        not_replaced_since,
     }
 }
 
@@ -77,6 +104,15 @@ impl Weight {
     /// What is named for raising to `to`: the evidence that says most about the cause.
     fn evidence(&self, to: u32, policy: &PairPolicy) -> Option<Evidence> {
         let (taken, overdue) = (self.taken, self.overdue);
+        let draining = &self.draining;
+        if draining.tasks > 0 {
+            return Some(Evidence::SpotInstancesDraining {
+                tasks: draining.tasks,
+                others: to.saturating_sub(draining.tasks),
+                no_room_at: draining.no_room_at,
+                not_replaced_since: draining.not_replaced_since,
+            });
+        }
         if taken > 0 {
             return Some(Evidence::SpotTookTasks {
                 tasks: taken,
@@ -118,6 +154,8 @@ pub(crate) fn decide(case: &Case<'_>, target: u32, memory: Option<&PairMemory>) 
             start_up: leaving.start_up,
         };
         (target, Some(evidence))
+    } else if let Some((since, latest)) = instances::short(case) {
+        (target, Some(Evidence::SpotInstancesShort { since, latest }))
     } else {
         let to = weight.reach.min(target);
         (to, weight.evidence(to, case.policy))
@@ -150,6 +188,13 @@ fn wait(case: &Case<'_>, leaving: Option<&Leaving>, memory: Option<&PairMemory>)
     };
     let settled_at = settled_at(case, memory);
     let until = leaving.map_or(settled_at, |leaving| settled_at.min(leaving.latest_moment));
+    let draining = count::not_replaced(&case.look.pair.primary, counts);
+    if draining > 0 && count::gone(counts) <= counts.standby_desired {
+        let since = instances::not_replaced_since(case, memory);
+        let until = since.map(|since| instances::REPLACEMENT_LAG.after(since));
+        let reason = HoldReason::WaitingForReplacements { counts, draining };
+        return hold(case.look, reason, until);
+    }
     let reason = HoldReason::WaitingToSettle {
         counts,
         settle: case.policy.settle,
@@ -165,7 +210,10 @@ fn settled_at(case: &Case<'_>, memory: &PairMemory) -> Timestamp {
     let lasts = memory.deficits.iter().map(|level| settle.after(level.at));
     let tasks = case.look.pair.primary.tasks.iter();
     let overdue = tasks.filter_map(|task| count::overdue_at(task, case.policy));
-    let moments: BTreeSet<Timestamp> = lasts.chain(overdue).filter(|at| *at > now).collect();
+    let not_replaced = instances::not_replaced_since(case, memory);
+    let told = not_replaced.map(|since| instances::REPLACEMENT_LAG.after(since));
+    let moments = lasts.chain(overdue).chain(told);
+    let moments: BTreeSet<Timestamp> = moments.filter(|at| *at > now).collect();
     moments
         .into_iter()
         .find(|at| weigh(case, Some(memory), *at).reach > case.counts.standby_desired)

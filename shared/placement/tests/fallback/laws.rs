@@ -253,7 +253,7 @@ fn the_random_states_reach_every_rule() {
     use proptest::strategy::ValueTree as _;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut seen = std::collections::BTreeSet::new();
-    for _ in 0..1_200 {
+    for _ in 0..2_000 {
         let it = situation().new_tree(&mut runner).unwrap().current();
         let plan = decided(&it).plan;
         for hold in &plan.holds {
@@ -270,6 +270,8 @@ fn the_random_states_reach_every_rule() {
     let steps = [
         "spot_shortage",
         "deadline_near",
+        "spot_instances_short",
+        "spot_instances_draining",
         "spot_took_tasks",
         "overdue",
         "persisted",

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use model::Seconds;
 use model::ServiceKey;
+use model::capacity::ContainerInstanceStatus;
 use model::memory::{ForeignEdit, Level, PairMemory, Recall, Watch, Write};
 use model::policy::{Installation, PairPolicy};
 use model::snapshot::{
-    Controller, Health, Pair, PassedOver, Scheduling, Service, ServiceStatus, Snapshot, Standby,
-    Task, TaskStatus,
+    Controller, Health, NotPlaced, Pair, PassedOver, Scheduling, Service, ServiceStatus, Snapshot,
+    Standby, Task, TaskStatus,
 };
 use model::strategy::Market;
 use model::trigger::{Hints, PlacementFailure};
@@ -30,6 +31,8 @@ pub(crate) struct Situation {
     pub(crate) hints: Hints,
     /// The reports that are about Spot's capacity: the primary and the time, known from how they were made.
     pub(crate) spot_reports: Vec<(ServiceKey, Option<Timestamp>)>,
+    /// The reports that instances have no room, likewise.
+    pub(crate) room_reports: Vec<(ServiceKey, Option<Timestamp>)>,
     /// Whether the memories are such as Ballast writes.
     pub(crate) orderly: bool,
 }
@@ -172,9 +175,10 @@ fn memory() -> impl Strategy<Value = (PairMemory, bool)> {
         weighted(0.4, write()),
         weighted(0.3, foreign()),
         weighted(0.3, time()),
+        weighted(0.3, (1_u32..6, time())),
     );
     (parts, weighted(0.1, (levels(60), levels(60)))).prop_map(|(parts, weird)| {
-        let (watched, deficits, needs, wrote, foreign, spot_shortage_at) = parts;
+        let (watched, deficits, needs, wrote, foreign, spot_shortage_at, not_replaced) = parts;
         let orderly = weird.is_none();
         let (deficits, needs) = weird.unwrap_or_else(|| {
             let deficits = staircase(watched, deficits);
@@ -193,6 +197,7 @@ fn memory() -> impl Strategy<Value = (PairMemory, bool)> {
             wrote,
             foreign: foreign.filter(|_| wrote.is_some()),
             spot_shortage_at,
+            not_replaced: not_replaced.map(|(tasks, at)| Level { tasks, at }),
         };
         (memory, orderly)
     })
@@ -290,10 +295,11 @@ fn pair() -> impl Strategy<Value = Pair> {
         0_u32..48,
         weighted(0.15, select(vec!["ecs:DescribeTasks", "ecs:ListTasks"])),
         (proptest::bool::ANY, 0_u32..8, 0_u32..3),
+        weighted(0.4, on_instances()),
     );
     let parts = (counts, leaving, services, about);
     parts.prop_map(
-        |(counts, leaving, services, (tags, broken, hole, own_counts))| {
+        |(counts, leaving, services, (tags, broken, hole, own_counts, instances))| {
             let (desired, standby_desired, ready, standby_ready) = counts;
             let (tasks, standby_tasks, rolls, standby_rolls, stop_timeout) = services;
             let fill = |service: &mut Service, ready: u32, tasks: &[TaskParts], rolls: &[bool]| {
@@ -315,6 +321,9 @@ fn pair() -> impl Strategy<Value = Pair> {
                 })
                 .pair;
             pair.primary.stop_timeout = stop_timeout.map(Seconds);
+            if let Some((draining, lines)) = instances {
+                settle_on_instances(&mut pair.primary, &draining, lines);
+            }
             for (name, value) in tags {
                 pair.primary.tags.insert(name.to_owned(), value);
             }
@@ -361,24 +370,95 @@ fn rename(pair: &mut Pair, cluster: &str, name: &str) {
     }
 }
 
-/// Reports: the service, the time, and whether it is about Spot's capacity.
-fn reports() -> impl Strategy<Value = Vec<(ServiceKey, Option<Timestamp>, bool)>> {
+/// What a report is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AboutWhat {
+    Spot,
+    Room,
+    Agent,
+}
+
+/// Reports: the service, the time, and what they are about.
+fn reports() -> impl Strategy<Value = Vec<(ServiceKey, Option<Timestamp>, AboutWhat)>> {
     let services = vec![
         "container-demo/web",
         "container-demo/web",
         "container-demo/api",
         "other/web",
     ];
-    let report = (select(services), of(time()), any::<bool>());
-    vec(report.prop_map(|(it, at, spot)| (key(it), at, spot)), 0..4)
+    let about = select(vec![AboutWhat::Spot, AboutWhat::Room, AboutWhat::Agent]);
+    let report = (select(services), of(time()), about);
+    vec(report.prop_map(|(it, at, what)| (key(it), at, what)), 0..4)
 }
 
-fn failure(service: &ServiceKey, spot: bool) -> PlacementFailure {
+fn failure(service: &ServiceKey, what: AboutWhat) -> PlacementFailure {
     PlacementFailure {
         service: service.clone(),
         providers: vec!["FARGATE_SPOT".parse().unwrap()],
-        reason: if spot { "RESOURCE:FARGATE" } else { "AGENT" }.to_owned(),
+        reason: match what {
+            AboutWhat::Spot => "RESOURCE:FARGATE",
+            AboutWhat::Room => "RESOURCE:MEMORY",
+            AboutWhat::Agent => "AGENT",
+        }
+        .to_owned(),
     }
+}
+
+/// A service on groups of instances: which of its tasks are on instances that drain, and what its log says.
+fn on_instances() -> impl Strategy<Value = (Vec<(bool, bool)>, Vec<NotPlaced>)> {
+    let draining = vec((any::<bool>(), any::<bool>()), 1..8);
+    let text = select(vec![
+        "",
+        "The closest matching container-instance 1 has insufficient memory available.",
+        "The closest matching container-instance 1 is missing an attribute required by your task.",
+        "The closest matching container-instance 1 encountered error 'AGENT'.",
+    ]);
+    // Some shortages go on and on, with a report every minute or two.
+    let often = (
+        select(vec![0_i64, 100, 179, 180, 181]),
+        1_i64..5,
+        select(vec![60_i64, 120, 180, 181]),
+    );
+    let often = often.prop_map(|(last, number, apart)| {
+        let of = |it: i64| NotPlaced {
+            at: crate::scene::ago(last + it * apart),
+            text: String::new(),
+        };
+        (0..number).rev().map(of).collect::<Vec<_>>()
+    });
+    let odd = vec((time(), text), 0..4).prop_map(|lines| {
+        let mut lines: Vec<NotPlaced> = lines
+            .into_iter()
+            .map(|(at, text)| NotPlaced {
+                at,
+                text: text.to_owned(),
+            })
+            .collect();
+        lines.sort_unstable();
+        lines
+    });
+    (
+        draining,
+        prop_oneof![1 => Just(Vec::new()), 2 => odd, 1 => often],
+    )
+}
+
+/// Puts the tasks of a primary on instances of a Spot and of an on-demand group, in turn as `draining` says: the group, the instance.
+fn settle_on_instances(primary: &mut Service, draining: &[(bool, bool)], lines: Vec<NotPlaced>) {
+    primary.capacity = vec![
+        share("EC2=1/1", Market::OnDemand),
+        share("EC2Spot=0/4", Market::Spot),
+    ];
+    for (task, (on_spot, drains)) in primary.tasks.iter_mut().zip(draining.iter().cycle()) {
+        let provider = if *on_spot { "EC2Spot" } else { "EC2" };
+        task.provider = Some(provider.parse().unwrap());
+        task.instance_status = Some(if *drains {
+            ContainerInstanceStatus::Draining
+        } else {
+            ContainerInstanceStatus::Active
+        });
+    }
+    primary.not_placed = lines;
 }
 
 pub(crate) fn situation() -> impl Strategy<Value = Situation> {
@@ -435,7 +515,12 @@ pub(crate) fn situation() -> impl Strategy<Value = Situation> {
             .collect();
         let placement_failures = reports
             .iter()
-            .map(|(it, at, spot)| (*at, failure(it, *spot)));
+            .map(|(it, at, what)| (*at, failure(it, *what)));
+        let of = |what: AboutWhat| {
+            let of = reports.iter().filter(move |it| it.2 == what);
+            of.map(|(it, at, _)| (it.clone(), *at)).collect()
+        };
+        let (spot_reports, room_reports) = (of(AboutWhat::Spot), of(AboutWhat::Room));
         Situation {
             snapshot,
             installation: Installation {
@@ -446,11 +531,8 @@ pub(crate) fn situation() -> impl Strategy<Value = Situation> {
                 placement_failures: placement_failures.collect(),
                 ..Hints::default()
             },
-            spot_reports: reports
-                .iter()
-                .filter(|(_, _, spot)| *spot)
-                .map(|(it, at, _)| (it.clone(), *at))
-                .collect(),
+            spot_reports,
+            room_reports,
             orderly,
         }
     })

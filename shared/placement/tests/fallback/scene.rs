@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 
 use expect_test::Expect;
 use jiff::Timestamp;
+use model::capacity::ContainerInstanceStatus;
 use model::memory::{ForeignEdit, Level, PairMemory, Recall, Watch, Write};
 use model::plan::{Action, Step};
 use model::policy::{Installation, PairPolicy};
 use model::snapshot::{
-    Controller, Deployment, Gap, GapCause, Health, Pair, PassedOver, ProviderShare, Scheduling,
-    Service, ServiceStatus, Snapshot, Standby, Task, TaskStatus,
+    Controller, Deployment, Gap, GapCause, Health, NotPlaced, Pair, PassedOver, ProviderShare,
+    Scheduling, Service, ServiceStatus, Snapshot, Standby, Task, TaskStatus,
 };
 use model::strategy::{Market, StrategyItem};
 use model::trigger::{Hints, PlacementFailure};
@@ -82,6 +83,7 @@ pub(crate) fn service(text: &str, desired: u32, capacity: Vec<ProviderShare>) ->
         all_to_run_read: true,
         stop_timeout: Some(Seconds(120)),
         scaled_by_application_auto_scaling: Some(false),
+        not_placed: Vec::new(),
     }
 }
 
@@ -106,6 +108,8 @@ pub(crate) fn task(service: &Service) -> Task {
         stopping_at: None,
         stopped_at: None,
         interrupted: false,
+        instance: None,
+        instance_status: None,
     }
 }
 
@@ -216,6 +220,41 @@ impl Scene {
             task.interrupted = true;
             task.stopping_at = Some(ago(told_secs_ago));
         })
+    }
+
+    /// On groups of instances: one of on-demand, and one of Spot.
+    pub(crate) fn on_instances(self) -> Self {
+        self.primary(|primary| {
+            primary.capacity = vec![
+                share("EC2=1/1", Market::OnDemand),
+                share("EC2Spot=0/4", Market::Spot),
+            ];
+        })
+    }
+
+    /// Serving on instances of a group that drain.
+    pub(crate) fn draining(self, tasks: u32, provider: &str) -> Self {
+        self.tasks(tasks, |task| {
+            task.provider = Some(provider.parse().unwrap());
+            task.instance_status = Some(ContainerInstanceStatus::Draining);
+        })
+    }
+
+    /// The service's own log says so long ago that no instance took a task.
+    pub(crate) fn not_placed(self, text: &str, secs_ago: &[i64]) -> Self {
+        self.primary(|primary| {
+            let lines = secs_ago.iter().map(|secs| NotPlaced {
+                at: ago(*secs),
+                text: text.to_owned(),
+            });
+            primary.not_placed.extend(lines);
+        })
+    }
+
+    /// ECS has replaced none of so many tasks on instances that drain.
+    pub(crate) fn not_replaced_since(self, tasks: u32, secs_ago: i64) -> Self {
+        let at = ago(secs_ago);
+        self.memory(|memory| memory.not_replaced = Some(Level { tasks, at }))
     }
 
     /// The standby at this desired count, with as many ready tasks.
@@ -464,6 +503,10 @@ fn remembered(memory: &PairMemory) -> String {
     }
     if let Some(at) = memory.spot_shortage_at {
         parts.push(format!("Spot short at {}", relative(at)));
+    }
+    if let Some(level) = memory.not_replaced {
+        let (tasks, at) = (level.tasks, relative(level.at));
+        parts.push(format!("{tasks} not replaced since {at}"));
     }
     if parts.is_empty() {
         parts.push("nothing".to_owned());

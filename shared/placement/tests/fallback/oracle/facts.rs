@@ -1,17 +1,36 @@
 //! What can be seen of a pair, and what may be believed of its memory.
 
 use jiff::Timestamp;
+use model::capacity::ContainerInstanceStatus;
 use model::memory::PairMemory;
 use model::plan::Counts;
 use model::policy::PairPolicy;
 use model::snapshot::{Health, Pair, Service, Standby, Task, TaskStatus};
 
+use model::strategy::Market;
+
 use super::{SECOND, at, count, secs};
 
-fn is_ready(task: &Task) -> bool {
+fn is_up(task: &Task) -> bool {
     task.last_status == TaskStatus::Running
         && task.desired_running
         && task.health != Health::Unhealthy
+}
+
+/// The names of the providers whose instances Spot may take.
+fn spot_of(service: &Service) -> Vec<&str> {
+    let shares = service.capacity.iter();
+    let spot = shares.filter(|it| it.market == Market::Spot);
+    spot.map(|it| it.item.provider.as_str()).collect()
+}
+
+/// Whether its instance takes the task with it.
+fn is_carried_off(task: &Task, spot: &[&str]) -> bool {
+    let provider = task.provider.as_ref().map_or("", |it| it.as_str());
+    matches!(
+        task.instance_status,
+        Some(ContainerInstanceStatus::Draining)
+    ) && spot.contains(&provider)
 }
 
 /// Of the primary's tasks: when those were told that Spot took and that do not serve, where that is known; when those were made that are to
@@ -51,6 +70,8 @@ pub(super) struct Facts<'a> {
     deadlines: Vec<i128>,
     /// Missing and not serving any more.
     pub(super) gone: u32,
+    /// On instances of Spot that drain, serving, and with nothing on its way in their place.
+    pub(super) unreplaced: u32,
     /// When the interrupted tasks that still serve were told.
     leave: Vec<i128>,
     /// Tasks that Spot took and that serve no more: when they were told, where that is known.
@@ -78,7 +99,9 @@ impl<'a> Facts<'a> {
             let end = at(told).saturating_add(notice).min(at(Timestamp::MAX));
             (end > 0).then_some(end)
         };
-        let ready = count(primary, is_ready);
+        let spot = spot_of(primary);
+        let ready = count(primary, |task| is_up(task) && !is_carried_off(task, &spot));
+        let carried_off = count(primary, |task| is_up(task) && is_carried_off(task, &spot));
         let starting = count(primary, |task| {
             let early = [
                 TaskStatus::Provisioning,
@@ -87,6 +110,7 @@ impl<'a> Facts<'a> {
             ];
             let age = task.created_at.map(|it| -at(it));
             task.desired_running
+                && !is_carried_off(task, &spot)
                 && early.contains(&task.last_status)
                 && age.is_some_and(|age| age < secs(policy.start_grace))
         });
@@ -103,7 +127,7 @@ impl<'a> Facts<'a> {
         let leave = leaving.filter_map(|it| it.stopping_at.map(at)).collect();
         let deadlines: Vec<i128> = primary.tasks.iter().filter_map(ends).collect();
         let desired = primary.desired_count;
-        let leaving = u32::try_from(deadlines.len()).unwrap();
+        let leaving = u32::try_from(deadlines.len()).unwrap() + carried_off;
         let deficit = desired.saturating_sub(ready + starting);
         let cap = policy.standby_max.map_or(desired, |max| max.min(desired));
         // Of those that leave, some may have a replacement on its way already.
@@ -120,13 +144,14 @@ impl<'a> Facts<'a> {
                 leaving,
                 deficit,
                 standby_desired: standby.desired_count,
-                standby_ready: count(standby, is_ready),
+                standby_ready: count(standby, is_up),
             },
             cap,
             target: deficit.min(cap),
             need: desired.saturating_sub(ready).min(cap),
             deadlines,
             gone,
+            unreplaced: carried_off.min(deficit - gone),
             leave,
             took,
             made,
@@ -213,6 +238,8 @@ pub(super) struct Past {
     pub(super) missing: Vec<(u32, i128)>,
     pub(super) needed: Vec<(u32, i128)>,
     pub(super) shortage: Option<i128>,
+    /// "So many leave with their instances, and none of them was replaced since."
+    pub(super) stalled: Option<(u32, i128)>,
 }
 
 impl Past {
@@ -230,6 +257,10 @@ impl Past {
             missing: levels(&memory.deficits),
             needed: levels(&memory.needs),
             shortage: memory.spot_shortage_at.map(at),
+            stalled: memory
+                .not_replaced
+                .filter(|_| unbroken.is_some())
+                .map(|it| (it.tasks, at(it.at))),
         }
     }
 }

@@ -126,7 +126,80 @@ impl Judge<'_> {
         let (late, just_late) = self.facts.late(then);
         let by_name = took + late;
         let with_the_settled = self.settled(then) + just_took + just_late;
-        by_name.max(with_the_settled).min(self.facts.gone)
+        let gone = by_name.max(with_the_settled).min(self.facts.gone);
+        let going = if self.told_apart(then) {
+            self.facts.unreplaced
+        } else {
+            0
+        };
+        gone + going
+    }
+
+    /// When ECS said that no instance has room, oldest first.
+    fn no_room(&self) -> Vec<i128> {
+        let primary = &self.facts.pair.primary;
+        let by_event = self.situation.room_reports.iter();
+        let by_event = by_event.filter(|(it, _)| *it == primary.key);
+        let by_event = by_event.map(|(_, time)| time.map_or(0, at));
+        let lines = primary.not_placed.iter();
+        let lines = lines.filter(|it| !it.text.contains("attribute") && !it.text.contains("AGENT"));
+        let mut all: Vec<i128> = by_event.chain(lines.map(|it| at(it.at))).collect();
+        all.iter_mut().for_each(|it| *it = (*it).min(0));
+        all.sort_unstable();
+        all
+    }
+
+    fn no_room_lately(&self) -> Option<i128> {
+        let last = *self.no_room().last()?;
+        (last > -120 * SECOND).then_some(last)
+    }
+
+    /// From when to when ECS has said so without a pause of more than three minutes, where that is longer than any scale-out.
+    fn no_room_for_long(&self) -> Option<(i128, i128)> {
+        let on_instances = |share: &&model::snapshot::ProviderShare| {
+            let spot = share.market == model::strategy::Market::Spot;
+            spot && share.item.provider.as_str() != "FARGATE_SPOT"
+                && share.item.base + share.item.weight > 0
+        };
+        let primary = &self.facts.pair.primary;
+        primary.capacity.iter().find(on_instances)?;
+        let mut all = self.no_room();
+        all.push(0);
+        // Everything before the last long pause is another story.
+        let pause = all.windows(2).rposition(|it| it[1] - it[0] > 180 * SECOND);
+        let story = &all[pause.map_or(0, |index| index + 1)..all.len() - 1];
+        let (first, last) = (*story.first()?, *story.last()?);
+        let policy = self.facts.policy;
+        let long = secs(policy.settle)
+            .max(secs(policy.start_grace))
+            .max(240 * SECOND);
+        (last - first >= long).then_some((first, last))
+    }
+
+    /// Since when, as far as one may believe, none of the tasks on instances that drain was replaced.
+    fn stalled_since(&self) -> Option<i128> {
+        let past = self.past.as_ref()?;
+        if self.facts.counts.starting > 0 {
+            return None;
+        }
+        if !self.facts.pair.primary.all_to_run_read {
+            return past.stalled.map(|(_, since)| since);
+        }
+        if self.facts.unreplaced == 0 {
+            return None;
+        }
+        let still = past
+            .stalled
+            .filter(|(tasks, _)| *tasks <= self.facts.unreplaced);
+        Some(still.map_or(past.looked, |(_, since)| since))
+    }
+
+    /// Whether, by `then`, these tasks are known to leave for want of Spot instances.
+    fn told_apart(&self, then: i128) -> bool {
+        let stalled = self
+            .stalled_since()
+            .is_some_and(|since| then - since >= 30 * SECOND);
+        stalled || self.no_room_lately().is_some()
     }
 
     fn due(&self) -> bool {
@@ -137,7 +210,8 @@ impl Judge<'_> {
 
     /// How far the standby must be raised now.
     fn reach(&self) -> u32 {
-        if self.due() || !self.shortages().is_empty() {
+        let for_long = self.no_room_for_long().is_some();
+        if self.due() || for_long || !self.shortages().is_empty() {
             return self.facts.target;
         }
         self.proven(0).min(self.facts.target)
@@ -281,7 +355,25 @@ impl Judge<'_> {
                 );
                 assert_eq!(start_up.0, self.facts.start_up());
             }
+            Evidence::SpotInstancesShort { since, latest } => {
+                assert!(self.shortages().is_empty() && !self.due());
+                assert_eq!(Some((at(*since), at(*latest))), self.no_room_for_long());
+            }
+            Evidence::SpotInstancesDraining {
+                tasks,
+                others,
+                no_room_at,
+                not_replaced_since,
+            } => {
+                assert_eq!(*tasks, self.facts.unreplaced);
+                assert!(*tasks > 0 && *others == to - to.min(*tasks));
+                assert_eq!(no_room_at.map(at), self.no_room_lately());
+                let stalled = self.stalled_since().filter(|since| *since <= -30 * SECOND);
+                assert_eq!(not_replaced_since.map(at), stalled);
+                assert!(no_room_at.is_some() || not_replaced_since.is_some());
+            }
             Evidence::SpotTookTasks { tasks, others } => {
+                assert!(!self.told_apart(0) || self.facts.unreplaced == 0);
                 let took = self.facts.taken(300 * SECOND, 0);
                 assert_eq!(*tasks, took.min(self.facts.gone));
                 assert!(took > 0 && *others == to - to.min(*tasks));
@@ -291,6 +383,7 @@ impl Judge<'_> {
                 others,
                 start_grace,
             } => {
+                assert!(!self.told_apart(0) || self.facts.unreplaced == 0);
                 let (late, _) = self.facts.late(0);
                 assert_eq!(self.facts.taken(300 * SECOND, 0), 0);
                 assert_eq!(*tasks, late.min(self.facts.gone));
@@ -299,6 +392,7 @@ impl Judge<'_> {
             }
             Evidence::Persisted { since, settle } => {
                 assert_eq!(*settle, self.facts.policy.settle);
+                assert!(!self.told_apart(0) || self.facts.unreplaced == 0);
                 assert_eq!(
                     (self.facts.taken(300 * SECOND, 0), self.facts.late(0).0),
                     (0, 0)
@@ -376,6 +470,13 @@ impl Judge<'_> {
                 assert_eq!(Some(*first_deadline), facts.first_deadline().map(time));
                 assert_eq!(start_up.0, facts.start_up());
                 until = facts.latest_moment(self.interval);
+                counts
+            }
+            HoldReason::WaitingForReplacements { counts, draining } => {
+                assert!(too_low && past.is_some() && facts.gone <= standby_desired);
+                assert!(*draining == facts.unreplaced && *draining > 0);
+                assert_eq!(facts.first_deadline(), None);
+                until = self.stalled_since().map(|since| since + 30 * SECOND);
                 counts
             }
             HoldReason::WaitingToSettle { counts, settle } => {
@@ -469,7 +570,10 @@ impl Judge<'_> {
             secs(self.facts.policy.settle),
         );
         let lasts = past.missing.iter().map(|it| it.1 + settle);
-        let moments = lasts.chain([past.looked + settle, settle]);
+        let told_apart = self.stalled_since().map(|since| since + 30 * SECOND);
+        let moments = lasts
+            .chain([past.looked + settle, settle])
+            .chain(told_apart);
         let settled = moments
             .chain(self.facts.will_be_late())
             .filter(|it| *it > 0 && self.proven(*it) > standby)

@@ -20,10 +20,12 @@ async fn a_batch_of_everything_leads_to_one_look_and_two_messages_go_back() {
     assert_eq!((triggers.received, triggers.faults_count), (11, 2));
     let kinds = serde_json::to_value(&triggers.kinds).unwrap();
     let want = json!({
-        "alarm_changed": 2, "ignored": 1, "instance_changed": 1, "instance_terminated": 1,
+        "alarm_changed": 2, "instance_changed": 1, "instance_terminated": 1, "instance_terminating": 1,
         "launch_failed": 2, "placement_failed": 1, "scheduled": 1,
     });
     assert_eq!(kinds, want);
+    let ignored = serde_json::to_value(&triggers.ignored).unwrap();
+    assert_eq!(ignored, json!({"other_function": 1}));
     assert_eq!(acted(&handled).len(), 1);
     let result = serde_json::to_value(handled.answer().unwrap()).unwrap();
     let want = json!([

@@ -17,6 +17,7 @@ mod deadline;
 mod evidence;
 mod foreign;
 mod give_back;
+mod instances;
 mod laws;
 mod oracle;
 mod raise;

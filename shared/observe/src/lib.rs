@@ -16,6 +16,7 @@
 
 pub mod capacity;
 mod details;
+pub mod drain;
 mod instances;
 mod limits;
 mod look;
@@ -40,6 +41,7 @@ use crate::pairs::Untagged;
 use crate::services::{Read, Reads};
 
 pub use crate::capacity::CapacityObserver;
+pub use crate::drain::DrainObserver;
 
 /// Looks at AWS. One per process: it keeps what never changes in AWS between looks.
 #[derive(Debug)]

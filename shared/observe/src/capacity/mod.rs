@@ -24,22 +24,22 @@
 //! instances or its tag tell it, and a group without a mixed-instances policy and without a launch configuration is taken for
 //! on-demand.
 
-mod activities;
-mod clusters;
-mod contents;
-mod definition;
-mod groups;
-mod instances;
+pub(crate) mod activities;
+pub(crate) mod clusters;
+pub(crate) mod contents;
+pub(crate) mod definition;
+pub(crate) mod groups;
+pub(crate) mod instances;
 mod needs;
 mod neighbours;
 mod protection;
-mod providers;
-mod read_group;
+pub(crate) mod providers;
+pub(crate) mod read_group;
 pub(crate) mod read_instance;
 mod read_service;
-mod read_task;
-mod services;
-mod tasks;
+pub(crate) mod read_task;
+pub(crate) mod services;
+pub(crate) mod tasks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,8 +53,36 @@ use crate::Blind;
 use crate::capacity::definition::Definition;
 use crate::task_definitions::Kept;
 
-/// A look of a [`CapacityObserver`].
-type Look<'a> = crate::look::Look<'a, CapacityObserver>;
+/// A look, of a [`CapacityObserver`] unless another is named.
+type Look<'a, O = CapacityObserver> = crate::look::Look<'a, O>;
+
+/// What looks at container instances read with.
+pub(crate) trait Eyes {
+    fn ecs(&self) -> &aws_sdk_ecs::Client;
+    fn autoscaling(&self) -> &aws_sdk_autoscaling::Client;
+    /// The task definitions that were read by this process.
+    fn definitions(&self) -> &Kept<Arc<Definition>>;
+    /// The clusters that Ballast looks after; none stands for all.
+    fn clusters(&self) -> &BTreeSet<ClusterName>;
+}
+
+impl Eyes for CapacityObserver {
+    fn ecs(&self) -> &aws_sdk_ecs::Client {
+        &self.ecs
+    }
+
+    fn autoscaling(&self) -> &aws_sdk_autoscaling::Client {
+        &self.autoscaling
+    }
+
+    fn definitions(&self) -> &Kept<Arc<Definition>> {
+        &self.definitions
+    }
+
+    fn clusters(&self) -> &BTreeSet<ClusterName> {
+        &self.clusters
+    }
+}
 
 /// Looks at EC2 capacity. One per process: it keeps what never changes in AWS between looks.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ from botocore import xform_name
 from conftest import FUNCTIONS, ROOT, read_template
 
 # In the crates that both functions are linked from, the folder that holds what only this function does.
-FOLDERS = {"cluster-scaler": "capacity"}
+FOLDERS = {"cluster-scaler": "capacity", "instance-drain": "drain"}
 
 
 @pytest.fixture(params=FUNCTIONS)
@@ -171,6 +171,12 @@ WRITES = {
         "autoscaling:TerminateInstanceInAutoScalingGroup",
         "ecs:UpdateContainerInstancesState",
     },
+    "instance-drain": {
+        "autoscaling:CompleteLifecycleAction",
+        "autoscaling:RecordLifecycleActionHeartbeat",
+        "ecs:StopTask",
+        "ecs:UpdateContainerInstancesState",
+    },
 }
 
 
@@ -181,9 +187,9 @@ def test_only_the_policy_that_acts_writes(function):
 
 
 def test_no_two_functions_may_write_the_same():
-    """One writer for each resource."""
+    """One writer for each resource. Two drain container instances: one for scale-in, the other those that go away anyway."""
     written = [action for function in FUNCTIONS for action in actions(function, "act")]
-    assert len(written) == len(set(written))
+    assert {action for action in written if written.count(action) > 1} == {"ecs:UpdateContainerInstancesState"}
 
 
 def test_lambda_itself_needs_the_logs_and_the_queue(function):
@@ -219,6 +225,18 @@ def test_no_group_is_sized_without_opt_in():
     # A container instance has no tag of its group's. The README says so.
     assert instances["Action"] == "ecs:UpdateContainerInstancesState"
     assert "StringEquals" not in json.dumps(instances)
+
+
+def test_no_lifecycle_action_is_finished_without_opt_in():
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2autoscaling.html: the key and the resource type."""
+    actions_of_groups, instances, tasks = policies("instance-drain")["act"]
+    assert all(action.startswith("autoscaling:") for action in actions_of_groups["Action"])
+    assert actions_of_groups["Condition"] == {"StringEquals": {"autoscaling:ResourceTag/ballast:instance-drain": "act"}}
+    assert actions_of_groups["Resource"]["Fn::Sub"].endswith(":autoScalingGroup:*:autoScalingGroupName/*")
+    tags = (ROOT / "shared/model/src/drain/policy.rs").read_text(encoding="utf-8")
+    assert re.search(r'TAG_INSTANCE_DRAIN: Setting = Setting \{\s*name: "ballast:instance-drain"', tags)
+    # Neither a container instance nor a task has a tag of its group's. The README says so.
+    assert (instances["Action"], tasks["Action"]) == ("ecs:UpdateContainerInstancesState", "ecs:StopTask")
 
 
 # The keys that `ecs:UpdateService` has for fields of its request, each with its field:

@@ -52,7 +52,13 @@ def test_the_file_holds_the_patterns_of_the_template(template):
 
 
 def test_every_rule_pins_the_source(template):
-    detail_types = {"aws.ecs": "ECS ", "aws.autoscaling": "EC2 Instance ", "aws.cloudwatch": "CloudWatch Alarm State Change"}
+    detail_types = {
+        "aws.ecs": "ECS ",
+        "aws.ec2": "EC2 ",
+        "aws.health": "AWS Health Event",
+        "aws.autoscaling": "EC2 Instance",
+        "aws.cloudwatch": "CloudWatch Alarm State Change",
+    }
     for name, pattern in patterns(template).items():
         (source,) = pattern["source"]
         assert all(it.startswith(detail_types[source]) for it in pattern["detail-type"]), name
@@ -65,24 +71,26 @@ def with_parameters(template, *conditions):
         pattern = template["Resources"][name]["Properties"]["EventPattern"]
         for condition in conditions:
             pattern = chosen(pattern, condition, True)
-        found[name] = without_options(without_conditions(pattern))["detail"]
+        found[name] = without_options(without_conditions(pattern)).get("detail", {})
     return found
 
 
 def test_clusters_confine_the_rules(template):
-    """An event of Auto Scaling names no cluster; an alarm may watch none. The function knows its clusters."""
+    """Events of EC2, AWS Health and Auto Scaling name no cluster; an alarm may watch none. The functions know their clusters."""
     rules = with_parameters(template, "HasClusters")
     clusters = {"Ref": "ClusterArns"}
     assert rules["SpotInterruptionRule"]["clusterArn"] == clusters
     assert rules["ContainerInstanceRule"]["clusterArn"] == clusters
     assert rules["ServiceActionRule"]["$or"] == [{"clusterArn": clusters}, {"clusterArn": [{"exists": False}]}]
     confined = {name for name, detail in rules.items() if "ClusterArns" in json.dumps(detail)}
-    assert set(rules) - confined == {"AutoScalingRule", "CapacityAlarmRule"}
+    of_ec2 = {"InstanceWarningRule", "InstanceStateRule", "MaintenanceRule"}
+    assert set(rules) - confined == {"AutoScalingRule", "CapacityAlarmRule", "LifecycleActionRule"} | of_ec2
 
 
 def test_groups_and_a_prefix_confine_the_other_rules(template):
     rules = with_parameters(template, "HasAutoScalingGroups", "HasAlarmNamePrefix")
-    assert rules["AutoScalingRule"] == {"AutoScalingGroupName": {"Ref": "AutoScalingGroupNames"}}
+    for rule in ("AutoScalingRule", "LifecycleActionRule"):
+        assert rules[rule] == {"AutoScalingGroupName": {"Ref": "AutoScalingGroupNames"}}
     with_prefix, by_metric = rules["CapacityAlarmRule"]["$or"]
     assert with_prefix == {"alarmName": [{"prefix": {"Ref": "AlarmNamePrefix"}}]}
     # The same metrics with a prefix and without one.
@@ -90,17 +98,23 @@ def test_groups_and_a_prefix_confine_the_other_rules(template):
 
 
 def test_a_rules_targets_are_the_functions_that_its_events_concern(template):
-    """Which queue a rule sends to, in an installation with both functions."""
+    """Which queue a rule sends to, in an installation with every function."""
     targets = {}
     for name in patterns(template):
-        wanted = chosen(template["Resources"][name]["Properties"]["Targets"], "HasClusterScaler", True)
+        wanted = template["Resources"][name]["Properties"]["Targets"]
+        for condition in ("HasClusterScaler", "HasInstanceDrain"):
+            wanted = chosen(wanted, condition, True)
         targets[name] = [target["Arn"]["Fn::GetAtt"][0] for target in wanted]
     assert targets == {
         "SpotInterruptionRule": ["SpotFallbackQueue"],
         "ServiceActionRule": ["SpotFallbackQueue", "ClusterScalerQueue"],
-        "ContainerInstanceRule": ["ClusterScalerQueue"],
+        "ContainerInstanceRule": ["ClusterScalerQueue", "InstanceDrainQueue"],
         "AutoScalingRule": ["ClusterScalerQueue"],
         "CapacityAlarmRule": ["ClusterScalerQueue"],
+        "InstanceWarningRule": ["InstanceDrainQueue"],
+        "InstanceStateRule": ["InstanceDrainQueue"],
+        "MaintenanceRule": ["InstanceDrainQueue"],
+        "LifecycleActionRule": ["InstanceDrainQueue"],
     }
     # At most five: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
     assert max(len(queues) for queues in targets.values()) <= 5

@@ -37,6 +37,8 @@ def test_the_translated_template_is_clean_with_every_option():
                 ConfineUpdateService="false",
                 ReservedConcurrency="3",
                 ClusterScalerReservedConcurrency="4",
+                InstanceDrainMode="act",
+                InstanceDrainReservedConcurrency="3",
                 AutoScalingGroupNames="container-demo-EC2,container-demo-EC2Spot",
                 AlarmNamePrefix="capacity ",
                 AlarmTopicArn="arn:aws:sns:us-west-2:111122223333:operators",
@@ -91,13 +93,19 @@ def test_the_workshops_groups_are_such_that_ballast_can_size_them():
     """Opted in by tags that the code knows, nobody else sizes them, and the shapes are those of the workshop."""
     template = yaml_parse((INFRA / "examples/workshop-ec2/template.yaml").read_text(encoding="utf-8"))
     resources = {name: resource["Properties"] for name, resource in template["Resources"].items()}
-    policy = (INFRA.parent / "shared/model/src/capacity/policy.rs").read_text(encoding="utf-8")
-    known = set(re.findall(r'name: "(ballast:[\w-]+)"', policy))
+    policies = [(INFRA.parent / f"shared/model/src/{folder}/policy.rs").read_text(encoding="utf-8") for folder in ("capacity", "drain")]
+    known = {name for policy in policies for name in re.findall(r'name: "(ballast:[\w-]+)"', policy)}
+    default_hook = re.search(r'LIFECYCLE_HOOK_DEFAULT: &str = "([\w-]+)"', policies[1])[1]
     for name in ("OnDemandGroup", "SpotGroup"):
         group = resources[name]
         tags = {tag["Key"]: tag["Value"] for tag in group["Tags"] if tag["Key"].startswith("ballast:")}
         assert set(tags) <= known and tags["ballast:cluster-scaler"] == {"Ref": "Consent"}
         assert tags["ballast:target-capacity-percent"] == {"Ref": "TargetCapacityPercent"}
+        # instance-drain completes the hook of that name; two minutes and a half outlast a lost event.
+        assert (tags["ballast:instance-drain"], tags["ballast:agent-drains"]) == ({"Ref": "Consent"}, "true")
+        (hook,) = group["LifecycleHookSpecificationList"]
+        assert (hook["LifecycleHookName"], hook["DefaultResult"]) == (default_hook, "CONTINUE")
+        assert hook["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING" and hook["HeartbeatTimeout"] >= 150
         # An update of the stack must not write what cluster-scaler writes.
         assert "DesiredCapacity" not in group
         assert (group["MinSize"], group["MaxSize"]) == ("0", {"Ref": "MaxSize"})
@@ -163,8 +171,9 @@ def test_no_two_functions_share_a_mode_a_concurrency_or_a_rate(resources):
     assert own(lambda it: it["Environment"]["Variables"]["BALLAST_LEDGER_TABLE"]) == {'{"Ref": "LedgerTable"}'}
 
 
-def test_both_functions_together_leave_no_more_than_the_rate_of_the_account(template):
-    shares = ("EcsRateSharePercent", "ClusterScalerEcsRateSharePercent")
+def test_all_functions_together_take_no_more_than_the_rate_of_the_account(template):
+    shares = [name for name in template["Parameters"] if name.endswith("EcsRateSharePercent")]
+    assert len(shares) == len(FUNCTIONS)
     assert sum(template["Parameters"][name]["Default"] for name in shares) <= 100
 
 
@@ -175,7 +184,11 @@ def test_a_message_is_neither_seen_twice_nor_lost_before_its_last_try(resources,
     mapping = resources[f"{prefix}EventSourceMapping"]["Properties"]
     timeout_secs = resources[f"{prefix}Function"]["Properties"]["Timeout"]
     visibility_secs = queue["VisibilityTimeout"]
-    assert visibility_secs >= 6 * timeout_secs + mapping["MaximumBatchingWindowInSeconds"]
+    if prefix == "InstanceDrain":
+        # A warning gives two minutes, and only its event tells of it: two more tries end within them.
+        assert timeout_secs < visibility_secs and 2 * visibility_secs + timeout_secs <= 120
+    else:
+        assert visibility_secs >= 6 * timeout_secs + mapping["MaximumBatchingWindowInSeconds"]
     tries = queue["RedrivePolicy"]["maxReceiveCount"]
     assert tries * visibility_secs <= queue["MessageRetentionPeriod"], "a message would expire instead of becoming a dead letter"
     dead_letters = resources[f"{prefix}DeadLetterQueue"]["Properties"]
@@ -187,7 +200,7 @@ def test_a_message_is_neither_seen_twice_nor_lost_before_its_last_try(resources,
 
 
 def targets(rule):
-    """A rule's targets in an installation with both functions."""
+    """A rule's targets in an installation with every function."""
     return [target["Fn::If"][1] if "Fn::If" in target else target for target in rule["Properties"]["Targets"]]
 
 
@@ -259,14 +272,12 @@ def test_one_failed_look_of_the_schedule_leaves_no_dead_letter(resources, functi
     assert heartbeat["Period"] * heartbeat["DatapointsToAlarm"] >= 300
 
 
-def needs(value, condition=None):
-    """What a part of the template refers to by logical id, outside of the branches that this condition chooses."""
+def needs(value):
+    """What a part of the template refers to by logical id."""
     if isinstance(value, list):
-        return set().union(*(needs(item, condition) for item in value))
+        return set().union(*(needs(item) for item in value))
     if not isinstance(value, dict):
         return set()
-    if "Fn::If" in value and value["Fn::If"][0] == condition:
-        return needs(value["Fn::If"][2], condition)
     found = set()
     for name, field in value.items():
         if name == "Ref":
@@ -276,21 +287,47 @@ def needs(value, condition=None):
         elif name == "Fn::Sub":
             found |= {it.split(".")[0] for it in re.findall(r"\$\{(\w[\w.]*)\}", field if isinstance(field, str) else field[0])}
         else:
-            found |= needs(field, condition)
+            found |= needs(field)
     return found
 
 
-def test_cluster_scaler_can_be_left_out(translated):
-    """What remains needs nothing that goes; CloudFormation would refuse it. And nothing of cluster-scaler's remains."""
+def simplified(value, falls):
+    """A part of the template in an installation in which these conditions do not hold."""
+    if isinstance(value, list):
+        return [simplified(item, falls) for item in value]
+    if isinstance(value, dict):
+        if set(value) == {"Fn::If"} and value["Fn::If"][0] in falls:
+            return simplified(value["Fn::If"][2], falls)
+        return {name: simplified(field, falls) for name, field in value.items()}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("left_out", "falls"),
+    [
+        (["ClusterScaler"], {"HasClusterScaler"}),
+        (["InstanceDrain"], {"HasInstanceDrain"}),
+        (["ClusterScaler", "InstanceDrain"], {"HasClusterScaler", "HasInstanceDrain", "HasInstances"}),
+    ],
+    ids=lambda value: "-".join(sorted(value)),
+)
+def test_a_function_can_be_left_out(translated, left_out, falls):
+    """What remains needs nothing that goes; CloudFormation would refuse it. And nothing of the function's remains."""
     resources = translated["Resources"]
-    gone = {name for name, resource in resources.items() if resource.get("Condition") == "HasClusterScaler"}
-    assert {name for name in resources if name.startswith("ClusterScaler")} <= gone
+    gone = {name for name, resource in resources.items() if resource.get("Condition") in falls}
+    assert {name for name in resources if name.startswith(tuple(left_out))} <= gone
     for name, resource in resources.items():
         if name not in gone:
-            assert not needs(resource, "HasClusterScaler") & gone, name
+            assert not needs(simplified(resource, falls)) & gone, name
     for name, output in translated["Outputs"].items():
-        assert (output.get("Condition") == "HasClusterScaler") == bool(needs(output) & gone), name
-    assert translated["Conditions"]["HasClusterScaler"] == {"Fn::Equals": [{"Ref": "WithClusterScaler"}, "true"]}
+        assert (output.get("Condition") in falls) == bool(needs(output) & gone), name
+
+
+def test_each_option_is_a_parameter(translated):
+    conditions = translated["Conditions"]
+    for condition, parameter in {"HasClusterScaler": "WithClusterScaler", "HasInstanceDrain": "WithInstanceDrain"}.items():
+        assert conditions[condition] == {"Fn::Equals": [{"Ref": parameter}, "true"]}
+    assert conditions["HasInstances"] == {"Fn::Or": [{"Condition": "HasClusterScaler"}, {"Condition": "HasInstanceDrain"}]}
 
 
 def test_everything_goes_when_the_stack_goes(resources):
@@ -300,7 +337,8 @@ def test_everything_goes_when_the_stack_goes(resources):
 
 
 def test_the_dashboards_are_json_and_show_every_alarm(resources):
-    for dashboard, prefix in {"Dashboard": "SpotFallback", "ClusterScalerDashboard": "ClusterScaler"}.items():
+    for prefix in FUNCTIONS.values():
+        dashboard = "Dashboard" if prefix == "SpotFallback" else f"{prefix}Dashboard"
         body = resources[dashboard]["Properties"]["DashboardBody"]["Fn::Sub"]
         widgets = json.loads(re.sub(r"\$\{[^}]+\}", "x", body))["widgets"]
         assert {widget["type"] for widget in widgets} == {"alarm", "metric", "log"}
@@ -320,6 +358,19 @@ def test_the_dashboard_of_cluster_scaler_shows_every_number_of_a_provider(resour
     dimensions = re.findall(r'\("(\w+)", key\.', code)
     for name in names:
         assert f"{{Ballast,{','.join(dimensions)}}} MetricName=\\\"{name}\\\"" in body, name
+
+
+def test_the_dashboard_of_instance_drain_shows_every_number_of_a_group(resources):
+    """The names are the code's: `DEPARTURE_METRICS` in `shared/model/src/drain/duty.rs`."""
+    body = resources["InstanceDrainDashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    code = (INFRA.parent / "shared/model/src/drain/duty.rs").read_text(encoding="utf-8")
+    names = set(re.findall(r'name: "(\w+)"', code))
+    assert len(names) == 7
+    dimensions = re.findall(r'=> \("(\w+)", ', code)
+    assert dimensions == ["AutoScalingGroupName", "ClusterName"]
+    for name in names:
+        for dimension in dimensions:
+            assert f"{{Ballast,{dimension}}} MetricName=\\\"{name}\\\"" in body, name
 
 
 def test_alarms_notify_the_topic_and_treat_silence_as_meant(resources):

@@ -1,5 +1,5 @@
 //! A plan's steps to AWS writes, and their outcomes. What follows is [`Actor`]'s, which writes services; [`capacity`] writes groups and
-//! their instances.
+//! their instances, [`drain`] what goes away.
 //!
 //! # Expected flow
 //! [`Actor::act`] takes the steps of a plan that `placement` made, `audit` let pass and the ledger has recorded. It takes them in
@@ -30,7 +30,13 @@
 //! There is no error type: whatever goes wrong is the outcome of the step that it befell, with the call, the cause and AWS's words.
 
 pub mod capacity;
+pub mod drain;
+mod hand;
+mod instances;
+mod occupied;
 mod reread;
+mod status;
+mod tasks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +52,7 @@ use model::snapshot::GapCause;
 use crate::reread::{Read, reread};
 
 pub use crate::capacity::CapacityActor;
+pub use crate::drain::DrainActor;
 pub use crate::reread::SERVICES_PER_READ_MAX;
 
 /// The name of [`Actor`]'s one write, as IAM knows it.

@@ -1,31 +1,13 @@
 //! Draining container instances and taking that back: `ecs:UpdateContainerInstancesState`.
 
-use aws_sdk_ecs::operation::update_container_instances_state::UpdateContainerInstancesStateOutput;
-use aws_sdk_ecs::types::ContainerInstanceStatus;
-use calls::{Failure, RateBucket, one_line};
 use model::capacity::CapacityAction;
 use model::outcome::OutcomeResult;
-use model::snapshot::GapCause;
 use model::{ClusterName, ContainerInstanceArn, InstanceId};
 
-use crate::capacity::instances::{Found, Instance, reread};
-use crate::capacity::occupied::{self, Occupied, in_words};
-use crate::capacity::{Hand, UPDATE_CONTAINER_INSTANCES_STATE, failed, precondition};
-use crate::may_have_been_applied;
-use crate::reread::MISSING;
-
-/// The statuses, as ECS writes them.
-pub(crate) const ACTIVE: &str = "ACTIVE";
-pub(crate) const DRAINING: &str = "DRAINING";
-
-/// The reasons of a failure by which ECS says that the instance is gone.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html>
-const GONE_REASONS: [&str; 2] = [MISSING, "INACTIVE"];
-
-/// The code by which ECS says that the cluster is gone, and those by which it refuses a call.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateContainerInstancesState.html>
-const GONE_CODE: &str = "ClusterNotFoundException";
-const REFUSAL_CODES: [&str; 2] = ["ClientException", "InvalidParameterException"];
+use crate::hand::{Hand, precondition};
+use crate::instances::{Found, Instance, reread};
+use crate::occupied::{self, Occupied, in_words};
+use crate::status::{ACTIVE, DRAINING, set};
 
 /// A step that sets a container instance's status.
 #[derive(Debug)]
@@ -90,6 +72,24 @@ impl Change {
         })
     }
 
+    /// The step that makes a drained container instance ACTIVE again.
+    pub(crate) const fn to_active(
+        cluster: ClusterName,
+        container_instance: ContainerInstanceArn,
+        instance: InstanceId,
+    ) -> Self {
+        Self {
+            cluster,
+            container_instance,
+            instance,
+            to: To::Active,
+        }
+    }
+
+    pub(crate) const fn cluster(&self) -> &ClusterName {
+        &self.cluster
+    }
+
     /// Whether one call can set both.
     pub(crate) fn goes_with(&self, other: &Self) -> bool {
         self.cluster == other.cluster && self.to.after() == other.to.after()
@@ -132,7 +132,7 @@ impl Change {
     }
 }
 
-/// Sets container instances of one cluster to one status.
+/// Sets container instances of one cluster, at most [`super::STEPS_PER_READ_MAX`], to one status.
 pub(crate) async fn write(hand: &Hand<'_>, changes: &[Change]) -> Vec<OutcomeResult> {
     let Some(first) = changes.first() else {
         return Vec::new();
@@ -167,149 +167,21 @@ pub(crate) async fn write(hand: &Hand<'_>, changes: &[Change]) -> Vec<OutcomeRes
             *judged = Err(result);
         }
     }
-    let open: Vec<&Change> = changes
+    let open: Vec<&ContainerInstanceArn> = changes
         .iter()
         .zip(&judged)
         .filter(|(_, judged)| judged.is_ok())
-        .map(|(change, _)| change)
+        .map(|(change, _)| &change.container_instance)
         .collect();
-    let mut written = set(hand, &open).await.into_iter();
+    let status = first.to.after();
+    let mut written = set(hand, &first.cluster, status, &open).await.into_iter();
     judged
         .into_iter()
         .map(|judged| match judged {
-            Ok(_) => written.next().unwrap_or(OutcomeResult::OutOfTime),
+            Ok(_) => written
+                .next()
+                .map_or(OutcomeResult::OutOfTime, |it| it.of_one_that_stays(status)),
             Err(result) => result,
-        })
-        .collect()
-}
-
-/// Sets these instances with one call; one by one where that is refused.
-async fn set(hand: &Hand<'_>, changes: &[&Change]) -> Vec<OutcomeResult> {
-    if changes.is_empty() {
-        return Vec::new();
-    }
-    let failure = match update(hand, changes).await {
-        Ok(results) => return results,
-        Err(failure) => failure,
-    };
-    if !is_refusal(&failure) || changes.len() == 1 {
-        return after(hand, changes, failure).await;
-    }
-    let mut results = Vec::with_capacity(changes.len());
-    for change in changes {
-        let alone = [*change];
-        let result = match update(hand, &alone).await {
-            Ok(result) => result,
-            Err(failure) => after(hand, &alone, failure).await,
-        };
-        results.extend(result);
-    }
-    results
-}
-
-async fn update(hand: &Hand<'_>, changes: &[&Change]) -> Result<Vec<OutcomeResult>, Box<Failure>> {
-    let Some(first) = changes.first() else {
-        return Ok(Vec::new());
-    };
-    if hand.is_over() {
-        return Ok(vec![OutcomeResult::OutOfTime; changes.len()]);
-    }
-    let arns = changes.iter().map(|it| it.container_instance.to_string());
-    let request = hand
-        .ecs
-        .update_container_instances_state()
-        .cluster(first.cluster.as_str())
-        .set_container_instances(Some(arns.collect()))
-        .status(ContainerInstanceStatus::from(first.to.after()))
-        .send();
-    let answer = hand
-        .caller
-        .call(
-            RateBucket::ClusterResourceModify,
-            UPDATE_CONTAINER_INSTANCES_STATE,
-            first.cluster.as_str(),
-            request,
-        )
-        .await
-        .map_err(Box::new)?;
-    Ok(changes.iter().map(|it| result_of(it, &answer)).collect())
-}
-
-/// What an answer says of one instance: it is among the instances, or among the `failures[]`.
-fn result_of(change: &Change, answer: &UpdateContainerInstancesStateOutput) -> OutcomeResult {
-    let arn = change.container_instance.as_str();
-    let mut written = answer.container_instances().iter();
-    if let Some(written) = written.find(|it| it.container_instance_arn() == Some(arn)) {
-        return match written.status() {
-            Some(status) if status != change.to.after() => OutcomeResult::Failed {
-                operation: UPDATE_CONTAINER_INSTANCES_STATE.to_owned(),
-                cause: GapCause::Other,
-                detail: one_line(&format!(
-                    "ECS answered with status {status} instead of {}",
-                    change.to.after()
-                )),
-            },
-            Some(_) | None => OutcomeResult::Done,
-        };
-    }
-    let mut failures = answer.failures().iter();
-    let Some(failure) = failures.find(|it| it.arn() == Some(arn)) else {
-        return OutcomeResult::Failed {
-            operation: UPDATE_CONTAINER_INSTANCES_STATE.to_owned(),
-            cause: GapCause::Other,
-            detail: "ECS did not answer for it".to_owned(),
-        };
-    };
-    let reason = failure.reason().unwrap_or("no reason");
-    if GONE_REASONS.contains(&reason) {
-        return precondition(format!("a container instance that is {reason}"));
-    }
-    let detail = failure.detail().unwrap_or_default();
-    OutcomeResult::Failed {
-        operation: UPDATE_CONTAINER_INSTANCES_STATE.to_owned(),
-        cause: GapCause::Other,
-        detail: one_line(format!("{reason} {detail}").trim()),
-    }
-}
-
-fn is_refusal(failure: &Failure) -> bool {
-    let code = failure.code.as_deref();
-    code.is_some_and(|code| REFUSAL_CODES.contains(&code))
-}
-
-/// What a failed call comes to. If it may have been applied, the instances tell.
-async fn after(hand: &Hand<'_>, changes: &[&Change], failure: Box<Failure>) -> Vec<OutcomeResult> {
-    let failure = *failure;
-    let all = |result: OutcomeResult| vec![result; changes.len()];
-    if !failure.sent {
-        return all(OutcomeResult::OutOfTime);
-    }
-    if failure.code.as_deref() == Some(GONE_CODE) {
-        return all(precondition(failure.gap.detail));
-    }
-    if is_refusal(&failure) {
-        let detail = format!("{UPDATE_CONTAINER_INSTANCES_STATE}: {}", failure.gap.detail);
-        return all(OutcomeResult::Refused { detail });
-    }
-    if !may_have_been_applied(failure.gap.cause) {
-        return all(failed(failure));
-    }
-    let Some(first) = changes.first() else {
-        return Vec::new();
-    };
-    let arns: Vec<&ContainerInstanceArn> =
-        changes.iter().map(|it| &it.container_instance).collect();
-    let found = reread(hand, &first.cluster, &arns).await;
-    let failed = failed(failure);
-    changes
-        .iter()
-        .map(|change| {
-            let found = found.of(&change.container_instance);
-            if found.status() == Some(change.to.after()) {
-                OutcomeResult::AlreadySo
-            } else {
-                failed.clone()
-            }
         })
         .collect()
 }

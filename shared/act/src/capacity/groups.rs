@@ -9,7 +9,7 @@ use model::outcome::OutcomeResult;
 use model::snapshot::{Gap, GapCause};
 use model::{AutoScalingGroupName, InstanceId};
 
-use crate::capacity::{Hand, precondition};
+use crate::hand::{Hand, precondition};
 use crate::reread::unread;
 
 const DESCRIBE_AUTO_SCALING_GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
@@ -119,7 +119,7 @@ impl Groups {
     }
 }
 
-/// Reads these groups again with one call, at most [`super::STEPS_PER_READ_MAX`]; one call takes 50. Their answer is one page.
+/// Reads these groups again with one call, at most 100; one call takes 50. Their answer is one page.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html>
 pub(crate) async fn reread(
     hand: &Hand<'_>,

@@ -34,35 +34,34 @@
 //! # Errors
 //! There is no error type: whatever goes wrong is the outcome of the step that it befell, with the call, the cause and AWS's words.
 
-mod changes;
+pub(crate) mod changes;
 mod groups;
-mod instances;
-mod occupied;
-mod raises;
+pub(crate) mod raises;
 mod terminations;
 
 use std::sync::Arc;
 
-use calls::{Budget, Caller, Deadline, Failure};
+use calls::{Budget, Caller, Deadline};
 use model::capacity::{CapacityAction, CapacityStep};
 use model::outcome::{Outcome, OutcomeResult};
 use model::policy::Mode;
 
-use crate::START_TIME_MIN;
 use crate::capacity::changes::Change;
 use crate::capacity::raises::Raise;
 use crate::capacity::terminations::{Terminated, Termination};
+use crate::hand::Hand;
+use crate::status::INSTANCES_PER_WRITE_MAX;
 
 /// How many steps are read together before they are written: the most instances of one `UpdateContainerInstancesState`.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateContainerInstancesState.html>
-pub const STEPS_PER_READ_MAX: usize = 10;
+pub const STEPS_PER_READ_MAX: usize = INSTANCES_PER_WRITE_MAX;
 
 /// The name of the write that raises a group, as IAM knows it.
 pub const SET_DESIRED_CAPACITY: &str = "autoscaling:SetDesiredCapacity";
-/// The name of the write that drains an instance or takes that back, as IAM knows it.
-pub const UPDATE_CONTAINER_INSTANCES_STATE: &str = "ecs:UpdateContainerInstancesState";
 /// The name of the write that terminates an instance, as IAM knows it.
 pub const TERMINATE_INSTANCE: &str = "autoscaling:TerminateInstanceInAutoScalingGroup";
+
+pub use crate::status::UPDATE_CONTAINER_INSTANCES_STATE;
 
 /// Carries out steps of capacity plans.
 #[derive(Debug, Clone)]
@@ -153,21 +152,6 @@ impl CapacityActor {
     }
 }
 
-/// What writes and reads for one act.
-#[derive(Debug)]
-struct Hand<'a> {
-    ecs: &'a aws_sdk_ecs::Client,
-    autoscaling: &'a aws_sdk_autoscaling::Client,
-    caller: Caller,
-}
-
-impl Hand<'_> {
-    /// Whether too little time is left to start anything.
-    fn is_over(&self) -> bool {
-        self.caller.deadline().remaining() < START_TIME_MIN
-    }
-}
-
 /// Steps that follow one another and are read together.
 #[derive(Debug)]
 enum Run {
@@ -209,21 +193,5 @@ impl Run {
                 first.cluster == next.cluster
             }),
         }
-    }
-}
-
-/// The outcome of a step of which something was found that the plan had not seen.
-fn precondition(found: impl Into<String>) -> OutcomeResult {
-    OutcomeResult::PreconditionFailed {
-        found: found.into(),
-    }
-}
-
-/// The outcome of a write that failed and was surely not applied, or of which nothing more can be found out.
-fn failed(failure: Failure) -> OutcomeResult {
-    OutcomeResult::Failed {
-        operation: failure.gap.operation,
-        cause: failure.gap.cause,
-        detail: failure.gap.detail,
     }
 }

@@ -5,8 +5,9 @@ use model::AutoScalingGroupName;
 use model::capacity::CapacityAction;
 use model::outcome::OutcomeResult;
 
+use crate::capacity::SET_DESIRED_CAPACITY;
 use crate::capacity::groups::{Found, reread};
-use crate::capacity::{Hand, SET_DESIRED_CAPACITY, failed, precondition};
+use crate::hand::{Hand, failed, precondition};
 use crate::may_have_been_applied;
 
 /// The code by which EC2 Auto Scaling refuses an input, and what its messages hold where the group is no longer what it was.

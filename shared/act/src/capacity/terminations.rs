@@ -7,13 +7,14 @@ use model::capacity::CapacityAction;
 use model::outcome::OutcomeResult;
 use model::{AutoScalingGroupName, ClusterName, ContainerInstanceArn, InstanceId};
 
-use crate::capacity::changes::DRAINING;
+use crate::capacity::TERMINATE_INSTANCE;
 use crate::capacity::groups::{self, Group};
-use crate::capacity::instances::{self, Instance};
-use crate::capacity::occupied::{self, Occupied, in_words};
 use crate::capacity::raises::refusal;
-use crate::capacity::{Hand, TERMINATE_INSTANCE, failed, precondition};
+use crate::hand::{Hand, failed, precondition};
+use crate::instances::{self, Instance};
 use crate::may_have_been_applied;
+use crate::occupied::{self, Occupied, in_words};
+use crate::status::DRAINING;
 
 /// The state of an instance that may be terminated.
 const IN_SERVICE: &str = "InService";

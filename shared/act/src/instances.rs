@@ -8,10 +8,15 @@ use model::outcome::OutcomeResult;
 use model::snapshot::{Gap, GapCause};
 use model::{ClusterName, ContainerInstanceArn, InstanceId};
 
-use crate::capacity::{Hand, precondition};
+use crate::hand::{Hand, precondition};
 use crate::reread::{MISSING, unread};
+use crate::status::{DRAINING, INACTIVE};
 
 const DESCRIBE_CONTAINER_INSTANCES: &str = "ecs:DescribeContainerInstances";
+
+/// The statuses of a container instance that takes no more tasks and will not again, unless it is made ACTIVE.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerInstance.html>
+const LEAVING: [&str; 3] = [DRAINING, "DEREGISTERING", INACTIVE];
 
 /// A container instance, moments before it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +64,15 @@ impl Found {
         }
     }
 
+    /// Whether it is told to give its tasks up, or is gone.
+    pub(crate) fn is_leaving(&self) -> bool {
+        match self {
+            Self::Instance(instance) => LEAVING.contains(&instance.status.as_str()),
+            Self::Missing => true,
+            Self::Unread(_) => false,
+        }
+    }
+
     /// Its status, where it was read.
     pub(crate) fn status(&self) -> Option<&str> {
         match self {
@@ -89,7 +103,7 @@ impl Instances {
     }
 }
 
-/// Reads these instances of a cluster again with one call, at most [`super::STEPS_PER_READ_MAX`]; one call takes 100.
+/// Reads these instances of a cluster again with one call, at most 100.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeContainerInstances.html>
 pub(crate) async fn reread(
     hand: &Hand<'_>,

@@ -11,16 +11,15 @@ use model::outcome::OutcomeResult;
 use model::snapshot::{Gap, GapCause};
 use model::{ClusterName, ContainerInstanceArn};
 
-use crate::capacity::Hand;
-use crate::reread::{MISSING, SERVICES_PER_READ_MAX, unread};
+use crate::hand::Hand;
+use crate::reread::{SERVICES_PER_READ_MAX, unread};
+use crate::tasks::{self, Described, STOPPED, TASKS_PER_READ_MAX};
 
 const LIST_TASKS: &str = "ecs:ListTasks";
-const DESCRIBE_TASKS: &str = "ecs:DescribeTasks";
 const DESCRIBE_SERVICES: &str = "ecs:DescribeServices";
 
-/// The most tasks of one DescribeTasks, and of a page of ListTasks.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html>
-const DESCRIBE_TASKS_MAX: usize = 100;
+/// The most tasks of a page of ListTasks.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html>
 const LIST_TASKS_PAGE: i32 = 100;
 
 /// How many pages of one instance's tasks are read. An instance runs far fewer than a page; the pages are those of tasks that have
@@ -31,9 +30,6 @@ const PAGES_MAX: u32 = 10;
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html>
 const GROUP_PREFIX: &str = "service:";
 const DAEMON_TASK_DEFINITION: &str = ":daemon-task-definition/";
-
-/// The status of a task that is gone.
-const STOPPED: &str = "STOPPED";
 
 /// A task that is no daemon's and holds an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +95,7 @@ pub(crate) async fn read(
     }
     let mut tasks: Vec<(&ContainerInstanceArn, Task)> = Vec::new();
     let arns: Vec<(&String, &&ContainerInstanceArn)> = listed.iter().collect();
-    for batch in arns.chunks(DESCRIBE_TASKS_MAX) {
+    for batch in arns.chunks(TASKS_PER_READ_MAX) {
         describe(hand, cluster, batch, &mut tasks, &mut occupied).await;
     }
     let services: BTreeSet<&str> = tasks.iter().filter_map(|(_, task)| service(task)).collect();
@@ -180,55 +176,17 @@ async fn describe<'a>(
     tasks: &mut Vec<(&'a ContainerInstanceArn, Task)>,
     occupied: &mut Occupied,
 ) {
-    let arns = batch.iter().map(|(arn, _)| (*arn).clone()).collect();
-    let request = hand
-        .ecs
-        .describe_tasks()
-        .cluster(cluster.as_str())
-        .set_tasks(Some(arns))
-        .send();
-    let bucket = RateBucket::ClusterResourceRead;
-    let answer = hand
-        .caller
-        .call(bucket, DESCRIBE_TASKS, cluster.as_str(), request)
-        .await;
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(failure) => {
-            for (_, instance) in batch {
-                occupied
-                    .0
-                    .insert((**instance).clone(), Err(failure.gap.clone()));
+    let arns: Vec<&str> = batch.iter().map(|(arn, _)| arn.as_str()).collect();
+    let found = tasks::describe(hand, cluster, &arns).await;
+    for ((_, instance), found) in batch.iter().zip(found) {
+        match found {
+            Described::Task(task) if task.last_status() == Some(STOPPED) => {}
+            Described::Task(task) => tasks.push((**instance, *task)),
+            // A task that ECS has forgotten is gone.
+            Described::Missing => {}
+            Described::Unread(gap) => {
+                occupied.0.insert((**instance).clone(), Err(gap));
             }
-            return;
-        }
-    };
-    let mut described = answer.tasks.unwrap_or_default();
-    let failures = answer.failures.unwrap_or_default();
-    for (arn, instance) in batch {
-        let at = described
-            .iter()
-            .position(|it| it.task_arn() == Some(arn.as_str()));
-        if let Some(at) = at {
-            let task = described.swap_remove(at);
-            if task.last_status() != Some(STOPPED) {
-                tasks.push((**instance, task));
-            }
-            continue;
-        }
-        let failure = failures.iter().find(|it| it.arn() == Some(arn.as_str()));
-        let reason = failure.map_or("ECS did not answer for it", |it| {
-            it.reason().unwrap_or("no reason")
-        });
-        // A task that ECS has forgotten is gone.
-        if reason != MISSING {
-            let gap = Gap {
-                operation: DESCRIBE_TASKS.to_owned(),
-                resource: (*arn).clone(),
-                cause: GapCause::Other,
-                detail: one_line(reason),
-            };
-            occupied.0.insert((**instance).clone(), Err(gap));
         }
     }
 }

@@ -148,9 +148,12 @@ impl DepartureCause {
             | Self::CapacityReservationInterruption { warned_at } => {
                 Some(SPOT_NOTICE.after(*warned_at))
             }
-            Self::Stopping { at } => Some(*at),
             Self::Maintenance { starts_at, .. } => Some(*starts_at),
-            Self::Terminating { .. } | Self::Rebalance { .. } | Self::AgentLost { .. } => None,
+            // What stops is gone at once, and comes back perhaps: ECS replaces its tasks whenever it is drained.
+            Self::Terminating { .. }
+            | Self::Stopping { .. }
+            | Self::Rebalance { .. }
+            | Self::AgentLost { .. } => None,
         }
     }
 }

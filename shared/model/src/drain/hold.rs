@@ -154,9 +154,11 @@ pub enum DrainHoldReason {
         /// When EC2 said so.
         at: Timestamp,
     },
-    /// EC2 recommends to rebalance it, and Ballast lately took back a drain for the same reason.
-    RebalancedBefore {
-        /// When that was taken back.
+    /// It may leave, and Ballast lately took back a drain of it: what did not come then is not expected now.
+    DrainedBefore {
+        /// Why it may leave.
+        why: DepartureCause,
+        /// When that drain was taken back.
         reversed_at: Timestamp,
     },
     /// It may leave, its owner asked for a drain in that case, and its tasks find no room in another pool.
@@ -267,7 +269,7 @@ impl DrainHoldReason {
         "too_late",
         "gone",
         "rebalance_not_asked",
-        "rebalanced_before",
+        "drained_before",
         "no_other_pool",
         "disruption_budget_spent",
         "waits_for_full_look",
@@ -307,7 +309,7 @@ impl DrainHoldReason {
             Self::TooLate { .. } => "too_late",
             Self::Gone { .. } => "gone",
             Self::RebalanceNotAsked { .. } => "rebalance_not_asked",
-            Self::RebalancedBefore { .. } => "rebalanced_before",
+            Self::DrainedBefore { .. } => "drained_before",
             Self::NoOtherPool { .. } => "no_other_pool",
             Self::DisruptionBudgetSpent { .. } => "disruption_budget_spent",
             Self::WaitsForFullLook { .. } => "waits_for_full_look",
@@ -351,7 +353,7 @@ impl DrainHoldReason {
             | Self::Registering { .. }
             | Self::Gone { .. }
             | Self::RebalanceNotAsked { .. }
-            | Self::RebalancedBefore { .. }
+            | Self::DrainedBefore { .. }
             | Self::NoOtherPool { .. }
             | Self::DisruptionBudgetSpent { .. }
             | Self::WaitsForFullLook { .. }

@@ -123,10 +123,9 @@ impl fmt::Display for DrainHoldReason {
                 f,
                 "EC2 recommended at {at:.0} to rebalance it, and the tag `ballast:drain-on-rebalance` is not `true`"
             ),
-            Self::RebalancedBefore { reversed_at } => write!(
-                f,
-                "EC2 recommends to rebalance it, and a drain for that was taken back at {reversed_at:.0}"
-            ),
+            Self::DrainedBefore { why, reversed_at } => {
+                write!(f, "{why}; a drain of it was taken back at {reversed_at:.0}")
+            }
             Self::NoOtherPool { why, tried } => {
                 write!(f, "{why}; its tasks find no room in another pool: {tried}")
             }

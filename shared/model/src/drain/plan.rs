@@ -127,8 +127,8 @@ pub enum DrainStepReason {
         room: PoolRoom,
         /// How many instances the disruption budget still allows to drain, this one included.
         budget_left: u32,
-        /// What is on it.
-        tasks: TaskCounts,
+        /// What is on it; `None` where its tasks were not read.
+        tasks: Option<TaskCounts>,
     },
     /// Ballast drained it, what for is gone, and the instance stays.
     CauseGone {

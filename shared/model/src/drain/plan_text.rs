@@ -5,6 +5,7 @@ use std::fmt;
 use crate::drain::numbers::TaskCounts;
 use crate::drain::plan::{DrainAction, DrainStep, DrainStepReason, PoolRoom};
 use crate::drain::stuck::StuckTasks;
+use crate::units::Counted;
 
 impl fmt::Display for DrainAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,7 +32,11 @@ impl fmt::Display for PoolRoom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Free { tasks } => {
-                write!(f, "its {tasks} tasks fit on instances of other pools")
+                write!(
+                    f,
+                    "there is room for {} of it elsewhere",
+                    Counted(*tasks, "task")
+                )
             }
             Self::Launchable { pools, below_max } => write!(
                 f,
@@ -78,11 +83,14 @@ impl fmt::Display for DrainStepReason {
                 why,
                 room,
                 budget_left,
-                tasks,
-            } => write!(
-                f,
-                "{why}; {room}; the disruption budget allows {budget_left}; {tasks}"
-            ),
+                tasks: left,
+            } => {
+                write!(
+                    f,
+                    "{why}; {room}; the disruption budget allows {budget_left}"
+                )?;
+                tasks(f, left.as_ref(), &[])
+            }
             Self::CauseGone {
                 drained_at,
                 cause,

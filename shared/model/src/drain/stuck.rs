@@ -48,6 +48,11 @@ pub enum StuckReason {
     },
     /// The instance's agent is disconnected: ECS cannot tell it to stop a task.
     AgentDisconnected,
+    /// ECS could have stopped it since the instance is DRAINING, and has not.
+    NotMoved {
+        /// Since when the instance is DRAINING.
+        draining_since: Timestamp,
+    },
 }
 
 impl StuckReason {
@@ -60,6 +65,7 @@ impl StuckReason {
             Self::NoRoom { .. } => "no_room",
             Self::StopTooLong { .. } => "stop_too_long",
             Self::AgentDisconnected => "agent_disconnected",
+            Self::NotMoved { .. } => "not_moved",
         }
     }
 }
@@ -92,6 +98,10 @@ impl fmt::Display for StuckTasks {
             StuckReason::AgentDisconnected => {
                 f.write_str("the agent is disconnected and cannot stop them")
             }
+            StuckReason::NotMoved { draining_since } => write!(
+                f,
+                "ECS could move them, and has not since {draining_since:.0}"
+            ),
         }
     }
 }

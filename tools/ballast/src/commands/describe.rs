@@ -5,6 +5,9 @@ use model::trigger::{
     Trigger, TriggerKind,
 };
 
+/// The most instances of one event that a line names.
+const INSTANCES_SHOWN_MAX: usize = 10;
+
 /// One line: what happened, to what, and when.
 pub(crate) fn describe(trigger: &Trigger) -> String {
     let what = match &trigger.kind {
@@ -100,7 +103,16 @@ fn group_activity(activity: &GroupActivity) -> String {
 }
 
 fn instance_notice(notice: &InstanceNotice) -> String {
-    let instances: Vec<&str> = notice.instances.iter().map(|it| it.as_str()).collect();
+    let shown: Vec<&str> = notice
+        .instances
+        .iter()
+        .take(INSTANCES_SHOWN_MAX)
+        .map(|it| it.as_str())
+        .collect();
+    let more = match notice.instances.len() - shown.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
     let said = match &notice.notice {
         Notice::SpotInterruption { action }
         | Notice::CapacityReservationInterruption { action } => action.clone(),
@@ -122,7 +134,11 @@ fn instance_notice(notice: &InstanceNotice) -> String {
         "" => String::new(),
         said => format!(" ({said})"),
     };
-    format!("{}: {}{said}", instances.join(", "), notice.notice.as_str())
+    format!(
+        "{}{more}: {}{said}",
+        shown.join(", "),
+        notice.notice.as_str()
+    )
 }
 
 fn lifecycle_action(action: &LifecycleAction) -> String {
@@ -143,4 +159,71 @@ fn alarm_change(alarm: &AlarmChange) -> String {
         .map(|state| format!(", was {}", state.as_str()))
         .unwrap_or_default();
     format!("`{}`: {}{before}", alarm.alarm, alarm.state.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    /// The line of each of these samples.
+    fn check(names: &[&str], want: &Expect) {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../events");
+        let mut lines = String::new();
+        for name in names {
+            let bytes = std::fs::read(format!("{folder}/{name}.json")).unwrap();
+            for item in trigger::parse_bytes(&bytes).unwrap().items {
+                lines.push_str(&describe(&item.read.unwrap()));
+                lines.push('\n');
+            }
+        }
+        want.assert_eq(&lines);
+    }
+
+    #[test]
+    fn notices_about_instances() {
+        check(
+            &[
+                "aws.ec2--ec2-spot-instance-interruption-warning--terminate",
+                "aws.ec2--ec2-spot-instance-interruption-warning--without-action",
+                "aws.ec2--ec2-capacity-reservation-instance-interruption-warning--terminate",
+                "aws.ec2--ec2-instance-rebalance-recommendation--without-time",
+                "aws.ec2--ec2-instance-state-change-notification--stopped",
+                "aws.health--aws-health-event--several-entities",
+                "aws.health--aws-health-event--closed",
+                "aws.health--aws-health-event--odd-fields",
+                "aws.health--aws-health-event--copy-in-a-second-region",
+            ],
+            &expect![[r#"
+                instance_noticed i-4740ae6347b0172c0: spot_interruption (terminate) at 2026-03-14T09:26:53Z
+                instance_noticed i-00cd29f18d9ec8f8c: spot_interruption at 2026-03-14T09:26:53Z
+                instance_noticed i-00e4c2dcda4d564a6: capacity_reservation_interruption (terminate) at 2026-03-14T09:26:53Z
+                instance_noticed i-06fbe1f22480cecd1: rebalance
+                instance_noticed i-0a14d54a95f18406c: state_changed (stopped) at 2026-03-14T09:26:53Z
+                instance_noticed i-003eca7a4146f661d, i-0d1ed5a6a44f25630, i-f3a8506b: maintenance (AWS_EC2_INSTANCE_STOP_SCHEDULED from 2026-03-28T15:10:09Z) at 2026-03-14T09:26:53Z
+                instance_noticed i-03779cf6e2fc951a9, i-0e1dfd315c3886e1e: maintenance (AWS_EC2_INSTANCE_STOP_SCHEDULED from 2026-03-28T15:10:09Z, over) at 2026-03-14T09:26:53Z
+                instance_noticed i-025ae612846397686: maintenance at 2026-03-14T09:26:53Z
+                ignored AWS Health Event from aws.health: elsewhere at 2026-03-14T09:26:53Z
+            "#]],
+        );
+    }
+
+    #[test]
+    fn lifecycle_actions() {
+        check(
+            &[
+                "aws.autoscaling--ec2-instance-terminate-lifecycle-action--wait",
+                "aws.autoscaling--ec2-instance-terminate-lifecycle-action--only-needed-fields",
+                "unknown--unknown--lifecycle-notification-terminating",
+                "unknown--unknown--lifecycle-notification-test",
+            ],
+            &expect![[r#"
+                instance_terminating i-0ffefe18b61121c77 of `container-demo-EC2Spot` waits in hook `drain`, to EC2 at 2026-03-14T09:26:53Z
+                instance_terminating i-013f68a60eb3d0672 of `container-demo-EC2Spot` waits in hook `drain` at 2026-03-14T09:26:53Z
+                instance_terminating i-0899bbdf5dec4f0b7 of `container-demo-EC2Spot` waits in hook `drain`, to EC2 at 2026-03-14T09:26:53.49Z
+                ignored autoscaling:TEST_NOTIFICATION from aws.autoscaling: test_notification at 2026-03-14T09:26:53.49Z
+            "#]],
+        );
+    }
 }

@@ -186,7 +186,7 @@ impl<I: Interest> Gathering<I> {
         }
         self.groups.extend(kind.group().cloned());
         match &about {
-            About::Named(name) => _ = self.named.insert(name.clone()),
+            About::Named(names) => self.named.extend(names.iter().cloned()),
             About::Everything => self.everything = true,
         }
         if let Some(time) = envelope.time {

@@ -55,10 +55,17 @@ pub enum Concern<N> {
 /// What an event asks to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About<N> {
-    /// What it names.
-    Named(N),
+    /// What it names; never empty.
+    Named(BTreeSet<N>),
     /// Everything in scope.
     Everything,
+}
+
+impl<N: Ord> About<N> {
+    /// One thing that it names.
+    pub(crate) fn one(name: N) -> Self {
+        Self::Named(BTreeSet::from([name]))
+    }
 }
 
 /// Why an event leads to no look: it is of a kind that another function is for.
@@ -142,12 +149,14 @@ pub trait Duty: Interest + fmt::Debug + Send + Sync + Sized + 'static {
     /// How much was seen, for the record.
     fn seen(snapshot: &Self::Snapshot) -> Seen;
 
-    /// A second opinion: the safety laws that steps would break.
+    /// A second opinion: the safety laws that steps would break. The hints are there for duties whose evidence they are; a law that
+    /// needs none of them does not read them.
     fn audit(
         plan: &PlanOf<Self>,
         snapshot: &Self::Snapshot,
         installation: &Installation,
         memories: &RecallsOf<Self>,
+        hints: &Hints,
         now: Timestamp,
     ) -> Vec<Violation>;
 
@@ -188,6 +197,12 @@ pub trait Duty: Interest + fmt::Debug + Send + Sync + Sized + 'static {
         outcomes: &[Outcome<Self::Step>],
         now: Timestamp,
     ) -> Option<MemoryOf<Self>>;
+
+    /// What a step that failed is about, as events name it, where that is less than its whole subject.
+    #[must_use]
+    fn concerned_by(_step: &Self::Step) -> Option<Self::Named> {
+        None
+    }
 
     /// What a look left open, and these subjects, as the things that events can name.
     fn trouble(snapshot: &Self::Snapshot, subjects: &BTreeSet<Self::Key>) -> Trouble<Self::Named>;

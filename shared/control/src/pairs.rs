@@ -9,7 +9,7 @@ use model::outcome::Outcome;
 use model::plan::{Action, Hold, HoldReason, Plan, Step};
 use model::policy::{Installation, Mode, TAG_STANDBY};
 use model::snapshot::{Gap, PassedOver, Scope, Snapshot, Standby};
-use model::trigger::TriggerKind;
+use model::trigger::{Hints, TriggerKind};
 use model::{ClusterName, ServiceKey, Timestamp};
 use observe::{Blind, Observer};
 use placement::audit::Violation;
@@ -64,7 +64,7 @@ impl Interest for Pairs {
             | TriggerKind::InstanceTerminating(_)
             | TriggerKind::AlarmChanged(_) => return Concern::Nothing(OTHER_FUNCTION),
         };
-        Concern::Look(About::Named(service.clone()))
+        Concern::Look(About::one(service.clone()))
     }
 
     fn is_hint(_kind: &TriggerKind) -> bool {
@@ -155,6 +155,7 @@ impl Duty for Pairs {
         snapshot: &Snapshot,
         installation: &Installation,
         memories: &RecallsOf<Self>,
+        _hints: &Hints,
         now: Timestamp,
     ) -> Vec<Violation> {
         placement::audit::audit(plan, snapshot, installation, memories, now)

@@ -10,7 +10,9 @@ use model::outcome::{Outcome, OutcomeResult};
 use model::plan::{Hold, Plan, Step};
 use model::policy::Mode;
 use model::snapshot::Gap;
-use model::{AutoScalingGroupName, ClusterName, EventId, MessageId, ServiceKey, Timestamp};
+use model::{
+    AutoScalingGroupName, ClusterName, EventId, InstanceId, MessageId, ServiceKey, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -139,6 +141,12 @@ pub struct Triggers {
     /// The first twenty of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<ClusterName>,
+    /// How many EC2 instances are looked at because of events.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub instances_count: usize,
+    /// The first twenty of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instances: Vec<InstanceId>,
     /// The first twenty Auto Scaling groups that the events name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<AutoScalingGroupName>,
@@ -193,13 +201,19 @@ pub struct Seen {
     /// How many capacity providers that are looked after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub providers: Option<usize>,
-    /// How many instances in their groups.
+    /// How many Auto Scaling groups, and clusters for their instances in no group, whose instances are looked after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<usize>,
+    /// How many instances in the groups; of a look at single instances only those.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<usize>,
-    /// How many tasks that run, start or wait in their clusters.
+    /// How many of them AWS itself shows to be on their way out: their group terminates them, or they are DRAINING.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<usize>,
+    /// How many tasks that were read: those that run, start or wait in the clusters of providers; those on instances that leave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<usize>,
-    /// How many services, or providers, that are not looked after.
+    /// How many services, providers, or instances that are not looked after.
     pub passed_over: usize,
 }
 
@@ -230,7 +244,8 @@ pub struct RecordedPlan<S: PlannedStep = Step, H: PlannedHold = Hold> {
     pub steps_by_reason: BTreeMap<String, usize>,
     /// How many holds there are, by reason. Complete even where `holds` was cut.
     pub holds_by_reason: BTreeMap<String, usize>,
-    /// How many of the holds are of pairs that asked for protection, or providers that asked to be sized, and have none, or not enough.
+    /// How many of the holds are of pairs that asked for protection, providers that asked to be sized, or instances that asked to be
+    /// drained, and have none, or not enough.
     #[serde(default)]
     pub unprotected: usize,
     /// What to change.

@@ -207,6 +207,7 @@ impl<D: Duty> Controller<D> {
             &snapshot,
             &self.installation,
             &memories,
+            task.hints,
             now,
         ));
         durations.decide += millis(started);
@@ -242,12 +243,19 @@ impl<D: Duty> Controller<D> {
         let settling = self.settle(&mut round, announced, now, deadline);
         let mut troubled = timed(&mut durations.remember, Box::pin(settling)).await;
         troubled.extend(recalled.gaps.into_keys());
+        let mut concerned: BTreeSet<D::Named> = BTreeSet::new();
         let failed = round.outcomes.iter().filter(|it| {
             let may_wait = it.result == OutcomeResult::OutOfTime && !D::must_be_in_time(&it.step);
             it.result.is_failure() && !may_wait
         });
-        troubled.extend(failed.map(|it| it.step.subject().clone()));
+        for outcome in failed {
+            match D::concerned_by(&outcome.step) {
+                Some(named) => _ = concerned.insert(named),
+                None => _ = troubled.insert(outcome.step.subject().clone()),
+            }
+        }
         round.trouble = D::trouble(&snapshot, &troubled);
+        round.trouble.concerned.extend(concerned);
         let has_time = deadline.remaining() > LOOK_AGAIN_TIME_MIN;
         if !task.is_last && has_time && self.duty.mode() == Mode::Act {
             round.wait();

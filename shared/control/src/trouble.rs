@@ -10,7 +10,8 @@ use crate::coalesce::Message;
 use crate::duty::About;
 use crate::record::BatchItemFailure;
 
-/// What something went wrong with, as events name it: services for pairs, clusters for capacity providers.
+/// What something went wrong with, as events name it: services for pairs, clusters for capacity providers, instances and their groups
+/// for departures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble<N> {
     /// What is concerned, and what could not be read.
@@ -46,12 +47,12 @@ impl<N: Ord> Trouble<N> {
 
     fn concerns(&self, about: &About<N>) -> bool {
         match about {
-            About::Named(name) => {
+            About::Named(names) => names.iter().any(|name| {
                 let whole = self.belongs_to.get(name).unwrap_or(name);
                 self.concerned.contains(name)
                     || self.concerned.contains(whole)
                     || (self.beyond && !self.seen.contains(name))
-            }
+            }),
             About::Everything => self.beyond || !self.concerned.is_empty(),
         }
     }
@@ -99,8 +100,8 @@ mod tests {
             about,
         };
         let messages = vec![
-            message("a", About::Named(key("a"))),
-            message("b", About::Named(key("b"))),
+            message("a", About::one(key("a"))),
+            message("b", About::one(key("b"))),
             message("all", About::Everything),
         ];
         let kept = trouble.messages(messages).unwrap();
@@ -127,7 +128,7 @@ mod tests {
     fn without_an_id_the_whole_batch_goes_back() {
         let message = || Message {
             id: None,
-            about: About::Named(key("a")),
+            about: About::one(key("a")),
         };
         let well = trouble(&["b"], &["a", "b"], false);
         assert_eq!(well.messages(vec![message()]), Some(vec![]));

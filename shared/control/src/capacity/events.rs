@@ -52,7 +52,7 @@ impl Interest for Capacity {
                 return Concern::Nothing(OTHER_FUNCTION);
             }
         };
-        let about = cluster.map_or(About::Everything, |it| About::Named(it.clone()));
+        let about = cluster.map_or(About::Everything, |it| About::one(it.clone()));
         Concern::Look(about)
     }
 

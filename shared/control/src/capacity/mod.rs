@@ -15,6 +15,7 @@ use model::capacity::{
 use model::outcome::Outcome;
 use model::policy::{Installation, Mode};
 use model::snapshot::{Gap, Scope};
+use model::trigger::Hints;
 use observe::{Blind, CapacityObserver};
 use placement::audit::Violation;
 
@@ -85,6 +86,7 @@ impl Duty for Capacity {
         snapshot: &CapacitySnapshot,
         installation: &Installation,
         memories: &RecallsOf<Self>,
+        _hints: &Hints,
         now: Timestamp,
     ) -> Vec<Violation> {
         placement::capacity::audit::audit(plan, snapshot, installation, memories, now)

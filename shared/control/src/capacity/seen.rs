@@ -41,11 +41,11 @@ pub(super) fn counted(snapshot: &CapacitySnapshot) -> Seen {
         .map(|(_, provider)| provider.group.instances.len());
     let tasks = snapshot.clusters.values().map(|it| it.tasks.len());
     Seen {
-        pairs: None,
         providers: Some(snapshot.providers().count()),
         instances: Some(instances.sum()),
         tasks: Some(tasks.sum()),
         passed_over: snapshot.passed_over.len(),
+        ..Seen::default()
     }
 }
 
@@ -153,7 +153,7 @@ mod tests {
 
     /// Which messages about the clusters `a` to `d`, and about everything, go back to the queue.
     fn check(trouble: &Trouble<ClusterName>, want: &[&str]) {
-        let named = ["a", "b", "c", "d"].map(|it| (it, About::Named(it.parse().unwrap())));
+        let named = ["a", "b", "c", "d"].map(|it| (it, About::one(it.parse().unwrap())));
         let messages = named.into_iter().chain([("all", About::Everything)]);
         let messages = messages.map(|(id, about)| Message {
             id: Some(id.parse().unwrap()),

@@ -212,6 +212,7 @@ impl Duty for Boxes {
         _snapshot: &Sight,
         _installation: &Installation,
         _memories: &RecallsOf<Self>,
+        _hints: &Hints,
         _now: Timestamp,
     ) -> Vec<Violation> {
         let forbidden = plan

@@ -1,0 +1,346 @@
+//! Which events concern instance-drain, and what is looked at because of them.
+
+use std::collections::BTreeSet;
+
+use model::drain::DrainKey;
+use model::snapshot::Scope;
+use model::trigger::{ContainerInstanceChange, Ignored, MachineState, Notice, TriggerKind};
+use model::{ClusterName, InstanceId};
+
+use crate::coalesce::NAMES_SHOWN_MAX;
+use crate::departures::Departures;
+use crate::duty::{About, Concern, Interest, OTHER_FUNCTION};
+use crate::record::Triggers;
+
+/// Why an instance's event leads to no look: it is on its way in, or stays.
+const INSTANCE_NOT_LEAVING: &str = "instance_not_leaving";
+
+/// ECS's word for a container instance that takes no new task and whose tasks are moved.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-draining.html>
+const DRAINING: &str = "DRAINING";
+
+/// The last version of a container instance that may be its registration. ECS numbers an instance's changes from 1
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_container_instance_events.html>), and the first of them may be lost: an
+/// instance that was warned before it registered is to be drained at once.
+const REGISTRATION_VERSION_MAX: u64 = 3;
+
+/// The most instances that one look names singly. With more, everything is looked at: naming an instance costs a fiftieth of a call to
+/// Auto Scaling and one to each cluster, and a list of everything a hundredth of two calls.
+pub(super) const INSTANCES_PER_LOOK_MAX: usize = 1_000;
+
+impl Interest for Departures {
+    /// An instance; of what went wrong also its group.
+    type Named = DrainKey;
+
+    fn concern(kind: &TriggerKind) -> Concern<DrainKey> {
+        let why = match kind {
+            TriggerKind::Ignored(why) => return Concern::Nothing(why.as_str()),
+            TriggerKind::Scheduled => return Concern::Look(About::Everything),
+            TriggerKind::InstanceNoticed(noticed) => not_worth_a_look(&noticed.notice),
+            TriggerKind::InstanceChanged(change) => is_not_leaving(change),
+            // What ended unsuccessfully is looked at as well: the instance may still wait.
+            TriggerKind::InstanceTerminating(_) | TriggerKind::InstanceTerminated(_) => None,
+            TriggerKind::TaskInterrupted(_)
+            | TriggerKind::TaskStopped(_)
+            | TriggerKind::PlacementFailed(_)
+            | TriggerKind::ServiceSteady(_)
+            | TriggerKind::ServiceChanged(_)
+            | TriggerKind::LaunchSucceeded(_)
+            | TriggerKind::LaunchFailed(_)
+            | TriggerKind::AlarmChanged(_) => Some(OTHER_FUNCTION),
+        };
+        if let Some(why) = why {
+            return Concern::Nothing(why);
+        }
+        let instances: BTreeSet<DrainKey> = kind.instances().cloned().map(named).collect();
+        if instances.is_empty() {
+            return Concern::Nothing(Ignored::NamesNoInstance.as_str());
+        }
+        Concern::Look(About::Named(instances))
+    }
+
+    fn is_hint(kind: &TriggerKind) -> bool {
+        match kind {
+            TriggerKind::InstanceNoticed(_) | TriggerKind::InstanceTerminating(_) => true,
+            TriggerKind::TaskInterrupted(_)
+            | TriggerKind::TaskStopped(_)
+            | TriggerKind::PlacementFailed(_)
+            | TriggerKind::ServiceSteady(_)
+            | TriggerKind::ServiceChanged(_)
+            | TriggerKind::InstanceChanged(_)
+            | TriggerKind::LaunchSucceeded(_)
+            | TriggerKind::LaunchFailed(_)
+            | TriggerKind::InstanceTerminated(_)
+            | TriggerKind::AlarmChanged(_)
+            | TriggerKind::Scheduled
+            | TriggerKind::Ignored(_) => false,
+        }
+    }
+
+    fn scope(
+        named: BTreeSet<DrainKey>,
+        everything: bool,
+        installed: &[ClusterName],
+    ) -> Option<Scope> {
+        if everything || named.len() > INSTANCES_PER_LOOK_MAX {
+            Some(Scope::Clusters(installed.to_vec()))
+        } else if named.is_empty() {
+            None
+        } else {
+            Some(scope_of(named))
+        }
+    }
+
+    fn enter(triggers: &mut Triggers, named: &BTreeSet<DrainKey>) {
+        triggers.instances_count = named.len();
+        let instances = named.iter().filter_map(instance);
+        triggers.instances = instances.take(NAMES_SHOWN_MAX).cloned().collect();
+    }
+}
+
+/// An instance, as events name it.
+pub(super) fn named(instance: InstanceId) -> DrainKey {
+    DrainKey::Instance { instance }
+}
+
+/// The instance that is named.
+fn instance(key: &DrainKey) -> Option<&InstanceId> {
+    match key {
+        DrainKey::Instance { instance } => Some(instance),
+        DrainKey::Group { .. } | DrainKey::Cluster { .. } => None,
+    }
+}
+
+/// The look that shows these instances, and every instance of these groups.
+pub(super) fn scope_of(named: BTreeSet<DrainKey>) -> Scope {
+    let (instances, groups): (BTreeSet<DrainKey>, BTreeSet<DrainKey>) =
+        named.into_iter().partition(|it| instance(it).is_some());
+    Scope::Departures {
+        instances: instances.iter().filter_map(instance).cloned().collect(),
+        groups,
+    }
+}
+
+/// Why what was said about an instance leads to no look.
+fn not_worth_a_look(notice: &Notice) -> Option<&'static str> {
+    match notice {
+        Notice::SpotInterruption { .. }
+        | Notice::CapacityReservationInterruption { .. }
+        | Notice::Rebalance
+        | Notice::Maintenance { .. } => None,
+        Notice::StateChanged { state } => match state {
+            MachineState::Stopping
+            | MachineState::Stopped
+            | MachineState::ShuttingDown
+            | MachineState::Terminated => None,
+            MachineState::Pending | MachineState::Running | MachineState::Other => {
+                Some(INSTANCE_NOT_LEAVING)
+            }
+        },
+    }
+}
+
+/// Why a container instance's change leads to no look. ECS reports every task that starts or stops there as well.
+fn is_not_leaving(change: &ContainerInstanceChange) -> Option<&'static str> {
+    let is_new = change
+        .version
+        .is_some_and(|it| it <= REGISTRATION_VERSION_MAX);
+    let may_leave = change.status == DRAINING || change.agent_connected == Some(false) || is_new;
+    (!may_leave).then_some(INSTANCE_NOT_LEAVING)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use model::Timestamp;
+    use model::trigger::{Envelope, GroupActivity, InstanceNotice, LifecycleAction, Trigger};
+    use trigger::{Invocation, Item};
+
+    use super::*;
+    use crate::coalesce::{Coalesced, Home, coalesce};
+
+    const INSTANCE: &str = "i-0123456789abcdef0";
+
+    fn noticed(notice: Notice) -> TriggerKind {
+        TriggerKind::InstanceNoticed(InstanceNotice {
+            instances: [INSTANCE.parse().unwrap()].into(),
+            notice,
+        })
+    }
+
+    fn changed(
+        status: &str,
+        agent_connected: Option<bool>,
+        version: Option<u64>,
+        instance: Option<&str>,
+    ) -> TriggerKind {
+        let container_instance = "arn:aws:ecs:us-west-2:111122223333:container-instance/demo/0123456789abcdef0123456789abcdef";
+        TriggerKind::InstanceChanged(ContainerInstanceChange {
+            cluster: "demo".parse().unwrap(),
+            container_instance: container_instance.parse().unwrap(),
+            ec2_instance: instance.map(|it| it.parse().unwrap()),
+            status: status.to_owned(),
+            agent_connected,
+            version,
+        })
+    }
+
+    fn activity(instance: Option<&str>) -> GroupActivity {
+        GroupActivity {
+            group: "workers".parse().unwrap(),
+            instance: instance.map(|it| it.parse().unwrap()),
+            zone: None,
+            status_message: String::new(),
+            cause: String::new(),
+            activity: None,
+            at: None,
+        }
+    }
+
+    fn terminating() -> TriggerKind {
+        TriggerKind::InstanceTerminating(LifecycleAction {
+            group: "workers".parse().unwrap(),
+            hook: "ballast-instance-drain".parse().unwrap(),
+            instance: INSTANCE.parse().unwrap(),
+            token: None,
+            origin: None,
+            destination: None,
+        })
+    }
+
+    fn joined(kinds: Vec<TriggerKind>) -> Coalesced<DrainKey> {
+        let items = kinds.into_iter().map(|kind| Item {
+            message: None,
+            read: Ok(Trigger {
+                envelope: Envelope {
+                    source: String::new(),
+                    detail_type: String::new(),
+                    id: None,
+                    account: None,
+                    region: None,
+                    time: Some(Timestamp::UNIX_EPOCH),
+                },
+                kind,
+            }),
+        });
+        let invocation = Invocation {
+            items: items.collect(),
+            is_batch: false,
+        };
+        let home = Home {
+            clusters: vec!["demo".parse().unwrap(), "other".parse().unwrap()],
+            ..Home::default()
+        };
+        coalesce::<Departures>(&invocation, &home)
+    }
+
+    /// What one trigger leads to: what is looked at, or why there is no look.
+    fn check(kind: TriggerKind, want: &str) {
+        let text = format!("{kind:?}");
+        let coalesced = joined(vec![kind]);
+        let mut found = String::new();
+        match coalesced.scope {
+            Some(Scope::Clusters(clusters)) => {
+                let names: Vec<&str> = clusters.iter().map(ClusterName::as_str).collect();
+                found.push_str(&names.join(" "));
+            }
+            Some(Scope::Departures { instances, groups }) => {
+                let names: Vec<&str> = instances.iter().map(InstanceId::as_str).collect();
+                found.push_str(&names.join(" "));
+                assert!(groups.is_empty(), "{text}");
+            }
+            Some(scope @ Scope::Services(_)) => panic!("{text}: {scope:?}"),
+            None => write!(found, "{:?}", coalesced.triggers.ignored).unwrap(),
+        }
+        assert_eq!(found, want, "{text}");
+    }
+
+    #[test]
+    fn an_event_leads_to_a_look_at_the_instances_that_it_names() {
+        let stays = r#"{"instance_not_leaving": 1}"#;
+        let unnamed = r#"{"names_no_instance": 1}"#;
+        let action = String::new;
+        check(TriggerKind::Scheduled, "demo other");
+        check(
+            noticed(Notice::SpotInterruption { action: action() }),
+            INSTANCE,
+        );
+        let reservation = Notice::CapacityReservationInterruption { action: action() };
+        check(noticed(reservation), INSTANCE);
+        check(noticed(Notice::Rebalance), INSTANCE);
+        let maintenance = |is_over| Notice::Maintenance {
+            code: "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED".to_owned(),
+            starts_at: None,
+            is_over,
+        };
+        check(noticed(maintenance(false)), INSTANCE);
+        check(noticed(maintenance(true)), INSTANCE);
+        for (state, want) in [
+            (MachineState::Pending, stays),
+            (MachineState::Running, stays),
+            (MachineState::Stopping, INSTANCE),
+            (MachineState::Stopped, INSTANCE),
+            (MachineState::ShuttingDown, INSTANCE),
+            (MachineState::Terminated, INSTANCE),
+            (MachineState::Other, stays),
+        ] {
+            check(noticed(Notice::StateChanged { state }), want);
+        }
+        check(terminating(), INSTANCE);
+        let terminated = |instance| TriggerKind::InstanceTerminated(activity(instance));
+        check(terminated(Some(INSTANCE)), INSTANCE);
+        check(terminated(None), unnamed);
+        let launched = TriggerKind::LaunchSucceeded(activity(Some(INSTANCE)));
+        check(launched, r#"{"other_function": 1}"#);
+
+        let here = Some(INSTANCE);
+        check(changed("ACTIVE", Some(true), Some(1), here), INSTANCE);
+        check(changed("ACTIVE", Some(true), Some(3), here), INSTANCE);
+        check(changed("ACTIVE", Some(true), Some(4), here), stays);
+        check(changed("ACTIVE", Some(true), None, here), stays);
+        check(changed("ACTIVE", None, Some(9), here), stays);
+        check(changed("ACTIVE", Some(false), Some(9), here), INSTANCE);
+        check(changed("DRAINING", Some(true), Some(9), here), INSTANCE);
+        check(changed("DRAINING", Some(true), Some(9), None), unnamed);
+    }
+
+    #[test]
+    fn only_what_is_said_about_instances_is_a_hint() {
+        let coalesced = joined(vec![
+            noticed(Notice::Rebalance),
+            terminating(),
+            TriggerKind::InstanceTerminated(activity(Some("i-0a"))),
+            changed("DRAINING", None, None, Some("i-0b")),
+        ]);
+        assert_eq!(coalesced.hints.notices.len(), 1);
+        assert_eq!(coalesced.hints.lifecycle_actions.len(), 1);
+        assert_eq!(coalesced.hints.launch_failures, []);
+        let triggers = &coalesced.triggers;
+        let names: Vec<&str> = triggers.instances.iter().map(InstanceId::as_str).collect();
+        assert_eq!(names, [INSTANCE, "i-0a", "i-0b"]);
+        assert_eq!(triggers.instances_count, 3);
+        assert_eq!(triggers.groups.len(), 1);
+    }
+
+    #[test]
+    fn more_instances_than_one_look_names_are_a_look_at_everything() {
+        let warned = |count: usize| {
+            let instances = (0..count).map(|n| format!("i-{n:017x}").parse().unwrap());
+            joined(vec![TriggerKind::InstanceNoticed(InstanceNotice {
+                instances: instances.collect(),
+                notice: Notice::Rebalance,
+            })])
+        };
+        let few = warned(INSTANCES_PER_LOOK_MAX);
+        assert!(
+            matches!(&few.scope, Some(Scope::Departures { instances, .. }) if instances.len() == INSTANCES_PER_LOOK_MAX)
+        );
+        let many = warned(INSTANCES_PER_LOOK_MAX + 1);
+        let clusters = ["demo", "other"].map(|it| it.parse().unwrap()).to_vec();
+        assert_eq!(many.scope, Some(Scope::Clusters(clusters)));
+        assert!(!many.triggers.is_sweep, "the schedule did not ask");
+        assert_eq!(many.hints.notices.len(), INSTANCES_PER_LOOK_MAX + 1);
+        assert_eq!(many.triggers.instances.len(), NAMES_SHOWN_MAX);
+    }
+}

@@ -174,6 +174,8 @@ fn everything_that_a_record_can_say_is_in_the_runbook() {
         [
             "spot_shortage",
             "deadline_near",
+            "spot_instances_short",
+            "spot_instances_draining",
             "spot_took_tasks",
             "overdue",
             "persisted",

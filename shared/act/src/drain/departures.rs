@@ -5,8 +5,8 @@ use model::{ClusterName, ContainerInstanceArn};
 
 use crate::drain::{Results, batches};
 use crate::hand::{Hand, precondition};
-use crate::instances::{Found, reread};
-use crate::status::{ACTIVE, DRAINING, Written, set};
+use crate::instances::{Found, Instances, reread};
+use crate::status::{ACTIVE, DRAINING, INACTIVE, Written, set};
 
 /// A step that sets an instance that leaves to DRAINING.
 #[derive(Debug)]
@@ -35,55 +35,61 @@ async fn drain(hand: &Hand<'_>, departures: &[Departing]) -> Vec<OutcomeResult> 
     let arns: Vec<&ContainerInstanceArn> =
         departures.iter().map(|it| &it.container_instance).collect();
     let written = set(hand, &first.cluster, DRAINING, &arns).await;
-    let results: Vec<OutcomeResult> = written.into_iter().map(of_one_that_leaves).collect();
-    let refused: Vec<&ContainerInstanceArn> = arns
+    let results: Vec<Answer> = written.into_iter().map(Answer::of).collect();
+    let doubtful: Vec<&ContainerInstanceArn> = arns
         .iter()
         .zip(&results)
-        .filter(|(_, result)| matches!(result, OutcomeResult::Refused { .. }))
+        .filter(|(_, result)| matches!(result, Answer::Doubtful(_)))
         .map(|(arn, _)| *arn)
         .collect();
-    if refused.is_empty() {
-        return results;
-    }
-    let found = reread(hand, &first.cluster, &refused).await;
+    let found = if doubtful.is_empty() {
+        Instances::default()
+    } else {
+        reread(hand, &first.cluster, &doubtful).await
+    };
     arns.iter()
         .zip(results)
         .map(|(arn, result)| match result {
-            OutcomeResult::Refused { .. } => of_a_refused_one(&found.of(arn), result),
-            OutcomeResult::Done
-            | OutcomeResult::AlreadySo
-            | OutcomeResult::NotWritten
-            | OutcomeResult::PreconditionFailed { .. }
-            | OutcomeResult::Failed { .. }
-            | OutcomeResult::OutOfTime => result,
+            Answer::Clear(result) => result,
+            Answer::Doubtful(result) => of_a_doubtful_one(&found.of(arn), result),
         })
         .collect()
 }
 
-/// The outcome for an instance that is to give its tasks up. One that is gone has.
-fn of_one_that_leaves(written: Written) -> OutcomeResult {
-    match written {
-        Written::Known(result) => result,
-        Written::Gone(_) => OutcomeResult::AlreadySo,
-        Written::Unanswered { found, failed } => {
-            if found.is_leaving() {
-                OutcomeResult::AlreadySo
-            } else {
-                failed
+/// What an answer says of an instance that is to give its tasks up.
+#[derive(Debug)]
+enum Answer {
+    /// This became of it.
+    Clear(OutcomeResult),
+    /// This, unless the instance shows something else.
+    Doubtful(OutcomeResult),
+}
+
+impl Answer {
+    fn of(written: Written) -> Self {
+        match written {
+            Written::Known(refused @ OutcomeResult::Refused { .. }) => Self::Doubtful(refused),
+            Written::Known(result) => Self::Clear(result),
+            // One that is gone has given its tasks up. One that still registers may be called by the same word.
+            Written::Gone(reason) if reason == INACTIVE => Self::Doubtful(OutcomeResult::AlreadySo),
+            Written::Gone(_) => Self::Clear(OutcomeResult::AlreadySo),
+            Written::Unanswered { found, .. } if found.is_leaving() => {
+                Self::Clear(OutcomeResult::AlreadySo)
             }
+            Written::Unanswered { found: _, failed } => Self::Clear(failed),
         }
     }
 }
 
-/// The outcome for an instance that ECS would not drain by itself: what it is tells more than the refusal. One that still registers
-/// cannot be drained yet.
+/// The outcome for an instance that ECS did not drain: what it is tells more than the answer. One that still registers cannot be drained
+/// yet.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateContainerInstancesState.html>
-fn of_a_refused_one(found: &Found, refused: OutcomeResult) -> OutcomeResult {
+fn of_a_doubtful_one(found: &Found, answer: OutcomeResult) -> OutcomeResult {
     if found.is_leaving() {
         return OutcomeResult::AlreadySo;
     }
     match found.status() {
         Some(status) if status != ACTIVE => precondition(format!("status {status}")),
-        Some(_) | None => refused,
+        Some(_) | None => answer,
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::{Aws, Fault, activate, arn, drain, raise};
+use crate::small_aws::{Aws, Fault, arn};
+use crate::support::{World, activate, drain, raise};
 
 #[tokio::test]
 async fn a_write_holds_a_cluster_instances_and_a_status() {
@@ -55,7 +56,7 @@ async fn ten_of_a_kind_are_written_together_and_the_order_is_kept() {
 }
 
 /// What becomes of draining `i-0`, on which so many tasks were seen.
-async fn check_drain(tasks: u32, change: impl FnOnce(&Aws), want: &str) {
+async fn check_drain(tasks: u32, change: impl FnOnce(&Aws<World>), want: &str) {
     let aws = Aws::with(1, "ACTIVE");
     change(&aws);
     assert_eq!(aws.act(vec![drain("i-0", tasks)]).await, [want]);
@@ -72,8 +73,9 @@ async fn an_instance_is_drained_only_with_the_tasks_that_were_seen() {
     let app = ("app-1", "app", "RUNNING", true);
     let stopping = ("app-2", "app", "STOPPING", false);
     let gone = ("app-3", "app", "STOPPED", false);
-    let tasks =
-        |tasks: &'static [_]| move |aws: &Aws| aws.instance("i-0", |it| it.tasks = tasks.to_vec());
+    let tasks = |tasks: &'static [_]| {
+        move |aws: &Aws<World>| aws.instance("i-0", |it| it.tasks = tasks.to_vec())
+    };
     let found = |words: &str| format!("precondition failed: found {words}");
     let of = |id: &str| format!("task `arn:aws:ecs:us-west-2:111122223333:task/demo/{id}`");
     check_drain(0, |_| {}, "done").await;
@@ -129,7 +131,7 @@ async fn an_instance_is_drained_only_with_the_tasks_that_were_seen() {
 async fn an_instance_of_another_status_is_left_alone() {
     let found = |words: &str| format!("precondition failed: found {words}");
     let status = |status: &'static str| {
-        move |aws: &Aws| aws.instance("i-0", |it| it.status = status.to_owned())
+        move |aws: &Aws<World>| aws.instance("i-0", |it| it.status = status.to_owned())
     };
     // Somebody else has drained it since: it is not taken for one of Ballast's.
     check_drain(0, status("DRAINING"), &found("status DRAINING")).await;
@@ -165,7 +167,7 @@ async fn a_refused_call_is_sent_again_for_one_instance_after_the_other() {
     let aws = Aws::with(3, "ACTIVE");
     let refusal = Fault::Error("InvalidParameterException", "one is bad");
     let twice = vec![refusal.clone(), refusal];
-    aws.change(|world| world.faults.insert("UpdateContainerInstancesState", twice));
+    aws.fails("UpdateContainerInstancesState", twice);
     let steps = vec![drain("i-0", 0), drain("i-1", 0), drain("i-2", 0)];
     let refused =
         "refused: ecs:UpdateContainerInstancesState: InvalidParameterException: one is bad";
@@ -195,11 +197,7 @@ async fn a_lost_answer_is_looked_for() {
         ),
     ] {
         let aws = Aws::with(2, "ACTIVE");
-        aws.change(|world| {
-            world
-                .faults
-                .insert("UpdateContainerInstancesState", vec![fault])
-        });
+        aws.fails("UpdateContainerInstancesState", vec![fault]);
         let steps = vec![drain("i-0", 0), drain("i-1", 0)];
         assert_eq!(aws.act(steps).await, [want, want]);
     }

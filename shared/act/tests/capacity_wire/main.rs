@@ -5,6 +5,9 @@ mod changes;
 #[cfg(test)]
 mod raises;
 #[cfg(test)]
+#[path = "../small_aws/mod.rs"]
+mod small_aws;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod terminations;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use model::policy::Mode;
 use serde_json::json;
 
-use crate::support::{Aws, Fault, drain, raise, terminate};
+use crate::small_aws::{Aws, Fault};
+use crate::support::{World, drain, raise, terminate};
 
 #[tokio::test]
 async fn a_write_holds_a_group_and_a_capacity_and_waits_for_no_cooldown() {
@@ -28,7 +29,7 @@ async fn a_write_holds_a_group_and_a_capacity_and_waits_for_no_cooldown() {
 }
 
 /// What becomes of raising a group of 2 to 5, and whether the write was sent.
-async fn check(change: impl FnOnce(&Aws), want: &str, is_sent: bool) {
+async fn check(change: impl FnOnce(&Aws<World>), want: &str, is_sent: bool) {
     let aws = Aws::with(2, "ACTIVE");
     change(&aws);
     assert_eq!(aws.act(vec![raise(2, 5)]).await, [want]);
@@ -37,9 +38,9 @@ async fn check(change: impl FnOnce(&Aws), want: &str, is_sent: bool) {
     assert_eq!(sent, is_sent, "{operations:?}");
 }
 
-fn fault(fault: Fault) -> impl FnOnce(&Aws) {
+fn fault(fault: Fault) -> impl FnOnce(&Aws<World>) {
     |aws| {
-        aws.change(|world| world.faults.insert("SetDesiredCapacity", vec![fault]));
+        aws.fails("SetDesiredCapacity", vec![fault]);
     }
 }
 
@@ -85,11 +86,7 @@ async fn what_was_not_seen_is_not_written() {
     check(
         |aws| {
             let denied = Fault::Error("AccessDenied", "no");
-            aws.change(|world| {
-                world
-                    .faults
-                    .insert("DescribeAutoScalingGroups", vec![denied])
-            });
+            aws.fails("DescribeAutoScalingGroups", vec![denied]);
         },
         "`autoscaling:DescribeAutoScalingGroups` failed: access_denied (AccessDenied: no)",
         false,

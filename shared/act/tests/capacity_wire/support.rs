@@ -1,17 +1,10 @@
-//! A small AWS on loopback: one group, its container instances and their tasks. It keeps what it was asked.
+//! A small AWS: one group, its container instances and their tasks.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use act::CapacityActor;
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use calls::{Budget, Deadline};
 use model::Seconds;
 use model::capacity::{
@@ -19,20 +12,8 @@ use model::capacity::{
 };
 use model::policy::Mode;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
-/// What becomes of a call.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Fault {
-    /// It is answered with this error, and changes nothing.
-    Error(&'static str, &'static str),
-    /// It is carried out, and its answer is lost.
-    LostAfter,
-    /// It is carried out, its answer is lost, and it is answered with this error when it is sent again.
-    RefusedAfter(&'static str, &'static str),
-    /// It is lost before it is carried out.
-    LostBefore,
-}
+use crate::small_aws::{Aws, Small, Talk, arn, autoscaling, ecs, ids, task_arn};
 
 /// An instance of the group, and its container instance.
 #[derive(Debug, Clone)]
@@ -53,18 +34,12 @@ pub(crate) struct World {
     pub(crate) min: i64,
     pub(crate) max: i64,
     pub(crate) instances: BTreeMap<String, Instance>,
-    /// Faults by operation, the next one first.
-    pub(crate) faults: BTreeMap<&'static str, Vec<Fault>>,
     /// `failures[]` of UpdateContainerInstancesState, by instance.
     pub(crate) refused: BTreeMap<String, &'static str>,
-    asked: Vec<(String, Value)>,
+    talk: Talk,
 }
 
-/// A handle on the small AWS.
-#[derive(Clone)]
-pub(crate) struct Aws(Arc<Mutex<World>>);
-
-impl Aws {
+impl Aws<World> {
     /// A group of so many InService instances `i-0`, `i-1` and so on, with no task but a daemon's each.
     pub(crate) fn with(instances: usize, status: &str) -> Self {
         let instance = |n: usize| {
@@ -76,36 +51,20 @@ impl Aws {
             };
             (format!("i-{n}"), instance)
         };
-        Self(Arc::new(Mutex::new(World {
+        Self::of(World {
             tag: Some("act"),
             desired_capacity_type: None,
             desired: i64::try_from(instances).unwrap(),
             min: 1,
             max: 20,
             instances: (0..instances).map(instance).collect(),
-            faults: BTreeMap::new(),
             refused: BTreeMap::new(),
-            asked: Vec::new(),
-        })))
-    }
-
-    /// Changes the state.
-    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
-        change(&mut self.0.lock().unwrap())
+            talk: Talk::default(),
+        })
     }
 
     pub(crate) fn instance(&self, id: &str, change: impl FnOnce(&mut Instance)) {
         self.change(|world| change(world.instances.get_mut(id).unwrap()));
-    }
-
-    /// What was asked since the last time.
-    pub(crate) fn asked(&self) -> Vec<(String, Value)> {
-        self.change(|world| std::mem::take(&mut world.asked))
-    }
-
-    /// The names of what was asked since the last time.
-    pub(crate) fn operations(&self) -> Vec<String> {
-        self.asked().into_iter().map(|it| it.0).collect()
     }
 
     /// Acts, and says in words what became of each step.
@@ -122,12 +81,7 @@ impl Aws {
         steps: Vec<CapacityStep>,
         time: Duration,
     ) -> Vec<String> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new()
-            .route("/", post(serve))
-            .with_state(self.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let url = self.listen().await;
         let budget = Arc::new(Budget::new(share_percent));
         let (ecs, autoscaling) = (ecs(&url), autoscaling(&url));
         let actor = CapacityActor::new(ecs, autoscaling, budget, mode);
@@ -136,35 +90,6 @@ impl Aws {
         assert_eq!(taken, steps, "one outcome per step, in their order");
         outcomes.iter().map(|it| it.result.to_string()).collect()
     }
-}
-
-macro_rules! client {
-    ($name:ident, $sdk:ident) => {
-        pub(crate) fn $name(url: &str) -> $sdk::Client {
-            use $sdk::config::retry::RetryConfig;
-            use $sdk::config::{BehaviorVersion, Credentials, Region};
-            $sdk::Client::from_conf(
-                $sdk::Config::builder()
-                    .behavior_version(BehaviorVersion::v2026_01_12())
-                    .region(Region::new("us-west-2"))
-                    .credentials_provider(Credentials::new("id", "key", None, None, "test"))
-                    .http_client(aws_smithy_http_client::Builder::new().build_http())
-                    .retry_config(RetryConfig::disabled())
-                    .endpoint_url(url)
-                    .build(),
-            )
-        }
-    };
-}
-client!(ecs, aws_sdk_ecs);
-client!(autoscaling, aws_sdk_autoscaling);
-
-pub(crate) fn arn(instance: &str) -> String {
-    format!("arn:aws:ecs:us-west-2:111122223333:container-instance/demo/{instance}")
-}
-
-fn task_arn(id: &str) -> String {
-    format!("arn:aws:ecs:us-west-2:111122223333:task/demo/{id}")
 }
 
 /// A step of the provider `demo/web`, whatever its reason.
@@ -219,90 +144,11 @@ pub(crate) fn terminate(instance: &str, desired_capacity: u32) -> CapacityStep {
     })
 }
 
-async fn serve(State(aws): State<Aws>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers.get("x-amz-target").and_then(|it| it.to_str().ok());
-    let (operation, input) = match target {
-        Some(target) => {
-            let operation = target.rsplit('.').next().unwrap().to_owned();
-            (operation, serde_json::from_slice(&body).unwrap())
-        }
-        None => form(std::str::from_utf8(&body).unwrap()),
-    };
-    let mut world = aws.0.lock().unwrap();
-    world.asked.push((operation.clone(), input.clone()));
-    let faults = world.faults.get_mut(operation.as_str());
-    let fault = faults.and_then(|it| (!it.is_empty()).then(|| it.remove(0)));
-    let answer = match fault {
-        Some(Fault::Error(code, message)) => json!({"__type": code, "message": message}),
-        Some(Fault::RefusedAfter(code, message)) => {
-            world.answer(&operation, &input);
-            json!({"__type": code, "message": message})
-        }
-        Some(Fault::LostBefore) => return StatusCode::BAD_GATEWAY.into_response(),
-        Some(Fault::LostAfter) => {
-            world.answer(&operation, &input);
-            return StatusCode::BAD_GATEWAY.into_response();
-        }
-        None => world.answer(&operation, &input),
-    };
-    let status = match answer.get("__type") {
-        Some(_) => StatusCode::BAD_REQUEST,
-        None => StatusCode::OK,
-    };
-    if target.is_some() {
-        return (status, answer.to_string()).into_response();
+impl Small for World {
+    fn talk(&mut self) -> &mut Talk {
+        &mut self.talk
     }
-    let mut text = String::new();
-    match answer.get("__type") {
-        Some(code) => {
-            let error = json!({"Code": code, "Message": answer["message"]});
-            element(&mut text, "ErrorResponse", &json!({"Error": error}));
-        }
-        None => {
-            let (outer, inner) = (format!("{operation}Response"), format!("{operation}Result"));
-            element(&mut text, &outer, &json!({inner: answer}));
-        }
-    }
-    (status, text).into_response()
-}
 
-/// The fields of a form, without the version.
-fn form(body: &str) -> (String, Value) {
-    let fields = body.split('&').map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap();
-        (
-            name.to_owned(),
-            json!(value.replace("%20", " ").replace('+', " ")),
-        )
-    });
-    let mut fields: serde_json::Map<String, Value> = fields.collect();
-    fields.remove("Version").unwrap();
-    let operation = fields.remove("Action").unwrap();
-    (
-        operation.as_str().unwrap().to_owned(),
-        Value::Object(fields),
-    )
-}
-
-/// A value as XML: the lines of a list are called `member`.
-fn element(text: &mut String, name: &str, value: &Value) {
-    write!(text, "<{name}>").unwrap();
-    match value {
-        Value::Object(fields) => fields.iter().for_each(|(name, it)| element(text, name, it)),
-        Value::Array(lines) => lines.iter().for_each(|it| element(text, "member", it)),
-        Value::String(it) => text.push_str(it),
-        Value::Null | Value::Bool(_) | Value::Number(_) => write!(text, "{value}").unwrap(),
-    }
-    write!(text, "</{name}>").unwrap();
-}
-
-fn ids(input: &Value, list: &str) -> Vec<String> {
-    let arns = input[list].as_array().unwrap().iter();
-    arns.map(|arn| arn.as_str().unwrap().rsplit('/').next().unwrap().to_owned())
-        .collect()
-}
-
-impl World {
     fn answer(&mut self, operation: &str, input: &Value) -> Value {
         match operation {
             "DescribeAutoScalingGroups" => json!({"AutoScalingGroups": [self.group()]}),
@@ -365,7 +211,9 @@ impl World {
             other => panic!("nobody asks for {other}"),
         }
     }
+}
 
+impl World {
     fn group(&self) -> Value {
         let instances: Vec<Value> = self
             .instances

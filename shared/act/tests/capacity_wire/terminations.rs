@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::{Aws, Fault, arn, terminate};
+use crate::small_aws::{Aws, Fault, arn};
+use crate::support::{World, terminate};
 
 #[tokio::test]
 async fn a_write_holds_an_instance_and_lowers_the_desired_capacity() {
@@ -56,7 +57,7 @@ async fn the_minimum_ends_a_row_of_terminations() {
 }
 
 /// What becomes of terminating `i-0` of three.
-async fn check(change: impl FnOnce(&Aws), want: &str) {
+async fn check(change: impl FnOnce(&Aws<World>), want: &str) {
     let aws = Aws::with(3, "DRAINING");
     change(&aws);
     assert_eq!(aws.act(vec![terminate("i-0", 3)]).await, [want]);
@@ -70,7 +71,7 @@ async fn check(change: impl FnOnce(&Aws), want: &str) {
 #[tokio::test]
 async fn an_instance_is_terminated_only_when_it_is_drained_and_empty() {
     let found = |words: &str| format!("precondition failed: found {words}");
-    let tasks = |tasks: Vec<_>| move |aws: &Aws| aws.instance("i-0", |it| it.tasks = tasks);
+    let tasks = |tasks: Vec<_>| move |aws: &Aws<World>| aws.instance("i-0", |it| it.tasks = tasks);
     let daemon = ("agent-1", "agent", "RUNNING", true);
     check(tasks(vec![daemon]), "done").await;
     let stopped = ("app-1", "app", "STOPPED", false);
@@ -85,13 +86,14 @@ async fn an_instance_is_terminated_only_when_it_is_drained_and_empty() {
     let want = found(&format!("{} PENDING", of("app-1")));
     check(tasks(vec![came_back]), &want).await;
 
-    let active = |aws: &Aws| aws.instance("i-0", |it| it.status = "ACTIVE".to_owned());
+    let active = |aws: &Aws<World>| aws.instance("i-0", |it| it.status = "ACTIVE".to_owned());
     check(active, &found("status ACTIVE")).await;
-    let terminating = |aws: &Aws| aws.instance("i-0", |it| it.lifecycle = "Terminating:Wait");
+    let terminating =
+        |aws: &Aws<World>| aws.instance("i-0", |it| it.lifecycle = "Terminating:Wait");
     check(terminating, &found("life-cycle state Terminating:Wait")).await;
-    let protected = |aws: &Aws| aws.instance("i-0", |it| it.is_protected = true);
+    let protected = |aws: &Aws<World>| aws.instance("i-0", |it| it.is_protected = true);
     check(protected, &found("protection from scale-in")).await;
-    let untagged = |aws: &Aws| aws.change(|world| world.tag = None);
+    let untagged = |aws: &Aws<World>| aws.change(|world| world.tag = None);
     check(untagged, &found("no tag `ballast:cluster-scaler`")).await;
 }
 
@@ -110,12 +112,12 @@ async fn what_cannot_be_read_is_not_terminated() {
         ("DescribeTasks", "`ecs:DescribeTasks`"),
         ("DescribeServices", "`ecs:DescribeServices`"),
     ] {
-        let fails = |aws: &Aws| {
+        let fails = |aws: &Aws<World>| {
             aws.instance("i-0", |it| {
                 it.tasks = vec![("agent-1", "agent", "RUNNING", true)]
             });
             let denied = Fault::Error("AccessDeniedException", "no");
-            aws.change(|world| world.faults.insert(operation, vec![denied]));
+            aws.fails(operation, vec![denied]);
         };
         let want = format!("{want} failed: access_denied (AccessDeniedException: no)");
         check(fails, &want).await;
@@ -126,11 +128,7 @@ async fn what_cannot_be_read_is_not_terminated() {
 async fn a_lost_answer_is_looked_for_and_counted() {
     let lost = |fault| {
         let aws = Aws::with(5, "DRAINING");
-        aws.change(|world| {
-            world
-                .faults
-                .insert("TerminateInstanceInAutoScalingGroup", vec![fault])
-        });
+        aws.fails("TerminateInstanceInAutoScalingGroup", vec![fault]);
         aws
     };
     let steps = || vec![terminate("i-0", 5), terminate("i-1", 5)];

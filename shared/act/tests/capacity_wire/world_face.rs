@@ -10,7 +10,8 @@ use model::policy::Mode;
 use world::face::{Face, FaceOptions, serve};
 use world::{Config, ScaledBy, World};
 
-use crate::support::{autoscaling, ecs, step};
+use crate::small_aws::{autoscaling, ecs};
+use crate::support::step;
 
 /// The workshop's EC2 chapters with their first instances, two of each group, of which all but one of `EC2` are empty.
 async fn workshop() -> Face {

@@ -24,7 +24,8 @@ pub struct DrainSnapshot {
     /// Whether everything in scope was looked at, and not only what events named.
     pub is_full: bool,
     /// The groups that are opted in, and the clusters that are for their instances in no group: of a full look all of them, else
-    /// those of the instances that were named.
+    /// those of the instances that were named. Written as a list, in the order of their keys.
+    #[serde(with = "by_key")]
     pub groups: BTreeMap<DrainKey, DrainGroup>,
     /// The clusters that these instances are registered in.
     pub clusters: BTreeMap<ClusterName, DrainCluster>,
@@ -32,6 +33,29 @@ pub struct DrainSnapshot {
     pub passed_over: BTreeMap<InstanceId, InstancePassedOver>,
     /// What could not be observed and belongs to no single group or cluster. While this is not empty, some of either may be missing.
     pub gaps: Vec<Gap>,
+}
+
+/// JSON's maps have text keys only, and a [`DrainKey`] is an object: groups are written as a list; each has its key.
+mod by_key {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{DrainGroup, DrainKey};
+
+    pub(super) fn serialize<S: Serializer>(
+        groups: &BTreeMap<DrainKey, DrainGroup>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(groups.values())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<DrainKey, DrainGroup>, D::Error> {
+        let groups = Vec::<DrainGroup>::deserialize(deserializer)?;
+        Ok(groups.into_iter().map(|it| (it.key.clone(), it)).collect())
+    }
 }
 
 impl DrainSnapshot {

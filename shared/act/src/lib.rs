@@ -34,6 +34,7 @@ pub mod drain;
 mod hand;
 mod instances;
 mod occupied;
+mod refusals;
 mod reread;
 mod status;
 mod tasks;

@@ -36,7 +36,7 @@
 
 pub(crate) mod changes;
 mod groups;
-pub(crate) mod raises;
+mod raises;
 mod terminations;
 
 use std::sync::Arc;

@@ -9,11 +9,11 @@ use model::{AutoScalingGroupName, ClusterName, ContainerInstanceArn, InstanceId}
 
 use crate::capacity::TERMINATE_INSTANCE;
 use crate::capacity::groups::{self, Group};
-use crate::capacity::raises::refusal;
 use crate::hand::{Hand, failed, precondition};
 use crate::instances::{self, Instance};
 use crate::may_have_been_applied;
 use crate::occupied::{self, Occupied, in_words};
+use crate::refusals::refusal;
 use crate::status::DRAINING;
 
 /// The state of an instance that may be terminated.

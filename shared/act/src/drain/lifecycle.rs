@@ -9,11 +9,11 @@ use model::{
     AutoScalingGroupName, ClusterName, ContainerInstanceArn, InstanceId, LifecycleHookName,
 };
 
-use crate::capacity::raises::refusal;
 use crate::drain::{COMPLETE_LIFECYCLE_ACTION, RECORD_HEARTBEAT};
 use crate::hand::{Hand, failed, precondition};
 use crate::instances::{self, Found};
 use crate::occupied::{self, in_words};
+use crate::refusals::refusal;
 use crate::reread::unread;
 use crate::status::INSTANCES_PER_WRITE_MAX;
 
@@ -25,10 +25,10 @@ const ACTIONS_PER_READ_MAX: usize = INSTANCES_PER_WRITE_MAX;
 /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CompleteLifecycleAction.html>
 const CONTINUE: &str = "CONTINUE";
 
-/// The text by which EC2 Auto Scaling says that no such action waits: it was completed, has timed out, or its instance is gone. The code is
-/// that of every bad request.
+/// The texts by which EC2 Auto Scaling says that no such action waits: it was completed, has timed out, or its instance is gone. The code
+/// is that of every bad request.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/CommonErrors.html>
-const OVER_TEXT: &str = "No active Lifecycle Action found";
+const OVER_TEXTS: [&str; 2] = ["No active Lifecycle Action found", "Instance Id not found"];
 
 /// A step that keeps an action waiting.
 #[derive(Debug)]
@@ -120,7 +120,10 @@ async fn take(hand: &Hand<'_>, completion: &Completion) -> OutcomeResult {
 
 /// What a failed call comes to.
 fn after(failure: Failure) -> OutcomeResult {
-    if failure.gap.detail.contains(OVER_TEXT) {
+    if OVER_TEXTS
+        .iter()
+        .any(|text| failure.gap.detail.contains(text))
+    {
         return OutcomeResult::AlreadySo;
     }
     refusal(&failure).unwrap_or_else(|| failed(failure))

@@ -146,6 +146,11 @@ async fn what_a_failed_call_comes_to() {
     .await;
     // The client itself sends a request again whose answer was lost.
     let over = "No active Lifecycle Action found with instance ID i-0";
+    let unknown = "Instance Id not found - No managed instance found for instance ID: i-0";
+    check_fault(Fault::Error("ValidationError", unknown), |_| {
+        "already so".to_owned()
+    })
+    .await;
     check_fault(Fault::RefusedAfter("ValidationError", over), |_| {
         "already so".to_owned()
     })

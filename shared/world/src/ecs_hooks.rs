@@ -1,5 +1,7 @@
 //! What a container instance does when something happens to its EC2 instance.
 
+use model::strategy::Market;
+
 use crate::ec2::Ec2Due;
 use crate::world::{Happening, World};
 
@@ -67,6 +69,17 @@ impl World {
         let instance = self.state.container_instances.get(&id);
         if instance.is_some_and(|it| it.agent_connected) {
             self.drain_instance(&id);
+        }
+    }
+
+    /// An agent that has just come up, or is connected again, asks whether its instance was warned while it could not.
+    pub(crate) fn ecs_agent_asks(&mut self, instance_id: &str) {
+        let machine = self.state.instances.get(instance_id);
+        let warned = machine.is_some_and(|it| {
+            it.interrupted_at.is_some() && it.market == Market::Spot && !it.state.is_ending()
+        });
+        if warned && self.agent_drains_itself(instance_id) {
+            self.ecs_agent_drains(instance_id);
         }
     }
 

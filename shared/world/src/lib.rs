@@ -13,7 +13,13 @@
 //! # Modelled
 //! - Clusters with capacity providers and a default strategy; PutClusterCapacityProviders replaces all of it.
 //! - Services: desired count, strategy or launch type, minimum and maximum percent, deployments with their rollout state, tags,
-//!   target groups, scheduling strategy, deployment controller.
+//!   load balancers, health check grace period, scheduling strategy, deployment controller.
+//! - Target groups that were declared with [`World::declare_target_group`]: a task is registered when it runs, counts as healthy when
+//!   its target is (the first check one interval after the registration), is replaced when its target fails after the grace period,
+//!   and is deregistered before it stops: DEACTIVATING for the deregistration delay, then SIGTERM, then up to the longest stop timeout
+//!   of its containers. A machine that goes takes what is left with it, whatever it waits for.
+//! - Agents that lose their connection ([`AgentFlaps`], [`World::set_agent_connected`]): starts and stops on their instance wait until
+//!   they are back, and nothing is told meanwhile.
 //! - Tasks: every status of their life-cycle, with drawn times, versions, stop codes, health; readable for an hour after their stop.
 //! - Pools: how many tasks a provider holds in a zone, over time. Where a Spot pool shrinks below its use, tasks are chosen and
 //!   interrupted: event and SIGTERM at once, the end after the notice or the stop timeout, whichever is shorter.
@@ -22,11 +28,17 @@
 //! - Events: task state changes, placement failures, steady states (again and again), deployments. They may come twice, late, in
 //!   another order, or from best-effort sources never.
 //! - EC2 Auto Scaling groups: see [`autoscaling`]. EC2 instances: pools by type, zone and market over time, launch, boot,
-//!   interruption with its warning, shut-down, quotas of vCPUs, state changes as events ([`Ec2Times`]).
+//!   interruption with its warning, shut-down, stop and start, quotas of vCPUs, state changes as events ([`Ec2Times`]).
+//! - What is said of instances that go away: Spot's warnings, which may be lost or late, and its rebalance recommendations, with or
+//!   without an interruption ([`SpotSignals`]); storms ([`World::interrupt_group`]); warnings of capacity reservations, and
+//!   retirements by AWS Health ([`World::retire_instances`]). Whatever is said, or heard, EC2 takes what it takes on time.
+//! - Who drains them: the agent where its launch template says so ([`World::set_spot_instance_draining`]), and managed draining as soon
+//!   as it hears of the warning, or of its lifecycle hook. On a recommendation alone ECS does nothing.
 //! - CloudWatch: metrics of a minute each, alarms M out of N with their events, and scaling policies as their actions ([`Alarm`],
 //!   [`TargetTracking`]).
 //! - Container instances: registration, attributes, remaining resources, draining; placement strategies and constraints; daemon
-//!   services, standalone tasks, task protection; ECS's managed scaling, termination protection and draining. A provider that was
+//!   services, standalone tasks, task protection; ECS's managed scaling, termination protection and draining. One that left can be
+//!   described for an hour, as INACTIVE; one whose machine is stopped stays registered, without its agent. A provider that was
 //!   declared with [`World::declare_group`] is a pool of task slots instead.
 //! - Application Auto Scaling as far as it can be read: that a service is a scalable target.
 //!
@@ -38,13 +50,18 @@
 //! names. On container instances: room that appears wakes the scheduler; a draining instance's tasks are replaced as an older
 //! deployment's are; a placement failure names at most 100 instances and the reason that most of them have; which memory a type
 //! registers ([`shapes()`]); a task stops waiting in PROVISIONING after 10 to 30 minutes; the texts of stops that ECS does not document.
-//! An interrupted task serves until it is killed: its container makes full use of its stop timeout.
+//! An interrupted task serves until it is killed: its container makes full use of its stop timeout. A task with a declared target
+//! group serves while its target is healthy; a new target is healthy after as many good checks as the healthy threshold says, and an
+//! interrupted Fargate task is deregistered when it is killed. How often agents lose their connection, and for how long, is unpublished.
+//! An agent always learns of a warning from its machine, also one that comes up after it; a warning that EventBridge never hears of
+//! never reaches managed draining. UpdateContainerInstancesState answers `INACTIVE` for what is neither ACTIVE nor DRAINING.
 //!
 //! # Absent
 //! The newer daemon resources of ECS (CreateDaemon and its like; services with the DAEMON strategy are there), ECS Managed Instances,
 //! StartTask, external instances, tags of tasks, capacity providers and container instances but at their making.
-//! Task sets (an EXTERNAL service gets no tasks), circuit breakers and rollbacks, Availability Zone rebalancing of services, load
-//! balancers' health, service quotas other than the desired count, image pulls that fail and tasks that crash, IAM, prices of what
+//! Task sets (an EXTERNAL service gets no tasks), circuit breakers and rollbacks, Availability Zone rebalancing of services, requests
+//! to load balancers (a target drains for the whole delay), health checks of target groups that nobody declared (a task has no target
+//! there, and its DEACTIVATING is [`Stop::deactivating_with_targets`]), Classic Load Balancers, service quotas other than the desired count, image pulls that fail and tasks that crash, IAM, prices of what
 //! runs. What [`autoscaling`] names. Metric math, composite and anomaly alarms, resolutions below a minute, percentiles, alarm actions
 //! other than scaling policies, and the metrics that AWS itself publishes, but for those of managed scaling. Regions: one world is one
 //! Region, and the Region of a request is not checked. Refusing a task definition that nobody registered: CreateService and

@@ -105,14 +105,19 @@ impl Timeline {
             at,
             text: text(count),
         };
-        // A line about who serves stays the last one, for it may still change.
-        let serving = self.last.as_ref().and(self.entries.pop());
+        // A line of this moment about who serves stays the last one, for it may still change.
+        let may_change = self.last.is_some();
+        let serving = self.entries.pop_if(|it| may_change && it.at == at);
+        if serving.is_none() {
+            self.last = None;
+        }
         self.entries.push(entry);
         self.entries.extend(serving);
     }
 
     /// Takes the lines out.
     pub fn take(&mut self) -> Vec<Entry> {
+        self.last = None;
         std::mem::take(&mut self.entries)
     }
 }

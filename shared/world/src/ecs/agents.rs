@@ -44,11 +44,7 @@ impl World {
         for (task, step) in self.held_steps.remove(id).unwrap_or_default() {
             self.plan_in(CATCHES_UP_MS, Happening::TaskStep { id: task, step });
         }
-        let warned = self.state.instances.get(machine);
-        let warned = warned.is_some_and(|it| it.interrupted_at.is_some());
-        if warned && self.agent_drains_itself(machine) {
-            self.ecs_agent_drains(machine);
-        }
+        self.ecs_agent_asks(machine);
     }
 
     /// Whether the agent of a task's instance is connected. A task without an instance has no such agent.
@@ -82,8 +78,13 @@ impl World {
         if !needs_agent || self.has_agent(task) {
             return false;
         }
+        let drained = task.last_status == TaskStatus::Deactivating;
         let held = self.held_steps.entry(instance).or_default();
         held.insert((id.to_owned(), step));
+        if drained {
+            // The load balancer is done, whether or not the agent can be told.
+            self.end_targets(id);
+        }
         true
     }
 

@@ -54,6 +54,9 @@ const UNPUBLISHED: Rate = Rate {
     refill_per_second: 5,
 };
 
+/// The share that a process takes of these two, in percent: 10 calls at once and 5 in two seconds, whatever its share of ECS's is.
+const UNPUBLISHED_SHARE_PERCENT: u32 = 50;
+
 impl RateBucket {
     /// A stable name, for errors and metrics.
     #[must_use]
@@ -69,6 +72,21 @@ impl RateBucket {
             Self::TaskDefinitionRead => "task_definition_read",
             Self::ApplicationAutoScaling => "application_auto_scaling",
             Self::AutoScaling => "auto_scaling",
+        }
+    }
+
+    /// Whether AWS publishes its size. The share that is asked for is one of what AWS publishes.
+    const fn is_published(self) -> bool {
+        match self {
+            Self::ServiceModify
+            | Self::ServiceRead
+            | Self::ClusterRead
+            | Self::ClusterResourceRead
+            | Self::ClusterResourceModify
+            | Self::TaskProtection
+            | Self::CapacityProviderRead
+            | Self::TaskDefinitionRead => true,
+            Self::ApplicationAutoScaling | Self::AutoScaling => false,
         }
     }
 
@@ -142,7 +160,14 @@ impl Budget {
     }
 
     fn starting_at(now: Instant, share_percent: u32) -> Self {
-        let gate = |bucket: RateBucket| Mutex::new(Gate::new(bucket.rate(), share_percent, now));
+        let gate = |bucket: RateBucket| {
+            let share_percent = if bucket.is_published() {
+                share_percent
+            } else {
+                UNPUBLISHED_SHARE_PERCENT
+            };
+            Mutex::new(Gate::new(bucket.rate(), share_percent, now))
+        };
         Self {
             service_modify: gate(RateBucket::ServiceModify),
             service_read: gate(RateBucket::ServiceRead),
@@ -278,6 +303,10 @@ mod tests {
         check(0, RateBucket::ServiceModify, 0, 1);
         check(900, RateBucket::ServiceModify, 1, 450 + 45);
         check(1_001, RateBucket::ServiceModify, 0, 500);
+        for share_percent in [1, 50, 1_000] {
+            check(share_percent, RateBucket::AutoScaling, 2, 10 + 5);
+            check(share_percent, RateBucket::ApplicationAutoScaling, 0, 10);
+        }
     }
 
     #[test]

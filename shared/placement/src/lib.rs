@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod capacity;
+pub mod drain;
 pub mod fallback;
 pub mod packing;
 pub mod query;

@@ -76,7 +76,7 @@ impl Request<'_> {
 }
 
 /// The family of a task definition: `arn:…:task-definition/<family>:<revision>`.
-fn family(task_definition: &TaskDefinitionArn) -> &str {
+pub(crate) fn family(task_definition: &TaskDefinitionArn) -> &str {
     let text = task_definition.as_str();
     let name = text.rsplit('/').next().unwrap_or(text);
     name.split(':').next().unwrap_or(name)

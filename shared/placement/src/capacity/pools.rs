@@ -11,11 +11,11 @@
 //! does about it is not changed.
 //! <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ts-as-capacity.html>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use model::capacity::hold::ClosedPools;
-use model::capacity::{Group, PoolFailure, ProviderMemory};
+use model::capacity::{Group, GroupTypes, PoolFailure, ProviderMemory};
 use model::strategy::Market;
 use model::{AvailabilityZone, InstanceType, Seconds};
 
@@ -344,6 +344,46 @@ fn speaks_of(
             .is_some_and(|part| part == ANY || part == wanted)
     };
     is(instance_type.as_str()) && is(zone.as_str()) && market.is_none_or(|it| is(it.as_str()))
+}
+
+/// An instance type in a zone of the group.
+pub(crate) type Pool<'a> = (&'a InstanceType, &'a AvailabilityZone);
+
+/// The pools that the group may launch from, less those that a launch failed in within [`FAILING_FOR`]: the types that it lists, else those
+/// of its instances, in its zones. A failure that says nothing of a pool, such as a missing permission, speaks of all of them.
+pub(crate) fn not_failed_lately(group: &Group, now: Timestamp) -> BTreeSet<Pool<'_>> {
+    let types: BTreeSet<&InstanceType> = match &group.types {
+        GroupTypes::Listed { choices } => choices.iter().map(|it| &it.instance_type).collect(),
+        GroupTypes::InLaunchTemplate | GroupTypes::ByRequirements => {
+            let instances = group.instances.values();
+            instances
+                .filter_map(|it| it.instance_type.as_ref())
+                .collect()
+        }
+    };
+    let lately = failed_activities(group).filter(|it| now < FAILING_FOR.after(it.started_at));
+    let failed: Vec<String> = lately
+        .map(|activity| {
+            let failure = Failure {
+                at: activity.started_at,
+                text: &activity.status_message,
+                zone: activity.zone.as_ref(),
+                activity: Some(&activity.id),
+            };
+            let reach = LaunchCause::of(failure.text).reach();
+            let types = types.iter().copied();
+            pool_of(&failure, reach.unwrap_or(Reach::Market), group, types)
+        })
+        .collect();
+    let pools = types
+        .iter()
+        .flat_map(|of| group.zones.iter().map(move |zone| (*of, zone)));
+    pools
+        .filter(|(of, zone)| {
+            let has_failed = |pool: &String| speaks_of(pool, of, zone, Some(group.market));
+            !failed.iter().any(has_failed)
+        })
+        .collect()
 }
 
 /// The pools that are left out now.

@@ -1,0 +1,172 @@
+//! The lifecycle action by which an instance waits in Ballast's hook: wait on, or let it go.
+//!
+//! | asked in this order | then |
+//! |---|---|
+//! | the hooks could not be read | nothing: AWS's own timeout ends the wait |
+//! | the group has no hook of Ballast's | nothing: the wait is its owner's |
+//! | Ballast completed it a moment ago | nothing: the group goes on |
+//! | the instance is DRAINING or INACTIVE, and no task is left on it but daemons' | CONTINUE, if that is still so then |
+//! | the instance is gone, or was not registered and will not be | CONTINUE: there is nothing to wait for |
+//! | the deadline is reached | CONTINUE, whatever is left |
+//! | it would time out before the next look | a heartbeat |
+//! | otherwise | wait |
+//!
+//! Guaranteed: no action is completed while a task may be left on the instance that anybody waits for, before its deadline; no heartbeat
+//! is sent after it.
+//!
+//! Assumed: nobody else extends or completes the hook that the tag names.
+//!
+//! Absent: `ABANDON`, which ends the group's other hooks. <https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html>
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use model::drain::{
+    DrainAction, DrainHoldReason, DrainKey, DrainStepReason, LifecycleHook, TaskCounts,
+};
+use model::{Seconds, TaskArn};
+
+use super::case::{Case, GroupCase, Place, Waiting};
+use super::causes::REGISTERS_WITHIN;
+use super::numbers::counts;
+use super::{Verdict, stuck};
+
+/// How long a group may take to go on after an action was completed. The number is ours.
+pub const GOES_ON_WITHIN: Seconds = Seconds(60);
+
+/// What is done about the action by which an instance waits; `None` where it does not wait.
+pub(crate) fn verdict(
+    group: &GroupCase<'_>,
+    case: &Case<'_>,
+    stopped: &BTreeSet<&TaskArn>,
+) -> Option<Verdict> {
+    let waiting = case.waiting?;
+    if !group.of.hooks_read {
+        return Some(Verdict::hold(DrainHoldReason::HooksUnread));
+    }
+    let Some((hook, deadline)) = waiting.own else {
+        let hooks = group.of.hooks.keys().cloned().collect();
+        return Some(Verdict::hold(DrainHoldReason::HookOfSomebodyElse { hooks }));
+    };
+    let now = group.look.now;
+    if let Some(at) = case.departure.completed_at {
+        let until = GOES_ON_WITHIN.after(at);
+        if now < until {
+            let reason = DrainHoldReason::Completed { at };
+            return Some(Verdict::Hold(reason, Some(until)));
+        }
+    }
+    if let Some((reason, is_empty)) = over(group, case, waiting, deadline, stopped) {
+        let empty = is_empty.then(|| case.instance.registered.clone()).flatten();
+        let action = DrainAction::CompleteLifecycleAction {
+            group: group_name(group)?,
+            hook: hook.name.clone(),
+            instance: case.id().clone(),
+            empty,
+        };
+        return Some(Verdict::Step(action, reason, deadline));
+    }
+    wait(group, case, waiting, (hook, deadline), stopped)
+}
+
+fn group_name(group: &GroupCase<'_>) -> Option<model::AutoScalingGroupName> {
+    match &group.of.key {
+        DrainKey::Group { group } => Some(group.clone()),
+        DrainKey::Cluster { .. } | DrainKey::Instance { .. } => None,
+    }
+}
+
+/// Why the wait is over, and whether that is because no task is left.
+fn over(
+    group: &GroupCase<'_>,
+    case: &Case<'_>,
+    waiting: Waiting<'_>,
+    deadline: Timestamp,
+    stopped: &BTreeSet<&TaskArn>,
+) -> Option<(DrainStepReason, bool)> {
+    let now = group.look.now;
+    let tasks = counts(case);
+    let takes_none = matches!(case.place, Place::Draining(_) | Place::Gone("INACTIVE"));
+    if let Some(tasks) = tasks.filter(|it| takes_none && it.left() == 0) {
+        let reason = DrainStepReason::Drained {
+            since: waiting.since,
+            daemon_tasks: tasks.daemon,
+        };
+        return Some((reason, true));
+    }
+    if let Some(shown_by) = nothing_to_wait_for(group, case, waiting) {
+        return Some((DrainStepReason::NothingToWaitFor { shown_by }, false));
+    }
+    (deadline <= now).then(|| {
+        let reason = DrainStepReason::DeadlineReached {
+            deadline,
+            tasks,
+            stuck: stuck::lines(case.stuck_but(stopped)),
+        };
+        (reason, false)
+    })
+}
+
+fn nothing_to_wait_for(
+    group: &GroupCase<'_>,
+    case: &Case<'_>,
+    waiting: Waiting<'_>,
+) -> Option<String> {
+    if let Some(shown_by) = &case.gone {
+        return Some(shown_by.clone());
+    }
+    // What is not registered may be so in a cluster that was not read.
+    if case.place != Place::NotRegistered || !group.gaps.is_empty() {
+        return None;
+    }
+    let member = case.instance.member.as_ref();
+    if member.is_some_and(|it| !it.is_healthy) {
+        return Some("it is not registered, and its group takes it for unhealthy".to_owned());
+    }
+    let until = REGISTERS_WITHIN.after(waiting.since);
+    (until <= group.look.now).then(|| format!("it was not registered until {until:.0}"))
+}
+
+/// A heartbeat, where one is due, or nothing.
+fn wait(
+    group: &GroupCase<'_>,
+    case: &Case<'_>,
+    waiting: Waiting<'_>,
+    (hook, deadline): (&LifecycleHook, Timestamp),
+    stopped: &BTreeSet<&TaskArn>,
+) -> Option<Verdict> {
+    let look = group.look;
+    let heartbeat_at = case.departure.heartbeat_at;
+    let last = heartbeat_at.map_or(waiting.since, |it| it.max(waiting.since));
+    // Since when it waits may not be known: then it may time out at any moment.
+    let times_out_at = if waiting.is_since_known {
+        hook.heartbeat_timeout.after(last)
+    } else {
+        look.now
+    };
+    let tasks: Option<TaskCounts> = counts(case);
+    let stuck = stuck::lines(case.stuck_but(stopped));
+    // One that was sent a moment ago is not sent again, however short the hook is.
+    let again = Seconds(hook.heartbeat_timeout.0 / 4);
+    let was_sent = heartbeat_at.is_some_and(|it| look.now < again.after(it));
+    if times_out_at <= look.next_look_at() && !was_sent {
+        let action = DrainAction::RecordHeartbeat {
+            group: group_name(group)?,
+            hook: hook.name.clone(),
+            instance: case.id().clone(),
+        };
+        let reason = DrainStepReason::TasksLeft {
+            tasks,
+            stuck,
+            times_out_at,
+            deadline,
+        };
+        return Some(Verdict::Step(action, reason, times_out_at));
+    }
+    Some(Verdict::hold(DrainHoldReason::WaitingForTasks {
+        tasks,
+        stuck,
+        times_out_at,
+        deadline,
+    }))
+}

@@ -1,0 +1,407 @@
+//! Why an instance is going away: what is remembered, what events said, and what the state shows.
+//!
+//! | cause | comes from | is over |
+//! |---|---|---|
+//! | Spot interruption, Capacity Reservation interruption | an event, then the ledger | [`WARNING_OVER`] after EC2 was to take the instance: it did not, or nothing is left to do |
+//! | terminating | the group's state, always | the group has it in service again, or has not had it for [`DETACHED_FOR`] |
+//! | stopping | an event, then the ledger | the agent is connected, or a later event says `running` |
+//! | maintenance | an event, then the ledger | AWS Health says so, or [`MAINTENANCE_OVER`] after it was to begin |
+//! | rebalance recommendation | an event, then the ledger | [`REBALANCE_OVER`] after it |
+//! | lost agent | the state and since when it has been so | the agent is connected |
+//!
+//! Of each kind an instance has one cause: the one that was said last. Of two kinds of maintenance it is the one that begins first. An
+//! event without a time, or with one to come, is of now.
+//!
+//! Guaranteed: an event alone makes nothing terminating, and nothing gone that a connected agent or a registration speaks for.
+//!
+//! Assumed: EC2's and AWS Health's events are about the instance that they name. No call that Ballast may make tells the same.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use model::Seconds;
+use model::capacity::Lifecycle;
+use model::drain::{CauseKind, Departure, DepartureCause, DrainKey, DrainPolicy, LookedInstance};
+use model::ids::InstanceId;
+use model::trigger::{Hints, MachineState, Notice};
+
+use super::case::{GroupCase, Place};
+use crate::fallback::foreign::READ_LAG;
+
+/// How long after its deadline a warning counts. EC2 takes an instance two minutes after the warning, give or take some seconds; one that
+/// is there for so much longer stays. The number is ours.
+pub const WARNING_OVER: Seconds = Seconds(180);
+/// How long after its beginning maintenance counts. The number is ours.
+pub const MAINTENANCE_OVER: Seconds = Seconds(3_600);
+/// How long a rebalance recommendation counts. EC2 repeats none and takes none back; the number is ours.
+pub const REBALANCE_OVER: Seconds = Seconds(3_600);
+/// How long an instance that leaves and is not registered is waited for, where nothing else ends the wait. Instances register within a few
+/// minutes of their launch; the number is ours.
+pub const REGISTERS_WITHIN: Seconds = Seconds(300);
+/// How long after Ballast's drain an instance that its group does not name any more is taken to be on its way out.
+pub const DETACHED_FOR: Seconds = Seconds(600);
+
+/// The words in the codes of AWS Health that say that an instance stops, ends or loses what it has in memory.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instances-status-check_sched.html>
+const MAINTENANCE_WORDS: [&str; 5] = ["RETIREMENT", "STOP", "TERMINAT", "REBOOT", "POWER"];
+
+/// What events said about each instance, the oldest first.
+pub(crate) struct Said<'a> {
+    notices: BTreeMap<&'a InstanceId, Vec<(Timestamp, &'a Notice)>>,
+    hints: &'a Hints,
+}
+
+impl<'a> Said<'a> {
+    pub(crate) fn new(hints: &'a Hints, now: Timestamp) -> Self {
+        let mut notices: BTreeMap<&InstanceId, Vec<(Timestamp, &Notice)>> = BTreeMap::new();
+        for hint in &hints.notices {
+            let at = hint.at.filter(|at| *at <= now).unwrap_or(now);
+            let of = notices.entry(&hint.instance).or_default();
+            of.push((at, &hint.notice));
+        }
+        for of in notices.values_mut() {
+            of.sort();
+        }
+        Self { notices, hints }
+    }
+
+    /// When the instance was last said to wait in a hook of the group.
+    fn terminating_at(
+        &self,
+        key: &DrainKey,
+        instance: &InstanceId,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let actions = self.hints.lifecycle_actions.iter();
+        actions
+            .filter(|(_, action)| {
+                let of_group = match key {
+                    DrainKey::Group { group } => *group == action.group,
+                    DrainKey::Cluster { .. } | DrainKey::Instance { .. } => false,
+                };
+                of_group && action.instance == *instance
+            })
+            .filter_map(|(at, _)| at.filter(|at| *at <= now))
+            .max()
+    }
+}
+
+/// What is known of an instance's departure.
+pub(crate) struct Noted {
+    pub(crate) departure: Departure,
+    /// What shows that it is gone.
+    pub(crate) gone: Option<String>,
+    /// Since when its group has been terminating it, and whether that is known.
+    pub(crate) terminating: Option<(Timestamp, bool)>,
+}
+
+/// Brings what is remembered of an instance up to date.
+pub(crate) fn note(
+    group: &GroupCase<'_>,
+    instance: &LookedInstance,
+    place: Place<'_>,
+    said: &Said<'_>,
+) -> Noted {
+    let now = group.look.now;
+    let before = group.before.and_then(|it| it.departures.get(&instance.id));
+    let mut departure = before.cloned().unwrap_or_default();
+    let mut machine_gone = None;
+    for (at, notice) in said.notices.get(&instance.id).into_iter().flatten() {
+        apply(&mut departure, notice, *at);
+        if let Notice::StateChanged { state } = notice
+            && matches!(state, MachineState::ShuttingDown | MachineState::Terminated)
+        {
+            machine_gone = Some((*at, *state));
+        }
+    }
+    note_place(&mut departure, place, &group.policy, now);
+    let terminating = note_terminating(&mut departure, group, instance, said);
+    departure.causes.retain(|it| !is_over(it, place, now));
+    let gone = gone(group, &departure, place, machine_gone);
+    if gone.is_some() {
+        // What is gone is not waited for; what its group says of it is seen again at each look.
+        departure
+            .causes
+            .retain(|it| it.kind() == CauseKind::Terminating);
+    }
+    Noted {
+        departure,
+        gone,
+        terminating,
+    }
+}
+
+/// One event's word.
+fn apply(departure: &mut Departure, notice: &Notice, at: Timestamp) {
+    let word = |action: &String| {
+        if action.is_empty() {
+            "unknown".to_owned()
+        } else {
+            action.clone()
+        }
+    };
+    match notice {
+        Notice::SpotInterruption { action } => set_later(
+            departure,
+            DepartureCause::SpotInterruption {
+                warned_at: at,
+                action: word(action),
+            },
+        ),
+        Notice::CapacityReservationInterruption { action: _ } => set_later(
+            departure,
+            DepartureCause::CapacityReservationInterruption { warned_at: at },
+        ),
+        Notice::Rebalance => set_later(departure, DepartureCause::Rebalance { at }),
+        Notice::StateChanged { state } => match state {
+            MachineState::Stopping | MachineState::Stopped => {
+                set_later(departure, DepartureCause::Stopping { at });
+            }
+            MachineState::Running => departure
+                .causes
+                .retain(|it| it.kind() != CauseKind::Stopping || at <= it.at()),
+            MachineState::Pending
+            | MachineState::ShuttingDown
+            | MachineState::Terminated
+            | MachineState::Other => {}
+        },
+        Notice::Maintenance {
+            code,
+            starts_at,
+            is_over,
+        } => apply_maintenance(departure, code, *starts_at, *is_over),
+    }
+}
+
+fn apply_maintenance(
+    departure: &mut Departure,
+    code: &str,
+    starts_at: Option<Timestamp>,
+    is_over: bool,
+) {
+    let known = departure.cause(CauseKind::Maintenance);
+    let (is_same, known_at) = match known {
+        Some(DepartureCause::Maintenance {
+            code: of_known,
+            starts_at,
+        }) => (of_known == code || code.is_empty(), Some(*starts_at)),
+        Some(_) | None => (false, None),
+    };
+    if is_over {
+        if is_same {
+            remove(departure, CauseKind::Maintenance);
+        }
+        return;
+    }
+    let Some(starts_at) = starts_at.filter(|_| is_disruptive(code)) else {
+        return;
+    };
+    if is_same || known_at.is_none_or(|known_at| starts_at < known_at) {
+        let code = code.to_owned();
+        set(departure, DepartureCause::Maintenance { code, starts_at });
+    }
+}
+
+fn is_disruptive(code: &str) -> bool {
+    MAINTENANCE_WORDS.iter().any(|word| code.contains(word))
+}
+
+/// What the container instance shows.
+fn note_place(departure: &mut Departure, place: Place<'_>, policy: &DrainPolicy, now: Timestamp) {
+    let container = match place {
+        Place::Active(container) | Place::Draining(container) => Some(container),
+        Place::NotRegistered | Place::Registering | Place::Gone(_) => None,
+    };
+    match container {
+        Some(container) if !container.agent_connected => {
+            let since = *departure.disconnected_since.get_or_insert(now);
+            remove(departure, CauseKind::AgentLost);
+            if policy.agent_grace.after(since) <= now {
+                set(departure, DepartureCause::AgentLost { since });
+            }
+        }
+        Some(_) => {
+            departure.disconnected_since = None;
+            remove(departure, CauseKind::AgentLost);
+            remove(departure, CauseKind::Stopping);
+        }
+        None => {
+            departure.disconnected_since = None;
+            remove(departure, CauseKind::AgentLost);
+        }
+    }
+    match place {
+        Place::Draining(_) => {
+            let confirmed = departure.own_drain.filter(|it| it.confirmed);
+            departure
+                .draining_since
+                .get_or_insert(confirmed.map_or(now, |it| it.at.min(now)));
+        }
+        Place::Active(_) => {
+            departure.draining_since = None;
+            // Until then AWS's answer may be older than the write, or the write still under way.
+            let is_over = |it: &model::drain::OwnDrain| READ_LAG.after(it.at) <= now;
+            departure.own_drain = departure.own_drain.filter(|it| !is_over(it));
+        }
+        // What was seen before shows that it was registered once.
+        Place::NotRegistered | Place::Registering | Place::Gone(_) => {}
+    }
+}
+
+/// What the group shows. Since when it has been terminating the instance, and whether that is known.
+fn note_terminating(
+    departure: &mut Departure,
+    group: &GroupCase<'_>,
+    instance: &LookedInstance,
+    said: &Said<'_>,
+) -> Option<(Timestamp, bool)> {
+    let now = group.look.now;
+    let remembered = departure
+        .cause(CauseKind::Terminating)
+        .map(DepartureCause::at);
+    let member = instance.member.as_ref();
+    if !member.is_some_and(|it| it.waits_in_hook) {
+        departure.heartbeat_at = None;
+        departure.completed_at = None;
+    }
+    if let Some(member) = member.filter(|it| it.lifecycle == Lifecycle::Terminating) {
+        let said = || said.terminating_at(&group.of.key, &instance.id, now);
+        let told = member.terminating_since.or(remembered).or_else(said);
+        let since = told.unwrap_or(now).min(now);
+        set(departure, DepartureCause::Terminating { since });
+        return Some((since, told.is_some() || group.before.is_some()));
+    }
+    let drained_at = departure.own_drain.map(|it| it.at);
+    let is_lately = |at: Timestamp| now < DETACHED_FOR.after(at);
+    if member.is_some() || !drained_at.is_some_and(is_lately) {
+        remove(departure, CauseKind::Terminating);
+    }
+    None
+}
+
+/// What shows that an instance is gone.
+fn gone(
+    group: &GroupCase<'_>,
+    departure: &Departure,
+    place: Place<'_>,
+    machine: Option<(Timestamp, MachineState)>,
+) -> Option<String> {
+    let by_machine = || {
+        machine.map(|(at, state)| format!("EC2 said at {at:.0} that it is `{}`", state.as_str()))
+    };
+    match place {
+        Place::Gone(status) => Some(format!("its container instance is {status}")),
+        Place::Active(container) | Place::Draining(container) => {
+            by_machine().filter(|_| !container.agent_connected)
+        }
+        Place::Registering => None,
+        Place::NotRegistered => by_machine().or_else(|| {
+            let was_registered =
+                departure.draining_since.is_some() || departure.own_drain.is_some();
+            let leaves = departure.causes.iter().any(|it| it.kind().is_certain());
+            // What is not registered may be so in a cluster that was not read.
+            let is_seen = group.gaps.is_empty();
+            (was_registered && leaves && is_seen)
+                .then(|| "it was registered, and is no more".to_owned())
+        }),
+    }
+}
+
+fn is_over(cause: &DepartureCause, place: Place<'_>, now: Timestamp) -> bool {
+    match cause {
+        DepartureCause::SpotInterruption { .. }
+        | DepartureCause::CapacityReservationInterruption { .. } => cause
+            .deadline()
+            .is_none_or(|it| WARNING_OVER.after(it) <= now),
+        DepartureCause::Maintenance { starts_at, .. } => MAINTENANCE_OVER.after(*starts_at) <= now,
+        DepartureCause::Rebalance { at } => REBALANCE_OVER.after(*at) <= now,
+        DepartureCause::Stopping { at } => {
+            place == Place::NotRegistered && REGISTERS_WITHIN.after(*at) <= now
+        }
+        // The state says when these are over.
+        DepartureCause::Terminating { .. } | DepartureCause::AgentLost { .. } => false,
+    }
+}
+
+/// Puts a cause in the place of the one of its kind, if it is later.
+fn set_later(departure: &mut Departure, cause: DepartureCause) {
+    let known = departure.cause(cause.kind()).map(DepartureCause::at);
+    if known.is_none_or(|known| known < cause.at()) {
+        set(departure, cause);
+    }
+}
+
+/// Puts a cause in the place of the one of its kind. Causes stand in the order of urgency.
+fn set(departure: &mut Departure, cause: DepartureCause) {
+    remove(departure, cause.kind());
+    let place = departure
+        .causes
+        .partition_point(|it| it.kind() < cause.kind());
+    departure.causes.insert(place, cause);
+}
+
+fn remove(departure: &mut Departure, kind: CauseKind) {
+    departure.causes.retain(|it| it.kind() != kind);
+}
+
+/// Whether an instance leaves now, or shortly, for the cause: planned maintenance only from its lead on.
+fn is_in_force(cause: &DepartureCause, policy: &DrainPolicy, now: Timestamp) -> bool {
+    match cause {
+        DepartureCause::Maintenance { starts_at, .. } => {
+            policy.maintenance_lead.before(*starts_at) <= now
+        }
+        DepartureCause::SpotInterruption { .. }
+        | DepartureCause::CapacityReservationInterruption { .. }
+        | DepartureCause::Terminating { .. }
+        | DepartureCause::Stopping { .. } => true,
+        DepartureCause::Rebalance { .. } | DepartureCause::AgentLost { .. } => false,
+    }
+}
+
+/// The causes for which an instance certainly leaves, now or shortly.
+fn certain<'d>(
+    departure: &'d Departure,
+    policy: &DrainPolicy,
+    now: Timestamp,
+) -> impl Iterator<Item = &'d DepartureCause> {
+    let causes = departure.causes.iter();
+    causes.filter(move |it| is_in_force(it, policy, now))
+}
+
+/// The most urgent of them: the earliest deadline, then the order of urgency.
+pub(crate) fn in_force(
+    departure: &Departure,
+    policy: &DrainPolicy,
+    now: Timestamp,
+) -> Option<DepartureCause> {
+    certain(departure, policy, now)
+        .min_by_key(|it| (it.deadline().unwrap_or(Timestamp::MAX), it.kind()))
+        .cloned()
+}
+
+/// The earliest deadline of them.
+pub(crate) fn deadline(
+    departure: &Departure,
+    policy: &DrainPolicy,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let certain = certain(departure, policy, now);
+    certain.filter_map(DepartureCause::deadline).min()
+}
+
+/// When EC2 takes the instance by its warnings: no lifecycle action delays that.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html>
+pub(crate) fn warned_until(departure: &Departure) -> Option<Timestamp> {
+    let causes = departure.causes.iter();
+    causes
+        .filter(|it| match it.kind() {
+            CauseKind::SpotInterruption | CauseKind::CapacityReservationInterruption => true,
+            CauseKind::Terminating
+            | CauseKind::Stopping
+            | CauseKind::Maintenance
+            | CauseKind::Rebalance
+            | CauseKind::AgentLost => false,
+        })
+        .filter_map(DepartureCause::deadline)
+        .min()
+}

@@ -1,0 +1,311 @@
+//! Drains by choice: of instances that may leave and may stay, where their owner asked for it with a tag.
+//!
+//! | asked in this order | then |
+//! |---|---|
+//! | the owner has not asked for it | left alone, and recorded |
+//! | the look is not at everything, left a gap, or there is no memory | it waits for one that is |
+//! | Ballast lately took back a drain of it | left alone |
+//! | the disruption budget is spent | left alone |
+//! | its tasks find room on instances of another pool, or the group may launch from one | DRAINING |
+//! | otherwise | left alone |
+//!
+//! The budget is the group's: so many percent of its instances in service, rounded up, less those that drain, leave or are not healthy.
+//! Those whose cause is oldest come first, ties by id. A pool is an instance type in a zone. An instance whose agent is lost need not
+//! leave its pool: any other instance, and any pool, will do.
+//!
+//! Guaranteed: room is proved task by task where the tasks were read, and never promised twice.
+//!
+//! Assumed: a pool from which no launch failed lately may be launched from. Where the tasks were not read, only that tells of room.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use model::capacity::{InstanceTask, Lifecycle};
+use model::drain::{
+    CauseKind, Departure, DepartureCause, DrainHoldReason, DrainStepReason, PoolRoom,
+};
+use model::ids::ClusterName;
+
+use super::case::{Case, GroupCase, Indexes, Place};
+use super::numbers::counts;
+use super::reversal::{REVERSED_FOR, reversed_at};
+use super::room::{Proof, Put, Room};
+use super::{Verdict, ladder};
+use crate::capacity::fit::requests_of;
+use crate::capacity::pools;
+use crate::capacity::scale_in::budget;
+
+/// Decides about the instances of a group that are ACTIVE and not certain to leave: the numbers of their cases. What they are put on is
+/// taken from `rooms`.
+pub(crate) fn verdicts<'a>(
+    group: &GroupCase<'a>,
+    undecided: &[usize],
+    rooms: &mut BTreeMap<&'a ClusterName, Room<'a>>,
+    indexes: &Indexes<'a>,
+) -> BTreeMap<usize, Verdict> {
+    let mut verdicts = BTreeMap::new();
+    let mut candidates: Vec<(Timestamp, usize, &DepartureCause)> = Vec::new();
+    for number in undecided {
+        let Some(case) = group.cases.get(*number) else {
+            continue;
+        };
+        match asked(group, case) {
+            Ok(why) => candidates.push((why.at(), *number, why)),
+            Err(verdict) => {
+                verdicts.insert(*number, verdict);
+            }
+        }
+    }
+    candidates.sort_by_key(|(at, number, _)| (*at, *number));
+    let mut left = Left::new(group);
+    for (at, number, why) in candidates {
+        let Some(case) = group.cases.get(number) else {
+            continue;
+        };
+        let verdict = left.verdict(case, why, at, rooms, indexes);
+        verdicts.insert(number, verdict);
+    }
+    verdicts
+}
+
+/// The cause for which the instance is to be drained if there is room, or why it is left alone.
+fn asked<'c>(group: &GroupCase<'_>, case: &'c Case<'_>) -> Result<&'c DepartureCause, Verdict> {
+    let rebalance = case.departure.cause(CauseKind::Rebalance);
+    let lost = case.departure.cause(CauseKind::AgentLost);
+    let asked = rebalance
+        .filter(|_| group.policy.drain_on_rebalance)
+        .or_else(|| lost.filter(|_| group.policy.drain_on_lost_agent));
+    let Some(why) = asked else {
+        return Err(not_asked(group, case));
+    };
+    let lifecycle = case.lifecycle();
+    if lifecycle.is_some_and(|it| it != Lifecycle::InService) {
+        return Err(Verdict::hold(DrainHoldReason::Staying));
+    }
+    if !group.may_choose() {
+        let why = why.clone();
+        return Err(Verdict::hold(DrainHoldReason::WaitsForFullLook { why }));
+    }
+    if let Some(reversed_at) = reversed_at(group, case) {
+        let why = why.clone();
+        let until = REVERSED_FOR.after(reversed_at);
+        let reason = DrainHoldReason::DrainedBefore { why, reversed_at };
+        return Err(Verdict::Hold(reason, Some(until)));
+    }
+    if let Some(own) = case.departure.own_drain {
+        // It was set to DRAINING a moment ago, and does not read so yet.
+        return Err(Verdict::hold(DrainHoldReason::Draining {
+            why: Some(why.clone()),
+            by_ballast: true,
+            since: own.at,
+            deadline: None,
+            tasks: counts(case),
+            stuck: Vec::new(),
+        }));
+    }
+    Ok(why)
+}
+
+/// Why an instance is left alone whose owner asked for no drain.
+fn not_asked(group: &GroupCase<'_>, case: &Case<'_>) -> Verdict {
+    let Departure {
+        disconnected_since, ..
+    } = case.departure;
+    for cause in case.departure.causes.iter().rev() {
+        match cause {
+            DepartureCause::AgentLost { since } => {
+                return Verdict::hold(DrainHoldReason::AgentLost {
+                    since: *since,
+                    tasks: counts(case),
+                });
+            }
+            DepartureCause::Rebalance { at } => {
+                return Verdict::hold(DrainHoldReason::RebalanceNotAsked { at: *at });
+            }
+            DepartureCause::Maintenance { code, starts_at } => {
+                let code = code.clone();
+                let starts_at = *starts_at;
+                let until = group.policy.maintenance_lead.before(starts_at);
+                let reason = DrainHoldReason::MaintenancePlanned { code, starts_at };
+                return Verdict::Hold(reason, Some(until));
+            }
+            DepartureCause::SpotInterruption { .. }
+            | DepartureCause::CapacityReservationInterruption { .. }
+            | DepartureCause::Terminating { .. }
+            | DepartureCause::Stopping { .. } => {}
+        }
+    }
+    Verdict::hold(match disconnected_since {
+        Some(since) => DrainHoldReason::AgentDisconnected { since },
+        None => DrainHoldReason::Staying,
+    })
+}
+
+/// What is left of a group's budget, and of what it may launch.
+struct Left<'g, 'a> {
+    group: &'g GroupCase<'a>,
+    budget: u32,
+    spent: u32,
+    /// How many instances it may launch.
+    below_max: u32,
+    /// The pools that it may launch from: types and zones.
+    pools: BTreeSet<pools::Pool<'a>>,
+}
+
+impl<'g, 'a> Left<'g, 'a> {
+    fn new(group: &'g GroupCase<'a>) -> Self {
+        let (in_service, spent) = disruption(group);
+        let allowed = budget(in_service, group.policy.disruption_percent, spent, 0).allowed;
+        let launches = group.of.group.as_ref().filter(|it| {
+            it.desired_capacity_type.counts_instances()
+                && !it.is_deleting
+                && !it.suspended_processes.contains("Launch")
+        });
+        Self {
+            group,
+            budget: allowed,
+            spent,
+            below_max: launches.map_or(0, |it| it.max_size.saturating_sub(it.desired_capacity)),
+            pools: launches
+                .map(|it| pools::not_failed_lately(it, group.look.now))
+                .unwrap_or_default(),
+        }
+    }
+
+    fn verdict(
+        &mut self,
+        case: &Case<'a>,
+        why: &DepartureCause,
+        at: Timestamp,
+        rooms: &mut BTreeMap<&'a ClusterName, Room<'a>>,
+        indexes: &Indexes<'a>,
+    ) -> Verdict {
+        let why = why.clone();
+        let budget_left = self.budget.saturating_sub(self.spent);
+        if budget_left == 0 {
+            let (budget, spent) = (self.budget, self.spent);
+            return Verdict::hold(DrainHoldReason::DisruptionBudgetSpent { why, budget, spent });
+        }
+        let room = match self.room(case, why.kind(), rooms, indexes) {
+            Ok(room) => room,
+            Err(tried) => return Verdict::hold(DrainHoldReason::NoOtherPool { why, tried }),
+        };
+        let container = match case.place {
+            Place::Active(container) => Some(container),
+            Place::Draining(_) | Place::NotRegistered | Place::Registering | Place::Gone(_) => None,
+        };
+        let Some(action) = container.and_then(|it| ladder::drain(case, it)) else {
+            return Verdict::hold(DrainHoldReason::Staying);
+        };
+        self.spent = self.spent.saturating_add(1);
+        let reason = DrainStepReason::Selective {
+            why,
+            room,
+            budget_left,
+            tasks: counts(case),
+        };
+        Verdict::Step(action, reason, at)
+    }
+
+    /// Where the tasks of an instance find room, or what was tried.
+    fn room(
+        &mut self,
+        case: &Case<'a>,
+        kind: CauseKind,
+        rooms: &mut BTreeMap<&'a ClusterName, Room<'a>>,
+        indexes: &Indexes<'a>,
+    ) -> Result<PoolRoom, String> {
+        let pool = (
+            case.instance.instance_type.as_ref(),
+            case.instance.zone.as_ref(),
+        );
+        let may_stay_in_pool = kind == CauseKind::AgentLost;
+        let free = free(case, rooms, indexes, |other| {
+            may_stay_in_pool || other != pool
+        });
+        let no_room = match free {
+            Ok(tasks) => return Ok(PoolRoom::Free { tasks }),
+            Err(no_room) => no_room,
+        };
+        let is_other = |it: &&pools::Pool<'a>| may_stay_in_pool || (Some(it.0), Some(it.1)) != pool;
+        let pools = self.pools.iter().filter(is_other).count();
+        if pools == 0 || self.below_max == 0 {
+            let is_below = if self.below_max == 0 {
+                "the group is at its maximum, or launches nothing"
+            } else {
+                "the group has no other pool from which no launch failed lately"
+            };
+            return Err(format!("{no_room}, and {is_below}"));
+        }
+        let below_max = self.below_max;
+        self.below_max = below_max.saturating_sub(1);
+        Ok(PoolRoom::Launchable {
+            pools: u32::try_from(pools).unwrap_or(u32::MAX),
+            below_max,
+        })
+    }
+}
+
+/// How many instances are in service, and how many drain, leave or are not healthy: each once.
+fn disruption(group: &GroupCase<'_>) -> (u32, u32) {
+    let mut in_service: u32 = 0;
+    let mut spent: u32 = 0;
+    for case in &group.cases {
+        let member = case.instance.member.as_ref();
+        let is_in_service = match member {
+            Some(member) => member.lifecycle == Lifecycle::InService,
+            None => case.container().is_some(),
+        };
+        let is_unhealthy = member.is_some_and(|it| !it.is_healthy);
+        let is_leaving = case.lifecycle() == Some(Lifecycle::Terminating);
+        let is_spent = case.departs()
+            || case.departure.own_drain.is_some()
+            || is_unhealthy
+            || is_leaving
+            || case.gone.is_some();
+        in_service = in_service.saturating_add(u32::from(is_in_service));
+        spent = spent.saturating_add(u32::from(is_spent));
+    }
+    (in_service, spent)
+}
+
+/// How many tasks of an instance were put on others whose pool will do: all of them, or none, and why not.
+fn free<'a>(
+    case: &Case<'a>,
+    rooms: &mut BTreeMap<&'a ClusterName, Room<'a>>,
+    indexes: &Indexes<'a>,
+    will_do: impl Fn(
+        (
+            Option<&model::InstanceType>,
+            Option<&model::AvailabilityZone>,
+        ),
+    ) -> bool,
+) -> Result<u32, &'static str> {
+    if case.instance.tasks_counted == Some(0) {
+        return Ok(0);
+    }
+    if case.tasks.is_none() {
+        return Err("its tasks were not read");
+    }
+    let cluster = case.cluster.map(|it| &it.capacity.cluster);
+    let room = cluster.and_then(|it| rooms.get_mut(it));
+    let index = cluster.and_then(|it| indexes.get(it));
+    let (Some(room), Some(index)) = (room.filter(|it| it.is_known), index) else {
+        return Err("not every instance of its cluster was read");
+    };
+    let tasks: Vec<&InstanceTask> = case.running().collect();
+    let mut puts: Vec<Put<'a>> = Vec::new();
+    let mut placed: u32 = 0;
+    for request in requests_of(index, tasks.iter().copied()) {
+        let put = room.put(&request, Proof::Certain, |site| {
+            !site.may_leave() && will_do(site.pool())
+        });
+        placed = placed.saturating_add(put.tasks);
+        puts.push(put);
+    }
+    if usize::try_from(placed).is_ok_and(|it| it == tasks.len()) {
+        return Ok(placed);
+    }
+    room.undo(puts);
+    Err("the instances that stay have no room for all of them")
+}

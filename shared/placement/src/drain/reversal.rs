@@ -1,0 +1,79 @@
+//! Taking a drain back: Ballast drained the instance, what for is gone, and the instance stays.
+//!
+//! Guaranteed: only a drain of Ballast's own is taken back, only with a memory and a look that left no gap about the instance, and only
+//! while no other certain cause is there. An instance that is on its way out of its group is never set to ACTIVE.
+//!
+//! A drain that was taken back is remembered for [`REVERSED_FOR`]: meanwhile the instance is not drained by choice again.
+
+use jiff::Timestamp;
+use model::Seconds;
+use model::capacity::Lifecycle;
+use model::drain::{CauseKind, DrainAction, DrainStepReason};
+
+use super::Verdict;
+use super::case::{Case, GroupCase, Place};
+use super::causes::{DETACHED_FOR, MAINTENANCE_OVER, REBALANCE_OVER, WARNING_OVER};
+
+/// How long an instance whose drain was taken back is not drained by choice. The number is ours.
+pub const REVERSED_FOR: Seconds = Seconds(21_600);
+
+/// The step that takes Ballast's drain of the instance back, where that is due.
+pub(crate) fn verdict(group: &GroupCase<'_>, case: &Case<'_>) -> Option<Verdict> {
+    let own = case.departure.own_drain?;
+    let Place::Draining(container) = case.place else {
+        return None;
+    };
+    let is_over = case.departure.cause(own.cause).is_none();
+    let stays = match case.lifecycle() {
+        None | Some(Lifecycle::InService) => true,
+        Some(
+            Lifecycle::Pending
+            | Lifecycle::Standby
+            | Lifecycle::Terminating
+            | Lifecycle::Detaching
+            | Lifecycle::Warmed
+            | Lifecycle::Unknown,
+        ) => false,
+    };
+    let may_act = group.is_certain() && container.agent_connected && case.gone.is_none();
+    if !(is_over && stays && may_act && case.why.is_none()) {
+        return None;
+    }
+    let action = DrainAction::Activate {
+        cluster: case.cluster?.capacity.cluster.clone(),
+        container_instance: container.arn.clone(),
+        instance: case.id().clone(),
+    };
+    let reason = DrainStepReason::CauseGone {
+        drained_at: own.at,
+        cause: own.cause,
+        shown_by: shown_by(own.cause, case),
+    };
+    Some(Verdict::Step(action, reason, own.at))
+}
+
+/// What shows that it stays.
+fn shown_by(cause: CauseKind, case: &Case<'_>) -> String {
+    match cause {
+        CauseKind::SpotInterruption | CauseKind::CapacityReservationInterruption => {
+            format!("its agent is connected, {WARNING_OVER} and more after EC2 was to take it")
+        }
+        CauseKind::Terminating => match case.lifecycle() {
+            None => format!("it has been in no group, {DETACHED_FOR} and more after the drain"),
+            Some(_) => "its group has it in service".to_owned(),
+        },
+        CauseKind::Stopping | CauseKind::AgentLost => "its agent is connected".to_owned(),
+        CauseKind::Maintenance => format!(
+            "AWS Health says that the maintenance is over, or it was to begin {MAINTENANCE_OVER} ago and more"
+        ),
+        CauseKind::Rebalance => {
+            format!("nothing has followed EC2's recommendation for {REBALANCE_OVER}")
+        }
+    }
+}
+
+/// When the instance's drain was lately taken back.
+pub(crate) fn reversed_at(group: &GroupCase<'_>, case: &Case<'_>) -> Option<Timestamp> {
+    let reversal = group.before?.reversed.get(case.id())?;
+    (group.look.now < REVERSED_FOR.after(reversal.at)).then_some(reversal.at)
+}

@@ -1,0 +1,135 @@
+//! After acting: what to remember, given what became of each step of one group.
+//!
+//! Guaranteed: an instance that may be DRAINING by Ballast's hand is remembered as such, and one that certainly is not is not; a
+//! heartbeat, and a completed action, are remembered only when AWS has accepted them, so that a lost answer costs one call more and never
+//! a wait.
+//!
+//! | became of it | drain | taken back | heartbeat, completion |
+//! |---|---|---|---|
+//! | done | confirmed | the drain is forgotten, the reversal remembered | remembered |
+//! | already so | the instance is gone, or somebody else drained it: as before | as done | a completion is: the action is over |
+//! | certainly did not | as before | the reversal is forgotten | as before |
+//! | not certain | stays announced | both stay remembered | as before |
+
+use jiff::Timestamp;
+use model::drain::{DrainAction, DrainMemory, DrainStep, DrainStepReason, OwnDrain, Reversal};
+use model::ids::InstanceId;
+use model::outcome::{Outcome, OutcomeResult};
+
+/// What to remember of a group after its steps were carried out, or were not.
+///
+/// `before` is what was recalled, `planned` what was announced before acting. `outcomes` are those of this group's steps; the order does
+/// not matter. What was carried out without an announcement is remembered as well.
+#[must_use]
+pub fn settle(
+    before: &DrainMemory,
+    planned: &DrainMemory,
+    outcomes: &[Outcome<DrainStep>],
+    now: Timestamp,
+) -> DrainMemory {
+    let mut memory = planned.clone();
+    for outcome in outcomes {
+        let effect = outcome.took_effect();
+        let is_so_already = outcome.result == OutcomeResult::AlreadySo;
+        match &outcome.step.action {
+            DrainAction::Drain { instance, .. } => {
+                if effect == Some(false) || is_so_already {
+                    own_drain_as_before(&mut memory, before, instance);
+                    if is_so_already {
+                        let departure = memory.departures.entry(instance.clone()).or_default();
+                        departure.draining_since.get_or_insert(now);
+                    }
+                } else {
+                    let is_done = effect == Some(true);
+                    drained(&mut memory, &outcome.step, instance, is_done, now);
+                }
+            }
+            DrainAction::Activate { instance, .. } => match effect {
+                Some(true) => activated(&mut memory, &outcome.step, instance, now),
+                Some(false) => reversal_as_before(&mut memory, before, instance),
+                None => {}
+            },
+            DrainAction::RecordHeartbeat { instance, .. } => {
+                if effect == Some(true) && !is_so_already {
+                    let departure = memory.departures.entry(instance.clone()).or_default();
+                    departure.heartbeat_at = Some(now);
+                }
+            }
+            DrainAction::CompleteLifecycleAction { instance, .. } => {
+                if effect == Some(true) {
+                    let departure = memory.departures.entry(instance.clone()).or_default();
+                    departure.completed_at = Some(now);
+                }
+            }
+            DrainAction::StopTask { .. } => {}
+        }
+    }
+    memory
+}
+
+/// The instance is DRAINING by Ballast's hand, or may be.
+fn drained(
+    memory: &mut DrainMemory,
+    step: &DrainStep,
+    instance: &InstanceId,
+    is_done: bool,
+    now: Timestamp,
+) {
+    let why = match &step.reason {
+        DrainStepReason::Leaving { why, .. } | DrainStepReason::Selective { why, .. } => why,
+        DrainStepReason::CauseGone { .. }
+        | DrainStepReason::LastMoment { .. }
+        | DrainStepReason::TasksLeft { .. }
+        | DrainStepReason::Drained { .. }
+        | DrainStepReason::DeadlineReached { .. }
+        | DrainStepReason::NothingToWaitFor { .. } => return,
+    };
+    let departure = memory.departures.entry(instance.clone()).or_default();
+    if departure.cause(why.kind()).is_none() {
+        departure.causes.push(why.clone());
+        departure.causes.sort_by_key(|it| it.kind());
+    }
+    let own = departure.own_drain.get_or_insert(OwnDrain {
+        at: now,
+        cause: why.kind(),
+        confirmed: false,
+    });
+    own.confirmed = is_done;
+}
+
+/// The instance takes tasks again.
+fn activated(memory: &mut DrainMemory, step: &DrainStep, instance: &InstanceId, now: Timestamp) {
+    if let Some(departure) = memory.departures.get_mut(instance) {
+        departure.own_drain = None;
+        departure.draining_since = None;
+        if *departure == model::drain::Departure::default() {
+            memory.departures.remove(instance);
+        }
+    }
+    if let DrainStepReason::CauseGone { cause, .. } = &step.reason {
+        let cause = *cause;
+        let reversal = Reversal { at: now, cause };
+        memory.reversed.entry(instance.clone()).or_insert(reversal);
+    }
+}
+
+fn own_drain_as_before(memory: &mut DrainMemory, before: &DrainMemory, instance: &InstanceId) {
+    let of_before = before.departures.get(instance);
+    if let Some(departure) = memory.departures.get_mut(instance) {
+        departure.own_drain = of_before.and_then(|it| it.own_drain);
+        if *departure == model::drain::Departure::default() {
+            memory.departures.remove(instance);
+        }
+    }
+}
+
+fn reversal_as_before(memory: &mut DrainMemory, before: &DrainMemory, instance: &InstanceId) {
+    match before.reversed.get(instance) {
+        Some(reversal) => {
+            memory.reversed.insert(instance.clone(), *reversal);
+        }
+        None => {
+            memory.reversed.remove(instance);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Which tasks on an instance that departs will not be moved in time, and why: a prediction.
+//!
+//! | asked in this order | then |
+//! |---|---|
+//! | the instance's agent is disconnected | it cannot be told to stop a task |
+//! | the task has no service | ECS does not move it |
+//! | the service may neither start a task more nor run one less | ECS can begin with neither |
+//! | it may run so many less | so many tasks stop first |
+//! | replacements have been started already | so many tasks stop when these run |
+//! | there is room elsewhere for the replacement | it moves |
+//! | otherwise, where every instance of the cluster was read | there is no room |
+//! | the stop timeout is longer than what is left | it is cut short |
+//!
+//! What may stop first, what was started and what is free is shared by all instances that depart: the one with the earliest deadline
+//! takes first, ties by id.
+//!
+//! Assumed: a service's counts are those of the moment, and its deployment is not under way. Instances that are launched meanwhile come
+//! too late for a warning, and are seen at the next look.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use model::capacity::{CapacityService, InstanceTask};
+use model::drain::{StuckReason, StuckTasks};
+use model::ids::{ClusterName, InstanceId};
+use model::snapshot::TaskStatus;
+use model::{ServiceName, TaskArn};
+
+use super::case::{Case, GroupCase, Indexes};
+use super::room::{Proof, Room};
+use crate::capacity::demand;
+use crate::capacity::fit::requests_of;
+use crate::capacity::index::Index;
+
+/// A task that will not be moved in time.
+#[derive(Debug, Clone)]
+pub(crate) struct Stuck<'a> {
+    pub(crate) task: &'a InstanceTask,
+    pub(crate) why: StuckReason,
+}
+
+/// What a service still lets ECS do without room elsewhere.
+#[derive(Debug, Clone, Copy)]
+struct Slack {
+    /// How many tasks it may run less.
+    shed: u32,
+    /// How many replacements run, or start, already.
+    started: u32,
+    /// Whether ECS may neither start one more nor run one less.
+    is_none: bool,
+}
+
+/// Says of each instance that departs which of its tasks will not be moved in time.
+pub(crate) fn predict<'a>(
+    groups: &mut [GroupCase<'a>],
+    rooms: &mut BTreeMap<&'a ClusterName, Room<'a>>,
+    indexes: &Indexes<'a>,
+    now: Timestamp,
+) {
+    let mut order: Vec<(Timestamp, &InstanceId, usize, usize)> = Vec::new();
+    let mut stopping: BTreeMap<(&ClusterName, &ServiceName), u32> = BTreeMap::new();
+    for (group, of) in groups.iter().enumerate() {
+        for (number, case) in of.cases.iter().enumerate().filter(|(_, it)| it.departs()) {
+            let deadline = case.deadline.unwrap_or(Timestamp::MAX);
+            order.push((deadline, case.id(), group, number));
+            count_stopping(case, &mut stopping);
+        }
+    }
+    order.sort();
+    let mut slacks = BTreeMap::new();
+    for (_, _, group, number) in order {
+        let Some(case) = groups
+            .get_mut(group)
+            .and_then(|it| it.cases.get_mut(number))
+        else {
+            continue;
+        };
+        let room = case
+            .cluster
+            .and_then(|it| rooms.get_mut(&it.capacity.cluster));
+        let index = case
+            .cluster
+            .and_then(|it| indexes.get(&it.capacity.cluster));
+        if let (Some(room), Some(index)) = (room, index) {
+            case.stuck = of_case(case, room, index, &mut slacks, &stopping, now);
+        }
+    }
+}
+
+/// Tasks that ECS counts as running and that are told to stop already.
+fn count_stopping<'a>(
+    case: &Case<'a>,
+    stopping: &mut BTreeMap<(&'a ClusterName, &'a ServiceName), u32>,
+) {
+    let Some(cluster) = case.cluster else { return };
+    for task in case.tasks.iter().flatten() {
+        if let Some(service) = &task.service
+            && !task.desired_running
+            && task.last_status == TaskStatus::Running
+        {
+            let count = stopping
+                .entry((&cluster.capacity.cluster, service))
+                .or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+}
+
+fn of_case<'a>(
+    case: &Case<'a>,
+    room: &mut Room<'a>,
+    index: &Index<'a>,
+    slacks: &mut BTreeMap<(&'a ClusterName, &'a ServiceName), Slack>,
+    stopping: &BTreeMap<(&'a ClusterName, &'a ServiceName), u32>,
+    now: Timestamp,
+) -> Vec<Stuck<'a>> {
+    let mut stuck: Vec<Stuck<'a>> = Vec::new();
+    if !case.is_connected() && case.container().is_some() {
+        let all = case.running();
+        let why = StuckReason::AgentDisconnected;
+        return all
+            .map(|task| Stuck {
+                task,
+                why: why.clone(),
+            })
+            .collect();
+    }
+    let mut of_services: BTreeMap<&ServiceName, Vec<&InstanceTask>> = BTreeMap::new();
+    for task in case.running() {
+        match &task.service {
+            Some(service) => of_services.entry(service).or_default().push(task),
+            None => stuck.push(Stuck {
+                task,
+                why: StuckReason::Standalone,
+            }),
+        }
+    }
+    for (name, tasks) in of_services {
+        let Some(service) = index.cluster.services.get(name) else {
+            continue;
+        };
+        let key = (&index.cluster.cluster, name);
+        let stopping = stopping.get(&key).copied().unwrap_or(0);
+        let slack = slacks
+            .entry(key)
+            .or_insert_with(|| slack(service, stopping));
+        stuck.extend(of_service(service, &tasks, slack, room, index));
+    }
+    if let Some(deadline) = case.deadline {
+        let known: BTreeSet<&TaskArn> = stuck.iter().map(|it| &it.task.arn).collect();
+        let others = case.running().filter(|task| !known.contains(&task.arn));
+        let cut: Vec<Stuck<'a>> = others
+            .filter_map(|task| {
+                let stop_timeout = case.stop_timeout(task);
+                (deadline < stop_timeout.after(now)).then_some(Stuck {
+                    task,
+                    why: StuckReason::StopTooLong {
+                        stop_timeout,
+                        deadline,
+                    },
+                })
+            })
+            .collect();
+        stuck.extend(cut);
+    }
+    stuck
+}
+
+/// What the service's limits leave.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-draining.html>
+fn slack(service: &CapacityService, stopping: u32) -> Slack {
+    let desired = u64::from(service.desired_count);
+    let at_least = (desired * u64::from(service.minimum_healthy_percent)).div_ceil(100);
+    let at_most = desired * u64::from(service.maximum_percent) / 100;
+    let running = u64::from(service.running_count.saturating_sub(stopping));
+    let count = |it: u64| u32::try_from(it).unwrap_or(u32::MAX);
+    let shed = count(running.saturating_sub(at_least));
+    let there = running.saturating_add(u64::from(service.pending_count));
+    Slack {
+        shed,
+        started: count(there.saturating_sub(desired)),
+        is_none: shed == 0 && at_most <= desired,
+    }
+}
+
+/// The tasks of one service on one instance.
+fn of_service<'a>(
+    service: &'a CapacityService,
+    tasks: &[&'a InstanceTask],
+    slack: &mut Slack,
+    room: &mut Room<'a>,
+    index: &Index<'a>,
+) -> Vec<Stuck<'a>> {
+    if slack.is_none {
+        let why = StuckReason::NoSurge {
+            minimum_healthy_percent: service.minimum_healthy_percent,
+            maximum_percent: service.maximum_percent,
+        };
+        let all = tasks.iter().map(|task| Stuck {
+            task,
+            why: why.clone(),
+        });
+        return all.collect();
+    }
+    let mut tasks = tasks.iter().copied();
+    for free in [&mut slack.shed, &mut slack.started] {
+        while *free > 0 && tasks.len() > 0 {
+            let _moved = tasks.next();
+            *free -= 1;
+        }
+    }
+    let rest: Vec<&InstanceTask> = tasks.collect();
+    if !room.is_known {
+        return Vec::new();
+    }
+    let mut room_tasks: u32 = 0;
+    let mut without: Vec<&InstanceTask> = Vec::new();
+    for request in requests_of(index, rest.iter().copied()) {
+        let put = room.put(&request, Proof::Possible, |_| true);
+        room_tasks = room_tasks.saturating_add(put.tasks);
+        let alike = rest.iter().copied().filter(|task| {
+            task.task_definition == *request.task_definition && task.needs == request.needs
+        });
+        without.extend(alike.skip(usize::try_from(put.tasks).unwrap_or(usize::MAX)));
+    }
+    without
+        .into_iter()
+        .map(|task| Stuck {
+            task,
+            why: StuckReason::NoRoom { room_tasks },
+        })
+        .collect()
+}
+
+/// The tasks as an operator reads them: those of one service, or of one family, for one reason together.
+pub(crate) fn lines<'s, 'a: 's>(stuck: impl Iterator<Item = &'s Stuck<'a>>) -> Vec<StuckTasks> {
+    let mut counts: BTreeMap<(String, StuckReason), u32> = BTreeMap::new();
+    for it in stuck {
+        let count = counts.entry((whose(it.task), it.why.clone())).or_default();
+        *count = count.saturating_add(1);
+    }
+    let lines = counts.into_iter();
+    lines
+        .map(|((whose, why), tasks)| StuckTasks { whose, tasks, why })
+        .collect()
+}
+
+/// `service/<name>`, or `family/<name>` for standalone tasks.
+pub(crate) fn whose(task: &InstanceTask) -> String {
+    match &task.service {
+        Some(service) => format!("service/{service}"),
+        None => format!("family/{}", demand::family(&task.task_definition)),
+    }
+}

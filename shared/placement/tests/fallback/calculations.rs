@@ -98,6 +98,38 @@ fn a_report_of_a_shortage_ends_the_wait() {
     assert_eq!(set_to(&decided(&scene, now()).plan), Some(7));
 }
 
+/// The table of "Spot instances that drain": what a look at that time sees, and to what the standby is set, if at all.
+#[test]
+fn spot_instances_that_drain() {
+    let seen = |ready, starting, draining| {
+        let scene = Scene::desired(20).on_instances().ready(ready);
+        scene.starting(starting, 0).draining(draining, "EC2Spot")
+    };
+    let no_room = |scene: Scene| scene.not_placed("", &[-1]);
+    let full = |scene: Scene, clock| set_to(&decided(&scene, at(clock)).plan);
+    assert_eq!(full(no_room(seen(5, 0, 15)), "12:00:02"), Some(15));
+    assert_eq!(full(no_room(seen(5, 4, 15)), "12:00:04"), Some(11));
+
+    // Minimum and maximum percent are 100.
+    let stuck = decided(&seen(5, 0, 15), at("12:00:20"));
+    assert_eq!(stuck.plan.holds[0].until, Some(at("12:00:50")));
+    let looked = look(seen(5, 0, 15), at("12:00:20"));
+    assert_eq!(standby_of(&looked), 0);
+    assert_eq!(standby_of(&look(looked, at("12:01:20"))), 15);
+
+    // A drain for scale-in, all at once and two at a time.
+    let begun = look(seen(5, 0, 15), at("12:00:01"));
+    assert_eq!(standby_of(&begun), 0);
+    for (replaced, clock) in [(seen(5, 15, 15), "12:00:03"), (seen(7, 2, 13), "12:01:01")] {
+        let mut next = replaced;
+        next.recall = begun.recall.clone();
+        let decision = decided(&next, at(clock));
+        assert_eq!(set_to(&decision.plan), None, "{}", decision.plan);
+        let memory = decision.memories.values().next().unwrap();
+        assert_eq!(memory.not_replaced, None);
+    }
+}
+
 /// Looks once: the memory and the standby become what the decision makes of them.
 fn look(scene: Scene, at: Timestamp) -> Scene {
     let decision = decided(&scene, at);

@@ -1,15 +1,58 @@
 //! Tasks on Spot instances that drain, and reports that instances have no room.
 
 use expect_test::expect;
-use jiff::Timestamp;
 use model::Seconds;
 use model::capacity::ContainerInstanceStatus;
-use model::memory::Recall;
+use model::memory::{Level, Recall};
 use model::plan::Action;
-use model::snapshot::{Standby, TaskStatus};
+use model::snapshot::{NotPlaced, TaskStatus};
+use model::strategy::Market;
 use placement::fallback::instances::{REPLACEMENT_LAG, REPORTS_APART_MAX, SHORT_FOR};
 
-use crate::scene::{Scene, add, ago, check, now};
+use crate::scene::{Scene, add, ago, check, now, share};
+
+impl Scene {
+    /// On groups of instances: one of on-demand, and one of Spot.
+    pub(crate) fn on_instances(self) -> Self {
+        self.primary(|primary| {
+            primary.capacity = vec![
+                share("EC2=1/1", Market::OnDemand),
+                share("EC2Spot=0/4", Market::Spot),
+            ];
+        })
+    }
+
+    /// Serving on instances of a group that drain.
+    pub(crate) fn draining(self, tasks: u32, provider: &str) -> Self {
+        self.primary(|primary| {
+            add(primary, tasks, |task| {
+                task.provider = Some(provider.parse().unwrap());
+                task.instance_status = Some(ContainerInstanceStatus::Draining);
+            });
+        })
+    }
+
+    /// The service's own log says so long ago that no instance took a task.
+    pub(crate) fn not_placed(self, text: &str, secs_ago: &[i64]) -> Self {
+        self.primary(|primary| {
+            let lines = secs_ago.iter().map(|secs| NotPlaced {
+                at: ago(*secs),
+                text: text.to_owned(),
+            });
+            primary.not_placed.extend(lines);
+        })
+    }
+
+    /// ECS has replaced none of so many tasks on instances that drain.
+    fn not_replaced_since(mut self, tasks: u32, secs_ago: i64) -> Self {
+        let Recall::Known(memory) = &mut self.recall else {
+            panic!("the scene has no memory");
+        };
+        let at = ago(secs_ago);
+        memory.not_replaced = Some(Level { tasks, at });
+        self
+    }
+}
 
 /// Five tasks on the on-demand group, and fifteen on Spot instances that drain.
 fn drought() -> Scene {
@@ -225,7 +268,6 @@ fn walk(every_secs: i64, drains: impl Iterator<Item = Drain>) -> u32 {
             asked = to;
         }
         recall = Recall::Known(decision.memories[&key].clone());
-        assert!(matches!(scene.pair.standby, Standby::Present(_)));
     }
     asked
 }
@@ -363,5 +405,4 @@ fn the_times_fit_together() {
     // Two looks on schedule are further apart than ECS's time to start a replacement, and both within the notice.
     let interval = model::policy::Installation::default().schedule_interval;
     assert!(REPLACEMENT_LAG < interval && interval < Seconds(120));
-    let _: Timestamp = now();
 }

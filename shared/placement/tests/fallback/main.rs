@@ -23,6 +23,7 @@ mod oracle;
 mod raise;
 mod random;
 mod refusal;
+mod reports;
 mod scene;
 mod sequences;
 mod staircase;

@@ -6,20 +6,20 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use model::Seconds;
 use model::ServiceKey;
-use model::capacity::ContainerInstanceStatus;
 use model::memory::{ForeignEdit, Level, PairMemory, Recall, Watch, Write};
 use model::policy::{Installation, PairPolicy};
 use model::snapshot::{
-    Controller, Health, NotPlaced, Pair, PassedOver, Scheduling, Service, ServiceStatus, Snapshot,
-    Standby, Task, TaskStatus,
+    Controller, Health, Pair, PassedOver, Scheduling, Service, ServiceStatus, Snapshot, Standby,
+    Task, TaskStatus,
 };
 use model::strategy::Market;
-use model::trigger::{Hints, PlacementFailure};
+use model::trigger::Hints;
 use proptest::collection::vec;
-use proptest::option::{of, weighted};
+use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::reports::{AboutWhat, failure, of, on_instances, reports, settle_on_instances};
 use crate::scene::{Scene, add, deployment, gap, key, now, share};
 
 /// A look and everything that it depends on.
@@ -370,97 +370,6 @@ fn rename(pair: &mut Pair, cluster: &str, name: &str) {
     }
 }
 
-/// What a report is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AboutWhat {
-    Spot,
-    Room,
-    Agent,
-}
-
-/// Reports: the service, the time, and what they are about.
-fn reports() -> impl Strategy<Value = Vec<(ServiceKey, Option<Timestamp>, AboutWhat)>> {
-    let services = vec![
-        "container-demo/web",
-        "container-demo/web",
-        "container-demo/api",
-        "other/web",
-    ];
-    let about = select(vec![AboutWhat::Spot, AboutWhat::Room, AboutWhat::Agent]);
-    let report = (select(services), of(time()), about);
-    vec(report.prop_map(|(it, at, what)| (key(it), at, what)), 0..4)
-}
-
-fn failure(service: &ServiceKey, what: AboutWhat) -> PlacementFailure {
-    PlacementFailure {
-        service: service.clone(),
-        providers: vec!["FARGATE_SPOT".parse().unwrap()],
-        reason: match what {
-            AboutWhat::Spot => "RESOURCE:FARGATE",
-            AboutWhat::Room => "RESOURCE:MEMORY",
-            AboutWhat::Agent => "AGENT",
-        }
-        .to_owned(),
-    }
-}
-
-/// A service on groups of instances: which of its tasks are on instances that drain, and what its log says.
-fn on_instances() -> impl Strategy<Value = (Vec<(bool, bool)>, Vec<NotPlaced>)> {
-    let draining = vec((any::<bool>(), any::<bool>()), 1..8);
-    let text = select(vec![
-        "",
-        "The closest matching container-instance 1 has insufficient memory available.",
-        "The closest matching container-instance 1 is missing an attribute required by your task.",
-        "The closest matching container-instance 1 encountered error 'AGENT'.",
-    ]);
-    // Some shortages go on and on, with a report every minute or two.
-    let often = (
-        select(vec![0_i64, 100, 179, 180, 181]),
-        1_i64..5,
-        select(vec![60_i64, 120, 180, 181]),
-    );
-    let often = often.prop_map(|(last, number, apart)| {
-        let of = |it: i64| NotPlaced {
-            at: crate::scene::ago(last + it * apart),
-            text: String::new(),
-        };
-        (0..number).rev().map(of).collect::<Vec<_>>()
-    });
-    let odd = vec((time(), text), 0..4).prop_map(|lines| {
-        let mut lines: Vec<NotPlaced> = lines
-            .into_iter()
-            .map(|(at, text)| NotPlaced {
-                at,
-                text: text.to_owned(),
-            })
-            .collect();
-        lines.sort_unstable();
-        lines
-    });
-    (
-        draining,
-        prop_oneof![1 => Just(Vec::new()), 2 => odd, 1 => often],
-    )
-}
-
-/// Puts the tasks of a primary on instances of a Spot and of an on-demand group, in turn as `draining` says: the group, the instance.
-fn settle_on_instances(primary: &mut Service, draining: &[(bool, bool)], lines: Vec<NotPlaced>) {
-    primary.capacity = vec![
-        share("EC2=1/1", Market::OnDemand),
-        share("EC2Spot=0/4", Market::Spot),
-    ];
-    for (task, (on_spot, drains)) in primary.tasks.iter_mut().zip(draining.iter().cycle()) {
-        let provider = if *on_spot { "EC2Spot" } else { "EC2" };
-        task.provider = Some(provider.parse().unwrap());
-        task.instance_status = Some(if *drains {
-            ContainerInstanceStatus::Draining
-        } else {
-            ContainerInstanceStatus::Active
-        });
-    }
-    primary.not_placed = lines;
-}
-
 pub(crate) fn situation() -> impl Strategy<Value = Situation> {
     let names = [
         ("container-demo", "web"),
@@ -516,11 +425,6 @@ pub(crate) fn situation() -> impl Strategy<Value = Situation> {
         let placement_failures = reports
             .iter()
             .map(|(it, at, what)| (*at, failure(it, *what)));
-        let of = |what: AboutWhat| {
-            let of = reports.iter().filter(move |it| it.2 == what);
-            of.map(|(it, at, _)| (it.clone(), *at)).collect()
-        };
-        let (spot_reports, room_reports) = (of(AboutWhat::Spot), of(AboutWhat::Room));
         Situation {
             snapshot,
             installation: Installation {
@@ -531,8 +435,8 @@ pub(crate) fn situation() -> impl Strategy<Value = Situation> {
                 placement_failures: placement_failures.collect(),
                 ..Hints::default()
             },
-            spot_reports,
-            room_reports,
+            spot_reports: of(&reports, AboutWhat::Spot),
+            room_reports: of(&reports, AboutWhat::Room),
             orderly,
         }
     })

@@ -5,13 +5,12 @@ use std::fmt::Write as _;
 
 use expect_test::Expect;
 use jiff::Timestamp;
-use model::capacity::ContainerInstanceStatus;
 use model::memory::{ForeignEdit, Level, PairMemory, Recall, Watch, Write};
 use model::plan::{Action, Step};
 use model::policy::{Installation, PairPolicy};
 use model::snapshot::{
-    Controller, Deployment, Gap, GapCause, Health, NotPlaced, Pair, PassedOver, ProviderShare,
-    Scheduling, Service, ServiceStatus, Snapshot, Standby, Task, TaskStatus,
+    Controller, Deployment, Gap, GapCause, Health, Pair, PassedOver, ProviderShare, Scheduling,
+    Service, ServiceStatus, Snapshot, Standby, Task, TaskStatus,
 };
 use model::strategy::{Market, StrategyItem};
 use model::trigger::{Hints, PlacementFailure};
@@ -220,41 +219,6 @@ impl Scene {
             task.interrupted = true;
             task.stopping_at = Some(ago(told_secs_ago));
         })
-    }
-
-    /// On groups of instances: one of on-demand, and one of Spot.
-    pub(crate) fn on_instances(self) -> Self {
-        self.primary(|primary| {
-            primary.capacity = vec![
-                share("EC2=1/1", Market::OnDemand),
-                share("EC2Spot=0/4", Market::Spot),
-            ];
-        })
-    }
-
-    /// Serving on instances of a group that drain.
-    pub(crate) fn draining(self, tasks: u32, provider: &str) -> Self {
-        self.tasks(tasks, |task| {
-            task.provider = Some(provider.parse().unwrap());
-            task.instance_status = Some(ContainerInstanceStatus::Draining);
-        })
-    }
-
-    /// The service's own log says so long ago that no instance took a task.
-    pub(crate) fn not_placed(self, text: &str, secs_ago: &[i64]) -> Self {
-        self.primary(|primary| {
-            let lines = secs_ago.iter().map(|secs| NotPlaced {
-                at: ago(*secs),
-                text: text.to_owned(),
-            });
-            primary.not_placed.extend(lines);
-        })
-    }
-
-    /// ECS has replaced none of so many tasks on instances that drain.
-    pub(crate) fn not_replaced_since(self, tasks: u32, secs_ago: i64) -> Self {
-        let at = ago(secs_ago);
-        self.memory(|memory| memory.not_replaced = Some(Level { tasks, at }))
     }
 
     /// The standby at this desired count, with as many ready tasks.

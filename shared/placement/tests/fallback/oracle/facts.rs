@@ -17,6 +17,17 @@ fn is_up(task: &Task) -> bool {
         && task.health != Health::Unhealthy
 }
 
+/// To run, and never RUNNING, for less than the grace.
+fn is_early(task: &Task, grace: i128) -> bool {
+    let early = [
+        TaskStatus::Provisioning,
+        TaskStatus::Pending,
+        TaskStatus::Activating,
+    ];
+    let age = task.created_at.map(|it| -at(it));
+    task.desired_running && early.contains(&task.last_status) && age.is_some_and(|age| age < grace)
+}
+
 /// The names of the providers whose instances Spot may take.
 fn spot_of(service: &Service) -> Vec<&str> {
     let shares = service.capacity.iter();
@@ -103,16 +114,7 @@ impl<'a> Facts<'a> {
         let ready = count(primary, |task| is_up(task) && !is_carried_off(task, &spot));
         let carried_off = count(primary, |task| is_up(task) && is_carried_off(task, &spot));
         let starting = count(primary, |task| {
-            let early = [
-                TaskStatus::Provisioning,
-                TaskStatus::Pending,
-                TaskStatus::Activating,
-            ];
-            let age = task.created_at.map(|it| -at(it));
-            task.desired_running
-                && !is_carried_off(task, &spot)
-                && early.contains(&task.last_status)
-                && age.is_some_and(|age| age < secs(policy.start_grace))
+            is_early(task, secs(policy.start_grace)) && !is_carried_off(task, &spot)
         });
         let (ready, starting) = if primary.all_to_run_read {
             (ready, starting)

@@ -1,9 +1,8 @@
 //! Whether a step is the right one, and whether what a step or a hold says is true.
 
-use jiff::Timestamp;
 use model::memory::{PairMemory, Recall};
 use model::plan::{Action, Counts, Evidence, Hold, HoldReason, Role, Step, StepReason};
-use model::snapshot::{Pair, Service};
+use model::snapshot::Pair;
 
 use super::facts::{Facts, Past};
 use super::may_touch::{Writer, holes, refusals, writer};
@@ -11,12 +10,12 @@ use super::{SECOND, at, count, secs, time};
 use crate::random::Situation;
 
 /// One pair that may be touched.
-struct Judge<'a> {
-    situation: &'a Situation,
-    facts: Facts<'a>,
-    interval: i128,
-    past: Option<Past>,
-    memory: Option<PairMemory>,
+pub(super) struct Judge<'a> {
+    pub(super) situation: &'a Situation,
+    pub(super) facts: Facts<'a>,
+    pub(super) interval: i128,
+    pub(super) past: Option<Past>,
+    pub(super) memory: Option<PairMemory>,
 }
 
 /// Judges one pair, of which exactly one step or one hold must be there. Says what is wrong by panicking.
@@ -135,73 +134,6 @@ impl Judge<'_> {
         gone + going
     }
 
-    /// When ECS said that no instance has room, oldest first.
-    fn no_room(&self) -> Vec<i128> {
-        let primary = &self.facts.pair.primary;
-        let by_event = self.situation.room_reports.iter();
-        let by_event = by_event.filter(|(it, _)| *it == primary.key);
-        let by_event = by_event.map(|(_, time)| time.map_or(0, at));
-        let lines = primary.not_placed.iter();
-        let lines = lines.filter(|it| !it.text.contains("attribute") && !it.text.contains("AGENT"));
-        let mut all: Vec<i128> = by_event.chain(lines.map(|it| at(it.at))).collect();
-        all.iter_mut().for_each(|it| *it = (*it).min(0));
-        all.sort_unstable();
-        all
-    }
-
-    fn no_room_lately(&self) -> Option<i128> {
-        let last = *self.no_room().last()?;
-        (last > -120 * SECOND).then_some(last)
-    }
-
-    /// From when to when ECS has said so without a pause of more than three minutes, where that is longer than any scale-out.
-    fn no_room_for_long(&self) -> Option<(i128, i128)> {
-        let on_instances = |share: &&model::snapshot::ProviderShare| {
-            let spot = share.market == model::strategy::Market::Spot;
-            spot && share.item.provider.as_str() != "FARGATE_SPOT"
-                && share.item.base + share.item.weight > 0
-        };
-        let primary = &self.facts.pair.primary;
-        primary.capacity.iter().find(on_instances)?;
-        let mut all = self.no_room();
-        all.push(0);
-        // Everything before the last long pause is another story.
-        let pause = all.windows(2).rposition(|it| it[1] - it[0] > 180 * SECOND);
-        let story = &all[pause.map_or(0, |index| index + 1)..all.len() - 1];
-        let (first, last) = (*story.first()?, *story.last()?);
-        let policy = self.facts.policy;
-        let long = secs(policy.settle)
-            .max(secs(policy.start_grace))
-            .max(240 * SECOND);
-        (last - first >= long).then_some((first, last))
-    }
-
-    /// Since when, as far as one may believe, none of the tasks on instances that drain was replaced.
-    fn stalled_since(&self) -> Option<i128> {
-        let past = self.past.as_ref()?;
-        if self.facts.counts.starting > 0 {
-            return None;
-        }
-        if !self.facts.pair.primary.all_to_run_read {
-            return past.stalled.map(|(_, since)| since);
-        }
-        if self.facts.unreplaced == 0 {
-            return None;
-        }
-        let still = past
-            .stalled
-            .filter(|(tasks, _)| *tasks <= self.facts.unreplaced);
-        Some(still.map_or(past.looked, |(_, since)| since))
-    }
-
-    /// Whether, by `then`, these tasks are known to leave for want of Spot instances.
-    fn told_apart(&self, then: i128) -> bool {
-        let stalled = self
-            .stalled_since()
-            .is_some_and(|since| then - since >= 30 * SECOND);
-        stalled || self.no_room_lately().is_some()
-    }
-
     fn due(&self) -> bool {
         self.facts
             .latest_moment(self.interval)
@@ -215,84 +147,6 @@ impl Judge<'_> {
             return self.facts.target;
         }
         self.proven(0).min(self.facts.target)
-    }
-
-    /// The most that was needed within the hold-down, this look included.
-    fn needed_max(&self, past: &Past) -> u32 {
-        let hold_down = secs(self.facts.policy.hold_down);
-        let recent = past.needed.iter().filter(|(_, at)| -at < hold_down);
-        recent
-            .map(|(tasks, _)| *tasks)
-            .max()
-            .unwrap_or(0)
-            .max(self.facts.need)
-    }
-
-    /// When, as far as is known, fewer than the standby's tasks will have been needed for the whole hold-down.
-    fn unneeded_from(&self, past: &Past) -> i128 {
-        let standby = self.facts.counts.standby_desired;
-        let hold_down = secs(self.facts.policy.hold_down);
-        let recent = past
-            .needed
-            .iter()
-            .filter(|(tasks, at)| *tasks >= standby && -at < hold_down);
-        let last = recent
-            .map(|(_, at)| *at)
-            .max()
-            .unwrap_or(past.since)
-            .max(past.since);
-        let last = if self.facts.need >= standby {
-            last.max(past.looked)
-        } else {
-            last
-        };
-        (last + hold_down).min(at(Timestamp::MAX))
-    }
-
-    fn lowered_until(&self) -> Option<i128> {
-        let wrote = self.memory.as_ref()?.wrote?;
-        let lowered = wrote.to < wrote.from && wrote.to == self.facts.counts.standby_desired;
-        let until = (at(wrote.at) + 30 * SECOND).min(at(Timestamp::MAX));
-        (lowered && until > 0).then_some(until)
-    }
-
-    /// How many tasks may go, whichever they are.
-    fn spare(&self) -> u32 {
-        let Counts {
-            desired,
-            ready,
-            standby_ready,
-            standby_desired,
-            ..
-        } = self.facts.counts;
-        if ready >= desired {
-            standby_desired
-        } else {
-            (ready + standby_ready)
-                .saturating_sub(desired)
-                .min(standby_desired)
-        }
-    }
-
-    /// What the standby is to be lowered to, where it is to be lowered now.
-    fn give_back(&self) -> Option<u32> {
-        let past = self.past.as_ref()?;
-        let from = self.facts.counts.standby_desired;
-        let rolls = |it: &Service| {
-            it.deployments.len() > 1 || it.deployments.iter().any(|it| it.in_progress)
-        };
-        let settles = self.lowered_until().is_some()
-            || count(self.facts.standby, |it| it.desired_running) > from;
-        let all_read =
-            self.facts.pair.primary.all_to_run_read && self.facts.standby.all_to_run_read;
-        let free = all_read
-            && holes(self.situation, self.facts.pair).is_empty()
-            && !rolls(&self.facts.pair.primary)
-            && !rolls(self.facts.standby)
-            && !settles
-            && self.unneeded_from(past) <= 0;
-        let to = self.needed_max(past).max(from - self.spare());
-        (free && self.facts.target < from && to < from).then_some(to)
     }
 
     fn step(&self, step: &Step) {

@@ -3,6 +3,8 @@
 //! Times are nanoseconds here, and everything is counted anew.
 
 mod facts;
+mod give_back;
+mod instances;
 mod judge;
 mod may_touch;
 

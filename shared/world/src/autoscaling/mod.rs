@@ -9,8 +9,15 @@
 //! - Each launch goes to the zone that has the least of the group, and within it to the pool that the allocation strategy names.
 //!   Where a zone has no room, the next one is tried, and an activity tells of the failure once for each look.
 //! - A group that lacks capacity after a look waits before it tries again, and longer each time.
-//! - Lifecycle hooks of launches and terminations with heartbeat, timeout, default result and events.
+//! - Lifecycle hooks of launches and terminations, several at once, with heartbeat, global timeout, default result and events; where
+//!   a hook has a notification target, messages too, the test notification first ([`crate::World::take_due_messages`]).
 //!   <https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html>
+//! - No hook delays what EC2 takes back: the machine ends on time, and its wait goes on until it is completed or timed out.
+//! - Capacity Rebalancing: a replacement for each instance that Spot recommends to replace, and then the old one's termination
+//!   through its hooks; on a warning at once. What is protected from scale-in stays.
+//!   <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-capacity-rebalancing.html>
+//! - What is stopped is unhealthy and replaced, through its hooks. Detaching, from the inside only
+//!   ([`crate::World::detach_instance`]).
 //! - Suspended processes, protection from scale-in, weights, minimum and maximum, scaling policies, scheduled actions.
 //! - The default termination policy: the zone with the most instances of which one is not protected, the market that has more than
 //!   its share, and then the oldest instance.
@@ -21,13 +28,16 @@
 //! `capacity-optimized-prioritized` the first type, and `price-capacity-optimized` the cheapest, whose pool has at least half of that; `lowest-price` the
 //! cheapest and `prioritized` the first type with any room. Pools of an unknown price are dearer than all others; ties go to the
 //! order of the types. How a percentage is rounded, the waits after failures, the time until a group notices that an instance is
-//! gone, and that an instance that is gone already passes no hooks, are assumptions as well. An instance of unknown template age is
-//! never older than another: the world has one version of each template.
+//! gone, that an instance that is gone already passes no hooks, that the event of a hook is sent whether or not it has a target, and
+//! that a group exceeds its maximum by at most a tenth of its desired capacity, or one, to rebalance, are assumptions as well. A
+//! termination that waits is `MidLifecycleAction`, the only such code that the API Reference has; users also quote
+//! `MidTerminatingLifecycleAction`. An instance of unknown template age is never older than another: the world has one version of
+//! each template.
 //!
 //! # Absent
 //! Termination policies other than the default one, instance maintenance policies and refreshes, warm pools, standby, attaching and
-//! detaching, Capacity Rebalancing, load balancers, predictive scaling, recurring schedules, launch configurations, attribute-based
-//! type selection, administrative suspension, notifications to SNS and SQS.
+//! detaching through the API, load balancers, predictive scaling, recurring schedules, launch configurations, attribute-based
+//! type selection, administrative suspension, notifications other than those of hooks, and the check that a hook's role may send its own.
 
 mod activity;
 mod declare;

@@ -169,7 +169,13 @@ impl World {
         let surplus = (group.desired_capacity.saturating_mul(SURPLUS_PERCENT) / 100).max(1);
         let menu = self.menu_of(group);
         let left = self.vcpus_left(Market::Spot);
-        let zones = zones_by_need(&group.zones, &self.zones_of(group));
+        // As if the old one were gone, so that no zone has too many afterwards.
+        let mut counts = self.zones_of(group);
+        let leaves = self.state.instances.get(old);
+        if let Some(count) = leaves.and_then(|it| counts.get_mut(&it.zone)) {
+            *count = count.saturating_sub(1);
+        }
+        let zones = zones_by_need(&group.zones, &counts);
         let found = zones.into_iter().find_map(|zone| {
             let order = self.choose_pool(&menu, &zone, Market::Spot, left).ok()?;
             let candidate = menu.candidates.get(order)?.clone();

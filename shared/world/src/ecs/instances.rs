@@ -157,9 +157,10 @@ impl World {
             "{} ({}, {}) is registered with {}",
             instance.ec2_instance_id, instance.instance_type, instance.zone, instance.cluster
         );
-        let cluster = instance.cluster.clone();
+        let (cluster, machine) = (instance.cluster.clone(), instance.ec2_instance_id.clone());
         self.timeline.note(self.now, text);
         self.container_instance_changed(id);
+        self.ecs_agent_asks(&machine);
         self.look_at_daemons(&cluster);
         self.protect_instance(id);
         self.seats_soon(&cluster);

@@ -8,6 +8,8 @@ mod aws_cli;
 #[cfg(test)]
 mod boto3;
 #[cfg(test)]
+mod drain;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod judge;

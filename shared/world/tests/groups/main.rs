@@ -7,9 +7,15 @@ mod api;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod going;
+#[cfg(test)]
 mod hooks;
 #[cfg(test)]
 mod life;
+#[cfg(test)]
+mod messages;
+#[cfg(test)]
+mod power;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod bad_input;
 mod batches;
 mod capacity;
 mod events;
+mod instances;
 mod ledger;
 mod races;
 mod record;

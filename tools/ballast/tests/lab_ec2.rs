@@ -243,6 +243,12 @@ fn on_ec2_a_standby_is_lent_and_its_instances_are_bought() {
     };
     let below = row("tasks below desired");
     assert!(below.first() < below.get(1), "{below:?}\n{shown}");
+    // The instances drain from the warning on: the standby serves before they end.
+    assert_eq!(
+        row("lowest running tasks").first(),
+        Some(&Some(20)),
+        "{shown}"
+    );
     assert!(
         row("seconds from a warning to cover")
             .first()

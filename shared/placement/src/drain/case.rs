@@ -21,7 +21,7 @@ use super::stuck::Stuck;
 use crate::capacity::index::Index;
 
 /// How much later than its interval the schedule's next look may decide: the time that an invocation waits and reads. The number is ours.
-pub const LOOK_LAG: Seconds = Seconds(15);
+pub(crate) const LOOK_LAG: Seconds = Seconds(15);
 
 /// Everything that is decided about at once.
 #[derive(Clone, Copy)]

@@ -264,7 +264,9 @@ fn note_terminating(
         departure.heartbeat_at = None;
         departure.completed_at = None;
     }
-    if let Some(member) = member.filter(|it| it.lifecycle == Lifecycle::Terminating) {
+    if let Some(member) =
+        member.filter(|it| it.waits_in_hook || it.lifecycle == Lifecycle::Terminating)
+    {
         let said = || said.terminating_at(&group.of.key, &instance.id, now);
         let told = member.terminating_since.or(remembered).or_else(said);
         let since = told.unwrap_or(now).min(now);

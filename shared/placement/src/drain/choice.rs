@@ -21,9 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use model::capacity::{InstanceTask, Lifecycle};
-use model::drain::{
-    CauseKind, Departure, DepartureCause, DrainHoldReason, DrainStepReason, PoolRoom,
-};
+use model::drain::{CauseKind, DepartureCause, DrainHoldReason, DrainStepReason, PoolRoom};
 use model::ids::ClusterName;
 
 use super::case::{Case, GroupCase, Indexes, Place};
@@ -50,9 +48,9 @@ pub(crate) fn verdicts<'a>(
             continue;
         };
         match asked(group, case) {
-            Ok(why) => candidates.push((why.at(), *number, why)),
-            Err(verdict) => {
-                verdicts.insert(*number, verdict);
+            Asked::For(why) => candidates.push((why.at(), *number, why)),
+            Asked::Not(reason, until) => {
+                verdicts.insert(*number, Verdict::Hold(reason, until));
             }
         }
     }
@@ -68,66 +66,69 @@ pub(crate) fn verdicts<'a>(
     verdicts
 }
 
-/// The cause for which the instance is to be drained if there is room, or why it is left alone.
-fn asked<'c>(group: &GroupCase<'_>, case: &'c Case<'_>) -> Result<&'c DepartureCause, Verdict> {
+/// Whether a drain by choice is asked for, and may be.
+enum Asked<'c> {
+    /// If there is room, for this cause.
+    For(&'c DepartureCause),
+    /// No: why, and until when.
+    Not(DrainHoldReason, Option<Timestamp>),
+}
+
+fn asked<'c>(group: &GroupCase<'_>, case: &'c Case<'_>) -> Asked<'c> {
     let rebalance = case.departure.cause(CauseKind::Rebalance);
     let lost = case.departure.cause(CauseKind::AgentLost);
     let asked = rebalance
         .filter(|_| group.policy.drain_on_rebalance)
         .or_else(|| lost.filter(|_| group.policy.drain_on_lost_agent));
     let Some(why) = asked else {
-        return Err(not_asked(group, case));
+        return not_asked(group, case);
     };
     let lifecycle = case.lifecycle();
     if lifecycle.is_some_and(|it| it != Lifecycle::InService) {
-        return Err(Verdict::hold(DrainHoldReason::Staying));
+        return Asked::Not(DrainHoldReason::Staying, None);
     }
     if !group.may_choose() {
         let why = why.clone();
-        return Err(Verdict::hold(DrainHoldReason::WaitsForFullLook { why }));
+        return Asked::Not(DrainHoldReason::WaitsForFullLook { why }, None);
     }
     if let Some(reversed_at) = reversed_at(group, case) {
         let why = why.clone();
         let until = REVERSED_FOR.after(reversed_at);
         let reason = DrainHoldReason::DrainedBefore { why, reversed_at };
-        return Err(Verdict::Hold(reason, Some(until)));
+        return Asked::Not(reason, Some(until));
     }
     if let Some(own) = case.departure.own_drain {
         // It was set to DRAINING a moment ago, and does not read so yet.
-        return Err(Verdict::hold(DrainHoldReason::Draining {
+        let reason = DrainHoldReason::Draining {
             why: Some(why.clone()),
             by_ballast: true,
             since: own.at,
             deadline: None,
             tasks: counts(case),
             stuck: Vec::new(),
-        }));
+        };
+        return Asked::Not(reason, None);
     }
-    Ok(why)
+    Asked::For(why)
 }
 
 /// Why an instance is left alone whose owner asked for no drain.
-fn not_asked(group: &GroupCase<'_>, case: &Case<'_>) -> Verdict {
-    let Departure {
-        disconnected_since, ..
-    } = case.departure;
+fn not_asked<'c>(group: &GroupCase<'_>, case: &'c Case<'_>) -> Asked<'c> {
     for cause in case.departure.causes.iter().rev() {
         match cause {
             DepartureCause::AgentLost { since } => {
-                return Verdict::hold(DrainHoldReason::AgentLost {
-                    since: *since,
-                    tasks: counts(case),
-                });
+                let (since, tasks) = (*since, counts(case));
+                return Asked::Not(DrainHoldReason::AgentLost { since, tasks }, None);
             }
             DepartureCause::Rebalance { at } => {
-                return Verdict::hold(DrainHoldReason::RebalanceNotAsked { at: *at });
+                return Asked::Not(DrainHoldReason::RebalanceNotAsked { at: *at }, None);
             }
             DepartureCause::Maintenance { code, starts_at } => {
                 let code = code.clone();
                 let starts_at = *starts_at;
                 let until = group.policy.maintenance_lead.before(starts_at);
                 let reason = DrainHoldReason::MaintenancePlanned { code, starts_at };
-                return Verdict::Hold(reason, Some(until));
+                return Asked::Not(reason, Some(until));
             }
             DepartureCause::SpotInterruption { .. }
             | DepartureCause::CapacityReservationInterruption { .. }
@@ -135,15 +136,15 @@ fn not_asked(group: &GroupCase<'_>, case: &Case<'_>) -> Verdict {
             | DepartureCause::Stopping { .. } => {}
         }
     }
-    Verdict::hold(match disconnected_since {
+    let reason = match case.departure.disconnected_since {
         Some(since) => DrainHoldReason::AgentDisconnected { since },
         None => DrainHoldReason::Staying,
-    })
+    };
+    Asked::Not(reason, None)
 }
 
 /// What is left of a group's budget, and of what it may launch.
-struct Left<'g, 'a> {
-    group: &'g GroupCase<'a>,
+struct Left<'a> {
     budget: u32,
     spent: u32,
     /// How many instances it may launch.
@@ -152,8 +153,8 @@ struct Left<'g, 'a> {
     pools: BTreeSet<pools::Pool<'a>>,
 }
 
-impl<'g, 'a> Left<'g, 'a> {
-    fn new(group: &'g GroupCase<'a>) -> Self {
+impl<'a> Left<'a> {
+    fn new(group: &GroupCase<'a>) -> Self {
         let (in_service, spent) = disruption(group);
         let allowed = budget(in_service, group.policy.disruption_percent, spent, 0).allowed;
         let launches = group.of.group.as_ref().filter(|it| {
@@ -162,7 +163,6 @@ impl<'g, 'a> Left<'g, 'a> {
                 && !it.suspended_processes.contains("Launch")
         });
         Self {
-            group,
             budget: allowed,
             spent,
             below_max: launches.map_or(0, |it| it.max_size.saturating_sub(it.desired_capacity)),

@@ -31,6 +31,8 @@ pub(crate) struct Site<'a> {
     host_ports: BTreeSet<HostPort>,
     /// The services of which a task is on it; `None` where its tasks were not read.
     services: Option<BTreeSet<&'a ServiceName>>,
+    /// The services of which a task was put on it here.
+    put: BTreeSet<&'a ServiceName>,
     /// How many tasks run on it, by ECS's count.
     running: u32,
     /// Whether it may leave itself.
@@ -53,7 +55,7 @@ impl<'a> Site<'a> {
 }
 
 /// Tasks with the same key are put where the others are.
-type Key<'a> = (Option<&'a ServiceName>, &'a TaskDefinitionArn);
+type Key<'a> = (Option<&'a ServiceName>, &'a TaskDefinitionArn, Resources);
 
 /// What a task asks of an instance beyond amounts and ports, and the instances that it was asked of.
 struct Class {
@@ -70,10 +72,10 @@ pub(crate) struct Room<'a> {
     pub(crate) is_known: bool,
 }
 
-/// How sure room must be.
+/// How sure room must be, and whether it is given for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof {
-    /// Nothing speaks against it.
+    /// Nothing speaks against it. What is given is not taken back, and every site will do.
     Possible,
     /// It is there.
     Certain,
@@ -146,6 +148,7 @@ fn site<'a>(
             let services = tasks.iter().filter_map(|task| task.service.as_ref());
             services.collect()
         }),
+        put: BTreeSet::new(),
         running: running.unwrap_or_else(|| index.running_on(container)),
         may_leave: perhaps.contains(&container.arn),
     }
@@ -164,28 +167,29 @@ impl<'a> Room<'a> {
         let class = class(&mut self.classes, &self.sites, request);
         let service = request.service.map(|it| &it.name);
         let ports = request.shape.map(|it| &it.host_ports);
+        let mut is_over = 0;
         for number in &class.allowed {
             let Some(site) = self.sites.get_mut(*number).filter(|it| will_do(it)) else {
+                is_over += 1;
                 continue;
             };
+            if site.takes(request, class.is_distinct, proof) {
+                put.undo.push((*number, site.clone()));
+            }
             while put.tasks < request.waiting && site.takes(request, class.is_distinct, proof) {
-                if put.undo.last().is_none_or(|(last, _)| last != number) {
-                    put.undo.push((*number, site.clone()));
-                }
                 site.free = site.free.saturating_sub(&request.needs);
                 site.host_ports.extend(ports.into_iter().flatten());
-                if let (Some(services), Some(service)) = (&mut site.services, service) {
-                    services.insert(service);
-                }
-                if class.is_distinct && site.services.is_none() {
-                    // One more of the service would not do, and nothing else tells.
-                    site.services = Some(service.into_iter().collect());
-                }
+                site.put.extend(service);
                 put.tasks = put.tasks.saturating_add(1);
             }
             if put.tasks == request.waiting {
                 break;
             }
+            is_over += 1;
+        }
+        if proof == Proof::Possible {
+            // What takes none of such tasks now takes none later: room only becomes less.
+            class.allowed.drain(..is_over);
         }
         put
     }
@@ -216,12 +220,11 @@ pub(crate) struct Put<'a> {
 impl Site<'_> {
     fn takes(&self, request: &Request<'_>, is_distinct: bool, proof: Proof) -> bool {
         let ports = request.shape.map(|it| &it.host_ports);
-        let is_alone = !is_distinct
-            || match (&self.services, request.service) {
-                (Some(services), Some(service)) => !services.contains(&service.name),
-                (None, _) => proof == Proof::Possible || self.running == 0,
-                (Some(_), None) => true,
-            };
+        let is_alone = request.service.is_none_or(|service| {
+            let is_there = self.services.as_ref().map(|it| it.contains(&service.name));
+            let may_be_there = is_there.unwrap_or(proof == Proof::Certain && self.running > 0);
+            !is_distinct || !(may_be_there || self.put.contains(&service.name))
+        });
         is_alone
             && request.needs.fits(&self.free)
             && ports.is_none_or(|it| it.is_disjoint(&self.host_ports))
@@ -235,8 +238,9 @@ fn class<'c, 'a>(
     classes: &'c mut BTreeMap<Key<'a>, Class>,
     sites: &[Site<'a>],
     request: &Request<'a>,
-) -> &'c Class {
-    let key = (request.service.map(|it| &it.name), request.task_definition);
+) -> &'c mut Class {
+    let service = request.service.map(|it| &it.name);
+    let key = (service, request.task_definition, request.needs);
     classes.entry(key).or_insert_with(|| {
         let rules = Rules::new(request.service, request.shape);
         let will_do = |site: &Site<'a>| {

@@ -39,6 +39,23 @@ pub(crate) const DESCRIBE_AUTO_SCALING_GROUPS_MAX: usize = 50;
 /// it a page has 50, of activities 100.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribePolicies.html>
 pub(crate) const AUTO_SCALING_PAGE: i32 = 100;
+/// The most instances of one DescribeAutoScalingInstances, and its largest page.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingInstances.html>
+pub(crate) const DESCRIBE_AUTO_SCALING_INSTANCES_MAX: usize = 50;
+/// [`DESCRIBE_AUTO_SCALING_INSTANCES_MAX`], as the size of a page.
+pub(crate) const AUTO_SCALING_INSTANCES_PAGE: i32 = 50;
+/// The longest instance id that Auto Scaling takes: a longer one fails the whole call.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingInstances.html>
+pub(crate) const INSTANCE_ID_CHARACTERS_MAX: usize = 19;
+/// How long a lifecycle action waits where its hook does not say.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html>
+pub(crate) const HEARTBEAT_TIMEOUT_DEFAULT: Seconds = Seconds(3_600);
+/// How long a lifecycle action waits at most, whatever its heartbeats.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_LifecycleHook.html>
+pub(crate) const GLOBAL_TIMEOUT_MAX: Seconds = Seconds(172_800);
+/// How many heartbeat timeouts a lifecycle action waits at most.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_LifecycleHook.html>
+pub(crate) const GLOBAL_TIMEOUT_HEARTBEATS_MAX: i64 = 100;
 /// The most names of one DescribeLaunchConfigurations.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeLaunchConfigurations.html>
 pub(crate) const DESCRIBE_LAUNCH_CONFIGURATIONS_MAX: usize = 50;
@@ -78,3 +95,21 @@ pub(crate) const ACTIVITY_PAGES_MAX: u32 = 2;
 pub(crate) const STOPPING_INSTANCES_MAX: usize = 50;
 /// For how many tasks of a cluster the protection is asked, beginning with the least used instances: two calls.
 pub(crate) const PROTECTION_TASKS_MAX: usize = 200;
+/// How many instances one look for departures takes from events, and how many instances of a cluster it asks the groups of. At 50 in a
+/// call that is 20 calls; a storm of more comes in several batches of events.
+pub(crate) const INSTANCES_NAMED_MAX: usize = 1_000;
+/// How many instances one query of ListContainerInstances names: about 1,100 characters.
+pub(crate) const INSTANCES_PER_QUERY: usize = 50;
+/// With at most so many container instances a cluster is read as a whole when one of them is going away, so that what is free elsewhere
+/// is known: four calls.
+pub(crate) const EVERY_INSTANCE_MAX: u32 = 200;
+/// [`LIST_CONTAINER_INSTANCES_PAGE`], to count with.
+pub(crate) const INSTANCES_PER_PAGE: usize = 100;
+/// With at most so many instances of interest the tasks on each of them are read. With more, draining comes first: tasks are read where
+/// an instance drains already, or waits for its tasks.
+pub(crate) const TASKS_OF_EACH_MAX: usize = 50;
+/// In a look at everything the tasks of instances that might be drained by choice are read where a cluster has at most so many: twenty
+/// calls.
+pub(crate) const TASKS_BY_CHOICE_MAX: u32 = 1_000;
+/// How many pages of a group's activities are read for when its instances began to terminate: 1,000 of them.
+pub(crate) const TERMINATION_PAGES_MAX: u32 = 10;

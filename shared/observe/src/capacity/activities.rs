@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use aws_sdk_autoscaling::types::{self as autoscaling, ScalingActivityStatusCode};
 
 use calls::{RateBucket, one_line};
-use model::capacity::{Activity, Provider};
+use model::capacity::{Activity, Group, Provider};
 use model::snapshot::Gap;
 use model::{AvailabilityZone, InstanceId, Timestamp};
 
-use crate::capacity::Look;
+use crate::capacity::{Eyes, Look};
 use crate::limits::{ACTIVITY_AGE_MAX, ACTIVITY_PAGES_MAX, AUTO_SCALING_PAGE};
 use crate::look::{Pages, unreadable};
 use crate::read_task::time;
@@ -20,24 +20,41 @@ const DESCRIBE_SCALING_ACTIVITIES: &str = "autoscaling:DescribeScalingActivities
 /// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-verify-scaling-activity.html>
 const LAUNCHING: &str = "Launching a new EC2 instance";
 
+/// What the description of a termination begins with; the instance's id follows.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-verify-scaling-activity.html>
+const TERMINATING: &str = "Terminating EC2 instance";
+
 /// How much is kept of a status message, and of a description, in characters.
 const STATUS_MESSAGE_CHARACTERS_MAX: usize = 512;
 const DESCRIPTION_CHARACTERS_MAX: usize = 256;
 
 /// Reads the newest activities of a provider's group, and fills them in.
 pub(crate) async fn read(look: &mut Look<'_>, provider: &mut Provider) {
-    let about = provider.group.name.to_string();
+    let goes_on = |_: &BTreeMap<_, _>, pages| pages < ACTIVITY_PAGES_MAX;
+    read_of_group(look, &mut provider.group, &mut provider.gaps, goes_on).await;
+}
+
+/// Reads the newest activities of a group, and fills them in; page by page as long as `goes_on` says so of when which instances began to
+/// terminate, as far as the pages read tell, and of how many these are. The answer is when which instances began to terminate.
+pub(crate) async fn read_of_group<O: Eyes>(
+    look: &mut Look<'_, O>,
+    group: &mut Group,
+    gaps: &mut Vec<Gap>,
+    goes_on: impl Fn(&BTreeMap<InstanceId, Timestamp>, u32) -> bool,
+) -> BTreeMap<InstanceId, Timestamp> {
+    let about = group.name.to_string();
     let since = look.now().map(|now| ACTIVITY_AGE_MAX.before(now));
     let mut newest = Newest {
         since,
         activities: Vec::new(),
         launched_at: BTreeMap::new(),
+        terminating_since: BTreeMap::new(),
     };
     let mut pages = Pages::default();
     loop {
         let request = look
             .observer
-            .autoscaling
+            .autoscaling()
             .describe_scaling_activities()
             .auto_scaling_group_name(&about)
             .max_records(AUTO_SCALING_PAGE)
@@ -52,26 +69,27 @@ pub(crate) async fn read(look: &mut Look<'_>, provider: &mut Provider) {
             )
             .await;
         let turned = page.and_then(|page| {
-            let goes_on = newest.take(&about, page.activities(), &mut provider.gaps);
-            let token = page.next_token.filter(|_| goes_on);
+            let is_recent = newest.take(&about, page.activities(), gaps);
+            let token = page.next_token.filter(|_| is_recent);
             pages.turn(DESCRIBE_SCALING_ACTIVITIES, &about, token)
         });
         match turned {
-            Ok(true) if pages.turned() >= ACTIVITY_PAGES_MAX => break,
-            Ok(true) => {}
+            Ok(true) if goes_on(&newest.terminating_since, pages.turned()) => {}
+            Ok(true) => break,
             Ok(false) => break,
             Err(gap) => {
-                provider.gaps.push(gap);
+                gaps.push(gap);
                 break;
             }
         }
     }
     for (id, launched_at) in newest.launched_at {
-        if let Some(instance) = provider.group.instances.get_mut(&id) {
+        if let Some(instance) = group.instances.get_mut(&id) {
             instance.launched_at = Some(launched_at);
         }
     }
-    provider.group.activities = newest.activities;
+    group.activities = newest.activities;
+    newest.terminating_since
 }
 
 /// The newest activities, as they come: newest first.
@@ -80,6 +98,7 @@ struct Newest {
     since: Option<Timestamp>,
     activities: Vec<Activity>,
     launched_at: BTreeMap<InstanceId, Timestamp>,
+    terminating_since: BTreeMap<InstanceId, Timestamp>,
 }
 
 impl Newest {
@@ -95,6 +114,11 @@ impl Newest {
                 return false;
             }
             let description = answer.description().unwrap_or_default();
+            if let Some(rest) = description.strip_prefix(TERMINATING)
+                && let Some(id) = instance_id(rest)
+            {
+                self.terminating_since.entry(id).or_insert(started_at);
+            }
             let Some(rest) = description.strip_prefix(LAUNCHING) else {
                 continue;
             };
@@ -109,7 +133,7 @@ impl Newest {
     }
 }
 
-/// The instance that a launch led to: the id behind the colon.
+/// The instance that a launch led to, or that is terminated: the id behind the colon.
 fn instance_id(rest: &str) -> Option<InstanceId> {
     let word = rest.strip_prefix(':')?.split_whitespace().next()?;
     let id = word.trim_end_matches(['.', ',']);
@@ -169,6 +193,7 @@ mod tests {
             since: Timestamp::from_second(1_000).ok(),
             activities: Vec::new(),
             launched_at: BTreeMap::new(),
+            terminating_since: BTreeMap::new(),
         };
         let mut gaps = Vec::new();
         assert_eq!(newest.take("web", page, &mut gaps), goes_on);
@@ -206,6 +231,34 @@ mod tests {
     }
 
     #[test]
+    fn terminations_tell_when_they_began() {
+        let mut newest = Newest {
+            since: None,
+            activities: Vec::new(),
+            launched_at: BTreeMap::new(),
+            terminating_since: BTreeMap::new(),
+        };
+        let page = [
+            answer(
+                2_000,
+                "MidTerminatingLifecycleAction",
+                "Terminating EC2 instance: i-2 - Waiting For Terminate Lifecycle Action",
+            ),
+            answer(1_900, "InProgress", "Terminating EC2 instance: i-1"),
+            answer(1_800, "Failed", "Terminating EC2 instance: i-1"),
+            answer(1_700, "InProgress", "Terminating EC2 instance"),
+        ];
+        assert!(newest.take("web", &page, &mut Vec::new()));
+        let since: Vec<String> = newest
+            .terminating_since
+            .iter()
+            .map(|(id, at)| format!("{id} {}", at.as_second()))
+            .collect();
+        assert_eq!(since, ["i-1 1900", "i-2 2000"]);
+        assert!(newest.activities.is_empty());
+    }
+
+    #[test]
     fn what_is_too_old_ends_the_reading() {
         check(
             &[
@@ -225,6 +278,7 @@ mod tests {
             since: None,
             activities: Vec::new(),
             launched_at: BTreeMap::new(),
+            terminating_since: BTreeMap::new(),
         };
         let mut gaps = Vec::new();
         let nameless = autoscaling::Activity::builder().build();

@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ecs::types::{self as ecs, CapacityProviderStrategyItem};
+use aws_sdk_ecs::types::{self as ecs, CapacityProviderStrategyItem, ClusterField};
 use calls::RateBucket;
 use model::capacity::{ClusterCapacity, Provider, ProviderKey, ProviderPassedOver};
 use model::snapshot::{Gap, Scope};
 use model::strategy::{FARGATE, FARGATE_SPOT, StrategyItem};
 use model::{CapacityProviderName, ClusterName};
 
-use crate::capacity::Look;
+use crate::capacity::{Eyes, Look};
 use crate::limits::DESCRIBE_CLUSTERS_MAX;
 use crate::look::{MISSING, of_failure, unreadable};
-use crate::read_service::count;
+use crate::read_service::{count, tags};
 
-const DESCRIBE_CLUSTERS: &str = "ecs:DescribeClusters";
+pub(crate) const DESCRIBE_CLUSTERS: &str = "ecs:DescribeClusters";
 
 /// The status of a cluster that was deleted, and that ECS still remembers.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Cluster.html>
@@ -24,11 +24,17 @@ const INACTIVE: &str = "INACTIVE";
 #[derive(Debug, Default)]
 pub(crate) struct Head {
     /// The strategy of services and tasks that name none.
-    default_strategy: Vec<StrategyItem>,
+    pub(crate) default_strategy: Vec<StrategyItem>,
     /// The providers that are associated with it, Fargate's left out.
     pub(crate) providers: BTreeSet<CapacityProviderName>,
+    /// Its tags, where they were asked for.
+    pub(crate) tags: BTreeMap<String, String>,
+    /// How many container instances are ACTIVE or DRAINING in it.
+    pub(crate) instances: u32,
+    /// How many tasks run or wait in it, Fargate's included.
+    pub(crate) tasks: u32,
     /// What of it could not be read.
-    gaps: Vec<Gap>,
+    pub(crate) gaps: Vec<Gap>,
 }
 
 /// A cluster that is read to its end.
@@ -41,6 +47,38 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
+    /// A cluster of which nothing was read but its head.
+    pub(crate) fn new(
+        cluster: ClusterName,
+        head: Head,
+        managed_instances: BTreeSet<CapacityProviderName>,
+        providers: BTreeMap<CapacityProviderName, Provider>,
+    ) -> Self {
+        Self {
+            managed_instances,
+            capacity: ClusterCapacity {
+                cluster,
+                default_strategy: head.default_strategy,
+                providers,
+                instances: BTreeMap::new(),
+                tasks: Vec::new(),
+                services: BTreeMap::new(),
+                task_definitions: BTreeMap::new(),
+                gaps: head.gaps,
+            },
+        }
+    }
+
+    /// Notes which of its providers are over ECS Managed Instances.
+    pub(crate) fn note_managed_instances(&mut self, providers: BTreeSet<CapacityProviderName>) {
+        self.managed_instances = providers;
+    }
+
+    /// Whether a provider is over ECS Managed Instances.
+    pub(crate) fn is_managed_instances(&self, provider: &CapacityProviderName) -> bool {
+        self.managed_instances.contains(provider)
+    }
+
     /// Whether a provider places tasks on the instances of an Auto Scaling group.
     pub(crate) fn on_instances(&self, provider: &CapacityProviderName) -> bool {
         !is_fargate(provider) && !self.managed_instances.contains(provider)
@@ -80,27 +118,30 @@ pub(crate) async fn read(look: &mut Look<'_>, scope: &Scope, gaps: &mut Vec<Gap>
     let names: Vec<ClusterName> = in_scope.iter().chain(others).cloned().collect();
     let mut heads = Heads::default();
     for batch in names.chunks(DESCRIBE_CLUSTERS_MAX) {
-        describe(look, batch, &in_scope, &mut heads, gaps).await;
+        describe(look, batch, &[], &in_scope, &mut heads, gaps).await;
     }
     heads
 }
 
-async fn describe(
-    look: &mut Look<'_>,
+/// Describes at most [`DESCRIBE_CLUSTERS_MAX`] clusters, with these parts of them. The answer is those that could not be read.
+pub(crate) async fn describe<O: Eyes>(
+    look: &mut Look<'_, O>,
     batch: &[ClusterName],
+    parts: &[ClusterField],
     in_scope: &BTreeSet<ClusterName>,
     heads: &mut Heads,
     gaps: &mut Vec<Gap>,
-) {
+) -> BTreeSet<ClusterName> {
     let about = match batch {
         [one] => one.as_str(),
         _ => "*",
     };
     let request = look
         .observer
-        .ecs
+        .ecs()
         .describe_clusters()
         .set_clusters(Some(batch.iter().map(ToString::to_string).collect()))
+        .set_include((!parts.is_empty()).then(|| parts.to_vec()))
         .send();
     let answer = look
         .call(RateBucket::ClusterRead, DESCRIBE_CLUSTERS, about, request)
@@ -109,10 +150,11 @@ async fn describe(
         Ok(answer) => answer,
         Err(gap) => {
             gaps.push(gap);
-            return;
+            return batch.iter().cloned().collect();
         }
     };
     let mut open: BTreeSet<&ClusterName> = batch.iter().collect();
+    let mut unread = BTreeSet::new();
     for cluster in answer.clusters() {
         let name = cluster.cluster_name().unwrap_or_default();
         let Some(name) = batch.iter().find(|it| it.as_str() == name) else {
@@ -138,9 +180,13 @@ async fn describe(
         else {
             continue;
         };
+        let exists = failure.reason() != Some(MISSING);
         // One that is not looked at and does not exist shares nothing.
-        if failure.reason() == Some(MISSING) && !in_scope.contains(name) {
+        if !exists && !in_scope.contains(name) {
             continue;
+        }
+        if exists {
+            unread.insert(name.clone());
         }
         let what = format!("cluster `{name}`");
         gaps.push(of_failure(DESCRIBE_CLUSTERS, name.as_str(), &what, failure));
@@ -148,12 +194,21 @@ async fn describe(
     for name in open {
         let detail = "the answer has neither the cluster nor a failure for it";
         gaps.push(unreadable(DESCRIBE_CLUSTERS, name.as_str(), detail));
+        unread.insert(name.clone());
     }
+    unread
 }
 
 fn head(name: &ClusterName, cluster: &ecs::Cluster) -> Head {
     let gap = |fault: &str| unreadable(DESCRIBE_CLUSTERS, name.as_str(), fault);
-    let mut head = Head::default();
+    let tasks = [cluster.running_tasks_count(), cluster.pending_tasks_count()];
+    let number = |number| u32::try_from(number).unwrap_or(0);
+    let mut head = Head {
+        tags: tags(cluster.tags()),
+        instances: number(cluster.registered_container_instances_count()),
+        tasks: tasks.into_iter().map(number).fold(0, u32::saturating_add),
+        ..Head::default()
+    };
     for provider in cluster.capacity_providers() {
         match CapacityProviderName::from_arn_or_name(provider) {
             Ok(provider) if is_fargate(&provider) => {}
@@ -213,26 +268,14 @@ pub(crate) fn with_providers(
     }
     gaps.extend(heads.of_others.into_values().flat_map(|head| head.gaps));
     let mut opened = Vec::new();
-    for (cluster, head) in heads.of_scope {
+    for (cluster, mut head) in heads.of_scope {
         let Some(providers) = by_cluster.remove(&cluster) else {
             gaps.extend(head.gaps);
             continue;
         };
-        let mut managed_instances = head.providers;
+        let mut managed_instances = std::mem::take(&mut head.providers);
         managed_instances.retain(|it| is_managed_instances(&cluster, it));
-        opened.push(Opened {
-            managed_instances,
-            capacity: ClusterCapacity {
-                cluster,
-                default_strategy: head.default_strategy,
-                providers,
-                instances: BTreeMap::new(),
-                tasks: Vec::new(),
-                services: BTreeMap::new(),
-                task_definitions: BTreeMap::new(),
-                gaps: head.gaps,
-            },
-        });
+        opened.push(Opened::new(cluster, head, managed_instances, providers));
     }
     opened
 }

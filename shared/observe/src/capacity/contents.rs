@@ -64,18 +64,18 @@ fn not_read(cluster: &ClusterCapacity) -> Gap {
 }
 
 /// What the services' deployments run.
-fn of_services(cluster: &ClusterCapacity) -> BTreeSet<TaskDefinitionArn> {
+pub(crate) fn of_services(cluster: &ClusterCapacity) -> BTreeSet<TaskDefinitionArn> {
     let deployments = cluster.services.values().flat_map(|it| &it.deployments);
     deployments.map(|it| it.task_definition.clone()).collect()
 }
 
-fn of_tasks(seen: &SeenTasks) -> BTreeSet<TaskDefinitionArn> {
+pub(crate) fn of_tasks(seen: &SeenTasks) -> BTreeSet<TaskDefinitionArn> {
     let tasks = seen.values().map(|it| &it.task);
     tasks.map(|task| task.task_definition.clone()).collect()
 }
 
 /// Fills in what each task takes, where its definition is known.
-fn size(seen: &mut SeenTasks, definitions: &Definitions) {
+pub(crate) fn size(seen: &mut SeenTasks, definitions: &Definitions) {
     for Seen { task, overrides } in seen.values_mut() {
         if let Some(Ok(definition)) = definitions.get(&task.task_definition) {
             task.needs = definition.needs.with(overrides);
@@ -84,7 +84,7 @@ fn size(seen: &mut SeenTasks, definitions: &Definitions) {
 }
 
 /// Marks the tasks of services with DAEMON scheduling.
-fn mark_daemons(cluster: &mut ClusterCapacity) {
+pub(crate) fn mark_daemons(cluster: &mut ClusterCapacity) {
     let services = &cluster.services;
     for task in &mut cluster.tasks {
         let service = task.service.as_ref().and_then(|name| services.get(name));
@@ -95,7 +95,7 @@ fn mark_daemons(cluster: &mut ClusterCapacity) {
 }
 
 /// Takes the tasks' network interfaces off what is left of their instances: ECS does not count them there.
-fn take_interfaces(cluster: &mut ClusterCapacity) {
+pub(crate) fn take_interfaces(cluster: &mut ClusterCapacity) {
     let mut taken: BTreeMap<&ContainerInstanceArn, u32> = BTreeMap::new();
     for InstanceTask {
         instance, needs, ..
@@ -118,7 +118,7 @@ fn take_interfaces(cluster: &mut ClusterCapacity) {
 }
 
 /// Keeps what the tasks and services run. A daemon task definition cannot be described like others: its tasks tell what they take.
-fn keep_definitions(cluster: &mut ClusterCapacity, definitions: Definitions) {
+pub(crate) fn keep_definitions(cluster: &mut ClusterCapacity, definitions: Definitions) {
     for (arn, read) in definitions {
         match read {
             Ok(definition) => {

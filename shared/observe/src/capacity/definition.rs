@@ -8,12 +8,12 @@ use aws_sdk_ecs::types::{
     TaskDefinition, TaskDefinitionPlacementConstraint, TaskDefinitionPlacementConstraintType,
     TransportProtocol,
 };
-use model::TaskDefinitionArn;
 use model::capacity::{Constraint, HostPort, Protocol, TaskShape};
-use model::snapshot::Gap;
+use model::snapshot::{Gap, STOP_TIMEOUT_DEFAULT};
+use model::{Seconds, TaskDefinitionArn};
 
-use crate::capacity::Look;
 use crate::capacity::needs::{self, ContainerNeeds, Overrides, TaskNeeds};
+use crate::capacity::{Eyes, Look};
 use crate::look::unreadable;
 use crate::task_definitions::{self, DESCRIBE_TASK_DEFINITION};
 
@@ -24,6 +24,8 @@ pub(crate) struct Definition {
     pub(crate) shape: TaskShape,
     /// What that is made of, so that overrides can replace parts of it.
     pub(crate) needs: TaskNeeds,
+    /// The longest stop timeout of its containers: so long may a task take to stop.
+    pub(crate) stop_timeout: Seconds,
 }
 
 /// Task definitions, or why one is not known.
@@ -31,8 +33,8 @@ pub(crate) type Definitions = BTreeMap<TaskDefinitionArn, Result<Arc<Definition>
 
 /// Reads these task definitions, as far as they are not in `definitions`. Every one is there afterwards. A daemon task definition is of
 /// another kind and is left out.
-pub(crate) async fn read(
-    look: &mut Look<'_>,
+pub(crate) async fn read<O: Eyes>(
+    look: &mut Look<'_, O>,
     arns: &BTreeSet<TaskDefinitionArn>,
     definitions: &mut Definitions,
 ) {
@@ -40,7 +42,7 @@ pub(crate) async fn read(
         if definitions.contains_key(arn) || is_daemons(arn) || !is_arn(arn) {
             continue;
         }
-        let known = match look.observer.definitions.get(arn) {
+        let known = match look.observer.definitions().get(arn) {
             Some(known) => Ok(known),
             None => read_one(look, arn).await,
         };
@@ -59,13 +61,16 @@ fn is_arn(arn: &TaskDefinitionArn) -> bool {
     arn.as_str().starts_with("arn:")
 }
 
-async fn read_one(look: &mut Look<'_>, arn: &TaskDefinitionArn) -> Result<Arc<Definition>, Gap> {
-    let ecs = &look.observer.ecs;
+async fn read_one<O: Eyes>(
+    look: &mut Look<'_, O>,
+    arn: &TaskDefinitionArn,
+) -> Result<Arc<Definition>, Gap> {
+    let ecs = look.observer.ecs();
     let answer = task_definitions::describe(look, ecs, arn).await?;
     let definition = definition(&answer)
         .map_err(|fault| unreadable(DESCRIBE_TASK_DEFINITION, arn.as_str(), &fault))?;
     let definition = Arc::new(definition);
-    look.observer.definitions.keep(arn, definition.clone());
+    look.observer.definitions().keep(arn, definition.clone());
     Ok(definition)
 }
 
@@ -104,7 +109,18 @@ fn definition(answer: &TaskDefinition) -> Result<Definition, String> {
                 .collect(),
         },
         needs,
+        stop_timeout: stop_timeout(answer.container_definitions()),
     })
+}
+
+/// The longest stop timeout: ECS stops a task's containers together, or one after the other where one depends on another.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_timeout>
+fn stop_timeout(containers: &[ContainerDefinition]) -> Seconds {
+    let of_each = containers.iter().map(|container| {
+        let secs = container.stop_timeout().map(i64::from);
+        secs.map_or(STOP_TIMEOUT_DEFAULT, Seconds)
+    });
+    of_each.max().unwrap_or(STOP_TIMEOUT_DEFAULT)
 }
 
 fn container_needs(container: &ContainerDefinition) -> Result<ContainerNeeds, String> {
@@ -281,6 +297,20 @@ mod tests {
             ),
         ] {
             assert_eq!(definition(&answer.build()), Err(want.to_owned()));
+        }
+    }
+
+    #[test]
+    fn the_longest_stop_timeout_counts() {
+        let of = |secs: Option<i32>| container("app").set_stop_timeout(secs).build();
+        for (containers, want) in [
+            (vec![], 30),
+            (vec![of(None)], 30),
+            (vec![of(Some(2))], 2),
+            (vec![of(Some(2)), of(None)], 30),
+            (vec![of(Some(120)), of(None)], 120),
+        ] {
+            assert_eq!(stop_timeout(&containers), Seconds(want), "{containers:?}");
         }
     }
 

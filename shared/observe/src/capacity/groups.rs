@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_autoscaling::operation::describe_launch_configurations::DescribeLaunchConfigurationsOutput;
 use aws_sdk_autoscaling::types::AutoScalingGroup;
 use calls::RateBucket;
-use model::AutoScalingGroupName;
-use model::capacity::{GroupPolicy, Provider, ProviderKey, ProviderPassedOver};
+use model::capacity::{Group, GroupPolicy, Provider, ProviderKey, ProviderPassedOver};
 use model::snapshot::{Gap, GapCause};
+use model::{AutoScalingGroupName, InstanceType};
 
-use crate::capacity::Look;
 use crate::capacity::providers::OverGroup;
 use crate::capacity::read_group::{self, LaunchConfiguration};
+use crate::capacity::{Eyes, Look};
 use crate::limits::{
     AUTO_SCALING_PAGE, DESCRIBE_AUTO_SCALING_GROUPS_MAX, DESCRIBE_LAUNCH_CONFIGURATIONS_MAX,
 };
@@ -21,7 +21,7 @@ use crate::markets::{self, DESCRIBE_AUTO_SCALING_GROUPS};
 const DESCRIBE_LAUNCH_CONFIGURATIONS: &str = "autoscaling:DescribeLaunchConfigurations";
 
 /// Launch configurations by name, or why one is not known.
-type LaunchConfigurations = BTreeMap<String, Result<LaunchConfiguration, Gap>>;
+pub(crate) type LaunchConfigurations = BTreeMap<String, Result<LaunchConfiguration, Gap>>;
 
 /// Describes the groups. The answer has the providers whose group is opted in; the others are passed over.
 pub(crate) async fn read(
@@ -80,30 +80,7 @@ fn provider(
         Ok(policy) => policy.instance_types.as_slice(),
         Err(_) => &[],
     };
-    let mut gaps = Vec::new();
-    let configuration = match read_group::launch_configuration_name(group) {
-        Some(name) => match configurations.get(name) {
-            Some(Ok(configuration)) => Some(configuration),
-            Some(Err(gap)) => {
-                gaps.push(gap.clone());
-                None
-            }
-            None => None,
-        },
-        None => None,
-    };
-    let about = over.group.as_str();
-    let unreadable = |fault: &str| unreadable(DESCRIBE_AUTO_SCALING_GROUPS, about, fault);
-    let source = read_group::Source {
-        name: &over.group,
-        group,
-        configuration,
-        tagged_types,
-    };
-    let mut faults = Vec::new();
-    let read = source.read(tags, &mut faults);
-    let group = read.map_err(|fault| unreadable(&fault))?;
-    gaps.extend(faults.iter().map(|fault| unreadable(fault)));
+    let (group, gaps) = join(&over.group, group, tagged_types, configurations)?;
     Ok(Some(Provider {
         key: over.key,
         managed_scaling: over.managed_scaling,
@@ -116,13 +93,49 @@ fn provider(
     }))
 }
 
+/// Reads a group with what its launch configuration and its tag tell of its types, and what of that could not be read.
+///
+/// # Errors
+/// What makes the group unreadable.
+pub(crate) fn join(
+    name: &AutoScalingGroupName,
+    group: &AutoScalingGroup,
+    tagged_types: &[InstanceType],
+    configurations: &LaunchConfigurations,
+) -> Result<(Group, Vec<Gap>), Gap> {
+    let mut gaps = Vec::new();
+    let configuration = match read_group::launch_configuration_name(group) {
+        Some(name) => match configurations.get(name) {
+            Some(Ok(configuration)) => Some(configuration),
+            Some(Err(gap)) => {
+                gaps.push(gap.clone());
+                None
+            }
+            None => None,
+        },
+        None => None,
+    };
+    let unreadable = |fault: &str| unreadable(DESCRIBE_AUTO_SCALING_GROUPS, name.as_str(), fault);
+    let source = read_group::Source {
+        name,
+        group,
+        configuration,
+        tagged_types,
+    };
+    let mut faults = Vec::new();
+    let read = source.read(read_group::tags(group), &mut faults);
+    let group = read.map_err(|fault| unreadable(&fault))?;
+    gaps.extend(faults.iter().map(|fault| unreadable(fault)));
+    Ok((group, gaps))
+}
+
 /// Reads these launch configurations. Every one is in the answer.
-async fn launch_configurations(
-    look: &mut Look<'_>,
+pub(crate) async fn launch_configurations<O: Eyes>(
+    look: &mut Look<'_, O>,
     names: &BTreeSet<String>,
 ) -> LaunchConfigurations {
     let operation = DESCRIBE_LAUNCH_CONFIGURATIONS;
-    let autoscaling = &look.observer.autoscaling;
+    let autoscaling = look.observer.autoscaling();
     let names: Vec<&String> = names.iter().collect();
     let mut found = LaunchConfigurations::new();
     for batch in names.chunks(DESCRIBE_LAUNCH_CONFIGURATIONS_MAX) {

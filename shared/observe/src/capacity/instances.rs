@@ -1,32 +1,49 @@
 //! The container instances of a cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecs::operation::list_container_instances::ListContainerInstancesOutput;
 use aws_sdk_ecs::types::ContainerInstanceField;
 use calls::RateBucket;
+use model::ContainerInstanceArn;
 use model::capacity::ClusterCapacity;
 
-use crate::capacity::{Look, read_instance};
+use crate::capacity::{Eyes, Look, read_instance};
 use crate::limits::{DESCRIBE_CONTAINER_INSTANCES_MAX, LIST_CONTAINER_INSTANCES_PAGE};
 use crate::look::{MISSING, of_failure, unreadable};
 
-const LIST_CONTAINER_INSTANCES: &str = "ecs:ListContainerInstances";
+pub(crate) const LIST_CONTAINER_INSTANCES: &str = "ecs:ListContainerInstances";
 const DESCRIBE_CONTAINER_INSTANCES: &str = "ecs:DescribeContainerInstances";
 
-/// Reads every container instance of a cluster. Without a status ListContainerInstances lists all but INACTIVE ones.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListContainerInstances.html>
+/// How many tasks ECS counts on each instance that run or wait, daemons' included.
+pub(crate) type TasksCounted = BTreeMap<ContainerInstanceArn, u32>;
+
+/// Reads every container instance of a cluster.
 pub(crate) async fn read(look: &mut Look<'_>, cluster: &mut ClusterCapacity) {
+    let mut arns = BTreeSet::new();
+    list(look, cluster, None, &mut arns).await;
+    describe(look, cluster, &arns).await;
+}
+
+/// Lists the container instances that a query of the cluster query language finds, or all. Without a status ListContainerInstances
+/// lists all but INACTIVE ones. What cannot be listed is a gap of the cluster, and the answer is `false`.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListContainerInstances.html>
+pub(crate) async fn list<O: Eyes>(
+    look: &mut Look<'_, O>,
+    cluster: &mut ClusterCapacity,
+    query: Option<&str>,
+    arns: &mut BTreeSet<String>,
+) -> bool {
     let about = cluster.cluster.to_string();
-    let ecs = &look.observer.ecs;
+    let ecs = look.observer.ecs();
     let send = |token| {
         ecs.list_container_instances()
             .cluster(&about)
+            .set_filter(query.map(str::to_owned))
             .max_results(LIST_CONTAINER_INSTANCES_PAGE)
             .set_next_token(token)
             .send()
     };
-    let mut arns = BTreeSet::new();
     let take = |page: ListContainerInstancesOutput| {
         arns.extend(page.container_instance_arns.unwrap_or_default());
         page.next_token
@@ -34,8 +51,9 @@ pub(crate) async fn read(look: &mut Look<'_>, cluster: &mut ClusterCapacity) {
     let bucket = RateBucket::ClusterResourceRead;
     let read = look.pages(bucket, LIST_CONTAINER_INSTANCES, &about, send, take);
     let rest = read.await.err();
+    let is_whole = rest.is_none();
     cluster.gaps.extend(rest);
-    describe(look, cluster, &arns).await;
+    is_whole
 }
 
 /// Describes those instances that tasks are on and that the list did not have: they registered in between.
@@ -54,19 +72,31 @@ pub(crate) async fn read_more(look: &mut Look<'_>, cluster: &mut ClusterCapacity
     }
 }
 
-async fn describe(look: &mut Look<'_>, cluster: &mut ClusterCapacity, arns: &BTreeSet<String>) {
+/// Describes these container instances. What cannot be read is a gap of the cluster; one that is gone by now is left out.
+pub(crate) async fn describe<O: Eyes>(
+    look: &mut Look<'_, O>,
+    cluster: &mut ClusterCapacity,
+    arns: &BTreeSet<String>,
+) -> TasksCounted {
     let arns: Vec<&String> = arns.iter().collect();
+    let mut counted = TasksCounted::new();
     for batch in arns.chunks(DESCRIBE_CONTAINER_INSTANCES_MAX) {
-        describe_batch(look, cluster, batch).await;
+        describe_batch(look, cluster, batch, &mut counted).await;
     }
+    counted
 }
 
-async fn describe_batch(look: &mut Look<'_>, cluster: &mut ClusterCapacity, batch: &[&String]) {
+async fn describe_batch<O: Eyes>(
+    look: &mut Look<'_, O>,
+    cluster: &mut ClusterCapacity,
+    batch: &[&String],
+    counted: &mut TasksCounted,
+) {
     let operation = DESCRIBE_CONTAINER_INSTANCES;
     let about = cluster.cluster.to_string();
     let request = look
         .observer
-        .ecs
+        .ecs()
         .describe_container_instances()
         .cluster(&about)
         .set_container_instances(Some(batch.iter().map(|it| (*it).clone()).collect()))
@@ -86,7 +116,15 @@ async fn describe_batch(look: &mut Look<'_>, cluster: &mut ClusterCapacity, batc
             continue;
         }
         match read_instance::instance(answer) {
-            Ok(instance) => _ = cluster.instances.insert(instance.arn.clone(), instance),
+            Ok(instance) => {
+                let tasks = [answer.running_tasks_count(), answer.pending_tasks_count()];
+                let tasks = tasks.map(|it| u32::try_from(it).unwrap_or(0));
+                counted.insert(
+                    instance.arn.clone(),
+                    tasks.into_iter().fold(0, u32::saturating_add),
+                );
+                cluster.instances.insert(instance.arn.clone(), instance);
+            }
             Err(fault) => cluster.gaps.push(unreadable(operation, &about, &fault)),
         }
     }

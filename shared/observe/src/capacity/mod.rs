@@ -62,8 +62,6 @@ pub(crate) trait Eyes {
     fn autoscaling(&self) -> &aws_sdk_autoscaling::Client;
     /// The task definitions that were read by this process.
     fn definitions(&self) -> &Kept<Arc<Definition>>;
-    /// The clusters that Ballast looks after; none stands for all.
-    fn clusters(&self) -> &BTreeSet<ClusterName>;
 }
 
 impl Eyes for CapacityObserver {
@@ -77,10 +75,6 @@ impl Eyes for CapacityObserver {
 
     fn definitions(&self) -> &Kept<Arc<Definition>> {
         &self.definitions
-    }
-
-    fn clusters(&self) -> &BTreeSet<ClusterName> {
-        &self.clusters
     }
 }
 

@@ -9,8 +9,8 @@ use model::capacity::{ManagedScaling, Provider, ProviderKey, ProviderPassedOver}
 use model::snapshot::Gap;
 use model::{AutoScalingGroupName, CapacityProviderName, ClusterName, Seconds};
 
-use crate::capacity::Look;
 use crate::capacity::clusters::{Head, Heads};
+use crate::capacity::{Eyes, Look};
 use crate::limits::DESCRIBE_CAPACITY_PROVIDERS_MAX;
 use crate::look::unreadable;
 use crate::markets::{self, DESCRIBE_CAPACITY_PROVIDERS};
@@ -31,12 +31,12 @@ pub(crate) struct OverGroup {
 }
 
 /// Describes the providers of these clusters. The answer has those over Auto Scaling groups; the others are passed over.
-pub(crate) async fn read(
-    look: &mut Look<'_>,
+pub(crate) async fn read<O: Eyes>(
+    look: &mut Look<'_, O>,
     heads: &BTreeMap<ClusterName, Head>,
     passed_over: &mut BTreeMap<ProviderKey, ProviderPassedOver>,
 ) -> Vec<OverGroup> {
-    let ecs = &look.observer.ecs;
+    let ecs = look.observer.ecs();
     let mut over_groups = Vec::new();
     for (cluster, head) in heads {
         let names: Vec<&CapacityProviderName> = head.providers.iter().collect();

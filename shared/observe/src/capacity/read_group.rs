@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_autoscaling::types::{
     self as autoscaling, AutoScalingGroup, InstancesDistribution, LaunchTemplateOverrides,
-    LifecycleState,
 };
 use calls::one_line;
 use model::capacity::policy::TAG_CLUSTER_SCALER;
@@ -237,18 +236,21 @@ fn instance(answer: &autoscaling::Instance) -> Result<GroupInstance, String> {
         zone: zone.map_err(text)?,
         lifecycle: answer
             .lifecycle_state()
-            .map_or(Lifecycle::Unknown, lifecycle),
-        is_healthy: answer
-            .health_status()
-            .is_some_and(|health| health.eq_ignore_ascii_case(HEALTHY)),
+            .map_or(Lifecycle::Unknown, |it| lifecycle(it.as_str())),
+        is_healthy: answer.health_status().is_some_and(is_healthy),
         protected_from_scale_in: answer.protected_from_scale_in().unwrap_or(false),
         launched_at: None,
     })
 }
 
+/// Whether a health status is that of an instance that is to stay.
+pub(crate) fn is_healthy(health: &str) -> bool {
+    health.eq_ignore_ascii_case(HEALTHY)
+}
+
 /// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html>
-fn lifecycle(state: &LifecycleState) -> Lifecycle {
-    match state.as_str() {
+pub(crate) fn lifecycle(state: &str) -> Lifecycle {
+    match state {
         "Pending" | "Pending:Wait" | "Pending:Proceed" => Lifecycle::Pending,
         "InService" => Lifecycle::InService,
         "EnteringStandby" | "Standby" => Lifecycle::Standby,

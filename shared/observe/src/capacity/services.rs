@@ -1,11 +1,13 @@
 //! The services of a cluster whose tasks may run on its instances.
 
+use std::collections::BTreeSet;
+
 use model::ServiceKey;
 use model::capacity::CapacityService;
 use model::snapshot::ServiceStatus;
 
 use crate::capacity::clusters::Opened;
-use crate::capacity::{Look, read_service};
+use crate::capacity::{Eyes, Look, read_service};
 use crate::limits::DESCRIBE_SERVICES_MAX;
 use crate::services::{self as all_services, Read};
 
@@ -14,6 +16,17 @@ pub(crate) async fn read(look: &mut Look<'_>, opened: &mut Opened) {
     let ecs = &look.observer.ecs;
     let cluster = opened.capacity.cluster.clone();
     let keys = all_services::of_cluster(look, ecs, &cluster, &mut opened.capacity.gaps).await;
+    describe(look, opened, &keys).await;
+}
+
+/// Describes these services of the cluster, and keeps those whose tasks may run on its instances.
+pub(crate) async fn describe<O: Eyes>(
+    look: &mut Look<'_, O>,
+    opened: &mut Opened,
+    keys: &BTreeSet<ServiceKey>,
+) {
+    let ecs = look.observer.ecs();
+    let cluster = opened.capacity.cluster.clone();
     let keys: Vec<&ServiceKey> = keys.iter().collect();
     for batch in keys.chunks(DESCRIBE_SERVICES_MAX) {
         let reads = all_services::describe(look, ecs, &cluster, batch, |key, service| {

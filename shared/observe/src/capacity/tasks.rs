@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecs::types::DesiredStatus;
 use calls::RateBucket;
-use model::capacity::Resources;
+use model::capacity::{ClusterCapacity, ContainerInstance, Resources};
 use model::snapshot::TaskStatus;
 use model::{ContainerInstanceArn, TaskArn};
 
-use crate::capacity::Look;
 use crate::capacity::clusters::Opened;
 use crate::capacity::read_task::{self, Seen};
+use crate::capacity::{Eyes, Look};
 use crate::limits::{
     CLUSTER_LIST_SPARE_PAGES, DESCRIBE_TASKS_MAX, LIST_TASKS_PAGE, PAGES_MAX,
     STOPPING_INSTANCES_MAX,
@@ -44,7 +44,8 @@ pub(crate) async fn read(look: &mut Look<'_>, opened: &mut Opened, seen: &mut Se
 
 /// Reads the tasks that are told to stop and still hold what they reserved.
 pub(crate) async fn read_stopping(look: &mut Look<'_>, opened: &mut Opened, seen: &mut SeenTasks) {
-    let unexplained = unexplained(opened, seen);
+    let capacity = &opened.capacity;
+    let unexplained = unexplained(capacity, seen, |it| is_managed(capacity, it));
     let mut arns = BTreeSet::new();
     if unexplained.len() > STOPPING_INSTANCES_MAX {
         let list = List {
@@ -70,10 +71,24 @@ pub(crate) async fn read_stopping(look: &mut Look<'_>, opened: &mut Opened, seen
     describe(look, opened, &arns, ToRun::No, seen).await;
 }
 
-/// The instances of the opted-in providers' groups of which more is taken than the tasks that were seen on them take. The group tells
-/// which are a provider's: an instance that registered before the provider was associated with the cluster names none, and is drained
-/// all the same.
-fn unexplained(opened: &Opened, seen: &SeenTasks) -> Vec<ContainerInstanceArn> {
+/// Whether an instance is of an opted-in provider's group. The group tells which are a provider's: an instance that registered before
+/// the provider was associated with the cluster names none, and is drained all the same.
+fn is_managed(capacity: &ClusterCapacity, instance: &ContainerInstance) -> bool {
+    let mut groups = capacity.providers.values().map(|it| &it.group);
+    let names_one = instance
+        .provider
+        .as_ref()
+        .is_some_and(|provider| capacity.providers.contains_key(provider));
+    let id = instance.ec2_instance.as_ref();
+    names_one || id.is_some_and(|id| groups.any(|group| group.instances.contains_key(id)))
+}
+
+/// Those of the wanted instances of which more is taken than the tasks that were seen on them take.
+pub(crate) fn unexplained(
+    capacity: &ClusterCapacity,
+    seen: &SeenTasks,
+    is_wanted: impl Fn(&ContainerInstance) -> bool,
+) -> Vec<ContainerInstanceArn> {
     let mut explained: BTreeMap<&ContainerInstanceArn, Resources> = BTreeMap::new();
     for task in seen.values().map(|it| &it.task) {
         if let Some(instance) = &task.instance {
@@ -81,17 +96,8 @@ fn unexplained(opened: &Opened, seen: &SeenTasks) -> Vec<ContainerInstanceArn> {
             *sum = sum.saturating_add(&task.needs);
         }
     }
-    let capacity = &opened.capacity;
-    let groups = || capacity.providers.values().map(|it| &it.group);
-    let managed = capacity.instances.values().filter(|it| {
-        let names_one = it
-            .provider
-            .as_ref()
-            .is_some_and(|provider| capacity.providers.contains_key(provider));
-        let id = it.ec2_instance.as_ref();
-        names_one || id.is_some_and(|id| groups().any(|group| group.instances.contains_key(id)))
-    });
-    managed
+    let wanted = capacity.instances.values().filter(|it| is_wanted(it));
+    wanted
         .filter(|it| {
             let taken = it.registered.saturating_sub(&it.remaining);
             let explained = explained.get(&it.arn).unwrap_or(&Resources::ZERO);
@@ -102,23 +108,28 @@ fn unexplained(opened: &Opened, seen: &SeenTasks) -> Vec<ContainerInstanceArn> {
 }
 
 /// A list of tasks of a cluster.
-struct List {
-    desired: DesiredStatus,
+pub(crate) struct List {
+    pub(crate) desired: DesiredStatus,
     /// Only of this instance.
-    instance: Option<ContainerInstanceArn>,
+    pub(crate) instance: Option<ContainerInstanceArn>,
     /// How many pages are read.
-    pages_max: u32,
+    pub(crate) pages_max: u32,
 }
 
 impl List {
-    /// Reads the list. What cannot be listed is a gap of the cluster.
-    async fn read(&self, look: &mut Look<'_>, opened: &mut Opened, arns: &mut BTreeSet<String>) {
+    /// Reads the list. What cannot be listed is a gap of the cluster, and the answer is `false`.
+    pub(crate) async fn read<O: Eyes>(
+        &self,
+        look: &mut Look<'_, O>,
+        opened: &mut Opened,
+        arns: &mut BTreeSet<String>,
+    ) -> bool {
         let about = opened.capacity.cluster.to_string();
         let mut pages = Pages::limited_to(self.pages_max);
         loop {
             let request = look
                 .observer
-                .ecs
+                .ecs()
                 .list_tasks()
                 .cluster(&about)
                 .set_container_instance(self.instance.as_ref().map(ToString::to_string))
@@ -135,10 +146,10 @@ impl List {
             });
             match turned {
                 Ok(true) => {}
-                Ok(false) => return,
+                Ok(false) => return true,
                 Err(gap) => {
                     opened.capacity.gaps.push(gap);
-                    return;
+                    return false;
                 }
             }
         }
@@ -147,37 +158,40 @@ impl List {
 
 /// Whether tasks were listed as to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ToRun {
+pub(crate) enum ToRun {
     Yes,
     No,
 }
 
-async fn describe(
-    look: &mut Look<'_>,
+/// Describes these tasks. Those that could not be read are gaps of the cluster, and the answer.
+pub(crate) async fn describe<O: Eyes>(
+    look: &mut Look<'_, O>,
     opened: &mut Opened,
     arns: &BTreeSet<String>,
     to_run: ToRun,
     seen: &mut SeenTasks,
-) {
+) -> BTreeSet<String> {
     let arns: Vec<&String> = arns.iter().collect();
+    let mut unread = BTreeSet::new();
     for batch in arns.chunks(DESCRIBE_TASKS_MAX) {
-        describe_batch(look, opened, batch, to_run, seen).await;
+        unread.append(&mut describe_batch(look, opened, batch, to_run, seen).await);
     }
+    unread
 }
 
-async fn describe_batch(
-    look: &mut Look<'_>,
+async fn describe_batch<O: Eyes>(
+    look: &mut Look<'_, O>,
     opened: &mut Opened,
     batch: &[&String],
     to_run: ToRun,
     seen: &mut SeenTasks,
-) {
+) -> BTreeSet<String> {
     let operation = DESCRIBE_TASKS;
     let cluster = opened.capacity.cluster.clone();
     let about = cluster.as_str();
     let request = look
         .observer
-        .ecs
+        .ecs()
         .describe_tasks()
         .cluster(about)
         .set_tasks(Some(batch.iter().map(|it| (*it).clone()).collect()))
@@ -187,12 +201,14 @@ async fn describe_batch(
         Ok(answer) => answer,
         Err(gap) => {
             opened.capacity.gaps.push(gap);
-            return;
+            return batch.iter().map(|it| (*it).clone()).collect();
         }
     };
+    let mut unread = BTreeSet::new();
     let mut open: BTreeSet<&str> = batch.iter().map(|it| it.as_str()).collect();
     for answer in answer.tasks() {
-        if !open.remove(answer.task_arn().unwrap_or_default()) {
+        let arn = answer.task_arn().unwrap_or_default();
+        if !open.remove(arn) {
             continue;
         }
         let read = read_task::task(&cluster, answer, |provider| opened.on_instances(provider));
@@ -204,6 +220,7 @@ async fn describe_batch(
             Err(fault) => {
                 let gap = unreadable(operation, about, &fault);
                 opened.capacity.gaps.push(gap);
+                unread.insert(arn.to_owned());
             }
         }
     }
@@ -215,10 +232,13 @@ async fn describe_batch(
         if open.remove(arn) && !is_gone {
             let what = format!("task `{arn}`");
             gaps.push(of_failure(operation, about, &what, failure));
+            unread.insert(arn.to_owned());
         }
     }
     for arn in open {
         let detail = format!("task `{arn}`: the answer has neither it nor a failure for it");
         gaps.push(unreadable(operation, about, &detail));
+        unread.insert(arn.to_owned());
     }
+    unread
 }

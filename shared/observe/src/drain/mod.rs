@@ -1,16 +1,65 @@
 //! Which instances are going away, and what is on them: a look for instance-drain.
+//!
+//! Guaranteed: [`DrainObserver::look`] only reads, and every guarantee of the crate holds. Every instance that was named is in an
+//! opted-in group or cluster, or passed over with the reason. What fails leaves a gap where it belongs: at the group, at the cluster, or at
+//! the snapshot; an instance whose group could not be found out is passed over as unread. An instance that was not found in a cluster, while
+//! a call that might have found it failed, leaves that call's gap at its group. `tasks_read` names an instance only if every task on it was
+//! read.
+//!
+//! Per look at what events named: one DescribeAutoScalingInstances for each 50 instances, one DescribeAutoScalingGroups for each 50 of
+//! their groups, and nothing more where none is opted in and all are in groups. Else ListClusters where no clusters are configured, one
+//! DescribeClusters for each 100; in each cluster with container instances, until all are found, one ListContainerInstances for each 50
+//! instances (or one for each page of the cluster where that is less); one DescribeContainerInstances for each 100 that are found. For each
+//! cluster with one of them a DescribeCapacityProviders, and with at most 200 container instances one ListContainerInstances and
+//! DescribeContainerInstances for each 100 of all. For each group with an instance on its way out one DescribeLifecycleHooks, and one
+//! DescribeScalingActivities for each 100 activities until it is known since when. The tasks of each instance are read where at most 50
+//! are looked at; else of those that drain or are on their way out: one ListTasks for each instance, or the list of the whole cluster where
+//! that is less, one DescribeTasks for each 100 and one DescribeServices for each 10 services. Tasks that are told to stop are listed where
+//! more of an instance is taken than its other tasks explain. A task definition is read once by a process.
+//!
+//! Per look at everything: DescribeAutoScalingGroups in pages of 100 with the tag as filter, DescribeLaunchConfigurations for each 50
+//! that these name, ListClusters where no clusters are configured, one DescribeClusters for each 100. Where nothing is opted in, nothing
+//! more. Else one DescribeCapacityProviders for each cluster in scope with container instances, one ListContainerInstances and
+//! DescribeContainerInstances for each 100 of them, until every instance of the groups is found: the clusters that are opted in, or have
+//! a provider over an opted-in group, come first. For an opted-in cluster one DescribeAutoScalingInstances for each 50 of its instances that are in no
+//! opted-in group. One DescribeLifecycleHooks for each group; DescribeScalingActivities for those with an instance on its way out, and
+//! those that ask for drains by choice. Tasks, as above, of instances that drain, are on their way out, or have lost their agent; of a
+//! group that asks for drains by choice of all, where the cluster has at most 1,000 tasks.
+//!
+//! Assumed: as in the crate. Where an instance is in its group is told by the group's description; one that this lacks, and that
+//! DescribeAutoScalingInstances had a moment before, has just left it and is taken as it was. A cluster in which ECS counts no container
+//! instance holds none that matters: one that is REGISTERING is seen in the next look.
+//!
+//! Absent: any meaning, as in the crate. EC2's API is not called: that EC2 takes an instance is told by events alone. Where no clusters are
+//! named, instances of a cluster of another account are not found. How many network interfaces are free on an instance whose tasks were not
+//! read is not known: as many as it has tasks are taken off. ECS Managed Instances are AWS's own to drain, and left out. A launch
+//! configuration is read in a look at everything only.
+
+mod clusters;
+mod contents;
+mod full;
+mod groups;
+mod hooks;
+mod membership;
+mod named;
+mod search;
+mod strays;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use calls::{AwsClock, Budget, Deadline};
-use model::ClusterName;
-use model::drain::DrainSnapshot;
-use model::snapshot::Scope;
+use model::capacity::{ContainerInstanceStatus, Lifecycle};
+use model::drain::{DrainGroup, DrainKey, DrainSnapshot, InstancePassedOver};
+use model::snapshot::{Gap, Scope};
+use model::{ClusterName, ContainerInstanceArn, InstanceId};
 
 use crate::Blind;
 use crate::capacity::Eyes;
 use crate::capacity::definition::Definition;
+use crate::drain::clusters::Searched;
+use crate::drain::contents::StopTimeouts;
+use crate::limits::{TASKS_BY_CHOICE_MAX, TASKS_OF_EACH_MAX};
 use crate::task_definitions::Kept;
 
 /// A look of a [`DrainObserver`].
@@ -39,10 +88,6 @@ impl Eyes for DrainObserver {
 
     fn definitions(&self) -> &Kept<Arc<Definition>> {
         &self.definitions
-    }
-
-    fn clusters(&self) -> &BTreeSet<ClusterName> {
-        &self.clusters
     }
 }
 
@@ -81,18 +126,169 @@ impl DrainObserver {
     /// permission, is an answer: it gives a snapshot with gaps.
     pub async fn look(&self, scope: &Scope, deadline: Deadline) -> Result<DrainSnapshot, Blind> {
         let mut look = Look::new(self, &self.clock, &self.budget, deadline);
-        let mut gaps = Vec::new();
-        crate::services::clusters(&mut look, &self.ecs, &mut gaps).await;
+        let (is_full, seen) = match scope {
+            Scope::Clusters(named) => (true, full::look(&mut look, named).await),
+            Scope::Departures { instances, groups } => {
+                (false, named::look(&mut look, instances, groups).await)
+            }
+            // Services are not what an instance is looked at by.
+            Scope::Services(_) => (false, Seen::default()),
+        };
+        let Seen {
+            mut groups,
+            clusters,
+            passed_over,
+            mut gaps,
+            mut stop_timeouts,
+        } = seen;
+        for group in groups.values_mut() {
+            // One call that fails may concern several of its instances.
+            let gaps: BTreeSet<Gap> = group.gaps.drain(..).collect();
+            group.gaps.extend(gaps);
+        }
         let Some(taken_at) = look.taken_at() else {
+            gaps.extend(unread(passed_over));
             return Err(Blind { gaps });
         };
-        Ok(DrainSnapshot {
+        let looked = groups.values().flat_map(|it| it.instances.values());
+        let registered = looked.filter_map(|it| it.registered.as_ref());
+        let of_interest: BTreeSet<ClusterName> =
+            registered.map(|(cluster, _)| cluster.clone()).collect();
+        let clusters = clusters
+            .into_iter()
+            .filter(|(cluster, _)| of_interest.contains(cluster))
+            .map(|(cluster, searched)| {
+                let stop_timeouts = stop_timeouts.remove(&cluster).unwrap_or_default();
+                (cluster, contents::finish(searched, stop_timeouts))
+            })
+            .collect();
+        let snapshot = DrainSnapshot {
             taken_at,
-            is_full: matches!(scope, Scope::Clusters(_)),
-            groups: BTreeMap::new(),
-            clusters: BTreeMap::new(),
-            passed_over: BTreeMap::new(),
+            is_full,
+            groups,
+            clusters,
+            passed_over,
             gaps,
-        })
+        };
+        tracing::debug!(
+            calls = look.calls(),
+            is_full,
+            groups = snapshot.groups.len(),
+            clusters = snapshot.clusters.len(),
+            passed_over = snapshot.passed_over.len(),
+            gaps = snapshot.gaps.len(),
+            "looked"
+        );
+        Ok(snapshot)
     }
+}
+
+/// The gaps of the instances that were not read, each once.
+fn unread(passed_over: BTreeMap<InstanceId, InstancePassedOver>) -> BTreeSet<Gap> {
+    let gaps = passed_over.into_values().filter_map(|why| match why {
+        InstancePassedOver::Unread { gap } => Some(gap),
+        InstancePassedOver::NotOptedIn { .. } | InstancePassedOver::NotFound => None,
+    });
+    gaps.collect()
+}
+
+/// What of everything is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What events named.
+    Named,
+    /// All.
+    Everything,
+}
+
+/// What is in scope, as far as it was read.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    groups: BTreeMap<DrainKey, DrainGroup>,
+    clusters: BTreeMap<ClusterName, Searched>,
+    passed_over: BTreeMap<InstanceId, InstancePassedOver>,
+    /// What could not be read and belongs to no single group or cluster.
+    gaps: Vec<Gap>,
+    stop_timeouts: BTreeMap<ClusterName, StopTimeouts>,
+}
+
+impl Seen {
+    /// Reads what belongs to the instances, once it is known where they are registered; what instances on their way out wait for comes
+    /// first.
+    async fn complete(&mut self, look: &mut Look<'_>, extent: Extent) {
+        search::register(self.groups.values_mut(), &self.clusters);
+        for group in self.groups.values_mut() {
+            if !hooks::leaving(group).is_empty() {
+                hooks::read(look, group).await;
+                hooks::read_activities(look, group).await;
+            }
+        }
+        for (cluster, wanted) in self.wanted(extent) {
+            if let Some(searched) = self.clusters.get_mut(&cluster) {
+                let stop_timeouts = contents::read(look, searched, wanted).await;
+                self.stop_timeouts.insert(cluster, stop_timeouts);
+            }
+        }
+        match extent {
+            Extent::Everything => {
+                for group in self.groups.values_mut() {
+                    if hooks::leaving(group).is_empty() {
+                        hooks::read(look, group).await;
+                        if drains_by_choice(group) {
+                            hooks::read_activities(look, group).await;
+                        }
+                    }
+                }
+            }
+            Extent::Named => {
+                let registered = self.looked().filter_map(|it| it.registered.as_ref());
+                let of_interest: BTreeSet<ClusterName> =
+                    registered.map(|(cluster, _)| cluster.clone()).collect();
+                for cluster in &of_interest {
+                    if let Some(searched) = self.clusters.get_mut(cluster) {
+                        search::read_every_of_few(look, searched).await;
+                    }
+                }
+                // One may have registered in the meantime.
+                search::register(self.groups.values_mut(), &self.clusters);
+            }
+        }
+    }
+
+    /// The instances whose tasks are read, by cluster.
+    fn wanted(&self, extent: Extent) -> BTreeMap<ClusterName, BTreeSet<ContainerInstanceArn>> {
+        let of_each = extent == Extent::Named && self.looked().count() <= TASKS_OF_EACH_MAX;
+        let mut wanted: BTreeMap<ClusterName, BTreeSet<ContainerInstanceArn>> = BTreeMap::new();
+        for group in self.groups.values() {
+            let by_choice = extent == Extent::Everything && drains_by_choice(group);
+            for looked in group.instances.values() {
+                let Some((cluster, arn)) = &looked.registered else {
+                    continue;
+                };
+                let Some(searched) = self.clusters.get(cluster) else {
+                    continue;
+                };
+                let Some(instance) = searched.opened.capacity.instances.get(arn) else {
+                    continue;
+                };
+                let member = looked.member.as_ref();
+                let leaves = member.is_some_and(|it| it.lifecycle == Lifecycle::Terminating);
+                let few = searched.about.as_ref().map(|it| it.tasks);
+                let few = few.is_some_and(|it| it <= TASKS_BY_CHOICE_MAX);
+                let is_lost = extent == Extent::Everything && !instance.agent_connected;
+                let drains = instance.status == ContainerInstanceStatus::Draining;
+                if of_each || drains || leaves || is_lost || (by_choice && few) {
+                    let of_cluster = wanted.entry(cluster.clone()).or_default();
+                    of_cluster.insert(arn.clone());
+                }
+            }
+        }
+        wanted
+    }
+}
+
+/// Whether a group's owner asks for drains of instances that may stay.
+fn drains_by_choice(group: &DrainGroup) -> bool {
+    let policy = group.policy.as_ref();
+    policy.is_ok_and(|it| it.drain_on_rebalance || it.drain_on_lost_agent)
 }

@@ -1,0 +1,146 @@
+//! The look at everything: every group and cluster that is opted in, with all their instances.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::drain::DrainKey;
+use model::snapshot::{Gap, GapCause};
+use model::{ClusterName, InstanceId};
+
+use crate::drain::clusters::{self, Searched};
+use crate::drain::search::{self, Unsearched};
+use crate::drain::{Extent, Look, Seen, groups, strays};
+
+/// Looks at the instances of every opted-in group, and at those in no group of these clusters where they are opted in; of all clusters
+/// where none is named.
+pub(crate) async fn look(look: &mut Look<'_>, named: &[ClusterName]) -> Seen {
+    let mut seen = Seen::default();
+    seen.groups = groups::opted_in(look, &mut seen.gaps).await;
+    let mut installed = clusters::installed(look, &mut seen.gaps).await;
+    let in_scope: BTreeSet<ClusterName> = if named.is_empty() {
+        installed.clone()
+    } else {
+        named.iter().cloned().collect()
+    };
+    installed.extend(in_scope.iter().cloned());
+    seen.clusters = clusters::read(look, &installed, &mut seen.gaps).await;
+    for cluster in &in_scope {
+        let group = seen.clusters.get(cluster).and_then(Searched::group);
+        if let Some(group) = group {
+            seen.groups.insert(group.key.clone(), group);
+        }
+    }
+    if seen.groups.is_empty() {
+        return seen;
+    }
+    let unsearched = search_all(look, &in_scope, &mut seen).await;
+    read_strays(look, &mut seen).await;
+    search::register(seen.groups.values_mut(), &seen.clusters);
+    search::leave_gaps(seen.groups.values_mut(), &unsearched);
+    seen.complete(look, Extent::Everything).await;
+    seen
+}
+
+/// Reads all instances of the clusters in scope, until every instance of the groups is found, and of every opted-in cluster in any case.
+/// Instances that are in none of them are looked for in the others. The answer is what may have been missed.
+async fn search_all(
+    look: &mut Look<'_>,
+    in_scope: &BTreeSet<ClusterName>,
+    seen: &mut Seen,
+) -> Unsearched {
+    for cluster in in_scope {
+        if let Some(searched) = seen.clusters.get_mut(cluster)
+            && searched.may_hold_instances()
+        {
+            clusters::read_providers(look, searched, &mut seen.groups).await;
+        }
+    }
+    let mut open: BTreeSet<InstanceId> = seen.looked().map(|it| it.id.clone()).collect();
+    let mut unsearched = Unsearched::new();
+    let order = order(look, in_scope, seen);
+    for (index, cluster) in order.iter().enumerate() {
+        let Some(searched) = seen.clusters.get_mut(cluster) else {
+            continue;
+        };
+        let key = DrainKey::Cluster {
+            cluster: cluster.clone(),
+        };
+        let group = seen.groups.get_mut(&key);
+        if !searched.may_hold_instances() || (open.is_empty() && group.is_none()) {
+            continue;
+        }
+        if look.is_over() {
+            // One gap for all that is left, not one for each.
+            let gap = not_listed(cluster, order.len().saturating_sub(index));
+            for id in &open {
+                let of_instance = unsearched.entry(id.clone()).or_default();
+                of_instance.insert(gap.clone());
+            }
+            seen.gaps.push(gap);
+            break;
+        }
+        let gaps_before = searched.opened.capacity.gaps.len();
+        search::find_in_every(look, searched, &mut open, &mut unsearched).await;
+        if let Some(group) = group {
+            let gaps = searched.opened.capacity.gaps.get(gaps_before..);
+            group.gaps.extend(gaps.unwrap_or_default().iter().cloned());
+        }
+    }
+    for (id, gaps) in search::find(look, &mut seen.clusters, in_scope, &open).await {
+        unsearched.entry(id).or_default().extend(gaps);
+    }
+    unsearched
+}
+
+/// The clusters in scope: those first that are opted in or have a provider over an opted-in group. With each minute of AWS's time another
+/// one is the first of its kind.
+fn order(look: &Look<'_>, in_scope: &BTreeSet<ClusterName>, seen: &Seen) -> Vec<ClusterName> {
+    let mut order: Vec<ClusterName> = in_scope.iter().cloned().collect();
+    let first = crate::first_of(order.len(), look.now());
+    order.rotate_left(first);
+    let is_related = |cluster: &ClusterName| {
+        let Some(searched) = seen.clusters.get(cluster) else {
+            return false;
+        };
+        let mut over = searched.over.iter();
+        let key = DrainKey::Cluster {
+            cluster: cluster.clone(),
+        };
+        seen.groups.contains_key(&key)
+            || over.any(|group| {
+                let group = group.clone();
+                seen.groups.contains_key(&DrainKey::Group { group })
+            })
+    };
+    order.sort_by_key(|cluster| !is_related(cluster));
+    order
+}
+
+/// The gap of the clusters that no time was left for.
+fn not_listed(first: &ClusterName, clusters: usize) -> Gap {
+    Gap {
+        operation: crate::capacity::instances::LIST_CONTAINER_INSTANCES.to_owned(),
+        resource: first.to_string(),
+        cause: GapCause::OutOfTime,
+        detail: format!(
+            "not sent for this and {} further clusters",
+            clusters.saturating_sub(1)
+        ),
+    }
+}
+
+/// Reads which instances of the opted-in clusters are in no group.
+async fn read_strays(look: &mut Look<'_>, seen: &mut Seen) {
+    let of_groups = seen.groups.values().filter_map(|it| it.group.as_ref());
+    let known: BTreeSet<InstanceId> = of_groups
+        .flat_map(|it| it.instances.keys())
+        .cloned()
+        .collect();
+    let clusters: &BTreeMap<ClusterName, Searched> = &seen.clusters;
+    for (key, group) in &mut seen.groups {
+        if let DrainKey::Cluster { cluster } = key
+            && let Some(searched) = clusters.get(cluster)
+        {
+            strays::read(look, searched, &known, group).await;
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The Auto Scaling groups that are opted in, with their instances.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsOutput;
+use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter};
+use calls::RateBucket;
+use model::capacity::GroupPolicy;
+use model::drain::policy::TAG_INSTANCE_DRAIN;
+use model::drain::{DrainGroup, DrainKey, DrainPolicy, LookedInstance, Membership};
+use model::snapshot::Gap;
+use model::{AutoScalingGroupName, InstanceId};
+
+use crate::capacity::groups::{self, LaunchConfigurations};
+use crate::capacity::read_group;
+use crate::drain::Look;
+use crate::drain::membership::TERMINATING_WAIT;
+use crate::limits::{AUTO_SCALING_PAGE, DESCRIBE_AUTO_SCALING_GROUPS_MAX};
+use crate::look::unreadable;
+use crate::markets::{self, DESCRIBE_AUTO_SCALING_GROUPS};
+
+/// The filter for the name of a tag.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_Filter.html>
+const TAG_KEY: &str = "tag-key";
+
+/// Groups by name.
+pub(crate) type Named = BTreeMap<AutoScalingGroupName, Result<Found, Gap>>;
+
+/// What a group that was named is.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// It carries the tag.
+    OptedIn(Box<DrainGroup>),
+    /// It does not.
+    NotOptedIn,
+    /// AWS left it out of its answer: it was deleted.
+    NotFound,
+}
+
+/// Describes these groups. Every one is in the answer; one that is opted in has all its instances.
+pub(crate) async fn named(look: &mut Look<'_>, names: &BTreeSet<AutoScalingGroupName>) -> Named {
+    let autoscaling = &look.observer.autoscaling;
+    let names: Vec<&AutoScalingGroupName> = names.iter().collect();
+    let mut described = Named::new();
+    // The types that a launch configuration tells are asked for in a look at everything only.
+    let configurations = LaunchConfigurations::new();
+    for batch in names.chunks(DESCRIBE_AUTO_SCALING_GROUPS_MAX) {
+        let of_batch = markets::groups(look, autoscaling, batch).await;
+        described.extend(of_batch.into_iter().map(|(name, read)| {
+            let found = read.and_then(|answer| match answer {
+                None => Ok(Found::NotFound),
+                Some(answer) => Ok(match group(&name, &answer, &configurations)? {
+                    None => Found::NotOptedIn,
+                    Some(group) => Found::OptedIn(Box::new(group)),
+                }),
+            });
+            (name, found)
+        }));
+    }
+    described
+}
+
+/// Lists the groups that carry the tag, with all their instances. What cannot be read goes to `gaps`: a group may be missing.
+pub(crate) async fn opted_in(
+    look: &mut Look<'_>,
+    gaps: &mut Vec<Gap>,
+) -> BTreeMap<DrainKey, DrainGroup> {
+    let operation = DESCRIBE_AUTO_SCALING_GROUPS;
+    let autoscaling = &look.observer.autoscaling;
+    let with_tag = Filter::builder()
+        .name(TAG_KEY)
+        .values(TAG_INSTANCE_DRAIN.name)
+        .build();
+    let send = |token| {
+        autoscaling
+            .describe_auto_scaling_groups()
+            .filters(with_tag.clone())
+            .max_records(AUTO_SCALING_PAGE)
+            .set_next_token(token)
+            .send()
+    };
+    let mut answers = Vec::new();
+    let take = |page: DescribeAutoScalingGroupsOutput| {
+        answers.extend(page.auto_scaling_groups.unwrap_or_default());
+        page.next_token
+    };
+    let bucket = RateBucket::AutoScaling;
+    let rest = look.pages(bucket, operation, "*", send, take).await.err();
+    gaps.extend(rest);
+
+    let configurations = answers
+        .iter()
+        .filter_map(read_group::launch_configuration_name);
+    let configurations = configurations.map(str::to_owned).collect();
+    let configurations = groups::launch_configurations(look, &configurations).await;
+    let mut opted_in = BTreeMap::new();
+    for answer in &answers {
+        let name = answer.auto_scaling_group_name().unwrap_or_default();
+        let read = name
+            .parse()
+            .map_err(|error: model::IdError| unreadable(operation, "*", &error.to_string()))
+            .and_then(|name| group(&name, answer, &configurations));
+        match read {
+            Ok(Some(group)) => _ = opted_in.insert(group.key.clone(), group),
+            Ok(None) => {}
+            Err(gap) => gaps.push(gap),
+        }
+    }
+    opted_in
+}
+
+/// Reads a group with all its instances. `None`: it is not opted in.
+fn group(
+    name: &AutoScalingGroupName,
+    answer: &AutoScalingGroup,
+    configurations: &LaunchConfigurations,
+) -> Result<Option<DrainGroup>, Gap> {
+    let tags = read_group::tags(answer);
+    let Some(policy) = DrainPolicy::from_tags(&tags) else {
+        return Ok(None);
+    };
+    let tagged_types = match GroupPolicy::from_tags(&tags) {
+        Some(Ok(policy)) => policy.instance_types,
+        Some(Err(_)) | None => Vec::new(),
+    };
+    let (group, gaps) = groups::join(name, answer, &tagged_types, configurations)?;
+    let in_hook = answer.instances().iter().filter(|it| {
+        it.lifecycle_state()
+            .is_some_and(|it| it.as_str() == TERMINATING_WAIT)
+    });
+    let in_hook: BTreeSet<&str> = in_hook.filter_map(|it| it.instance_id()).collect();
+    let instances = group.instances.values().map(|it| {
+        let instance = LookedInstance {
+            id: it.id.clone(),
+            instance_type: it.instance_type.clone(),
+            zone: Some(it.zone.clone()),
+            member: Some(Membership {
+                lifecycle: it.lifecycle,
+                waits_in_hook: in_hook.contains(it.id.as_str()),
+                is_healthy: it.is_healthy,
+                terminating_since: None,
+            }),
+            registered: None,
+            tasks_counted: None,
+        };
+        (it.id.clone(), instance)
+    });
+    let instances: BTreeMap<InstanceId, LookedInstance> = instances.collect();
+    Ok(Some(DrainGroup {
+        key: DrainKey::Group {
+            group: name.clone(),
+        },
+        policy,
+        hooks: BTreeMap::new(),
+        hooks_read: false,
+        managed_draining: false,
+        instances,
+        gaps,
+        group: Some(group),
+    }))
+}

@@ -1,0 +1,111 @@
+//! Which groups instances are in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_autoscaling::operation::describe_auto_scaling_instances::DescribeAutoScalingInstancesOutput;
+use aws_sdk_autoscaling::types::AutoScalingInstanceDetails;
+use calls::RateBucket;
+use model::drain::{LookedInstance, Membership};
+use model::snapshot::Gap;
+use model::{AutoScalingGroupName, IdError, InstanceId};
+
+use crate::capacity::read_group;
+use crate::drain::Look;
+use crate::limits::{
+    AUTO_SCALING_INSTANCES_PAGE, DESCRIBE_AUTO_SCALING_INSTANCES_MAX, INSTANCE_ID_CHARACTERS_MAX,
+};
+use crate::look::unreadable;
+
+pub(crate) const DESCRIBE_AUTO_SCALING_INSTANCES: &str = "autoscaling:DescribeAutoScalingInstances";
+
+/// The state of an instance that waits in a hook on its way out.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html>
+pub(crate) const TERMINATING_WAIT: &str = "Terminating:Wait";
+
+/// An instance in a group.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    /// The group.
+    pub(crate) group: AutoScalingGroupName,
+    /// The instance, and its place in the group.
+    pub(crate) instance: LookedInstance,
+}
+
+/// Instances by their groups: `None` is in no group of the account and Region.
+pub(crate) type Members = BTreeMap<InstanceId, Result<Option<Member>, Gap>>;
+
+/// Finds out the groups of these instances. Every one is in the answer: AWS leaves out what is in no group, without a failure.
+pub(crate) async fn read(look: &mut Look<'_>, ids: &BTreeSet<InstanceId>) -> Members {
+    let (known, strange): (Vec<&InstanceId>, Vec<&InstanceId>) = ids
+        .iter()
+        .partition(|id| id.as_str().len() <= INSTANCE_ID_CHARACTERS_MAX);
+    // One id that AWS refuses would fail the whole call.
+    let mut members: Members = strange
+        .into_iter()
+        .map(|id| (id.clone(), Ok(None)))
+        .collect();
+    for batch in known.chunks(DESCRIBE_AUTO_SCALING_INSTANCES_MAX) {
+        read_batch(look, batch, &mut members).await;
+    }
+    members
+}
+
+async fn read_batch(look: &mut Look<'_>, batch: &[&InstanceId], members: &mut Members) {
+    let operation = DESCRIBE_AUTO_SCALING_INSTANCES;
+    let autoscaling = &look.observer.autoscaling;
+    let about = match batch {
+        [one] => one.as_str(),
+        _ => "*",
+    };
+    let ids: Vec<String> = batch.iter().map(ToString::to_string).collect();
+    let send = |token| {
+        autoscaling
+            .describe_auto_scaling_instances()
+            .set_instance_ids(Some(ids.clone()))
+            .max_records(AUTO_SCALING_INSTANCES_PAGE)
+            .set_next_token(token)
+            .send()
+    };
+    let take = |page: DescribeAutoScalingInstancesOutput| {
+        for answer in page.auto_scaling_instances() {
+            let id = answer.instance_id().unwrap_or_default();
+            let Some(id) = batch.iter().find(|it| it.as_str() == id) else {
+                continue;
+            };
+            let read = member(id, answer).map_err(|fault| unreadable(operation, about, &fault));
+            members.insert((*id).clone(), read.map(Some));
+        }
+        page.next_token
+    };
+    let bucket = RateBucket::AutoScaling;
+    let rest = look.pages(bucket, operation, about, send, take).await.err();
+    for id in batch {
+        members
+            .entry((*id).clone())
+            .or_insert_with(|| rest.clone().map_or(Ok(None), Err));
+    }
+}
+
+fn member(id: &InstanceId, answer: &AutoScalingInstanceDetails) -> Result<Member, String> {
+    let text = |error: IdError| format!("instance `{id}`: {error}");
+    let group = answer.auto_scaling_group_name().unwrap_or_default();
+    let instance_type = answer.instance_type().map(str::parse).transpose();
+    let zone = answer.availability_zone().map(str::parse).transpose();
+    let state = answer.lifecycle_state().unwrap_or_default();
+    Ok(Member {
+        group: group.parse().map_err(text)?,
+        instance: LookedInstance {
+            id: id.clone(),
+            instance_type: instance_type.map_err(text)?,
+            zone: zone.map_err(text)?,
+            member: Some(Membership {
+                lifecycle: read_group::lifecycle(state),
+                waits_in_hook: state == TERMINATING_WAIT,
+                is_healthy: answer.health_status().is_some_and(read_group::is_healthy),
+                terminating_since: None,
+            }),
+            registered: None,
+            tasks_counted: None,
+        },
+    })
+}

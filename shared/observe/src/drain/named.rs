@@ -1,0 +1,267 @@
+//! The look at instances that events named, and at all instances of single groups.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::drain::{DrainGroup, DrainKey, InstancePassedOver, LookedInstance};
+use model::snapshot::{Gap, GapCause};
+use model::{AutoScalingGroupName, ClusterName, InstanceId};
+
+use crate::drain::clusters::{self, Searched};
+use crate::drain::groups::{self, Found};
+use crate::drain::membership::{self, DESCRIBE_AUTO_SCALING_INSTANCES, Member, Members};
+use crate::drain::search::{self, Unsearched};
+use crate::drain::{Extent, Look, Seen, strays};
+use crate::limits::INSTANCES_NAMED_MAX;
+use crate::look::unreadable;
+
+/// What is asked about.
+#[derive(Debug, Default)]
+struct Asked {
+    instances: BTreeSet<InstanceId>,
+    groups: BTreeSet<AutoScalingGroupName>,
+    clusters: BTreeSet<ClusterName>,
+}
+
+/// Looks at these instances, and at all instances of these groups.
+pub(crate) async fn look(
+    look: &mut Look<'_>,
+    instances: &BTreeSet<InstanceId>,
+    groups: &BTreeSet<DrainKey>,
+) -> Seen {
+    let mut seen = Seen::default();
+    let asked = asked(instances, groups, &mut seen);
+    let members = membership::read(look, &asked.instances).await;
+    let in_no_group = place(look, members, &asked.groups, &mut seen).await;
+    let mut wanted = in_no_group.clone();
+    wanted.extend(seen.looked().map(|it| it.id.clone()));
+    if wanted.is_empty() && asked.clusters.is_empty() {
+        return seen;
+    }
+    let installed = clusters::installed(look, &mut seen.gaps).await;
+    seen.clusters = clusters::read(look, &installed, &mut seen.gaps).await;
+    let unsearched = search::find(look, &mut seen.clusters, &BTreeSet::new(), &wanted).await;
+    read_providers(look, &wanted, &asked.clusters, &mut seen).await;
+    place_in_clusters(&in_no_group, &unsearched, &mut seen);
+    for cluster in &asked.clusters {
+        read_cluster(look, cluster, &asked.instances, &mut seen).await;
+    }
+    search::leave_gaps(seen.groups.values_mut(), &unsearched);
+    seen.complete(look, Extent::Named).await;
+    seen
+}
+
+/// Takes the question apart. Of more instances than one look takes the last ones are not looked at.
+fn asked(instances: &BTreeSet<InstanceId>, groups: &BTreeSet<DrainKey>, seen: &mut Seen) -> Asked {
+    let mut asked = Asked::default();
+    let mut named = instances.clone();
+    for key in groups {
+        match key {
+            DrainKey::Group { group } => _ = asked.groups.insert(group.clone()),
+            DrainKey::Cluster { cluster } => _ = asked.clusters.insert(cluster.clone()),
+            DrainKey::Instance { instance } => _ = named.insert(instance.clone()),
+        }
+    }
+    for (index, id) in named.into_iter().enumerate() {
+        if index < INSTANCES_NAMED_MAX {
+            asked.instances.insert(id);
+        } else {
+            let gap = too_many(&id);
+            seen.passed_over
+                .insert(id, InstancePassedOver::Unread { gap });
+        }
+    }
+    asked
+}
+
+fn too_many(id: &InstanceId) -> Gap {
+    Gap {
+        operation: DESCRIBE_AUTO_SCALING_INSTANCES.to_owned(),
+        resource: id.to_string(),
+        cause: GapCause::BudgetSpent,
+        detail: format!("not sent: one look takes {INSTANCES_NAMED_MAX} instances"),
+    }
+}
+
+/// Puts the instances into their groups. The answer is the instances in no group.
+async fn place(
+    look: &mut Look<'_>,
+    members: Members,
+    groups_named: &BTreeSet<AutoScalingGroupName>,
+    seen: &mut Seen,
+) -> BTreeSet<InstanceId> {
+    let mut in_no_group = BTreeSet::new();
+    let mut by_group: BTreeMap<AutoScalingGroupName, Vec<Member>> = BTreeMap::new();
+    for (id, read) in members {
+        match read {
+            Ok(Some(member)) => by_group
+                .entry(member.group.clone())
+                .or_default()
+                .push(member),
+            Ok(None) => _ = in_no_group.insert(id),
+            Err(gap) => {
+                let unread = InstancePassedOver::Unread { gap };
+                seen.passed_over.insert(id, unread);
+            }
+        }
+    }
+    let names = by_group.keys().chain(groups_named).cloned().collect();
+    for (name, found) in groups::named(look, &names).await {
+        let members = by_group.remove(&name).unwrap_or_default();
+        let ids = members.iter().map(|it| it.instance.id.clone());
+        let why = match found {
+            Ok(Found::OptedIn(mut group)) => {
+                if !groups_named.contains(&name) {
+                    retain(&mut group, members);
+                }
+                seen.groups.insert(group.key.clone(), *group);
+                continue;
+            }
+            Ok(Found::NotFound) => {
+                in_no_group.extend(ids);
+                continue;
+            }
+            Ok(Found::NotOptedIn) => InstancePassedOver::NotOptedIn {
+                group: Some(name.clone()),
+                cluster: None,
+            },
+            Err(gap) => {
+                if groups_named.contains(&name) {
+                    seen.gaps.push(gap.clone());
+                }
+                InstancePassedOver::Unread { gap }
+            }
+        };
+        seen.passed_over.extend(ids.map(|id| (id, why.clone())));
+    }
+    in_no_group
+}
+
+/// Keeps the instances that were named. One that the group's own description lacks left it between the two calls.
+fn retain(group: &mut DrainGroup, members: Vec<Member>) {
+    let mut all = std::mem::take(&mut group.instances);
+    for member in members {
+        let id = member.instance.id.clone();
+        let instance = all.remove(&id).unwrap_or(member.instance);
+        group.instances.insert(id, instance);
+    }
+}
+
+/// Reads the providers of the clusters in which instances were found that may be looked after.
+async fn read_providers(
+    look: &mut Look<'_>,
+    wanted: &BTreeSet<InstanceId>,
+    clusters_named: &BTreeSet<ClusterName>,
+    seen: &mut Seen,
+) {
+    let places = search::places(&seen.clusters);
+    let in_groups: BTreeSet<InstanceId> = seen.looked().map(|it| it.id.clone()).collect();
+    for (cluster, searched) in &mut seen.clusters {
+        let mut of_cluster = places
+            .iter()
+            .filter(|(id, (of, _))| of == cluster && wanted.contains(*id))
+            .map(|(id, _)| id);
+        let is_opted_in = searched.group().is_some();
+        let concerns = if is_opted_in {
+            clusters_named.contains(cluster) || of_cluster.next().is_some()
+        } else {
+            of_cluster.any(|id| in_groups.contains(id))
+        };
+        if concerns {
+            clusters::read_providers(look, searched, &mut seen.groups).await;
+        }
+    }
+}
+
+/// Puts the instances in no group into the clusters that they are registered in, where these are opted in.
+fn place_in_clusters(in_no_group: &BTreeSet<InstanceId>, unsearched: &Unsearched, seen: &mut Seen) {
+    let places = search::places(&seen.clusters);
+    for id in in_no_group {
+        let searched = places.get(id).and_then(|(cluster, arn)| {
+            let searched = seen.clusters.get(cluster)?;
+            Some((
+                cluster,
+                searched,
+                searched.opened.capacity.instances.get(arn)?,
+            ))
+        });
+        let why = match searched {
+            None => match unsearched.get(id).and_then(BTreeSet::first) {
+                Some(gap) => InstancePassedOver::Unread { gap: gap.clone() },
+                None => InstancePassedOver::NotFound,
+            },
+            Some((cluster, searched, _)) if searched.about.is_none() => {
+                InstancePassedOver::Unread {
+                    gap: undescribed(cluster, &seen.gaps),
+                }
+            }
+            Some((cluster, searched, instance)) => match searched.group() {
+                Some(group) if !strays::is_managed(searched, instance) => {
+                    let group = seen.groups.entry(group.key.clone()).or_insert(group);
+                    group.instances.insert(id.clone(), strays::looked(id));
+                    continue;
+                }
+                Some(_) | None => InstancePassedOver::NotOptedIn {
+                    group: None,
+                    cluster: Some(cluster.clone()),
+                },
+            },
+        };
+        seen.passed_over.insert(id.clone(), why);
+    }
+}
+
+/// Why a cluster's tags are not known.
+fn undescribed(cluster: &ClusterName, gaps: &[Gap]) -> Gap {
+    let operation = crate::capacity::clusters::DESCRIBE_CLUSTERS;
+    let of_clusters = gaps.iter().filter(|it| it.operation == operation);
+    let is_its = |it: &&Gap| it.resource == cluster.as_str() || it.resource == "*";
+    let gap = of_clusters.into_iter().find(is_its).cloned();
+    gap.unwrap_or_else(|| {
+        let detail = "the cluster's tags were not read";
+        unreadable(operation, cluster.as_str(), detail)
+    })
+}
+
+/// Reads all instances of a cluster that are in no group, where it is opted in.
+async fn read_cluster(
+    look: &mut Look<'_>,
+    cluster: &ClusterName,
+    instances_named: &BTreeSet<InstanceId>,
+    seen: &mut Seen,
+) {
+    let Some(searched) = seen.clusters.get_mut(cluster) else {
+        return;
+    };
+    let Some(group) = searched.group() else {
+        return;
+    };
+    let gaps_before = searched.opened.capacity.gaps.len();
+    if !searched.has_every_instance {
+        search::read_every(look, searched).await;
+    }
+    let in_groups: BTreeSet<InstanceId> = members(&seen.groups)
+        .chain(instances_named)
+        .cloned()
+        .collect();
+    let group = seen.groups.entry(group.key.clone()).or_insert(group);
+    group.gaps.extend(gaps_since(searched, gaps_before));
+    strays::read(look, searched, &in_groups, group).await;
+}
+
+fn gaps_since(searched: &Searched, gaps_before: usize) -> Vec<Gap> {
+    let gaps = searched.opened.capacity.gaps.get(gaps_before..);
+    gaps.unwrap_or_default().to_vec()
+}
+
+/// The instances of the opted-in groups, those included that are not looked at.
+fn members(groups: &BTreeMap<DrainKey, DrainGroup>) -> impl Iterator<Item = &InstanceId> {
+    let groups = groups.values().filter_map(|it| it.group.as_ref());
+    groups.flat_map(|it| it.instances.keys())
+}
+
+impl Seen {
+    /// The instances that are looked at.
+    pub(crate) fn looked(&self) -> impl Iterator<Item = &LookedInstance> {
+        self.groups.values().flat_map(|it| it.instances.values())
+    }
+}

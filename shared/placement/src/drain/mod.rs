@@ -21,6 +21,7 @@
 //! Absent: launching, terminating, and any change of a service. What is missing elsewhere is seen by the functions whose affair it is.
 
 pub mod action;
+pub mod audit;
 mod case;
 pub mod causes;
 pub mod choice;

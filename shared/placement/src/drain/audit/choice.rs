@@ -1,0 +1,138 @@
+//! Laws of what is a choice: drains of instances that only may leave, and drains that are taken back.
+
+use model::Seconds;
+use model::capacity::{ContainerInstanceStatus, Lifecycle};
+use model::drain::{CauseKind, DrainStep, DrainStepReason, LookedInstance};
+use model::memory::Recall;
+
+use super::evidence::Evidence;
+use super::{Findings, Ground};
+
+/// How long no further drain by choice follows one that was taken back, in seconds.
+const REVERSED_SECS: i64 = 6 * 3_600;
+
+/// How many instances of a group may still be drained by choice.
+#[derive(Debug)]
+pub(super) struct Budget {
+    allowed: usize,
+    spent: usize,
+}
+
+impl Budget {
+    pub(super) fn of(ground: &Ground<'_>) -> Self {
+        let instances = &ground.group.instances;
+        let serves = |it: &&LookedInstance| match &it.member {
+            Some(member) => member.lifecycle == Lifecycle::InService,
+            // In no group every instance that is registered serves.
+            None => ground.group.group.is_none() && it.registered.is_some(),
+        };
+        let serving = instances.values().filter(serves).count();
+        let percent = usize::try_from(ground.policy.disruption_percent).unwrap_or(100);
+        let allowed = serving.saturating_mul(percent).div_ceil(100);
+        let spent = instances.values().filter(|it| is_missing(ground, it));
+        Self {
+            allowed,
+            spent: spent.count(),
+        }
+    }
+}
+
+/// Whether an instance counts as disrupted already.
+fn is_missing(ground: &Ground<'_>, looked: &LookedInstance) -> bool {
+    let container = ground.container(looked);
+    let is_draining = container.is_some_and(|it| it.status == ContainerInstanceStatus::Draining);
+    let is_ill = looked.member.as_ref().is_some_and(|it| !it.is_healthy);
+    is_draining || is_ill || Evidence::of(ground, looked).is_leaving()
+}
+
+impl Ground<'_> {
+    /// A drain by choice needs its tag, a full look without gaps, a memory, a recommendation that still counts, and the budget.
+    pub(super) fn check_choice(
+        &self,
+        looked: &LookedInstance,
+        kind: CauseKind,
+        budget: &mut Budget,
+        found: &mut Findings<'_>,
+    ) {
+        let id = &looked.id;
+        if !self.allows(kind) {
+            let detail = format!("no tag asks for a drain: {}", kind.as_str());
+            found.add("switched_off", detail);
+        }
+        let evidence = Evidence::of(self, looked);
+        if kind.is_certain() || !evidence.may_be(kind) {
+            let detail = format!("nothing shows that `{id}` may leave: {}", kind.as_str());
+            found.add("evidence", detail);
+        }
+        if !self.snapshot.is_full || self.gaps(looked) > 0 {
+            let detail = "not everything was looked at".to_owned();
+            found.add("evidence", detail);
+        }
+        if !self.remembers() {
+            let detail = "nothing is remembered".to_owned();
+            found.add("evidence", detail);
+        }
+        if let Some(Recall::Known(memory)) = self.recall
+            && let Some(reversal) = memory.reversed.get(id)
+            && self.now < Seconds(REVERSED_SECS).after(reversal.at)
+        {
+            let detail = format!("a drain of `{id}` was taken back at {}", reversal.at);
+            found.add("evidence", detail);
+        }
+        budget.spent = budget.spent.saturating_add(1);
+        if budget.spent > budget.allowed {
+            let detail = format!(
+                "{} instances would drain or are not healthy, {} may",
+                budget.spent, budget.allowed
+            );
+            found.add("disruption_budget", detail);
+        }
+    }
+
+    /// Taking a drain back needs that it was Ballast's, that the instance stays, and that all of that is certain.
+    pub(super) fn check_activate(
+        &self,
+        step: &DrainStep,
+        looked: &LookedInstance,
+        found: &mut Findings<'_>,
+    ) {
+        let id = &looked.id;
+        let mut add = |detail: String| found.add("only_own_drains", detail);
+        if !self.remembers() {
+            add("nothing is remembered".to_owned());
+        }
+        let own = self.departure(id).and_then(|it| it.own_drain);
+        let Some(own) = own else {
+            add(format!("Ballast is not known to drain `{id}`"));
+            return;
+        };
+        match &step.reason {
+            DrainStepReason::CauseGone { cause, .. } if *cause == own.cause => {}
+            DrainStepReason::CauseGone { .. }
+            | DrainStepReason::Leaving { .. }
+            | DrainStepReason::Selective { .. }
+            | DrainStepReason::LastMoment { .. }
+            | DrainStepReason::TasksLeft { .. }
+            | DrainStepReason::Drained { .. }
+            | DrainStepReason::DeadlineReached { .. }
+            | DrainStepReason::NothingToWaitFor { .. } => add(format!(
+                "`{id}` was drained for {}, which the step does not say",
+                own.cause.as_str()
+            )),
+        }
+        if self.gaps(looked) > 0 {
+            add(format!("not everything about `{id}` was read"));
+        }
+        if let Some(kind) = Evidence::of(self, looked).sure(Some(own.cause)) {
+            add(format!("`{id}` still leaves: {}", kind.as_str()));
+        }
+        let stays = looked
+            .member
+            .as_ref()
+            .is_none_or(|it| it.lifecycle == Lifecycle::InService);
+        let is_connected = self.container(looked).is_some_and(|it| it.agent_connected);
+        if !stays || !is_connected {
+            add(format!("`{id}` is not in service with its agent connected"));
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! What shows that an instance leaves, or may: read anew from the state, the memory and what was said.
+
+use jiff::Timestamp;
+use model::Seconds;
+use model::capacity::Lifecycle;
+use model::drain::{CauseKind, DepartureCause, LookedInstance};
+use model::trigger::{MachineState, Notice, NoticeHint};
+
+use super::Ground;
+
+/// How long after its deadline an instance that EC2 warned of is still expected to go, in seconds.
+const WARNING_OVER_SECS: i64 = 180;
+
+/// How long after it was to begin maintenance is still expected, and how long a recommendation counts, in seconds.
+const EXPECTED_SECS: i64 = 3_600;
+
+/// How long an instance that has left its group after Ballast drained it counts as terminating, in seconds.
+const LEFT_GROUP_SECS: i64 = 600;
+
+/// A cause for which there is a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sign {
+    pub(super) kind: CauseKind,
+    /// When it began, by the source that says the earliest.
+    pub(super) at: Timestamp,
+    /// From when on it is reason enough to drain.
+    due_at: Timestamp,
+    pub(super) deadline: Option<Timestamp>,
+    /// Whether no reading of the sources makes it go away.
+    is_sure: bool,
+}
+
+impl Sign {
+    pub(super) fn is_late(&self, now: Timestamp) -> bool {
+        self.deadline.is_some_and(|it| it < now)
+    }
+}
+
+/// Everything that speaks for a departure.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    signs: Vec<Sign>,
+    now: Timestamp,
+    /// Whether EC2 said that the instance is gone, and its agent does not speak against it.
+    pub(super) is_ghost: bool,
+}
+
+impl Evidence {
+    pub(super) fn of(ground: &Ground<'_>, looked: &LookedInstance) -> Self {
+        let said = ground.sources.notices.get(&looked.id);
+        let sources = Reading {
+            ground,
+            looked,
+            said: said.map_or(&[], Vec::as_slice),
+            is_silent: ground
+                .container(looked)
+                .is_none_or(|it| !it.agent_connected),
+        };
+        let mut signs = sources.warnings();
+        signs.extend(sources.terminating());
+        signs.extend(sources.stopping());
+        signs.extend(sources.maintenance());
+        signs.extend(sources.rebalance());
+        signs.extend(sources.agent_lost());
+        Self {
+            signs,
+            now: ground.now,
+            is_ghost: sources.is_silent && sources.last_state_is_end(),
+        }
+    }
+
+    /// What may be a reason to drain now.
+    fn due(&self) -> impl Iterator<Item = &Sign> {
+        self.signs.iter().filter(|it| it.due_at <= self.now)
+    }
+
+    pub(super) fn may_be(&self, kind: CauseKind) -> bool {
+        self.due().any(|it| it.kind == kind)
+    }
+
+    /// The causes for which the instance leaves whatever Ballast does.
+    pub(super) fn certain(&self) -> impl Iterator<Item = &Sign> {
+        self.due().filter(|it| it.kind.is_certain())
+    }
+
+    /// A cause that no reading of the sources makes go away, of this kind or a certain one.
+    pub(super) fn sure(&self, kind: Option<CauseKind>) -> Option<CauseKind> {
+        let mut sure = self.signs.iter().filter(|it| it.is_sure);
+        let counts = |it: &&Sign| it.kind.is_certain() || Some(it.kind) == kind;
+        sure.find(counts).map(|it| it.kind)
+    }
+
+    /// The certain cause that the instance has now, whatever reading counts.
+    pub(super) fn is_leaving(&self) -> bool {
+        let sure = |it: &Sign| it.is_sure && it.kind.is_certain() && it.due_at <= self.now;
+        self.signs.iter().any(sure)
+    }
+}
+
+struct Reading<'a> {
+    ground: &'a Ground<'a>,
+    looked: &'a LookedInstance,
+    said: &'a [&'a NoticeHint],
+    /// Whether no agent speaks for the instance.
+    is_silent: bool,
+}
+
+impl Reading<'_> {
+    /// When something was said: at the latest now.
+    fn time(&self, hint: &NoticeHint) -> Timestamp {
+        let now = self.ground.now;
+        hint.at.map_or(now, |at| at.min(now))
+    }
+
+    fn remembered(&self, kind: CauseKind) -> Option<DepartureCause> {
+        let departure = self.ground.departure(&self.looked.id)?;
+        departure.cause(kind).cloned()
+    }
+
+    fn sign(&self, cause: &DepartureCause, over_secs: i64) -> Option<Sign> {
+        let begins = cause.deadline().unwrap_or_else(|| cause.at());
+        let is_over = Seconds(over_secs).after(begins) <= self.ground.now;
+        (!is_over).then(|| Sign {
+            kind: cause.kind(),
+            at: cause.at(),
+            due_at: cause.at(),
+            deadline: cause.deadline(),
+            is_sure: false,
+        })
+    }
+
+    /// Of causes of one kind all that are not over; the latest is sure.
+    fn signs(&self, mut causes: Vec<DepartureCause>, over_secs: i64) -> Vec<Sign> {
+        causes.sort_by_key(|it| (it.at(), it.deadline()));
+        let latest = causes.last().map(DepartureCause::at);
+        let all_latest = causes.iter().filter(|it| Some(it.at()) == latest);
+        let sure = all_latest
+            .clone()
+            .all(|it| self.sign(it, over_secs).is_some());
+        let signs = causes.iter().filter_map(|it| {
+            let sign = self.sign(it, over_secs)?;
+            Some(Sign {
+                is_sure: sure,
+                ..sign
+            })
+        });
+        signs.collect()
+    }
+
+    fn warnings(&self) -> Vec<Sign> {
+        let mut spot: Vec<DepartureCause> = Vec::new();
+        let mut reservation: Vec<DepartureCause> = Vec::new();
+        spot.extend(self.remembered(CauseKind::SpotInterruption));
+        reservation.extend(self.remembered(CauseKind::CapacityReservationInterruption));
+        for hint in self.said {
+            let warned_at = self.time(hint);
+            match &hint.notice {
+                Notice::SpotInterruption { action } => {
+                    spot.push(DepartureCause::SpotInterruption {
+                        warned_at,
+                        action: action.clone(),
+                    });
+                }
+                Notice::CapacityReservationInterruption { .. } => {
+                    let cause = DepartureCause::CapacityReservationInterruption { warned_at };
+                    reservation.push(cause);
+                }
+                Notice::Rebalance | Notice::StateChanged { .. } | Notice::Maintenance { .. } => {}
+            }
+        }
+        let mut signs = self.signs(spot, WARNING_OVER_SECS);
+        signs.extend(self.signs(reservation, WARNING_OVER_SECS));
+        signs
+    }
+
+    /// The group's own word counts; what is remembered does where the group has none.
+    fn terminating(&self) -> Option<Sign> {
+        let now = self.ground.now;
+        let remembered = self.remembered(CauseKind::Terminating);
+        let lifecycle = self.looked.member.as_ref().map(|it| it.lifecycle);
+        let own_drain = self
+            .ground
+            .departure(&self.looked.id)
+            .and_then(|it| it.own_drain);
+        let expected = own_drain.is_some_and(|it| {
+            it.cause == CauseKind::Terminating && now < Seconds(LEFT_GROUP_SECS).after(it.at)
+        });
+        let is_sure = match lifecycle {
+            Some(Lifecycle::Terminating) => true,
+            None if remembered.is_some() => expected,
+            Some(Lifecycle::InService) | None => return None,
+            Some(
+                Lifecycle::Pending
+                | Lifecycle::Standby
+                | Lifecycle::Detaching
+                | Lifecycle::Warmed
+                | Lifecycle::Unknown,
+            ) => {
+                remembered.as_ref()?;
+                false
+            }
+        };
+        let (earliest, _) = self.ground.began(self.looked);
+        Some(Sign {
+            kind: CauseKind::Terminating,
+            at: earliest,
+            due_at: Timestamp::MIN,
+            deadline: None,
+            is_sure,
+        })
+    }
+
+    /// Believed only where no agent says otherwise, and EC2 has not said since that the instance runs.
+    fn stopping(&self) -> Option<Sign> {
+        if !self.is_silent {
+            return None;
+        }
+        let remembered = self.remembered(CauseKind::Stopping);
+        let mut at = remembered.map(|it| it.at());
+        let mut running: Option<Timestamp> = None;
+        for hint in self.said {
+            let Notice::StateChanged { state } = &hint.notice else {
+                continue;
+            };
+            let time = Some(self.time(hint));
+            match state {
+                MachineState::Stopping | MachineState::Stopped => at = at.max(time),
+                MachineState::Running => running = running.max(time),
+                MachineState::Pending
+                | MachineState::ShuttingDown
+                | MachineState::Terminated
+                | MachineState::Other => {}
+            }
+        }
+        let at = at?;
+        running.is_none_or(|it| it <= at).then_some(Sign {
+            kind: CauseKind::Stopping,
+            at,
+            due_at: Timestamp::MIN,
+            deadline: None,
+            is_sure: false,
+        })
+    }
+
+    fn maintenance(&self) -> Vec<Sign> {
+        let mut causes: Vec<DepartureCause> = Vec::new();
+        let mut ended: Vec<&str> = Vec::new();
+        for hint in self.said {
+            let Notice::Maintenance {
+                code,
+                starts_at,
+                is_over,
+            } = &hint.notice
+            else {
+                continue;
+            };
+            if *is_over {
+                ended.push(code);
+            } else if let Some(starts_at) = starts_at
+                && takes_away(code)
+            {
+                let cause = DepartureCause::Maintenance {
+                    code: code.clone(),
+                    starts_at: *starts_at,
+                };
+                causes.push(cause);
+            }
+        }
+        // What is remembered of a code that is over, and of which nothing new was said, is over.
+        let remembered = self.remembered(CauseKind::Maintenance).filter(|it| {
+            let DepartureCause::Maintenance { code, .. } = it else {
+                return false;
+            };
+            !ended
+                .iter()
+                .any(|over| over.is_empty() || *over == code.as_str())
+        });
+        causes.extend(remembered);
+        let lead = self.ground.policy.maintenance_lead;
+        let of_causes = causes.iter().map(|it| {
+            let sign = self.sign(it, EXPECTED_SECS)?;
+            Some(Sign {
+                due_at: lead.before(it.at()),
+                ..sign
+            })
+        });
+        let of_causes: Vec<Option<Sign>> = of_causes.collect();
+        let is_sure = ended.is_empty() && of_causes.iter().all(Option::is_some);
+        let signs = of_causes.into_iter().flatten();
+        signs.map(|it| Sign { is_sure, ..it }).collect()
+    }
+
+    fn rebalance(&self) -> Vec<Sign> {
+        let mut causes: Vec<DepartureCause> = Vec::new();
+        causes.extend(self.remembered(CauseKind::Rebalance));
+        for hint in self.said {
+            if hint.notice == Notice::Rebalance {
+                let at = self.time(hint);
+                causes.push(DepartureCause::Rebalance { at });
+            }
+        }
+        self.signs(causes, EXPECTED_SECS)
+    }
+
+    fn agent_lost(&self) -> Option<Sign> {
+        let container = self.ground.container(self.looked)?;
+        let departure = self.ground.departure(&self.looked.id)?;
+        let at = departure.disconnected_since?;
+        let lost_at = self.ground.policy.agent_grace.after(at);
+        (!container.agent_connected && lost_at <= self.ground.now).then_some(Sign {
+            kind: CauseKind::AgentLost,
+            at,
+            due_at: at,
+            deadline: None,
+            is_sure: true,
+        })
+    }
+
+    /// Whether the last that EC2 said of the instance's state is that it is gone.
+    fn last_state_is_end(&self) -> bool {
+        let states = self.said.iter().filter_map(|it| match it.notice {
+            Notice::StateChanged { state } => Some((self.time(it), state)),
+            Notice::SpotInterruption { .. }
+            | Notice::CapacityReservationInterruption { .. }
+            | Notice::Rebalance
+            | Notice::Maintenance { .. } => None,
+        });
+        let states: Vec<(Timestamp, MachineState)> = states.collect();
+        let last = states.iter().map(|(at, _)| *at).max();
+        let mut of_last = states
+            .iter()
+            .filter(|(at, _)| Some(*at) == last)
+            .map(|(_, state)| state)
+            .peekable();
+        of_last.peek().is_some()
+            && of_last.all(|it| matches!(it, MachineState::ShuttingDown | MachineState::Terminated))
+    }
+}
+
+/// Whether a scheduled change of this code interrupts the instance.
+fn takes_away(code: &str) -> bool {
+    ["RETIREMENT", "STOP", "TERMINAT", "REBOOT", "POWER"]
+        .iter()
+        .any(|it| code.contains(it))
+}
+
+impl Ground<'_> {
+    /// When the group began to terminate an instance: the earliest and the latest that the best source says.
+    pub(super) fn began(&self, looked: &LookedInstance) -> (Timestamp, Timestamp) {
+        let now = self.now;
+        let activity = looked.member.as_ref().and_then(|it| it.terminating_since);
+        let remembered = self
+            .departure(&looked.id)
+            .and_then(|it| it.cause(CauseKind::Terminating))
+            .map(DepartureCause::at);
+        if let Some(at) = activity.or(remembered) {
+            return (at.min(now), at);
+        }
+        let waits = self.sources.waits.get(&looked.id).into_iter().flatten();
+        let times = waits.map(|(at, _)| at.map_or(now, |it| it.min(now)));
+        let (earliest, latest) = (times.clone().min(), times.max());
+        (earliest.unwrap_or(now), latest.unwrap_or(now))
+    }
+}

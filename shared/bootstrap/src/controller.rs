@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use act::{Actor, CapacityActor};
+use act::{Actor, CapacityActor, DrainActor};
 use calls::Budget;
-use control::{Capacity, Controller, Duty, Pairs};
+use control::{Capacity, Controller, Departures, Duty, Pairs};
 use ledger::{DynamoDbLedger, Ledger, MemoryLedger};
 use model::policy::Installation;
-use observe::{CapacityObserver, Observer};
+use observe::{CapacityObserver, DrainObserver, Observer};
 
 use crate::clients::Clients;
 use crate::settings::Settings;
@@ -46,6 +46,32 @@ pub fn capacity_controller(
         )
         .of_clusters(settings.clusters.iter().cloned()),
         actor: CapacityActor::new(
+            clients.ecs.clone(),
+            clients.autoscaling.clone(),
+            budget,
+            settings.mode,
+        ),
+    };
+    with_duty(function, settings, clients, duty)
+}
+
+/// A controller of instance-drain, under this name.
+#[must_use]
+pub fn departure_controller(
+    function: &'static str,
+    settings: &Settings,
+    clients: Clients,
+) -> Controller<Departures> {
+    let budget = budget(settings);
+    let duty = Departures {
+        observer: DrainObserver::new(
+            clients.ecs.clone(),
+            clients.autoscaling.clone(),
+            Arc::clone(&budget),
+            clients.clock.clone(),
+        )
+        .of_clusters(settings.clusters.iter().cloned()),
+        actor: DrainActor::new(
             clients.ecs.clone(),
             clients.autoscaling.clone(),
             budget,

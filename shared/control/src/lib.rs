@@ -24,6 +24,7 @@ mod capacity;
 mod carry_out;
 mod coalesce;
 mod controller;
+mod departures;
 mod duty;
 mod failure;
 mod fit;
@@ -40,6 +41,7 @@ pub use coalesce::{Coalesced, Home, Message, coalesce};
 pub use controller::{
     Controller, Handled, HandledOf, Invoked, LOOK_AGAIN_AFTER, ROUNDS_MAX, RecordOf,
 };
+pub use departures::Departures;
 pub use duty::{
     About, Concern, Decide, DecisionOf, Duty, Interest, MemoryOf, OTHER_FUNCTION, PlanOf, RecallsOf,
 };

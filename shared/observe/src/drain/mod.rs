@@ -127,10 +127,11 @@ impl DrainObserver {
     pub async fn look(&self, scope: &Scope, deadline: Deadline) -> Result<DrainSnapshot, Blind> {
         let mut look = Look::new(self, &self.clock, &self.budget, deadline);
         let (is_full, seen) = match scope {
-            Scope::Clusters(named) => (true, full::look(&mut look, named).await),
-            Scope::Departures { instances, groups } => {
-                (false, named::look(&mut look, instances, groups).await)
-            }
+            Scope::Clusters(named) => (true, Box::pin(full::look(&mut look, named)).await),
+            Scope::Departures { instances, groups } => (
+                false,
+                Box::pin(named::look(&mut look, instances, groups)).await,
+            ),
             // Services are not what an instance is looked at by.
             Scope::Services(_) => (false, Seen::default()),
         };
@@ -225,7 +226,7 @@ impl Seen {
         }
         for (cluster, wanted) in self.wanted(extent) {
             if let Some(searched) = self.clusters.get_mut(&cluster) {
-                let stop_timeouts = contents::read(look, searched, wanted).await;
+                let stop_timeouts = Box::pin(contents::read(look, searched, wanted)).await;
                 self.stop_timeouts.insert(cluster, stop_timeouts);
             }
         }

@@ -4,6 +4,9 @@
 #[cfg(test)]
 mod cost;
 #[cfg(test)]
+#[path = "../endpoint/mod.rs"]
+mod endpoint;
+#[cfg(test)]
 mod failing;
 #[cfg(test)]
 mod odd_answers;

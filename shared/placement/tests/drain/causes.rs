@@ -1,0 +1,195 @@
+//! What is remembered of why instances leave.
+
+use jiff::Timestamp;
+use model::capacity::Lifecycle;
+use model::drain::{CauseKind, Departure, DepartureCause};
+use model::trigger::{MachineState, Notice, NoticeHint};
+use model::{InstanceId, Seconds};
+
+use crate::scene::{Scene, key};
+
+/// What is remembered of the instance after the look; nothing where it is not remembered.
+fn remembered(scene: &Scene, id: &InstanceId) -> Departure {
+    let memories = scene.decide().memories;
+    let memory = memories.get(&key("spot")).unwrap();
+    memory.departures.get(id).cloned().unwrap_or_default()
+}
+
+fn at(scene: &Scene, id: &InstanceId, kind: CauseKind) -> Option<Timestamp> {
+    remembered(scene, id).cause(kind).map(DepartureCause::at)
+}
+
+fn maintenance(scene: &Scene, code: &str, begins_in_secs: i64, is_over: bool) -> Notice {
+    Notice::Maintenance {
+        code: code.to_owned(),
+        starts_at: Some(scene.ago(-begins_in_secs)),
+        is_over,
+    }
+}
+
+#[test]
+fn a_time_that_is_missing_or_to_come_is_now() {
+    for of_event in [None, Some(Seconds(3_600))] {
+        let (mut scene, ids) = Scene::web(1);
+        let notice = Notice::Rebalance;
+        let at_event = of_event.map(|it| it.after(scene.now));
+        scene.hints.notices.push(NoticeHint {
+            at: at_event,
+            instance: ids[0].clone(),
+            notice,
+        });
+        assert_eq!(at(&scene, &ids[0], CauseKind::Rebalance), Some(scene.now));
+    }
+}
+
+#[test]
+fn the_latest_warning_counts_in_whatever_order_they_come() {
+    for order in [[100, 20], [20, 100]] {
+        let (mut scene, ids) = Scene::web(1);
+        for secs in order {
+            scene.warned(&ids[0], secs);
+        }
+        let kind = CauseKind::SpotInterruption;
+        assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(20)));
+        scene.act();
+        scene.warned(&ids[0], 100);
+        assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(20)));
+    }
+}
+
+#[test]
+fn each_kind_once_the_most_urgent_first() {
+    let (mut scene, ids) = Scene::web(1);
+    scene.said(&ids[0], 50, Notice::Rebalance);
+    let notice = maintenance(&scene, "AWS_EC2_INSTANCE_STOP_SCHEDULED", 9_000, false);
+    scene.said(&ids[0], 40, notice);
+    scene.terminating(&ids[0], 30);
+    scene.warned(&ids[0], 20);
+    scene.warned(&ids[0], 20);
+    let causes = remembered(&scene, &ids[0]).causes;
+    let kinds: Vec<&str> = causes.iter().map(|it| it.kind().as_str()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "spot_interruption",
+            "terminating",
+            "maintenance",
+            "rebalance"
+        ]
+    );
+}
+
+#[test]
+fn stopping_is_believed_while_the_agent_is_gone() {
+    let stop = |scene: &mut Scene, id: &InstanceId, secs, state| {
+        scene.said(id, secs, Notice::StateChanged { state });
+    };
+    let kind = CauseKind::Stopping;
+    let (mut scene, ids) = Scene::web(1);
+    stop(&mut scene, &ids[0], 30, MachineState::Stopping);
+    assert_eq!(at(&scene, &ids[0], kind), None, "the agent is connected");
+    scene.container(&ids[0]).agent_connected = false;
+    assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(30)));
+    stop(&mut scene, &ids[0], 31, MachineState::Running);
+    assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(30)));
+    stop(&mut scene, &ids[0], 29, MachineState::Running);
+    assert_eq!(at(&scene, &ids[0], kind), None);
+}
+
+#[test]
+fn what_is_said_to_have_ended_is_remembered_for_nothing() {
+    let (mut scene, ids) = Scene::web(1);
+    scene.warned(&ids[0], 30);
+    scene.container(&ids[0]).agent_connected = false;
+    let state = MachineState::Terminated;
+    scene.said(&ids[0], 3, Notice::StateChanged { state });
+    assert!(remembered(&scene, &ids[0]).causes.is_empty());
+    assert!(scene.decide().plan.steps.is_empty());
+}
+
+#[test]
+fn maintenance_counts_if_it_takes_the_instance_away() {
+    for (code, counts) in [
+        ("AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED", true),
+        ("AWS_EC2_PERSISTENT_INSTANCE_RETIREMENT_SCHEDULED", true),
+        ("AWS_EC2_INSTANCE_STOP_SCHEDULED", true),
+        ("AWS_EC2_INSTANCE_TERMINATION_SCHEDULED", true),
+        ("AWS_EC2_INSTANCE_REBOOT_MAINTENANCE_SCHEDULED", true),
+        ("AWS_EC2_INSTANCE_POWER_MAINTENANCE_SCHEDULED", true),
+        ("AWS_EC2_INSTANCE_NETWORK_MAINTENANCE_SCHEDULED", false),
+        ("", false),
+    ] {
+        let (mut scene, ids) = Scene::web(1);
+        let notice = maintenance(&scene, code, 9_000, false);
+        scene.said(&ids[0], 5, notice);
+        let known = at(&scene, &ids[0], CauseKind::Maintenance).is_some();
+        assert_eq!(known, counts, "{code}");
+    }
+}
+
+#[test]
+fn maintenance_is_moved_and_called_off_by_its_own_code() {
+    let (stop, reboot) = ("AWS_EC2_INSTANCE_STOP_SCHEDULED", "AWS_EC2_SYSTEM_REBOOT");
+    let kind = CauseKind::Maintenance;
+    let (mut scene, ids) = Scene::web(1);
+    let say = |scene: &mut Scene, code: &str, begins_in_secs, is_over| {
+        let notice = maintenance(scene, code, begins_in_secs, is_over);
+        scene.said(&ids[0], 5, notice);
+        scene.act();
+    };
+    say(&mut scene, stop, 9_000, false);
+    say(&mut scene, stop, 20_000, false);
+    assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(-20_000)), "moved");
+    say(&mut scene, reboot, 30_000, false);
+    assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(-20_000)));
+    say(&mut scene, reboot, 10_000, false);
+    assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(-10_000)));
+    say(&mut scene, stop, 20_000, true);
+    assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(-10_000)));
+    say(&mut scene, reboot, 10_000, true);
+    assert_eq!(at(&scene, &ids[0], kind), None);
+}
+
+#[test]
+fn since_when_a_group_terminates_comes_from_its_activity_first() {
+    let kind = CauseKind::Terminating;
+    let (mut scene, ids) = Scene::web(1);
+    scene.terminating(&ids[0], 100);
+    scene.member(&ids[0]).terminating_since = None;
+    assert_eq!(at(&scene, &ids[0], kind), Some(scene.now), "nothing tells");
+    scene.said_to_wait(&ids[0], 40);
+    assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(40)), "an event");
+    scene.act();
+    scene.said_to_wait(&ids[0], 20);
+    assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(40)), "the ledger");
+    scene.terminating(&ids[0], 60);
+    assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(60)));
+    scene.member(&ids[0]).lifecycle = Lifecycle::InService;
+    scene.member(&ids[0]).waits_in_hook = false;
+    scene.departure(&ids[0]).own_drain = None;
+    assert_eq!(at(&scene, &ids[0], kind), None);
+}
+
+/// An event that the group's state does not bear out is a reason to look, and no more.
+#[test]
+fn an_event_alone_makes_nothing_terminating() {
+    let (mut scene, ids) = Scene::web(1);
+    scene.said_to_wait(&ids[0], 5);
+    assert!(scene.decide().plan.steps.is_empty());
+    assert_eq!(remembered(&scene, &ids[0]), Departure::default());
+}
+
+#[test]
+fn the_agent_is_lost_after_its_grace_and_found_at_once() {
+    let (mut scene, ids) = Scene::web(1);
+    scene.container(&ids[0]).agent_connected = false;
+    scene.act();
+    scene.later(299);
+    assert_eq!(at(&scene, &ids[0], CauseKind::AgentLost), None);
+    scene.later(1);
+    let since = Some(scene.ago(300));
+    assert_eq!(at(&scene, &ids[0], CauseKind::AgentLost), since);
+    scene.act();
+    scene.container(&ids[0]).agent_connected = true;
+    assert_eq!(remembered(&scene, &ids[0]), Departure::default());
+}

@@ -1,0 +1,21 @@
+//! Instances that go away: scenarios that an operator could meet. The scenarios go through `scene::check`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod acting;
+mod actions;
+mod causes;
+mod choices;
+mod failures;
+mod groups;
+mod ladder;
+mod remembered;
+mod reversals;
+mod scene;
+mod shown;
+mod stops;
+mod stuck;

@@ -1,0 +1,469 @@
+//! Random states: groups and a cluster's own instances, in every state that an instance can be in, with tasks of every kind, what is
+//! remembered of them, what was said about them, gaps and policies.
+//!
+//! A state is read off a tape of numbers: a shorter tape and smaller numbers make a simpler state, so that a failing one shrinks.
+
+use jiff::Timestamp;
+use model::capacity::{Activity, Consent, ContainerInstanceStatus, Lifecycle, Resources};
+use model::drain::{
+    CauseKind, Departure, DepartureCause, DrainKey, DrainMemory, InstancePassedOver, OwnDrain,
+    Reversal,
+};
+use model::memory::Recall;
+use model::trigger::{LifecycleAction, MachineState, Notice, NoticeHint};
+use model::{InstanceId, Seconds};
+use proptest::prelude::*;
+
+use crate::scene::{Scene, arn, gap, hook, key};
+
+/// Numbers to choose by; 0 once they are used up.
+#[derive(Debug)]
+pub(crate) struct Tape {
+    numbers: std::vec::IntoIter<u16>,
+}
+
+impl Tape {
+    pub(crate) fn new(numbers: Vec<u16>) -> Self {
+        Self {
+            numbers: numbers.into_iter(),
+        }
+    }
+
+    /// A number below `sides`.
+    fn roll(&mut self, sides: usize) -> usize {
+        usize::from(self.numbers.next().unwrap_or(0)) % sides
+    }
+
+    /// Rare: once in so many times, and never once the tape is used up.
+    fn one_in(&mut self, times: usize) -> bool {
+        self.roll(times) == times - 1
+    }
+
+    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.roll(choices.len())]
+    }
+}
+
+/// A look and everything that it depends on.
+pub(crate) fn situation() -> impl Strategy<Value = Scene> {
+    prop::collection::vec(any::<u16>(), 0..400).prop_map(|numbers| {
+        let mut tape = Tape::new(numbers);
+        let mut scene = Scene::new();
+        fill(&mut scene, &mut tape);
+        scene
+    })
+}
+
+/// The key of the instances of `demo` that are in no group.
+pub(crate) fn groupless() -> DrainKey {
+    DrainKey::Cluster {
+        cluster: "demo".parse().unwrap(),
+    }
+}
+
+/// What is remembered of an instance, whosever it is. `None` where the ledger does not answer.
+pub(crate) fn departure<'a>(
+    scene: &'a mut Scene,
+    of: &DrainKey,
+    id: &InstanceId,
+) -> Option<&'a mut Departure> {
+    let memory = memory(scene, of)?;
+    Some(memory.departures.entry(id.clone()).or_default())
+}
+
+fn memory<'a>(scene: &'a mut Scene, of: &DrainKey) -> Option<&'a mut DrainMemory> {
+    let made = || Recall::Known(DrainMemory::default());
+    match scene.memories.entry(of.clone()).or_insert_with(made) {
+        Recall::Known(memory) => Some(memory),
+        Recall::Unknown => None,
+    }
+}
+
+/// Moves an instance of the group `spot` out of every group.
+pub(crate) fn leave_group(scene: &mut Scene, id: &InstanceId) {
+    let group = scene.group("spot");
+    let mut looked = group.instances.remove(id).unwrap();
+    let of_group = group.group.as_mut().unwrap();
+    of_group.instances.remove(id);
+    of_group.desired_capacity -= 1;
+    looked.member = None;
+    scene.groupless().instances.insert(id.clone(), looked);
+}
+
+fn fill(scene: &mut Scene, tape: &mut Tape) {
+    scene.snapshot.is_full = !tape.one_in(4);
+    scene.cluster().has_every_instance = !tape.one_in(5);
+    if tape.one_in(6) {
+        scene.installation.schedule_interval = Seconds(tape.of(&[30, 300]));
+    }
+    services(scene, tape);
+    let mut groups = vec!["spot"];
+    if tape.one_in(3) {
+        groups.push("other");
+    }
+    for name in groups {
+        scene.group(name);
+        policy(scene, &key(name), tape);
+        for _ in 0..tape.roll(5) {
+            let id = scene.starting(name);
+            instance(scene, &key(name), &id, tape);
+        }
+        group(scene, name, tape);
+    }
+    if tape.one_in(3) {
+        for _ in 0..=tape.roll(2) {
+            let id = scene.starting("spot");
+            leave_group(scene, &id);
+            instance(scene, &groupless(), &id, tape);
+        }
+        policy(scene, &groupless(), tape);
+    }
+    if tape.one_in(10) {
+        scene.cluster().capacity.gaps.push(gap("ecs:DescribeTasks"));
+    }
+    if tape.one_in(10) {
+        scene.snapshot.gaps.push(gap("ecs:ListClusters"));
+    }
+    if tape.one_in(6) {
+        let whys = [
+            InstancePassedOver::NotOptedIn {
+                group: Some("mine".parse().unwrap()),
+                cluster: None,
+            },
+            InstancePassedOver::NotFound,
+            InstancePassedOver::Unread {
+                gap: gap("autoscaling:DescribeAutoScalingInstances"),
+            },
+        ];
+        for (number, why) in whys.into_iter().enumerate() {
+            let id: InstanceId = format!("i-90{number}").parse().unwrap();
+            said(scene, &id, tape);
+            scene.snapshot.passed_over.insert(id, why);
+        }
+    }
+}
+
+fn services(scene: &mut Scene, tape: &mut Tape) {
+    for name in ["web", "api"] {
+        let (minimum, maximum) =
+            tape.of(&[(100, 200), (50, 100), (100, 100), (0, 100), (100, 150)]);
+        let missing = tape.of(&[0, 0, 0, 2]);
+        let service = scene.service(name, missing);
+        service.minimum_healthy_percent = minimum;
+        service.maximum_percent = maximum;
+    }
+    for family in ["web", "api", "job"] {
+        if tape.one_in(3) {
+            let secs = tape.of(&[2, 30, 90, 120, 600]);
+            scene.stop_timeout(family, secs);
+        }
+    }
+}
+
+fn policy(scene: &mut Scene, of: &DrainKey, tape: &mut Tape) {
+    if *of == groupless() {
+        scene.groupless();
+    }
+    let group = scene.snapshot.groups.get_mut(of).unwrap();
+    let policy = group.policy.as_mut().unwrap();
+    policy.departure_timeout = Seconds(tape.of(&[900, 60, 172_800]));
+    policy.stop_tasks = tape.roll(2) == 1;
+    policy.drain_on_rebalance = tape.roll(2) == 1;
+    policy.drain_on_lost_agent = tape.roll(2) == 1;
+    policy.maintenance_lead = Seconds(tape.of(&[1_800, 0, 604_800]));
+    policy.agent_drains = tape.one_in(4);
+    policy.disruption_percent = tape.of(&[10, 1, 50, 100]);
+    policy.agent_grace = Seconds(tape.of(&[300, 60]));
+    if tape.one_in(16) {
+        policy.consent = Consent::Advise;
+    }
+    policy.paused = tape.one_in(20);
+    if tape.one_in(20) {
+        group.policy = Err(Vec::new());
+    }
+    if tape.one_in(10) {
+        group
+            .gaps
+            .push(gap("autoscaling:DescribeScalingActivities"));
+    }
+    if tape.one_in(12) {
+        scene.memories.insert(of.clone(), Recall::Unknown);
+    }
+}
+
+fn group(scene: &mut Scene, name: &str, tape: &mut Tape) {
+    let at = scene.ago(tape.of(&[30, 700]));
+    let drained = scene.group(name);
+    drained.managed_draining = tape.one_in(4);
+    match tape.roll(10) {
+        7 => drained.hooks.clear(),
+        8 => {
+            drained.hooks.clear();
+            drained.hooks_read = false;
+        }
+        9 => {
+            let foreign = hook("ecs-managed-draining-termination-hook", 172_800);
+            drained.hooks.insert(foreign.name.clone(), foreign);
+        }
+        0..=6 => {}
+        10.. => unreachable!(),
+    }
+    if tape.one_in(3) {
+        let secs = tape.of(&[60, 30, 3_600]);
+        for it in drained.hooks.values_mut() {
+            it.heartbeat_timeout = Seconds(secs);
+            it.global_timeout = Seconds(secs * 100);
+        }
+    }
+    let of_group = drained.group.as_mut().unwrap();
+    let tags = &mut of_group.tags;
+    let consent = match &drained.policy {
+        Ok(policy) if policy.consent == Consent::Act => "act",
+        Ok(_) => "advise",
+        Err(_) => "maybe",
+    };
+    tags.insert("ballast:instance-drain".to_owned(), consent.to_owned());
+    let has = of_group.desired_capacity;
+    of_group.max_size = tape.of(&[10, has, 10]);
+    if tape.one_in(8) {
+        of_group.suspended_processes.insert("Launch".to_owned());
+    }
+    for zone in ["us-west-2a", "us-west-2b"] {
+        if tape.one_in(6) {
+            of_group.activities.push(Activity {
+                id: format!("failed-{zone}"),
+                started_at: at,
+                status: "Failed".to_owned(),
+                status_message: "Could not launch Spot Instances. UnfulfillableCapacity".to_owned(),
+                description: "Launching a new EC2 instance".to_owned(),
+                zone: Some(zone.parse().unwrap()),
+            });
+        }
+    }
+}
+
+/// One instance: where it is registered and in its group, what is on it, what is remembered, what was said.
+fn instance(scene: &mut Scene, of: &DrainKey, id: &InstanceId, tape: &mut Tape) {
+    let is_registered = !tape.one_in(8);
+    if is_registered {
+        scene.register(id);
+        tasks(scene, id, tape);
+        status(scene, of, id, tape);
+    }
+    membership(scene, id, tape);
+    if tape.one_in(2) {
+        for _ in 0..=tape.roll(2) {
+            said(scene, id, tape);
+        }
+    }
+    if tape.one_in(3) {
+        remembered(scene, of, id, tape);
+    }
+    if !scene.snapshot.is_full && tape.one_in(8) {
+        scene.cluster().tasks_read.remove(&arn(id));
+    }
+}
+
+fn tasks(scene: &mut Scene, id: &InstanceId, tape: &mut Tape) {
+    for _ in 0..tape.of(&[0, 1, 2, 4]) {
+        let whose = tape.of(&["web", "web", "api", "job"]);
+        let task = scene.task(whose, id);
+        if tape.one_in(8) {
+            task.desired_running = false;
+        }
+    }
+    if tape.one_in(3) {
+        scene.daemon(id);
+    }
+    match tape.roll(5) {
+        3 => scene.fill(id),
+        4 => scene.container(id).remaining = Resources::ZERO,
+        0..=2 => {}
+        5.. => unreachable!(),
+    }
+}
+
+fn status(scene: &mut Scene, of: &DrainKey, id: &InstanceId, tape: &mut Tape) {
+    let status = match tape.roll(16) {
+        7..=12 => ContainerInstanceStatus::Draining,
+        13 => ContainerInstanceStatus::Registering,
+        14 => ContainerInstanceStatus::Inactive,
+        15 => ContainerInstanceStatus::Deregistering,
+        0..=6 => ContainerInstanceStatus::Active,
+        16.. => unreachable!(),
+    };
+    scene.container(id).status = status;
+    let since = scene.ago(tape.of(&[40, 29, 30, 5, 1_000, 200_000]));
+    if status == ContainerInstanceStatus::Draining
+        && tape.roll(4) > 0
+        && let Some(departure) = departure(scene, of, id)
+    {
+        departure.draining_since = Some(since);
+        if tape.roll(2) == 1 {
+            departure.own_drain = Some(OwnDrain {
+                at: since,
+                cause: tape.of(&[
+                    CauseKind::SpotInterruption,
+                    CauseKind::CapacityReservationInterruption,
+                    CauseKind::Terminating,
+                    CauseKind::Stopping,
+                    CauseKind::Maintenance,
+                    CauseKind::Rebalance,
+                    CauseKind::AgentLost,
+                ]),
+                confirmed: !tape.one_in(4),
+            });
+        }
+    }
+    if tape.one_in(4) {
+        scene.container(id).agent_connected = false;
+        let since = scene.ago(tape.of(&[400, 30, 60, 300, 299]));
+        if let Some(departure) = departure(scene, of, id) {
+            departure.disconnected_since = Some(since);
+        }
+    }
+}
+
+fn membership(scene: &mut Scene, id: &InstanceId, tape: &mut Tape) {
+    let since = scene.ago(tape.of(&[20, 100, 290, 299, 300, 899, 900, 5_000]));
+    let (lifecycle, state) = match tape.roll(16) {
+        9..=12 => (Lifecycle::Terminating, 0),
+        13 => (Lifecycle::Standby, 1),
+        14 => (Lifecycle::Detaching, 2),
+        15 => (Lifecycle::InService, 3),
+        0..=8 => (Lifecycle::InService, 4),
+        16.. => unreachable!(),
+    };
+    if scene.looked(id).member.is_none() {
+        return;
+    }
+    if state == 3 {
+        // Its group has let it go, and it is looked at all the same.
+        scene.looked(id).member = None;
+        return;
+    }
+    let waits = lifecycle == Lifecycle::Terminating && !tape.one_in(4);
+    let is_known = tape.roll(3) > 0;
+    let is_ill = tape.one_in(8);
+    let member = scene.member(id);
+    member.lifecycle = lifecycle;
+    member.waits_in_hook = waits;
+    member.is_healthy = !is_ill;
+    if lifecycle == Lifecycle::Terminating && is_known {
+        member.terminating_since = Some(since);
+    }
+    let mut groups = scene.snapshot.groups.values_mut();
+    let in_group = groups.find_map(|it| it.group.as_mut()?.instances.get_mut(id));
+    let in_group = in_group.unwrap();
+    in_group.lifecycle = lifecycle;
+    in_group.is_healthy = !is_ill;
+    if waits && tape.one_in(3) {
+        let at = Some(scene.ago(tape.of(&[15, 310, -5])));
+        let action = LifecycleAction {
+            group: "spot".parse().unwrap(),
+            hook: "ballast-instance-drain".parse().unwrap(),
+            instance: id.clone(),
+            token: Some("token".to_owned()),
+            origin: None,
+            destination: None,
+        };
+        scene.hints.lifecycle_actions.push((at, action));
+    }
+}
+
+/// The ages of warnings, around every limit.
+const AGES_SECS: [i64; 14] = [
+    10, 0, 29, 30, 60, 95, 119, 120, 121, 299, 300, 3_599, 3_600, 86_400,
+];
+
+const CODES: [&str; 5] = [
+    "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED",
+    "AWS_EC2_INSTANCE_REBOOT_MAINTENANCE_SCHEDULED",
+    "AWS_EC2_PERSISTENT_INSTANCE_RETIREMENT_SCHEDULED",
+    "AWS_EC2_INSTANCE_NETWORK_MAINTENANCE_SCHEDULED",
+    "",
+];
+
+/// When maintenance begins, in seconds before now.
+const MAINTENANCE_SECS: [i64; 8] = [-600, -1_800, -1_801, -90_000, 0, 10, 3_599, 3_600];
+
+fn said(scene: &mut Scene, id: &InstanceId, tape: &mut Tape) {
+    let at = match tape.roll(10) {
+        8 => None,
+        9 => Some(scene.ago(-30)),
+        _ => Some(scene.ago(tape.of(&AGES_SECS))),
+    };
+    let action = tape.of(&["terminate", "stop", "terminate", "hibernate", ""]);
+    let action = action.to_owned();
+    let notice = match tape.roll(12) {
+        0..=3 => Notice::SpotInterruption { action },
+        4 => Notice::CapacityReservationInterruption { action },
+        5 | 6 => Notice::Rebalance,
+        7..=9 => Notice::StateChanged {
+            state: tape.of(&[
+                MachineState::Stopping,
+                MachineState::Stopped,
+                MachineState::ShuttingDown,
+                MachineState::Terminated,
+                MachineState::Running,
+                MachineState::Pending,
+                MachineState::Other,
+            ]),
+        },
+        10.. => Notice::Maintenance {
+            code: tape.of(&CODES).to_owned(),
+            starts_at: (!tape.one_in(6)).then(|| scene.ago(tape.of(&MAINTENANCE_SECS))),
+            is_over: tape.one_in(4),
+        },
+    };
+    scene.hints.notices.push(NoticeHint {
+        at,
+        instance: id.clone(),
+        notice,
+    });
+}
+
+fn cause(scene: &Scene, at: Timestamp, tape: &mut Tape) -> DepartureCause {
+    match tape.roll(9) {
+        0 | 1 => DepartureCause::SpotInterruption {
+            warned_at: at,
+            action: tape.of(&["terminate", "hibernate"]).to_owned(),
+        },
+        2 => DepartureCause::CapacityReservationInterruption { warned_at: at },
+        3 => DepartureCause::Terminating { since: at },
+        4 => DepartureCause::Stopping { at },
+        5 => DepartureCause::Maintenance {
+            code: CODES[tape.roll(3)].to_owned(),
+            starts_at: scene.ago(tape.of(&MAINTENANCE_SECS)),
+        },
+        6 | 7 => DepartureCause::Rebalance { at },
+        _ => DepartureCause::AgentLost { since: at },
+    }
+}
+
+fn remembered(scene: &mut Scene, of: &DrainKey, id: &InstanceId, tape: &mut Tape) {
+    let at = scene.ago(tape.of(&AGES_SECS));
+    let mut causes: Vec<DepartureCause> = Vec::new();
+    for _ in 0..=tape.roll(2) {
+        causes.push(cause(scene, at, tape));
+    }
+    causes.sort_by_key(DepartureCause::kind);
+    causes.dedup_by_key(|it| it.kind());
+    let moment = scene.ago(tape.of(&[10, 59, 60, 61, 400]));
+    let reversed = tape.one_in(8).then(|| Reversal {
+        at: scene.ago(tape.of(&[100, 21_599, 21_600])),
+        cause: CauseKind::Rebalance,
+    });
+    let is_waiting = scene.looked(id).member.as_ref();
+    let is_waiting = is_waiting.is_some_and(|it| it.waits_in_hook);
+    if let Some(departure) = departure(scene, of, id) {
+        departure.causes = causes;
+        if is_waiting {
+            departure.heartbeat_at = (tape.roll(2) == 1).then_some(moment);
+            departure.completed_at = tape.one_in(6).then_some(moment);
+        }
+    }
+    if let (Some(memory), Some(reversal)) = (memory(scene, of), reversed) {
+        memory.reversed.insert(id.clone(), reversal);
+    }
+}

@@ -1,0 +1,153 @@
+//! Drains that are taken back.
+
+use expect_test::expect;
+use model::InstanceId;
+use model::capacity::{ContainerInstanceStatus, Lifecycle};
+use model::trigger::{MachineState, Notice};
+
+use crate::scene::{Scene, check, gap};
+
+fn reasons(scene: &Scene) -> Vec<&'static str> {
+    let plan = scene.decide().plan;
+    plan.steps.iter().map(|it| it.reason.as_str()).collect()
+}
+
+/// Two instances, the first drained for a warning that never came true, so many seconds ago.
+fn warned(secs: i64) -> (Scene, Vec<InstanceId>) {
+    let (mut scene, ids) = Scene::web(2);
+    scene.warned(&ids[0], 0);
+    scene.act();
+    scene.later(secs);
+    (scene, ids)
+}
+
+#[test]
+fn an_interruption_that_did_not_come() {
+    let (mut scene, _) = warned(299);
+    assert!(reasons(&scene).is_empty());
+    scene.later(1);
+    check(&scene, &expect![[r#"
+        step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `spot_interruption`, and it stays: its agent is connected, 180 s and more after EC2 was to take it
+        hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 300 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+        hold `group spot` `i-2` staying: they stay
+    "#]]);
+    scene.act();
+    check(&scene, &expect![[r#"
+        hold `group spot` watching: no instance that was looked at leaves (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+        hold `group spot` `i-1` `i-2` staying: they stay
+    "#]]);
+}
+
+#[test]
+fn a_group_that_took_the_instance_back() {
+    let (mut scene, ids) = Scene::web(1);
+    scene.terminating(&ids[0], 5);
+    scene.act();
+    scene.later(60);
+    assert!(reasons(&scene).is_empty());
+    let member = scene.member(&ids[0]);
+    member.lifecycle = Lifecycle::InService;
+    member.waits_in_hook = false;
+    check(&scene, &expect![[r#"
+        step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `terminating`, and it stays: its group has it in service
+        hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 60 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+    "#]]);
+}
+
+#[test]
+fn a_group_that_does_not_have_the_instance_any_more() {
+    let (mut scene, ids) = Scene::web(1);
+    scene.terminating(&ids[0], 5);
+    scene.act();
+    scene.looked(&ids[0]).member = None;
+    scene.later(599);
+    assert!(reasons(&scene).is_empty());
+    scene.later(1);
+    check(&scene, &expect![[r#"
+        step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `terminating`, and it stays: it has been in no group, 600 s and more after the drain
+        hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 600 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+    "#]]);
+}
+
+#[test]
+fn maintenance_that_was_called_off_and_maintenance_that_is_over() {
+    let notice = |scene: &Scene, is_over| Notice::Maintenance {
+        code: "AWS_EC2_INSTANCE_STOP_SCHEDULED".to_owned(),
+        starts_at: Some(scene.ago(-600)),
+        is_over,
+    };
+    let (mut scene, ids) = Scene::web(1);
+    let planned = notice(&scene, false);
+    scene.said(&ids[0], 5, planned);
+    scene.act();
+    scene.later(60);
+    let mut called_off = scene.clone();
+    let over = notice(&scene, true);
+    called_off.said(&ids[0], 5, over);
+    check(&called_off, &expect![[r#"
+        step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `maintenance`, and it stays: AWS Health says that the maintenance is over, or it was to begin 3600 s ago and more
+        hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 60 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+    "#]]);
+    scene.later(4_139);
+    assert!(reasons(&scene).is_empty());
+    scene.later(1);
+    assert_eq!(reasons(&scene), ["cause_gone"]);
+}
+
+#[test]
+fn an_instance_that_runs_again() {
+    let (mut scene, ids) = Scene::web(1);
+    scene.disconnected(&ids[0], 30);
+    let state = MachineState::Stopping;
+    scene.said(&ids[0], 20, Notice::StateChanged { state });
+    scene.act();
+    scene.later(60);
+    assert!(reasons(&scene).is_empty());
+    scene.container(&ids[0]).agent_connected = true;
+    check(&scene, &expect![[r#"
+        step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `stopping`, and it stays: its agent is connected
+        hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 60 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+    "#]]);
+}
+
+#[test]
+fn only_where_nothing_speaks_against_it() {
+    for change in [
+        (|scene, _| scene.forget()) as fn(&mut Scene, &InstanceId),
+        |scene, _| scene.snapshot.gaps = vec![gap("ecs:ListContainerInstances")],
+        |scene, _| scene.group("spot").gaps = vec![gap("ecs:DescribeTasks")],
+        |scene, _| scene.cluster().capacity.gaps = vec![gap("ecs:DescribeTasks")],
+        |scene, id| scene.container(id).agent_connected = false,
+        |scene, id| scene.member(id).lifecycle = Lifecycle::Standby,
+        |scene, id| scene.terminating(id, 10),
+        |scene, id| scene.warned(id, 10),
+        |scene, _| scene.policy().paused = true,
+        |scene, id| scene.departure(id).own_drain = None,
+    ] {
+        let (mut scene, ids) = warned(300);
+        assert_eq!(reasons(&scene), ["cause_gone"]);
+        change(&mut scene, &ids[0]);
+        assert!(reasons(&scene).is_empty());
+    }
+}
+
+#[test]
+fn what_somebody_set_to_active_again_is_not_ballasts_any_more() {
+    let (mut scene, ids) = warned(300);
+    scene.container(&ids[0]).status = ContainerInstanceStatus::Active;
+    scene.act();
+    scene.container(&ids[0]).status = ContainerInstanceStatus::Draining;
+    check(&scene, &expect![[r#"
+        hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+        hold `group spot` `i-1` draining: DRAINING since 2026-03-01T12:05:00Z by somebody else's hand; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+        hold `group spot` `i-2` staying: they stay
+    "#]]);
+}
+
+#[test]
+fn a_drain_whose_answer_was_lost_is_taken_back_as_well() {
+    let (mut scene, ids) = warned(300);
+    let own = scene.departure(&ids[0]).own_drain.as_mut().unwrap();
+    own.confirmed = false;
+    assert_eq!(reasons(&scene), ["cause_gone"]);
+}

@@ -1,0 +1,72 @@
+//! A plan as operators read it, and whether it accounts for everything.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use expect_test::Expect;
+use model::drain::{DrainKey, DrainSubject};
+use placement::drain::DrainDecision;
+
+use super::scene::Scene;
+
+/// A plan as operators read it: steps, then holds, one a line.
+pub(crate) fn text(decision: &DrainDecision) -> String {
+    let mut text = String::new();
+    for step in &decision.plan.steps {
+        writeln!(text, "{step}").unwrap();
+    }
+    for hold in &decision.plan.holds {
+        writeln!(text, "{hold}").unwrap();
+    }
+    text
+}
+
+/// Compares the plan with what is expected of it, and checks that everything in scope is accounted for once.
+#[track_caller]
+pub(crate) fn check(scene: &Scene, expected: &Expect) {
+    let decision = scene.decide();
+    accounted(scene, &decision);
+    expected.assert_eq(&text(&decision));
+}
+
+/// Every group, every instance that was looked at or named and every wait in a hook is in exactly one step or hold. Tasks that are stopped
+/// are counted with their instance.
+#[track_caller]
+pub(crate) fn accounted(scene: &Scene, decision: &DrainDecision) {
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    let mut count = |name: String| *seen.entry(name).or_default() += 1;
+    let steps = decision.plan.steps.iter().map(|it| &it.subject);
+    let holds = decision.plan.holds.iter().map(|it| &it.subject);
+    for subject in steps.chain(holds) {
+        match subject {
+            DrainSubject::Group { key } => count(key.to_string()),
+            DrainSubject::Instances { key, instances } => {
+                assert!(instances.is_sorted(), "{subject}");
+                for id in instances {
+                    count(format!("{key} {id}"));
+                }
+            }
+            DrainSubject::LifecycleAction { key, instance, .. } => {
+                count(format!("{key} {instance} waits"));
+            }
+            DrainSubject::Task { .. } => {}
+        }
+    }
+    let mut wanted: BTreeMap<String, u32> = BTreeMap::new();
+    for (key, group) in &scene.snapshot.groups {
+        wanted.insert(key.to_string(), 1);
+        for (id, instance) in &group.instances {
+            wanted.insert(format!("{key} {id}"), 1);
+            if instance.member.as_ref().is_some_and(|it| it.waits_in_hook) {
+                wanted.insert(format!("{key} {id} waits"), 1);
+            }
+        }
+    }
+    for instance in scene.snapshot.passed_over.keys() {
+        let key = DrainKey::Instance {
+            instance: instance.clone(),
+        };
+        wanted.insert(format!("{key} {instance}"), 1);
+    }
+    assert_eq!(seen, wanted, "{}", text(decision));
+}

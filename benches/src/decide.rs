@@ -31,40 +31,62 @@ pub(crate) fn run(runs: usize) -> Result<String, IdError> {
         "holds",
     ]);
     for (name, interrupted) in [("at rest", 0), ("Spot took 7 of 10", 7)] {
-        let snapshot = snapshot(interrupted)?;
-        let memories: BTreeMap<ServiceKey, Recall> = snapshot
-            .pairs
-            .keys()
-            .map(|key| (key.clone(), Recall::Known(PairMemory::default())))
-            .collect();
-        let installation = Installation::default();
-        let hints = Hints::default();
-        let now = snapshot.taken_at;
-        let (mut deciding, mut auditing) = (Vec::new(), Vec::new());
-        let mut counts = (0, 0);
-        for _ in 0..runs {
-            let started = Instant::now();
-            let decision = placement::decide(&snapshot, &installation, &memories, &hints, now);
-            deciding.push(micros(started));
-            let started = Instant::now();
-            let violations =
-                placement::audit::audit(&decision.plan, &snapshot, &installation, &memories, now);
-            auditing.push(micros(started));
-            counts = (decision.plan.steps.len(), decision.plan.holds.len());
-            assert!(
-                violations.is_empty(),
-                "the audit finds nothing: {violations:?}"
-            );
-        }
+        let measured = measure(interrupted, runs)?;
         table.add_row([
             name.to_owned(),
-            thousandths(median(deciding)),
-            thousandths(median(auditing)),
-            counts.0.to_string(),
-            counts.1.to_string(),
+            thousandths(measured.deciding_us),
+            thousandths(measured.auditing_us),
+            measured.steps.to_string(),
+            measured.holds.to_string(),
         ]);
     }
     Ok(format!("Deciding, medians of {runs} runs.\n{table}"))
+}
+
+/// What deciding takes while nothing happens, in microseconds: what deciding about something else is compared with.
+pub(crate) fn pairs_at_rest_us(runs: usize) -> Result<u64, IdError> {
+    Ok(measure(0, runs)?.deciding_us)
+}
+
+struct Measured {
+    deciding_us: u64,
+    auditing_us: u64,
+    steps: usize,
+    holds: usize,
+}
+
+fn measure(interrupted: u32, runs: usize) -> Result<Measured, IdError> {
+    let snapshot = snapshot(interrupted)?;
+    let memories: BTreeMap<ServiceKey, Recall> = snapshot
+        .pairs
+        .keys()
+        .map(|key| (key.clone(), Recall::Known(PairMemory::default())))
+        .collect();
+    let installation = Installation::default();
+    let hints = Hints::default();
+    let now = snapshot.taken_at;
+    let (mut deciding, mut auditing) = (Vec::new(), Vec::new());
+    let (mut steps, mut holds) = (0, 0);
+    for _ in 0..runs {
+        let started = Instant::now();
+        let decision = placement::decide(&snapshot, &installation, &memories, &hints, now);
+        deciding.push(micros(started));
+        let started = Instant::now();
+        let violations =
+            placement::audit::audit(&decision.plan, &snapshot, &installation, &memories, now);
+        auditing.push(micros(started));
+        (steps, holds) = (decision.plan.steps.len(), decision.plan.holds.len());
+        assert!(
+            violations.is_empty(),
+            "the audit finds nothing: {violations:?}"
+        );
+    }
+    Ok(Measured {
+        deciding_us: median(deciding),
+        auditing_us: median(auditing),
+        steps,
+        holds,
+    })
 }
 
 pub(crate) fn micros(started: Instant) -> u64 {

@@ -1,10 +1,11 @@
 //! What `make bench` measures: start-up of each function beside a hello-world function, a storm of events, deciding, a
-//! look at 5,000 instances, and packing.
+//! look at 5,000 instances, packing, and instances that go away.
 //!
 //! It prints tables and never fails by a time: machines differ and are noisy. The figures that were taken are in
 //! `docs/measurements.md`, with the machine.
 
 mod decide;
+mod departures;
 mod packing;
 mod scale;
 mod start_up;
@@ -12,7 +13,7 @@ mod storm;
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 /// Measures, and prints tables.
 #[derive(Debug, Parser)]
@@ -24,8 +25,52 @@ struct Arguments {
     /// How many times each thing is measured.
     #[arg(long, default_value_t = 21)]
     runs: usize,
+    /// How many instances are warned at once, at most, where it is measured what becomes of them: 1, 100 or 1,000.
+    #[arg(long, default_value_t = 1_000)]
+    departures_max: usize,
+    /// Which part is measured. Without it all are, one after the other.
+    #[arg(long)]
+    only: Option<Part>,
     #[command(flatten)]
     packing: packing::Options,
+}
+
+/// What is measured, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Start-up, memory and size of the functions.
+    StartUp,
+    /// A storm of interrupted tasks.
+    Storm,
+    /// Deciding about pairs.
+    Decide,
+    /// A look at 5,000 instances.
+    Scale,
+    /// Deciding about instances that go away.
+    DecideDepartures,
+    /// Instances that go away, from the warning to the last task replaced.
+    Departures,
+    /// A storm of events about instances that go away.
+    DepartureStorm,
+    /// Packing.
+    Packing,
+}
+
+impl Part {
+    /// The table of this part.
+    async fn measure(self, arguments: &Arguments) -> Result<String, Failure> {
+        let (binaries, runs) = (arguments.binaries.as_path(), arguments.runs);
+        match self {
+            Self::StartUp => start_up::run(binaries, runs).await,
+            Self::Storm => storm::run(binaries, runs).await,
+            Self::Decide => Ok(decide::run(runs)?),
+            Self::Scale => scale::run(binaries, runs.min(scale::RUNS_MAX)).await,
+            Self::DecideDepartures => Ok(departures::decide(runs)?),
+            Self::Departures => departures::run(binaries, arguments.departures_max).await,
+            Self::DepartureStorm => departures::storm(binaries).await,
+            Self::Packing => Ok(packing::run(arguments.packing, runs)),
+        }
+    }
 }
 
 /// Why nothing could be measured.
@@ -64,18 +109,11 @@ impl Failure {
     reason = "the tables are what this program is for"
 )]
 async fn main() -> Result<(), Failure> {
-    let Arguments {
-        binaries,
-        runs,
-        packing,
-    } = Arguments::parse();
-    println!("{}\n", start_up::run(&binaries, runs).await?);
-    println!("{}\n", storm::run(&binaries, runs).await?);
-    println!("{}\n", decide::run(runs)?);
-    println!(
-        "{}\n",
-        scale::run(&binaries, runs.min(scale::RUNS_MAX)).await?
-    );
-    println!("{}", packing::run(packing, runs));
+    let arguments = Arguments::parse();
+    for part in Part::value_variants() {
+        if arguments.only.is_none_or(|only| only == *part) {
+            println!("{}\n", part.measure(&arguments).await?);
+        }
+    }
     Ok(())
 }

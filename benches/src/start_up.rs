@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use comfy_table::Table;
 use model::ServiceKey;
 use model::capacity::policy::TAG_CLUSTER_SCALER;
+use model::drain::policy::TAG_INSTANCE_DRAIN;
 use model::strategy::Market;
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -58,6 +59,7 @@ pub(crate) async fn run(binaries: &Path, runs: usize) -> Result<String, Failure>
         Subject::new(YARDSTICK, World::new(Config::new(1))).await?,
         Subject::new("spot-fallback", pair()?).await?,
         Subject::new("cluster-scaler", group()?).await?,
+        Subject::new("instance-drain", group()?).await?,
     ];
     let progress = indicatif::ProgressBar::new(u64::try_from(runs).unwrap_or(0));
     for _ in 0..runs {
@@ -105,7 +107,7 @@ pub(crate) async fn run(binaries: &Path, runs: usize) -> Result<String, Failure>
     }
     Ok(format!(
         "Start-up over loopback, medians of {runs} starts each, in turn. The first response of spot-fallback holds its look at the\n\
-         workshop's pair, that of cluster-scaler its look at one group of {INSTANCES} instances (their calls are answered by the world).\n{table}"
+         workshop's pair, those of cluster-scaler and instance-drain their looks at one group of {INSTANCES} instances (their calls are answered by the world).\n{table}"
     ))
 }
 
@@ -123,7 +125,11 @@ fn group() -> Result<World, Failure> {
     world.declare_launch_template(GROUP, "t3.small", Market::OnDemand);
     let launch = LaunchSpec::template(GROUP);
     let group = GroupSpec::new(GROUP, launch, 0, INSTANCES, 10);
-    world.declare_auto_scaling_group(group.tag(TAG_CLUSTER_SCALER.name, "act"));
+    world.declare_auto_scaling_group(
+        group
+            .tag(TAG_CLUSTER_SCALER.name, "act")
+            .tag(TAG_INSTANCE_DRAIN.name, "act"),
+    );
     let provider = CapacityProvider::over(GROUP).without_managed_draining();
     world.declare_capacity_provider(GROUP, provider);
     let service: ServiceKey = "demo/web".parse()?;

@@ -11,7 +11,7 @@ import pytest
 from botocore import xform_name
 from conftest import FUNCTIONS, ROOT, read_template
 
-# In the crates that both functions are linked from, the folder that holds what only this function does.
+# In the crates that all functions are linked from, the folder that holds what only this function does.
 FOLDERS = {"cluster-scaler": "capacity", "instance-drain": "drain"}
 
 
@@ -54,27 +54,98 @@ def files(package):
     return texts
 
 
-def reached(package, function):
-    """A package's source files; of a package that several functions are linked from, those that this function reaches.
+def module(path):
+    """The module that a source file is: `capacity/mod.rs` is `("capacity",)`, `lib.rs` is `()`."""
+    parts = path.with_suffix("").parts
+    return parts[:-1] if parts[-1] in ("mod", "lib", "main") else parts
 
-    A function with a folder of its own reaches that folder, and every module of the crate that something it reaches names by
-    `crate::`. The others reach everything but such folders.
+
+def unfolded(tree):
+    """The paths of a `use` statement, one for each item."""
+    head, brace, rest = tree.partition("{")
+    if not brace:
+        return [head.strip()]
+    found, depth, item = [], 0, ""
+    for char in rest.rstrip().removesuffix("}") + ",":
+        depth += {"{": 1, "}": -1}.get(char, 0)
+        if char == "," and depth == 0:
+            found += [head.strip() + it for it in unfolded(item) if it]
+            item = ""
+        else:
+            item += char
+    return found
+
+
+def items(text):
+    """A source file's functions by name, and under no name what is outside of them: types with their methods, constants."""
+    functions = {it[2]: it[0] for it in re.finditer(r"^(pub(?:\([^)]*\))? )?(?:async )?fn (\w+).*?^}$", text, re.MULTILINE | re.DOTALL)}
+    rest = text
+    for function in functions.values():
+        rest = rest.replace(function, "")
+    return functions | {None: rest}
+
+
+class Modules:
+    """A package's source files, and what each part of them names."""
+
+    def __init__(self, texts):
+        self.paths = {module(path): path for path in texts}
+        self.items = {name: items(texts[path]) for name, path in self.paths.items()}
+        self.imports = {}
+        for here, parts in self.items.items():
+            # What is declared, or handed on to others, is not used by that.
+            uses = re.findall(r"(?:^|\n)\s*use ([^;]+);", parts[None])
+            self.imports[here] = {}
+            for used in (it for use in uses for it in unfolded(use)):
+                path, _, alias = used.partition(" as ")
+                names = re.sub(r"\s", "", path).removesuffix("::self").split("::")
+                self.imports[here][alias.strip() or names[-1]] = self.absolute(here, names)
+
+    def absolute(self, here, names):
+        first, *rest = names
+        base = {"crate": (), "self": here, "super": here[:-1]}.get(first)
+        return (*here, first, *rest) if base is None else (*base, *rest)
+
+    def named(self, here, text):
+        """The parts, each a module and a function or none, that a text of a module names."""
+        found = {(here, name) for name in re.findall(r"(?<![\w.:])([a-z_]\w*)(?:::<[^>]*>)?\s*\(", text) if name in self.items[here]}
+        words = [it.split("::") for it in re.findall(r"\b(?:\w+::)*\w+", text)]
+        for first, *rest in words:
+            known = self.imports[here].get(first)
+            if known is None and not rest:
+                continue
+            whole = (*known, *rest) if known is not None else self.absolute(here, [first, *rest])
+            lengths = [length for length in range(len(whole), 0, -1) if whole[:length] in self.items]
+            if lengths and len(whole) > lengths[0]:
+                name = whole[: lengths[0]]
+                function = whole[lengths[0]]
+                found.add((name, function if function in self.items[name] else None))
+        return found
+
+
+def reached(package, function):
+    """The texts of a package that a function reaches, where several functions are linked from it.
+
+    A function with a folder of its own begins with that folder, the other with the crate's root. From there on every function that something
+    reached names is reached, and every type with all its methods; but not the type that is another function's own.
     """
     texts = files(package)
     folders = {path.parts[0] for path in texts} & set(FOLDERS.values())
     if not folders:
         return texts
-    own = FOLDERS.get(function)
-    if own is None:
-        return {path: text for path, text in texts.items() if path.parts[0] not in folders}
-    found, waiting = {}, {path for path in texts if path.parts[0] == own}
+    modules, own = Modules(texts), FOLDERS.get(function)
+    start = [name for name in modules.items if name[:1] == (own,)] if own else [()]
+    waiting = [(name, part) for name in start for part in modules.items[name]]
+    found = {}
     while waiting:
-        path = waiting.pop()
-        found[path] = texts[path]
-        named = set(re.findall(r"\bcrate::([a-z_]+)", texts[path]))
-        for block in re.findall(r"\buse crate::\{(.*?)\};", texts[path], re.DOTALL):
-            named |= set(re.findall(r"[a-z_]+", block))
-        waiting |= {it for it in texts if it not in found and it.parts[0].removesuffix(".rs") in named}
+        name, part = waiting.pop()
+        if (name, part) in found:
+            continue
+        text = modules.items[name][part]
+        found[name, part] = text
+        if part is None and name in {(folder,) for folder in folders - {own}}:
+            continue
+        waiting += modules.named(name, text)
     return found
 
 
@@ -303,6 +374,7 @@ KNOW_THE_CLUSTER = {
     "ecs:GetTaskProtection",
     "ecs:ListServices",
     "ecs:ListTasks",
+    "ecs:StopTask",
     "ecs:UpdateContainerInstancesState",
     "ecs:UpdateService",
 }
@@ -312,7 +384,9 @@ OF_A_CLUSTER = {"ecs:DescribeClusters", "ecs:ListContainerInstances"}
 WITHOUT_RESOURCE = {
     "application-autoscaling:DescribeScalableTargets",
     "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:DescribeAutoScalingInstances",
     "autoscaling:DescribeLaunchConfigurations",
+    "autoscaling:DescribeLifecycleHooks",
     "autoscaling:DescribePolicies",
     "autoscaling:DescribeScalingActivities",
     "autoscaling:DescribeScheduledActions",
@@ -352,7 +426,7 @@ def test_ballasts_own_alarms_are_on_metrics_that_the_code_sends(function):
     assert '"function"' in texts and '"AWS_LAMBDA_FUNCTION_NAME"' in texts
 
 
-DASHBOARDS = {"spot-fallback": "Dashboard", "cluster-scaler": "ClusterScalerDashboard"}
+DASHBOARDS = {"spot-fallback": "Dashboard", "cluster-scaler": "ClusterScalerDashboard", "instance-drain": "InstanceDrainDashboard"}
 
 
 def dashboard(function):
@@ -377,16 +451,18 @@ def test_no_log_level_can_be_chosen_that_drops_records_and_metrics(function):
 
 def test_the_dashboards_search_for_metrics_and_dimensions_of_the_code(function):
     body = dashboard(function)
-    searched = re.findall(r"\{(\w+),(\w+),(\w+)\} MetricName=\\\"(\w+)\\\"", body)
+    searched = re.findall(r"\{(\w+),([\w,]+)\} MetricName=\\\"(\w+)\\\"", body)
     assert len(searched) == body.count("SEARCH(")
     texts = "\n".join(code(package) for package in linked(function))
-    for namespace, first, second, metric in searched:
+    # The numbers of a function's own subjects; which they are is held elsewhere.
+    own = {"cluster-scaler": {"ClusterName,CapacityProviderName"}, "instance-drain": {"AutoScalingGroupName", "ClusterName"}}
+    for namespace, dimensions, metric in searched:
         assert namespace == "Ballast"
+        first, _, second = dimensions.partition(",")
         if first == "function":
             assert re.search(rf'"{metric}", Some\("{second}"\)', texts), metric
         else:
-            # A provider's own numbers; which they are is held elsewhere.
-            assert (first, second) == ("ClusterName", "CapacityProviderName") and f'"{metric}"' in texts, metric
+            assert dimensions in own[function] and f'"{metric}"' in texts, metric
 
 
 def test_an_announced_write_is_waited_for_as_long_as_its_author_may_live(function):

@@ -94,15 +94,15 @@ impl fmt::Display for DrainHoldReason {
                 why.iter().try_for_each(|why| write!(f, "; {why}"))
             }
             Self::LeftToManagedDraining { why } => {
-                write!(f, "{why}; managed draining is on, ECS drains it")
+                write!(f, "{why}; managed draining is on, and its drain is left to ECS")
             }
             Self::LeftToAgent { why } => write!(
                 f,
-                "{why}; the tag `ballast:agent-drains` says that its agent drains it"
+                "{why}; by the tag `ballast:agent-drains` its drain is left to its agent"
             ),
             Self::NotRegistered { why } => write!(
                 f,
-                "{why}; it is not registered in the cluster, and is drained as soon as it is"
+                "{why}; it is not registered in the cluster, and is waited for"
             ),
             Self::Registering { why } => {
                 write!(f, "{why}; it is being registered and cannot be drained yet")
@@ -124,7 +124,7 @@ impl fmt::Display for DrainHoldReason {
                 "EC2 recommended at {at:.0} to rebalance it, and the tag `ballast:drain-on-rebalance` is not `true`"
             ),
             Self::DrainedBefore { why, reversed_at } => {
-                write!(f, "{why}; a drain of it was taken back at {reversed_at:.0}")
+                write!(f, "{why}; a drain of it was taken back at {reversed_at:.0}, and it is not drained by choice")
             }
             Self::NoOtherPool { why, tried } => {
                 write!(f, "{why}; its tasks find no room in another pool: {tried}")
@@ -138,7 +138,7 @@ impl fmt::Display for DrainHoldReason {
                 "{why}; that is decided in a look at everything that leaves no gap, with the ledger"
             ),
             Self::MaintenancePlanned { code, starts_at } => {
-                write!(f, "AWS Health announced `{code}` for {starts_at:.0}")
+                write!(f, "AWS Health announced `{code}` for {starts_at:.0}, and it is left alone")
             }
             Self::AgentDisconnected { since } => {
                 write!(f, "the agent has been disconnected since {since:.0}")
@@ -181,7 +181,7 @@ impl fmt::Display for DrainHoldReason {
             }
             Self::Completed { at } => write!(
                 f,
-                "Ballast completed the action at {at:.0}, and the group has not gone on yet"
+                "Ballast completed the action at {at:.0}, and the group is given time to go on"
             ),
             Self::HookOfSomebodyElse { hooks } => {
                 f.write_str("it waits in a hook that is not Ballast's: ")?;

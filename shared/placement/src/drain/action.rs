@@ -124,7 +124,7 @@ fn nothing_to_wait_for(
         return Some("it is not registered, and its group takes it for unhealthy".to_owned());
     }
     let until = REGISTERS_WITHIN.after(waiting.since);
-    (until <= group.look.now).then(|| format!("it was not registered until {until:.0}"))
+    (until <= group.look.now).then(|| format!("it had not registered by {until:.0}"))
 }
 
 /// A heartbeat, where one is due, or nothing.

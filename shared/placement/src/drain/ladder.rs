@@ -56,7 +56,7 @@ fn not_registered(group: &GroupCase<'_>, case: &Case<'_>) -> Verdict {
         .deadline()
         .unwrap_or_else(|| REGISTERS_WITHIN.after(why.at()));
     if until <= group.look.now && group.gaps.is_empty() {
-        let shown_by = format!("it was not registered until {until:.0}");
+        let shown_by = format!("it had not registered by {until:.0}");
         return Verdict::hold(DrainHoldReason::Gone { shown_by });
     }
     let why = why.clone();

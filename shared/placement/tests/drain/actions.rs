@@ -183,14 +183,14 @@ fn what_has_not_registered_is_waited_for_as_long_as_registering_takes() {
     scene.terminating(&id, 100);
     check(&scene, &expect![[r#"
         hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 1 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-1` not_registered: its group has been terminating it since 2026-03-01T11:58:20Z; it is not registered in the cluster, and is drained as soon as it is until 2026-03-01T12:03:20Z
+        hold `group spot` `i-1` not_registered: its group has been terminating it since 2026-03-01T11:58:20Z; it is not registered in the cluster, and is waited for until 2026-03-01T12:03:20Z
         hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:03:20Z and may wait until 2026-03-01T12:13:20Z; 0 tasks left: 0 of services, 0 standalone, 0 stopping; 0 of daemons
     "#]]);
     scene.later(200);
     check(&scene, &expect![[r#"
-        step `group spot` `i-1` hook `ballast-instance-drain` nothing_to_wait_for: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because there is nothing to wait for: it was not registered until 2026-03-01T12:03:20Z
+        step `group spot` `i-1` hook `ballast-instance-drain` nothing_to_wait_for: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because there is nothing to wait for: it had not registered by 2026-03-01T12:03:20Z
         hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-1` gone: it is gone: it was not registered until 2026-03-01T12:03:20Z
+        hold `group spot` `i-1` gone: it is gone: it had not registered by 2026-03-01T12:03:20Z
     "#]]);
 }
 
@@ -203,7 +203,7 @@ fn what_has_not_registered_and_is_unhealthy_is_not_waited_for() {
     check(&scene, &expect![[r#"
         step `group spot` `i-1` hook `ballast-instance-drain` nothing_to_wait_for: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because there is nothing to wait for: it is not registered, and its group takes it for unhealthy
         hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 1 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-1` not_registered: its group has been terminating it since 2026-03-01T11:59:50Z; it is not registered in the cluster, and is drained as soon as it is until 2026-03-01T12:04:50Z
+        hold `group spot` `i-1` not_registered: its group has been terminating it since 2026-03-01T11:59:50Z; it is not registered in the cluster, and is waited for until 2026-03-01T12:04:50Z
     "#]]);
 }
 
@@ -217,7 +217,7 @@ fn with_a_gap_not_registered_proves_nothing() {
     check(&scene, &expect![[r#"
         step `group spot` `i-1` hook `ballast-instance-drain` tasks_left: keep `i-1` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T12:03:00Z and may wait until 2026-03-01T12:13:00Z; 0 tasks left: 0 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` snapshot_incomplete: not everything could be observed: `ecs:ListContainerInstances` for `demo`: throttled (ThrottlingException: Rate exceeded)
-        hold `group spot` `i-1` not_registered: its group has been terminating it since 2026-03-01T11:58:00Z; it is not registered in the cluster, and is drained as soon as it is until 2026-03-01T12:03:00Z
+        hold `group spot` `i-1` not_registered: its group has been terminating it since 2026-03-01T11:58:00Z; it is not registered in the cluster, and is waited for until 2026-03-01T12:03:00Z
         hold `group spot` `i-2` staying: they stay
     "#]]);
     scene.later(300);
@@ -283,7 +283,7 @@ fn what_was_completed_a_moment_ago_is_not_completed_again() {
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 1 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 159 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` drained: DRAINING since 2026-03-01T11:58:20Z, and no task is left on it but daemons'; its group has been terminating it since 2026-03-01T11:58:00Z
         hold `group spot` `i-2` staying: they stay
-        hold `group spot` `i-1` hook `ballast-instance-drain` completed: Ballast completed the action at 2026-03-01T12:00:00Z, and the group has not gone on yet until 2026-03-01T12:01:00Z
+        hold `group spot` `i-1` hook `ballast-instance-drain` completed: Ballast completed the action at 2026-03-01T12:00:00Z, and the group is given time to go on until 2026-03-01T12:01:00Z
     "#]]);
     scene.later(1);
     assert_eq!(reasons(&scene), ["drained"]);

@@ -205,7 +205,7 @@ fn a_recommendation_that_nothing_followed_is_over_and_not_repeated() {
     scene.said(&ids[0], 0, Notice::Rebalance);
     check(&scene, &expect![[r#"
         hold `group spot` watching: no instance that was looked at leaves (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-1` drained_before: EC2 recommended at 2026-03-01T12:59:50Z to rebalance it; a drain of it was taken back at 2026-03-01T12:59:50Z until 2026-03-01T18:59:50Z
+        hold `group spot` `i-1` drained_before: EC2 recommended at 2026-03-01T12:59:50Z to rebalance it; a drain of it was taken back at 2026-03-01T12:59:50Z, and it is not drained by choice until 2026-03-01T18:59:50Z
         hold `group spot` `i-2` staying: they stay
     "#]]);
     scene.act();

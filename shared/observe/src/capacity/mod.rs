@@ -129,7 +129,7 @@ impl CapacityObserver {
             clusters,
             passed_over,
             mut gaps,
-        } = Seen::look(&mut look, scope).await;
+        } = Box::pin(Seen::look(&mut look, scope)).await;
         let Some(taken_at) = look.taken_at() else {
             gaps.extend(passed_over.into_values().filter_map(|why| match why {
                 ProviderPassedOver::Unread { gap } => Some(gap),
@@ -181,7 +181,7 @@ impl Seen {
         let first = crate::first_of(clusters.len(), look.now());
         clusters.rotate_left(first);
         for mut opened in clusters {
-            contents::read(look, &mut opened).await;
+            Box::pin(contents::read(look, &mut opened)).await;
             let cluster = opened.capacity;
             seen.clusters.insert(cluster.cluster.clone(), cluster);
         }

@@ -4,7 +4,7 @@
 //! opted-in group or cluster, or passed over with the reason. What fails leaves a gap where it belongs: at the group, at the cluster, or at
 //! the snapshot; an instance whose group could not be found out is passed over as unread. An instance that was not found in a cluster, while
 //! a call that might have found it failed, leaves that call's gap at its group. `tasks_read` names an instance only if every task on it was
-//! read.
+//! read; one that is DEPROVISIONING and has given back what it held counts for gone.
 //!
 //! Per look at what events named: one DescribeAutoScalingInstances for each 50 instances, one DescribeAutoScalingGroups for each 50 of
 //! their groups, and nothing more where none is opted in and all are in groups. Else ListClusters where no clusters are configured, one

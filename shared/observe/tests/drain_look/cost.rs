@@ -131,24 +131,37 @@ fn named(count: usize) -> Scope {
 
 #[tokio::test]
 async fn nothing_that_is_opted_in() {
-    check(scene::answer, instances(["i-9"]), expect![[r#"
+    check(
+        scene::answer,
+        instances(["i-9"]),
+        expect![[r#"
         1 DescribeAutoScalingGroups
         1 DescribeAutoScalingInstances
-    "#]]).await;
+    "#]],
+    )
+    .await;
     let none = |operation: &str, input: &Value| match operation {
         "DescribeAutoScalingGroups" => json!({"AutoScalingGroups": []}),
         _ => scene::answer(operation, input),
     };
-    check(none, clusters(&[]), expect![[r#"
+    check(
+        none,
+        clusters(&[]),
+        expect![[r#"
         1 DescribeAutoScalingGroups
         1 DescribeClusters
         1 ListClusters
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn an_instance_of_a_small_cluster() {
-    check(scene::answer, instances(["i-2"]), expect![[r#"
+    check(
+        scene::answer,
+        instances(["i-2"]),
+        expect![[r#"
         1 DescribeAutoScalingGroups
         1 DescribeAutoScalingInstances
         1 DescribeCapacityProviders
@@ -159,12 +172,17 @@ async fn an_instance_of_a_small_cluster() {
         1 ListClusters
         2 ListContainerInstances
         1 ListTasks
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_small_cluster() {
-    check(scene::answer, clusters(&[]), expect![[r#"
+    check(
+        scene::answer,
+        clusters(&[]),
+        expect![[r#"
         1 DescribeAutoScalingGroups
         1 DescribeCapacityProviders
         1 DescribeClusters
@@ -176,12 +194,17 @@ async fn a_small_cluster() {
         1 ListClusters
         1 ListContainerInstances
         1 ListTasks
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn one_instance_of_1000() {
-    check(|name, input| large(name, input, 0), named(1), expect![[r#"
+    check(
+        |name, input| large(name, input, 0),
+        named(1),
+        expect![[r#"
         1 DescribeAutoScalingGroups
         1 DescribeAutoScalingInstances
         1 DescribeCapacityProviders
@@ -192,12 +215,17 @@ async fn one_instance_of_1000() {
         1 ListClusters
         1 ListContainerInstances
         1 ListTasks
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn ten_instances_of_1000() {
-    check(|name, input| large(name, input, 0), named(10), expect![[r#"
+    check(
+        |name, input| large(name, input, 0),
+        named(10),
+        expect![[r#"
         1 DescribeAutoScalingGroups
         1 DescribeAutoScalingInstances
         1 DescribeCapacityProviders
@@ -208,12 +236,17 @@ async fn ten_instances_of_1000() {
         1 ListClusters
         1 ListContainerInstances
         10 ListTasks
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn three_hundred_instances_of_1000() {
-    check(|name, input| large(name, input, 0), named(300), expect![[r#"
+    check(
+        |name, input| large(name, input, 0),
+        named(300),
+        expect![[r#"
         1 DescribeAutoScalingGroups
         6 DescribeAutoScalingInstances
         1 DescribeCapacityProviders
@@ -221,7 +254,9 @@ async fn three_hundred_instances_of_1000() {
         3 DescribeContainerInstances
         1 ListClusters
         6 ListContainerInstances
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -304,3 +304,91 @@ async fn a_member_without_a_readable_group_is_unread() {
     let why = &snapshot.passed_over[&"i-1".parse().unwrap()];
     assert!(matches!(why, InstancePassedOver::Unread { .. }), "{why:?}");
 }
+
+#[tokio::test]
+async fn an_instance_of_a_cluster_whose_tags_are_not_known_is_unread() {
+    let eye = Eye::on(|operation, input| match operation {
+        "DescribeAutoScalingInstances" => json!({"AutoScalingInstances": []}),
+        "DescribeClusters" => error("ServerException", "no"),
+        _ => scene::answer(operation, input),
+    })
+    .await;
+    let snapshot = eye.look(&instances(["i-1"])).await;
+    let why = &snapshot.passed_over[&"i-1".parse().unwrap()];
+    let InstancePassedOver::Unread { gap } = why else {
+        panic!("{why:?}");
+    };
+    assert_eq!(gap.operation, "ecs:DescribeClusters");
+}
+
+/// The instances whose tasks are read in a look at everything, where the group has these tags besides and the cluster so many tasks.
+async fn check_by_choice(tags: &[(&str, &str)], tasks: u32, want: &[&str]) {
+    let mut group = group();
+    for (key, value) in tags {
+        let tag = json!({"Key": key, "Value": value});
+        group["Tags"].as_array_mut().unwrap().push(tag);
+    }
+    group["Instances"][0]["LifecycleState"] = json!("InService");
+    let eye = Eye::on(move |operation, input| match operation {
+        "DescribeAutoScalingGroups" => json!({"AutoScalingGroups": [group]}),
+        "DescribeClusters" => {
+            let tasks = json!({"runningTasksCount": tasks});
+            json!({"clusters": [with(scene::cluster(), &tasks)]})
+        }
+        _ => scene::answer(operation, input),
+    })
+    .await;
+    let snapshot = eye.look(&clusters(&[])).await;
+    let cluster = snapshot.clusters.values().next().unwrap();
+    let read: Vec<&str> = cluster.tasks_read.iter().map(|it| it.id()).collect();
+    assert_eq!(read, want, "{tags:?}");
+    let activities = eye.counts().contains("DescribeScalingActivities");
+    assert_eq!(activities, !tags.is_empty(), "{tags:?}");
+}
+
+#[tokio::test]
+async fn what_may_be_drained_by_choice_is_read_with_its_tasks_where_these_are_few() {
+    // The first one is DRAINING.
+    check_by_choice(&[], 4, &["1"]).await;
+    let rebalance = [("ballast:drain-on-rebalance", "true")];
+    check_by_choice(&rebalance, 4, &["1", "2"]).await;
+    check_by_choice(&rebalance, 1_001, &["1"]).await;
+    check_by_choice(&[("ballast:drain-on-lost-agent", "true")], 4, &["1", "2"]).await;
+}
+
+#[tokio::test]
+async fn clusters_are_asked_one_after_the_other_until_all_are_found() {
+    let eye = Eye::on(|operation, input| match operation {
+        "DescribeClusters" => {
+            let named = |name: &str, instances: u32| {
+                let own =
+                    json!({"clusterName": name, "registeredContainerInstancesCount": instances});
+                with(scene::cluster(), &own)
+            };
+            let all = [
+                named("a", 300),
+                named("b", 0),
+                named("demo", 300),
+                named("z", 300),
+            ];
+            json!({"clusters": all})
+        }
+        "ListContainerInstances" if input["cluster"] != "demo" => {
+            json!({"containerInstanceArns": []})
+        }
+        _ => scene::answer(operation, input),
+    })
+    .await
+    .of_clusters(&["a", "b", "demo", "z"]);
+    let snapshot = eye.look(&instances(["i-1"])).await;
+    assert!(looked(&snapshot, "i-1").registered.is_some());
+    let asked: Vec<Value> = eye
+        .asked()
+        .into_iter()
+        .filter(|(operation, _)| operation == "ListContainerInstances")
+        .map(|(_, input)| input["cluster"].clone())
+        .collect();
+    assert_eq!(asked, ["a", "demo"]);
+    let cluster = snapshot.clusters.values().next().unwrap();
+    assert!(!cluster.has_every_instance);
+}

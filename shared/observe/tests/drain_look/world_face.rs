@@ -101,13 +101,22 @@ fn agree(snapshot: &DrainSnapshot, world: &World) {
                 continue;
             };
             let seen: BTreeSet<String> = tasks.iter().map(|it| it.arn.to_string()).collect();
-            let live = state.tasks.values().filter(|it| {
-                it.last_status < TaskStatus::Stopped
-                    && it.container_instance.as_deref() == registered
-                    && known.is_some()
-            });
-            let known: BTreeSet<String> = live.map(|it| it.arn.to_string()).collect();
-            assert_eq!(seen, known, "{id}");
+            // A task that is DEPROVISIONING has given back what it held, and may be seen or not.
+            let before = |status: TaskStatus| {
+                let of_instance = state.tasks.values().filter(move |it| {
+                    it.last_status < status
+                        && it.container_instance.as_deref() == registered
+                        && known.is_some()
+                });
+                of_instance
+                    .map(|it| it.arn.to_string())
+                    .collect::<BTreeSet<String>>()
+            };
+            assert!(
+                seen.is_superset(&before(TaskStatus::Deprovisioning)),
+                "{id}"
+            );
+            assert!(seen.is_subset(&before(TaskStatus::Stopped)), "{id}");
         }
     }
 }

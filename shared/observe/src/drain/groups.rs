@@ -24,11 +24,11 @@ use crate::markets::{self, DESCRIBE_AUTO_SCALING_GROUPS};
 const TAG_KEY: &str = "tag-key";
 
 /// Groups by name.
-pub(crate) type Named = BTreeMap<AutoScalingGroupName, Result<Found, Gap>>;
+pub(crate) type Named = BTreeMap<AutoScalingGroupName, Result<Described, Gap>>;
 
 /// What a group that was named is.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub(crate) enum Described {
     /// It carries the tag.
     OptedIn(Box<DrainGroup>),
     /// It does not.
@@ -48,10 +48,10 @@ pub(crate) async fn named(look: &mut Look<'_>, names: &BTreeSet<AutoScalingGroup
         let of_batch = markets::groups(look, autoscaling, batch).await;
         described.extend(of_batch.into_iter().map(|(name, read)| {
             let found = read.and_then(|answer| match answer {
-                None => Ok(Found::NotFound),
+                None => Ok(Described::NotFound),
                 Some(answer) => Ok(match group(&name, &answer, &configurations)? {
-                    None => Found::NotOptedIn,
-                    Some(group) => Found::OptedIn(Box::new(group)),
+                    None => Described::NotOptedIn,
+                    Some(group) => Described::OptedIn(Box::new(group)),
                 }),
             });
             (name, found)

@@ -6,8 +6,9 @@
 //! a call that might have found it failed, leaves that call's gap at its group. `tasks_read` names an instance only if every task on it was
 //! read; one that is DEPROVISIONING and has given back what it held counts for gone.
 //!
-//! Per look at what events named: one DescribeAutoScalingInstances for each 50 instances, one DescribeAutoScalingGroups for each 50 of
-//! their groups, and nothing more where none is opted in and all are in groups. Else ListClusters where no clusters are configured, one
+//! Per look at what events named: one DescribeAutoScalingInstances for up to 50 instances, one DescribeAutoScalingGroups for each 50 of
+//! their groups, and nothing more where none is opted in and all are in groups. Of more instances the groups that carry the tag are
+//! listed first, in pages of 100, and only the instances that are in none of them are asked about, 50 in a call. Else ListClusters where no clusters are configured, one
 //! DescribeClusters for each 100; in each cluster with container instances, until all are found, one ListContainerInstances for each 50
 //! instances (or one for each page of the cluster where that is less); one DescribeContainerInstances for each 100 that are found. For each
 //! cluster with one of them a DescribeCapacityProviders, and with at most 200 container instances one ListContainerInstances and

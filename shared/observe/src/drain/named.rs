@@ -7,11 +7,11 @@ use model::snapshot::{Gap, GapCause};
 use model::{AutoScalingGroupName, ClusterName, InstanceId};
 
 use crate::drain::clusters::{self, Searched};
-use crate::drain::groups::{self, Found};
+use crate::drain::groups::{self, Described};
 use crate::drain::membership::{self, DESCRIBE_AUTO_SCALING_INSTANCES, Member, Members};
 use crate::drain::search::{self, Unsearched};
 use crate::drain::{Extent, Look, Seen, strays};
-use crate::limits::INSTANCES_NAMED_MAX;
+use crate::limits::{DESCRIBE_AUTO_SCALING_INSTANCES_MAX, INSTANCES_NAMED_MAX};
 use crate::look::unreadable;
 
 /// What is asked about.
@@ -30,7 +30,8 @@ pub(crate) async fn look(
 ) -> Seen {
     let mut seen = Seen::default();
     let asked = asked(instances, groups, &mut seen);
-    let members = membership::read(look, &asked.instances).await;
+    let open = place_by_tag(look, &asked, &mut seen).await;
+    let members = membership::read(look, &open).await;
     let in_no_group = place(look, members, &asked.groups, &mut seen).await;
     let mut wanted = in_no_group.clone();
     wanted.extend(seen.looked().map(|it| it.id.clone()));
@@ -82,6 +83,24 @@ fn too_many(id: &InstanceId) -> Gap {
     }
 }
 
+/// Where one call does not tell the groups of all instances: lists the groups that are opted in, which are few, and puts the instances into
+/// them. The answer is the instances that are in none of them.
+async fn place_by_tag(look: &mut Look<'_>, asked: &Asked, seen: &mut Seen) -> BTreeSet<InstanceId> {
+    let mut open = asked.instances.clone();
+    if open.len() <= DESCRIBE_AUTO_SCALING_INSTANCES_MAX {
+        return open;
+    }
+    for (key, mut group) in groups::opted_in(look, &mut seen.gaps).await {
+        let of_group = group.group.as_ref();
+        let is_named = of_group.is_some_and(|it| asked.groups.contains(&it.name));
+        group.instances.retain(|id, _| open.remove(id) || is_named);
+        if is_named || !group.instances.is_empty() {
+            seen.groups.insert(key, group);
+        }
+    }
+    open
+}
+
 /// Puts the instances into their groups. The answer is the instances in no group.
 async fn place(
     look: &mut Look<'_>,
@@ -104,23 +123,33 @@ async fn place(
             }
         }
     }
-    let names = by_group.keys().chain(groups_named).cloned().collect();
+    let read: BTreeSet<&AutoScalingGroupName> = seen
+        .groups
+        .values()
+        .filter_map(|it| it.group.as_ref())
+        .map(|it| &it.name)
+        .collect();
+    let named = groups_named.iter().filter(|it| !read.contains(it));
+    let names = by_group.keys().chain(named).cloned().collect();
     for (name, found) in groups::named(look, &names).await {
         let members = by_group.remove(&name).unwrap_or_default();
         let ids = members.iter().map(|it| it.instance.id.clone());
         let why = match found {
-            Ok(Found::OptedIn(mut group)) => {
+            Ok(Described::OptedIn(mut group)) => {
                 if !groups_named.contains(&name) {
                     retain(&mut group, members);
                 }
-                seen.groups.insert(group.key.clone(), *group);
+                match seen.groups.get_mut(&group.key) {
+                    Some(read) => read.instances.append(&mut group.instances),
+                    None => _ = seen.groups.insert(group.key.clone(), *group),
+                }
                 continue;
             }
-            Ok(Found::NotFound) => {
+            Ok(Described::NotFound) => {
                 in_no_group.extend(ids);
                 continue;
             }
-            Ok(Found::NotOptedIn) => InstancePassedOver::NotOptedIn {
+            Ok(Described::NotOptedIn) => InstancePassedOver::NotOptedIn {
                 group: Some(name.clone()),
                 cluster: None,
             },

@@ -247,14 +247,13 @@ async fn three_hundred_instances_of_1000() {
         |name, input| large(name, input, 0),
         named(300),
         expect![[r#"
-        1 DescribeAutoScalingGroups
-        6 DescribeAutoScalingInstances
-        1 DescribeCapacityProviders
-        1 DescribeClusters
-        3 DescribeContainerInstances
-        1 ListClusters
-        6 ListContainerInstances
-    "#]],
+            1 DescribeAutoScalingGroups
+            1 DescribeCapacityProviders
+            1 DescribeClusters
+            3 DescribeContainerInstances
+            1 ListClusters
+            6 ListContainerInstances
+        "#]],
     )
     .await;
 }
@@ -266,7 +265,6 @@ async fn all_of_1000() {
         named(1_000),
         expect![[r#"
             1 DescribeAutoScalingGroups
-            20 DescribeAutoScalingInstances
             1 DescribeCapacityProviders
             1 DescribeClusters
             10 DescribeContainerInstances

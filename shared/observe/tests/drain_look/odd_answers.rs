@@ -392,3 +392,31 @@ async fn clusters_are_asked_one_after_the_other_until_all_are_found() {
     let cluster = snapshot.clusters.values().next().unwrap();
     assert!(!cluster.has_every_instance);
 }
+
+#[tokio::test]
+async fn of_many_instances_the_groups_are_found_by_their_tag() {
+    let ids = (1..=60).map(|index| format!("i-{index}"));
+    let eye = Eye::on(scene::answer).await;
+    let snapshot = eye.look(&instances(ids)).await;
+    let seen: Vec<&str> = snapshot.groups[&of_group("web")]
+        .instances
+        .keys()
+        .map(|it| it.as_str())
+        .collect();
+    assert_eq!(seen, ["i-1", "i-2"]);
+    let asked: Vec<usize> = eye
+        .asked()
+        .into_iter()
+        .filter(|(operation, _)| operation == "DescribeAutoScalingInstances")
+        .map(|(_, input)| scene::lines(&input, "InstanceIds").len())
+        .collect();
+    assert_eq!(asked, [50, 8]);
+    let why = |id: &str| snapshot.passed_over[&id.parse().unwrap()].clone();
+    let other = InstancePassedOver::NotOptedIn {
+        group: Some("other".parse().unwrap()),
+        cluster: None,
+    };
+    assert_eq!(why("i-9"), other);
+    assert_eq!(why("i-60"), InstancePassedOver::NotFound);
+    assert_eq!(snapshot.passed_over.len(), 58);
+}

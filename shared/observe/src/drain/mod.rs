@@ -1,40 +1,42 @@
 //! Which instances are going away, and what is on them: a look for instance-drain.
 //!
-//! Guaranteed: [`DrainObserver::look`] only reads, and every guarantee of the crate holds. Every instance that was named is in an
-//! opted-in group or cluster, or passed over with the reason. What fails leaves a gap where it belongs: at the group, at the cluster, or at
-//! the snapshot; an instance whose group could not be found out is passed over as unread. An instance that was not found in a cluster, while
-//! a call that might have found it failed, leaves that call's gap at its group. `tasks_read` names an instance only if every task on it was
+//! Guaranteed: [`DrainObserver::look`] only reads, and every guarantee of the crate holds. Every instance that was named is in an opted-in
+//! group or cluster, or passed over with the reason. What fails leaves a gap where it belongs: at the group, at the cluster, or at the
+//! snapshot; an instance whose group could not be found out is passed over as unread. An instance that was not found in a cluster, while a
+//! call that might have found it failed, leaves that call's gap at its group. `tasks_read` names an instance only if every task on it was
 //! read; one that is DEPROVISIONING and has given back what it held counts for gone.
 //!
 //! Per look at what events named: one DescribeAutoScalingInstances for up to 50 instances, one DescribeAutoScalingGroups for each 50 of
-//! their groups, and nothing more where none is opted in and all are in groups. Of more instances the groups that carry the tag are
-//! listed first, in pages of 100, and only the instances that are in none of them are asked about, 50 in a call. Else ListClusters where no clusters are configured, one
-//! DescribeClusters for each 100; in each cluster with container instances, until all are found, one ListContainerInstances for each 50
-//! instances (or one for each page of the cluster where that is less); one DescribeContainerInstances for each 100 that are found. For each
-//! cluster with one of them a DescribeCapacityProviders, and with at most 200 container instances one ListContainerInstances and
-//! DescribeContainerInstances for each 100 of all. For each group with an instance on its way out one DescribeLifecycleHooks, and one
-//! DescribeScalingActivities for each 100 activities until it is known since when. The tasks of each instance are read where at most 50
-//! are looked at; else of those that drain or are on their way out: one ListTasks for each instance, or the list of the whole cluster where
-//! that is less, one DescribeTasks for each 100 and one DescribeServices for each 10 services. Tasks that are told to stop are listed where
-//! more of an instance is taken than its other tasks explain. A task definition is read once by a process.
+//! their groups, and nothing more where none is opted in and all are in groups. Of more instances the groups that carry the tag are listed
+//! first, in pages of 100, and only the instances that are in none of them are asked about, 50 in a call. Where an instance may be looked
+//! after: ListClusters if no clusters are configured, one DescribeClusters for each 100; in each cluster with container instances, until
+//! all are found, one ListContainerInstances for each 50 instances, or one for each page of the cluster where that is less; one
+//! DescribeContainerInstances for each 100 that are found. For each cluster with one of them a DescribeCapacityProviders, and with at most
+//! 200 container instances one ListContainerInstances and DescribeContainerInstances for each 100 of all. For each group with an instance
+//! on its way out one DescribeLifecycleHooks, and one DescribeScalingActivities for each 100 activities until it is known since when. The
+//! tasks of each instance are read where at most 50 are looked at; else of those that drain or are on their way out: one ListTasks for each
+//! instance, or the list of the whole cluster where that is less, one DescribeTasks for each 100 and one DescribeServices for each 10
+//! services. Tasks that are told to stop are listed where more of an instance is taken than its other tasks explain. A task definition is
+//! read once by a process.
 //!
-//! Per look at everything: DescribeAutoScalingGroups in pages of 100 with the tag as filter, DescribeLaunchConfigurations for each 50
-//! that these name, ListClusters where no clusters are configured, one DescribeClusters for each 100. Where nothing is opted in, nothing
-//! more. Else one DescribeCapacityProviders for each cluster in scope with container instances, one ListContainerInstances and
-//! DescribeContainerInstances for each 100 of them, until every instance of the groups is found: the clusters that are opted in, or have
-//! a provider over an opted-in group, come first. For an opted-in cluster one DescribeAutoScalingInstances for each 50 of its instances that are in no
-//! opted-in group. One DescribeLifecycleHooks for each group; DescribeScalingActivities for those with an instance on its way out, and
-//! those that ask for drains by choice. Tasks, as above, of instances that drain, are on their way out, or have lost their agent; of a
-//! group that asks for drains by choice of all, where the cluster has at most 1,000 tasks.
+//! Per look at everything: DescribeAutoScalingGroups in pages of 100 with the tag as filter, DescribeLaunchConfigurations for each 50 that
+//! these name, ListClusters if no clusters are configured, one DescribeClusters for each 100. Where nothing is opted in, nothing more. Else
+//! one DescribeCapacityProviders for each cluster in scope with container instances, one ListContainerInstances and
+//! DescribeContainerInstances for each 100 of them, until every instance of the groups is found: the clusters that are opted in, or have a
+//! provider over an opted-in group, come first. For an opted-in cluster one DescribeAutoScalingInstances for each 50 of its instances that
+//! are in no opted-in group. One DescribeLifecycleHooks for each group; DescribeScalingActivities for those with an instance on its way
+//! out, and those that ask for drains by choice. Tasks, as above, of instances that drain, are on their way out, or have lost their agent;
+//! of a group that asks for drains by choice of all, where the cluster has at most 1,000 tasks.
 //!
 //! Assumed: as in the crate. Where an instance is in its group is told by the group's description; one that this lacks, and that
 //! DescribeAutoScalingInstances had a moment before, has just left it and is taken as it was. A cluster in which ECS counts no container
-//! instance holds none that matters: one that is REGISTERING is seen in the next look.
+//! instance holds none that matters: one that is REGISTERING is seen in the next look. A task takes something of its instance until it is
+//! gone.
 //!
-//! Absent: any meaning, as in the crate. EC2's API is not called: that EC2 takes an instance is told by events alone. Where no clusters are
-//! named, instances of a cluster of another account are not found. How many network interfaces are free on an instance whose tasks were not
-//! read is not known: as many as it has tasks are taken off. ECS Managed Instances are AWS's own to drain, and left out. A launch
-//! configuration is read in a look at everything only.
+//! Absent: any meaning, as in the crate. EC2's API is not called: that EC2 takes an instance is told by events alone. How many network
+//! interfaces are free on an instance whose tasks were not read is not known: as many as it has tasks are taken off. ECS Managed Instances
+//! are AWS's own to drain, and left out. Of up to 50 instances that events named, the types and the market of a group with a launch
+//! configuration are not known.
 
 mod clusters;
 mod contents;

@@ -20,30 +20,34 @@ async fn check(
     want.assert_eq(&eye.counts());
 }
 
+/// How many instances the large group has, and tasks the large cluster.
+const SIZE: usize = 1_000;
+
+/// The number that an id or an ARN ends with.
+fn index_of(text: &Value) -> usize {
+    let text = text.as_str().unwrap();
+    text.rsplit(['/', '-']).next().unwrap().parse().unwrap()
+}
+
+/// A page of 100 of a list.
+fn page(input: &Value, list: &str, token: &str, all: &[Value]) -> Value {
+    let begin: usize = input[token].as_str().map_or(0, |it| it.parse().unwrap());
+    let end = (begin + 100).min(all.len());
+    let mut answer = json!({list: all[begin..end]});
+    if end < all.len() {
+        answer[token] = json!(end.to_string());
+    }
+    answer
+}
+
 /// A group of 1,000 instances, each with a task; those up to `leaving` are DRAINING and wait in a hook.
 fn large(operation: &str, input: &Value, leaving: usize) -> Value {
-    const SIZE: usize = 1_000;
-    let page = |all: Vec<String>, list: &str| {
-        let begin: usize = input["nextToken"]
-            .as_str()
-            .map_or(0, |it| it.parse().unwrap());
-        let end = (begin + 100).min(all.len());
-        let mut answer = json!({list: all[begin..end]});
-        if end < all.len() {
-            answer["nextToken"] = json!(end.to_string());
-        }
-        answer
-    };
     let state = |index: usize| {
         if index < leaving {
             "Terminating:Wait"
         } else {
             "InService"
         }
-    };
-    let index_of = |arn: &Value| -> usize {
-        let id = arn.as_str().unwrap().rsplit(['/', '-']).next().unwrap();
-        id.parse().unwrap()
     };
     match operation {
         "DescribeAutoScalingInstances" => {
@@ -65,62 +69,57 @@ fn large(operation: &str, input: &Value, leaving: usize) -> Value {
             json!({"AutoScalingGroups": [with(group(), &json!({"Instances": all}))]})
         }
         "DescribeScalingActivities" => {
-            let begin: usize = input["NextToken"]
-                .as_str()
-                .map_or(0, |it| it.parse().unwrap());
-            let end = (begin + 100).min(leaving);
             let of = |index: usize| {
                 let own = json!({"Description": format!("Terminating EC2 instance: i-{index}")});
                 with(scene::activities()[0].clone(), &own)
             };
-            let all: Vec<Value> = (begin..end).map(of).collect();
-            json!({"Activities": all, "NextToken": end.to_string()})
+            let all: Vec<Value> = (0..leaving).map(of).collect();
+            page(input, "Activities", "NextToken", &all)
         }
+        _ => large_cluster(operation, input, leaving),
+    }
+}
+
+fn large_cluster(operation: &str, input: &Value, leaving: usize) -> Value {
+    let of_all = |is_wanted: &dyn Fn(usize) -> bool, arn: &dyn Fn(usize) -> String| {
+        let wanted = (0..SIZE).filter(|index| is_wanted(*index));
+        wanted.map(|index| json!(arn(index))).collect::<Vec<_>>()
+    };
+    let asked = |list: &str, of: &dyn Fn(usize) -> Value| {
+        let asked = input[list].as_array().unwrap().iter();
+        let answers: Vec<Value> = asked.map(|arn| of(index_of(arn))).collect();
+        json!({list: answers})
+    };
+    match operation {
         "DescribeClusters" => {
             let own = json!({"registeredContainerInstancesCount": SIZE, "runningTasksCount": SIZE});
             json!({"clusters": [with(scene::cluster(), &own)]})
         }
         "ListContainerInstances" => {
-            let found = (0..SIZE).filter(|index| match input["filter"].as_str() {
-                Some(filter) => filter.contains(&format!("'i-{index}'")),
-                None => true,
-            });
-            let arns = found.map(|index| instance_arn(&index.to_string()));
-            page(arns.collect(), "containerInstanceArns")
+            let filter = input["filter"].as_str();
+            let is_wanted = |index| filter.is_none_or(|it| it.contains(&format!("'i-{index}'")));
+            let all = of_all(&is_wanted, &|index| instance_arn(&index.to_string()));
+            page(input, "containerInstanceArns", "nextToken", &all)
         }
-        "DescribeContainerInstances" => {
-            let asked = input["containerInstances"].as_array().unwrap();
-            let of = |arn: &Value| {
-                let index = index_of(arn);
-                let status = if index < leaving {
-                    "DRAINING"
-                } else {
-                    "ACTIVE"
-                };
-                let own = json!({"status": status});
-                with(
-                    instance(&index.to_string(), 2048 - 256, 1900 - 512, 1),
-                    &own,
-                )
+        "DescribeContainerInstances" => asked("containerInstances", &|index| {
+            let status = if index < leaving {
+                "DRAINING"
+            } else {
+                "ACTIVE"
             };
-            json!({"containerInstances": asked.iter().map(of).collect::<Vec<_>>()})
-        }
+            let of_index = instance(&index.to_string(), 2048 - 256, 1900 - 512, 1);
+            with(of_index, &json!({"status": status}))
+        }),
         "ListTasks" => {
-            let found = (0..SIZE).filter(|index| match input["containerInstance"].as_str() {
-                Some(arn) => arn == instance_arn(&index.to_string()),
-                None => true,
-            });
-            let arns = found.map(|index| task_arn(&format!("api-{index}")));
-            page(arns.collect(), "taskArns")
+            let on = input["containerInstance"].as_str();
+            let is_wanted =
+                |index: usize| on.is_none_or(|it| it == instance_arn(&index.to_string()));
+            let all = of_all(&is_wanted, &|index| task_arn(&format!("api-{index}")));
+            page(input, "taskArns", "nextToken", &all)
         }
-        "DescribeTasks" => {
-            let asked = input["tasks"].as_array().unwrap();
-            let of = |arn: &Value| {
-                let index = index_of(arn).to_string();
-                task(&format!("api-{index}"), "api", &index)
-            };
-            json!({"tasks": asked.iter().map(of).collect::<Vec<_>>()})
-        }
+        "DescribeTasks" => asked("tasks", &|index| {
+            task(&format!("api-{index}"), "api", &index.to_string())
+        }),
         _ => scene::answer(operation, input),
     }
 }

@@ -8,11 +8,14 @@
 
 mod acting;
 mod actions;
+mod aws;
 mod causes;
 mod choices;
 mod failures;
 mod groups;
 mod ladder;
+mod laws;
+mod random;
 mod remembered;
 mod reversals;
 mod scene;

@@ -3,7 +3,6 @@
 //!
 //! A state is read off a tape of numbers: a shorter tape and smaller numbers make a simpler state, so that a failing one shrinks.
 
-use jiff::Timestamp;
 use model::capacity::{Activity, Consent, ContainerInstanceStatus, Lifecycle, Resources};
 use model::drain::{
     CauseKind, Departure, DepartureCause, DrainKey, DrainMemory, InstancePassedOver, OwnDrain,
@@ -250,7 +249,7 @@ fn instance(scene: &mut Scene, of: &DrainKey, id: &InstanceId, tape: &mut Tape) 
         tasks(scene, id, tape);
         status(scene, of, id, tape);
     }
-    membership(scene, id, tape);
+    membership(scene, of, id, tape);
     if tape.one_in(2) {
         for _ in 0..=tape.roll(2) {
             said(scene, id, tape);
@@ -324,7 +323,7 @@ fn status(scene: &mut Scene, of: &DrainKey, id: &InstanceId, tape: &mut Tape) {
     }
 }
 
-fn membership(scene: &mut Scene, id: &InstanceId, tape: &mut Tape) {
+fn membership(scene: &mut Scene, of: &DrainKey, id: &InstanceId, tape: &mut Tape) {
     let since = scene.ago(tape.of(&[20, 100, 290, 299, 300, 899, 900, 5_000]));
     let (lifecycle, state) = match tape.roll(16) {
         9..=12 => (Lifecycle::Terminating, 0),
@@ -357,10 +356,13 @@ fn membership(scene: &mut Scene, id: &InstanceId, tape: &mut Tape) {
     let in_group = in_group.unwrap();
     in_group.lifecycle = lifecycle;
     in_group.is_healthy = !is_ill;
-    if waits && tape.one_in(3) {
+    if let DrainKey::Group { group } = of
+        && waits
+        && tape.one_in(3)
+    {
         let at = Some(scene.ago(tape.of(&[15, 310, -5])));
         let action = LifecycleAction {
-            group: "spot".parse().unwrap(),
+            group: group.clone(),
             hook: "ballast-instance-drain".parse().unwrap(),
             instance: id.clone(),
             token: Some("token".to_owned()),
@@ -387,14 +389,26 @@ const CODES: [&str; 5] = [
 /// When maintenance begins, in seconds before now.
 const MAINTENANCE_SECS: [i64; 8] = [-600, -1_800, -1_801, -90_000, 0, 10, 3_599, 3_600];
 
-fn said(scene: &mut Scene, id: &InstanceId, tape: &mut Tape) {
-    let at = match tape.roll(10) {
-        8 => None,
-        9 => Some(scene.ago(-30)),
-        _ => Some(scene.ago(tape.of(&AGES_SECS))),
+/// What EC2 does with the instance that it warned of so long ago: two warnings of one moment are the same warning.
+fn action(secs: i64) -> String {
+    let action = match secs {
+        60 | 299 => "hibernate",
+        95 => "stop",
+        119 => "",
+        _ => "terminate",
     };
-    let action = tape.of(&["terminate", "stop", "terminate", "hibernate", ""]);
-    let action = action.to_owned();
+    action.to_owned()
+}
+
+fn said(scene: &mut Scene, id: &InstanceId, tape: &mut Tape) {
+    let (at, action) = match tape.roll(10) {
+        8 => (None, action(0)),
+        9 => (Some(scene.ago(-30)), action(0)),
+        _ => {
+            let secs = tape.of(&AGES_SECS);
+            (Some(scene.ago(secs)), action(secs))
+        }
+    };
     let notice = match tape.roll(12) {
         0..=3 => Notice::SpotInterruption { action },
         4 => Notice::CapacityReservationInterruption { action },
@@ -423,11 +437,12 @@ fn said(scene: &mut Scene, id: &InstanceId, tape: &mut Tape) {
     });
 }
 
-fn cause(scene: &Scene, at: Timestamp, tape: &mut Tape) -> DepartureCause {
+fn cause(scene: &Scene, secs: i64, tape: &mut Tape) -> DepartureCause {
+    let at = scene.ago(secs);
     match tape.roll(9) {
         0 | 1 => DepartureCause::SpotInterruption {
             warned_at: at,
-            action: tape.of(&["terminate", "hibernate"]).to_owned(),
+            action: action(secs),
         },
         2 => DepartureCause::CapacityReservationInterruption { warned_at: at },
         3 => DepartureCause::Terminating { since: at },
@@ -442,10 +457,10 @@ fn cause(scene: &Scene, at: Timestamp, tape: &mut Tape) -> DepartureCause {
 }
 
 fn remembered(scene: &mut Scene, of: &DrainKey, id: &InstanceId, tape: &mut Tape) {
-    let at = scene.ago(tape.of(&AGES_SECS));
+    let secs = tape.of(&AGES_SECS);
     let mut causes: Vec<DepartureCause> = Vec::new();
     for _ in 0..=tape.roll(2) {
-        causes.push(cause(scene, at, tape));
+        causes.push(cause(scene, secs, tape));
     }
     causes.sort_by_key(DepartureCause::kind);
     causes.dedup_by_key(|it| it.kind());

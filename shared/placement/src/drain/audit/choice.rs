@@ -23,8 +23,8 @@ impl Budget {
         let instances = &ground.group.instances;
         let serves = |it: &&LookedInstance| match &it.member {
             Some(member) => member.lifecycle == Lifecycle::InService,
-            // In no group every instance that is registered serves.
-            None => ground.group.group.is_none() && it.registered.is_some(),
+            // What no group has, or has no more, serves while it is registered.
+            None => it.registered.is_some(),
         };
         let serving = instances.values().filter(serves).count();
         let percent = usize::try_from(ground.policy.disruption_percent).unwrap_or(100);

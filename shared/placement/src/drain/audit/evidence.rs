@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use model::Seconds;
 use model::capacity::Lifecycle;
-use model::drain::{CauseKind, DepartureCause, LookedInstance};
+use model::drain::{CauseKind, DepartureCause, DrainKey, LookedInstance};
 use model::trigger::{MachineState, Notice, NoticeHint};
 
 use super::Ground;
@@ -83,17 +83,16 @@ impl Evidence {
         self.due().filter(|it| it.kind.is_certain())
     }
 
-    /// A cause that no reading of the sources makes go away, of this kind or a certain one.
+    /// A cause that no reading of the sources makes go away, of this kind or a certain one. Planned maintenance is none before it is near.
     pub(super) fn sure(&self, kind: Option<CauseKind>) -> Option<CauseKind> {
-        let mut sure = self.signs.iter().filter(|it| it.is_sure);
+        let mut sure = self.due().filter(|it| it.is_sure);
         let counts = |it: &&Sign| it.kind.is_certain() || Some(it.kind) == kind;
         sure.find(counts).map(|it| it.kind)
     }
 
-    /// The certain cause that the instance has now, whatever reading counts.
+    /// Whether the instance certainly leaves, whatever reading counts.
     pub(super) fn is_leaving(&self) -> bool {
-        let sure = |it: &Sign| it.is_sure && it.kind.is_certain() && it.due_at <= self.now;
-        self.signs.iter().any(sure)
+        self.sure(None).is_some()
     }
 }
 
@@ -357,7 +356,11 @@ impl Ground<'_> {
             return (at.min(now), at);
         }
         let waits = self.sources.waits.get(&looked.id).into_iter().flatten();
-        let times = waits.map(|(at, _)| at.map_or(now, |it| it.min(now)));
+        let of_group = waits.filter(|(_, it)| match &self.group.key {
+            DrainKey::Group { group } => *group == it.group,
+            DrainKey::Cluster { .. } | DrainKey::Instance { .. } => false,
+        });
+        let times = of_group.map(|(at, _)| at.map_or(now, |it| it.min(now)));
         let (earliest, latest) = (times.clone().min(), times.max());
         (earliest.unwrap_or(now), latest.unwrap_or(now))
     }

@@ -40,7 +40,8 @@ impl fmt::Display for PoolRoom {
             }
             Self::Launchable { pools, below_max } => write!(
                 f,
-                "{pools} other pools have not failed lately, and the group is {below_max} below its maximum"
+                "the group may launch from {} in which no launch failed lately, and is {below_max} below its maximum",
+                Counted(*pools, "other pool")
             ),
         }
     }

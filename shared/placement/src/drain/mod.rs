@@ -36,6 +36,7 @@ pub mod standing;
 pub mod stop;
 mod stuck;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -115,7 +116,7 @@ pub fn decide(
         ranked.extend(steps);
         plan.holds.extend(holds);
     }
-    ranked.sort_by(|(a, of_a), (b, of_b)| a.cmp(b).then_with(|| of_a.subject.cmp(&of_b.subject)));
+    ranked.sort_by(before);
     plan.steps = ranked.into_iter().map(|(_, step)| step).collect();
     plan.holds.extend(passed_over(snapshot));
     plan.holds.sort_by(|a, b| a.subject.cmp(&b.subject));
@@ -148,6 +149,18 @@ pub(crate) fn rank(action: &DrainAction, reason: &DrainStepReason, urgency: Time
         DrainAction::Activate { .. } => 4,
     };
     (kind, urgency)
+}
+
+/// By rank, ties by the instance, then by the subject.
+pub(crate) fn before(a: &(Rank, DrainStep), b: &(Rank, DrainStep)) -> Ordering {
+    let of = |it: &DrainStep| match &it.action {
+        DrainAction::Drain { instance, .. }
+        | DrainAction::Activate { instance, .. }
+        | DrainAction::StopTask { instance, .. }
+        | DrainAction::RecordHeartbeat { instance, .. }
+        | DrainAction::CompleteLifecycleAction { instance, .. } => instance.clone(),
+    };
+    (a.0, of(&a.1), &a.1.subject).cmp(&(b.0, of(&b.1), &b.1.subject))
 }
 
 /// What each instance of a group comes to, in the order of its cases.

@@ -19,7 +19,7 @@ use model::drain::{DepartureNumbers, DrainHold, DrainHoldReason, DrainStep, Drai
 
 use super::case::{GroupCase, Standing, is_group};
 use super::stop::{self, Stop};
-use super::{Rank, Verdict, action, acts, numbers, rank};
+use super::{Rank, Verdict, action, acts, before, numbers, rank};
 
 /// How many lines of advice a hold has; the rest is counted.
 pub const ADVICE_MAX: usize = 20;
@@ -63,9 +63,7 @@ pub(crate) fn decide(group: &GroupCase<'_>, verdicts: Vec<Verdict>, stops: &[Sto
         let verdict = Verdict::Step(it.action.clone(), it.reason.clone(), it.latest);
         sorted.add(subject, verdict);
     }
-    sorted
-        .steps
-        .sort_by(|(a, of_a), (b, of_b)| a.cmp(b).then_with(|| of_a.subject.cmp(&of_b.subject)));
+    sorted.steps.sort_by(before);
     let reason = reason(group, &numbers, &sorted.steps);
     let hold = DrainHold {
         subject: DrainSubject::Group { key: key.clone() },

@@ -5,13 +5,15 @@
 //! | the instance's agent is disconnected | it cannot be told to stop a task |
 //! | the task has no service | ECS does not move it |
 //! | the service may neither start a task more nor run one less | ECS can begin with neither |
-//! | it may run so many less | so many tasks stop first |
-//! | replacements have been started already | so many tasks stop when these run |
+//! | with what was started already it runs more than its minimum | so many tasks stop |
 //! | there is room elsewhere for the replacement | it moves |
 //! | otherwise, where every instance of the cluster was read | there is no room |
 //! | the stop timeout is longer than what is left | it is cut short |
 //!
-//! What may stop first, what was started and what is free is shared by all instances that depart: the one with the earliest deadline
+//! A task that is told to stop counts no more: what its service may run less is less by it. So where Ballast stops a task that is stuck,
+//! another may be stuck for it.
+//!
+//! What may stop and what is free is shared by all instances that depart: the one with the earliest deadline
 //! takes first, ties by id.
 //!
 //! Assumed: a service's counts are those of the moment, and its deployment is not under way. Instances that are launched meanwhile come
@@ -42,13 +44,14 @@ pub(crate) struct Stuck<'a> {
 /// What a service still lets ECS do without room elsewhere.
 #[derive(Debug, Clone, Copy)]
 struct Slack {
-    /// How many tasks it may run less.
+    /// How many tasks it may run less, those counted that start.
     shed: u32,
-    /// How many replacements run, or start, already.
-    started: u32,
     /// Whether ECS may neither start one more nor run one less.
     is_none: bool,
 }
+
+/// Of each service, how many of its tasks on what departs ECS counts as running and are told to stop.
+type Stopping<'a> = BTreeMap<(&'a ClusterName, &'a ServiceName), u32>;
 
 /// Says of each instance that departs which of its tasks will not be moved in time.
 pub(crate) fn predict<'a>(
@@ -58,7 +61,7 @@ pub(crate) fn predict<'a>(
     now: Timestamp,
 ) {
     let mut order: Vec<(Timestamp, &InstanceId, usize, usize)> = Vec::new();
-    let mut stopping: BTreeMap<(&ClusterName, &ServiceName), u32> = BTreeMap::new();
+    let mut stopping: Stopping<'_> = BTreeMap::new();
     for (group, of) in groups.iter().enumerate() {
         for (number, case) in of.cases.iter().enumerate().filter(|(_, it)| it.departs()) {
             let deadline = case.deadline.unwrap_or(Timestamp::MAX);
@@ -87,22 +90,14 @@ pub(crate) fn predict<'a>(
     }
 }
 
-/// Tasks that ECS counts as running and that are told to stop already.
-fn count_stopping<'a>(
-    case: &Case<'a>,
-    stopping: &mut BTreeMap<(&'a ClusterName, &'a ServiceName), u32>,
-) {
+fn count_stopping<'a>(case: &Case<'a>, stopping: &mut Stopping<'a>) {
     let Some(cluster) = case.cluster else { return };
-    for task in case.tasks.iter().flatten() {
-        if let Some(service) = &task.service
-            && !task.desired_running
-            && task.last_status == TaskStatus::Running
-        {
-            let count = stopping
-                .entry((&cluster.capacity.cluster, service))
-                .or_default();
-            *count = count.saturating_add(1);
-        }
+    let tasks = case.tasks.iter().flatten();
+    let told = tasks.filter(|it| !it.desired_running && it.last_status == TaskStatus::Running);
+    for service in told.filter_map(|it| it.service.as_ref()) {
+        let key = (&cluster.capacity.cluster, service);
+        let count = stopping.entry(key).or_default();
+        *count = count.saturating_add(1);
     }
 }
 
@@ -111,7 +106,7 @@ fn of_case<'a>(
     room: &mut Room<'a>,
     index: &Index<'a>,
     slacks: &mut BTreeMap<(&'a ClusterName, &'a ServiceName), Slack>,
-    stopping: &BTreeMap<(&'a ClusterName, &'a ServiceName), u32>,
+    stopping: &Stopping<'a>,
     now: Timestamp,
 ) -> Vec<Stuck<'a>> {
     let mut stuck: Vec<Stuck<'a>> = Vec::new();
@@ -140,7 +135,7 @@ fn of_case<'a>(
             continue;
         };
         let key = (&index.cluster.cluster, name);
-        let stopping = stopping.get(&key).copied().unwrap_or(0);
+        let stopping = stopping.get(&key).copied().unwrap_or_default();
         let slack = slacks
             .entry(key)
             .or_insert_with(|| slack(service, stopping));
@@ -173,13 +168,10 @@ fn slack(service: &CapacityService, stopping: u32) -> Slack {
     let at_least = (desired * u64::from(service.minimum_healthy_percent)).div_ceil(100);
     let at_most = desired * u64::from(service.maximum_percent) / 100;
     let running = u64::from(service.running_count.saturating_sub(stopping));
-    let count = |it: u64| u32::try_from(it).unwrap_or(u32::MAX);
-    let shed = count(running.saturating_sub(at_least));
     let there = running.saturating_add(u64::from(service.pending_count));
     Slack {
-        shed,
-        started: count(there.saturating_sub(desired)),
-        is_none: shed == 0 && at_most <= desired,
+        shed: u32::try_from(there.saturating_sub(at_least)).unwrap_or(u32::MAX),
+        is_none: there <= at_least && at_most <= desired,
     }
 }
 
@@ -202,14 +194,12 @@ fn of_service<'a>(
         });
         return all.collect();
     }
-    let mut tasks = tasks.iter().copied();
-    for free in [&mut slack.shed, &mut slack.started] {
-        while *free > 0 && tasks.len() > 0 {
-            let _moved = tasks.next();
-            *free -= 1;
-        }
-    }
-    let rest: Vec<&InstanceTask> = tasks.collect();
+    let shed = usize::try_from(slack.shed).unwrap_or(usize::MAX);
+    let shed = shed.min(tasks.len());
+    slack.shed = slack
+        .shed
+        .saturating_sub(u32::try_from(shed).unwrap_or(u32::MAX));
+    let rest: Vec<&InstanceTask> = tasks.iter().copied().skip(shed).collect();
     if !room.is_known {
         return Vec::new();
     }

@@ -18,12 +18,15 @@ fn waits() -> (Scene, Vec<model::InstanceId>) {
 #[test]
 fn while_a_task_is_left_it_waits() {
     let (scene, _) = waits();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 100 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` `i-2` staying: they stay
         hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:03:00Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -32,19 +35,25 @@ fn it_is_kept_waiting_before_it_times_out() {
     scene.later(104);
     assert!(scene.decide().plan.steps.is_empty());
     scene.later(1);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` hook `ballast-instance-drain` tasks_left: keep `i-1` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T12:03:00Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 205 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.act();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 205 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` `i-2` staying: they stay
         hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:06:45Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -52,24 +61,30 @@ fn without_a_task_but_daemons_it_goes_on() {
     let (mut scene, ids) = waits();
     scene.empty(&ids[0]);
     scene.daemon(&ids[0]);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` hook `ballast-instance-drain` drained: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because its group has been terminating it since 2026-03-01T11:58:00Z, and no task is left on it but 1 of daemons
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 1 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 100 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` drained: DRAINING since 2026-03-01T11:58:20Z, and no task is left on it but daemons'; its group has been terminating it since 2026-03-01T11:58:00Z
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_task_that_is_stopping_is_waited_for() {
     let (mut scene, _) = waits();
     scene.capacity().tasks[0].desired_running = false;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 100 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; 1 task left: 0 of services, 0 standalone, 1 stopping; 0 of daemons
         hold `group spot` `i-2` staying: they stay
         hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:03:00Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 0 of services, 0 standalone, 1 stopping; 0 of daemons
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -77,18 +92,24 @@ fn one_that_is_active_and_empty_is_drained_before_it_goes_on() {
     let (mut scene, ids) = Scene::web(1);
     scene.terminating(&ids[0], 10);
     scene.empty(&ids[0]);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` leaving: set `i-1` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z; 0 tasks left: 0 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 0 tasks left: 0 of services, 0 standalone, 0 stopping; 0 of daemons
-    "#]]);
+    "#]],
+    );
     scene.act();
     scene.later(1);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` hook `ballast-instance-drain` drained: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because its group has been terminating it since 2026-03-01T11:59:50Z, and no task is left on it but 0 of daemons
         hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 1 draining and 1 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 1 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` drained: DRAINING since 2026-03-01T12:00:00Z, and no task is left on it but daemons'; its group has been terminating it since 2026-03-01T11:59:50Z
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -105,12 +126,15 @@ fn at_its_deadline_it_goes_on_whatever_is_left() {
             .all(|it| it.reason.as_str() == "tasks_left")
     );
     scene.later(1);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` hook `ballast-instance-drain` deadline_reached: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because the longest wait was over at 2026-03-01T12:01:20Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: the stop timeout of 30 s ends after 2026-03-01T12:01:20Z, when the instance goes
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 180 s; 0 may leave; tasks: 1 left, of which 1 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:01:20Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: the stop timeout of 30 s ends after 2026-03-01T12:01:20Z, when the instance goes
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -133,24 +157,30 @@ fn tasks_that_were_not_read_are_not_gone() {
     let (mut scene, ids) = waits();
     scene.empty(&ids[0]);
     scene.cluster().tasks_read.clear();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 100 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; its tasks were not read
         hold `group spot` `i-2` staying: they stay
         hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:03:00Z and may wait until 2026-03-01T12:13:00Z; its tasks were not read
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_was_registered_and_is_no_more_is_not_waited_for() {
     let (mut scene, ids) = waits();
     scene.deregister(&ids[0]);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` hook `ballast-instance-drain` nothing_to_wait_for: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because there is nothing to wait for: it was registered, and is no more
         hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` gone: it is gone: it was registered, and is no more
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -159,12 +189,15 @@ fn what_ec2_has_ended_is_not_waited_for() {
     scene.container(&ids[0]).agent_connected = false;
     let state = MachineState::ShuttingDown;
     scene.said(&ids[0], 3, Notice::StateChanged { state });
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` hook `ballast-instance-drain` nothing_to_wait_for: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because there is nothing to wait for: EC2 said at 2026-03-01T11:59:57Z that it is `shutting-down`
         hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` gone: it is gone: EC2 said at 2026-03-01T11:59:57Z that it is `shutting-down`
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 /// The event alone proves nothing.
@@ -181,17 +214,23 @@ fn what_has_not_registered_is_waited_for_as_long_as_registering_takes() {
     let mut scene = Scene::new();
     let id = scene.starting("spot");
     scene.terminating(&id, 100);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 1 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` not_registered: its group has been terminating it since 2026-03-01T11:58:20Z; it is not registered in the cluster, and is waited for until 2026-03-01T12:03:20Z
         hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:03:20Z and may wait until 2026-03-01T12:13:20Z; 0 tasks left: 0 of services, 0 standalone, 0 stopping; 0 of daemons
-    "#]]);
+    "#]],
+    );
     scene.later(200);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` hook `ballast-instance-drain` nothing_to_wait_for: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because there is nothing to wait for: it had not registered by 2026-03-01T12:03:20Z
         hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` gone: it is gone: it had not registered by 2026-03-01T12:03:20Z
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -200,11 +239,14 @@ fn what_has_not_registered_and_is_unhealthy_is_not_waited_for() {
     let id = scene.starting("spot");
     scene.terminating(&id, 10);
     scene.member(&id).is_healthy = false;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` hook `ballast-instance-drain` nothing_to_wait_for: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because there is nothing to wait for: it is not registered, and its group takes it for unhealthy
         hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 1 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` not_registered: its group has been terminating it since 2026-03-01T11:59:50Z; it is not registered in the cluster, and is waited for until 2026-03-01T12:04:50Z
-    "#]]);
+    "#]],
+    );
 }
 
 /// It may be registered in the cluster that was not read.
@@ -214,12 +256,15 @@ fn with_a_gap_not_registered_proves_nothing() {
     scene.deregister(&ids[0]);
     scene.later(600);
     scene.cluster().capacity.gaps = vec![gap("ecs:ListContainerInstances")];
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` hook `ballast-instance-drain` tasks_left: keep `i-1` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T12:03:00Z and may wait until 2026-03-01T12:13:00Z; 0 tasks left: 0 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` snapshot_incomplete: not everything could be observed: `ecs:ListContainerInstances` for `demo`: throttled (ThrottlingException: Rate exceeded)
         hold `group spot` `i-1` not_registered: its group has been terminating it since 2026-03-01T11:58:00Z; it is not registered in the cluster, and is waited for until 2026-03-01T12:03:00Z
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.later(300);
     let step = scene.decide().plan.steps.remove(0);
     assert_eq!(step.reason.as_str(), "deadline_reached");
@@ -245,20 +290,26 @@ fn the_hook_of_somebody_else_is_theirs() {
     let (mut scene, _) = waits();
     let theirs = hook("ecs-managed-draining-termination-hook", 3_600);
     scene.group("spot").hooks = [(theirs.name.clone(), theirs)].into();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` hook_missing: the group has no terminating hook `ballast-instance-drain`: what it terminates by itself does not wait for its tasks; its hooks: ecs-managed-draining-termination-hook (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 100 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` `i-2` staying: they stay
         hold `group spot` `i-1` hook `ballast-instance-drain` hook_of_somebody_else: it waits in a hook that is not Ballast's: ecs-managed-draining-termination-hook
-    "#]]);
+    "#]],
+    );
     scene.group("spot").hooks_read = false;
     scene.group("spot").hooks.clear();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 100 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` `i-2` staying: they stay
         hold `group spot` `i-1` hook `ballast-instance-drain` hooks_unread: the group's hooks could not be read
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -279,12 +330,15 @@ fn what_was_completed_a_moment_ago_is_not_completed_again() {
     scene.act();
     scene.member(&ids[0]).waits_in_hook = true;
     scene.later(59);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 1 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 159 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` drained: DRAINING since 2026-03-01T11:58:20Z, and no task is left on it but daemons'; its group has been terminating it since 2026-03-01T11:58:00Z
         hold `group spot` `i-2` staying: they stay
         hold `group spot` `i-1` hook `ballast-instance-drain` completed: Ballast completed the action at 2026-03-01T12:00:00Z, and the group is given time to go on until 2026-03-01T12:01:00Z
-    "#]]);
+    "#]],
+    );
     scene.later(1);
     assert_eq!(reasons(&scene), ["drained"]);
 }
@@ -295,12 +349,15 @@ fn a_wait_of_unknown_age_is_prolonged_at_each_look() {
     let (mut scene, ids) = waits();
     scene.forget();
     scene.member(&ids[0]).terminating_since = None;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` hook `ballast-instance-drain` tasks_left: keep `i-1` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T12:00:00Z and may wait until 2026-03-01T12:15:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T12:00:00Z by somebody else's hand; its group has been terminating it since 2026-03-01T12:00:00Z, and it goes at 2026-03-01T12:15:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.said_to_wait(&ids[0], 100);
     assert!(reasons(&scene).is_empty(), "the event tells");
 }
@@ -325,12 +382,15 @@ fn a_short_hook_is_not_extended_twice_at_once() {
     let (mut scene, _) = waits();
     let short = hook("ballast-instance-drain", 60);
     scene.group("spot").hooks = [(short.name.clone(), short)].into();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` hook `ballast-instance-drain` tasks_left: keep `i-1` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T11:59:00Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` hook_too_short: the hook `ballast-instance-drain` times out after 60 s; to outlast a lost event it needs 150 s (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 100 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.act();
     assert!(reasons(&scene).is_empty());
     scene.later(15);

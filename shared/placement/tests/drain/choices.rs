@@ -34,28 +34,37 @@ fn recommended() -> (Scene, Vec<InstanceId>) {
 fn without_the_tag_a_recommendation_is_recorded() {
     let (mut scene, _) = recommended();
     scene.policy().drain_on_rebalance = false;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` watching: no instance that was looked at leaves (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` rebalance_not_asked: EC2 recommended at 2026-03-01T11:59:50Z to rebalance it, and the tag `ballast:drain-on-rebalance` is not `true`
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn with_the_tag_and_room_in_another_pool_it_is_drained() {
     let (mut scene, _) = recommended();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` selective: set `i-1` to DRAINING, because EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; there is room for 1 task of it elsewhere; the disruption budget allows 1; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.act();
     scene.later(60);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 60 s; 1 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T12:00:00Z by Ballast's hand; EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -63,17 +72,23 @@ fn room_in_the_same_pool_does_not_count() {
     let (mut scene, ids) = recommended();
     scene.fill(&ids[1]);
     scene.instance("spot");
-    check(&scene, &expect![[r#"
-        step `group spot` `i-1` selective: set `i-1` to DRAINING, because EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; 1 other pools have not failed lately, and the group is 7 below its maximum; the disruption budget allows 1; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+    check(
+        &scene,
+        &expect![[r#"
+        step `group spot` `i-1` selective: set `i-1` to DRAINING, because EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; the group may launch from 1 other pool in which no launch failed lately, and is 7 below its maximum; the disruption budget allows 1; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` departing: instances leave (instances: 3 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-2` `i-5` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.group("spot").group.as_mut().unwrap().max_size = 3;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` watching: no instance that was looked at leaves (instances: 3 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` no_other_pool: EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; its tasks find no room in another pool: the instances that stay have no room for all of them, and the group is at its maximum, or launches nothing
         hold `group spot` `i-2` `i-5` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -90,11 +105,14 @@ fn a_pool_that_failed_lately_is_no_other_pool() {
         description: "Launching a new EC2 instance.".to_owned(),
         zone: Some("us-west-2b".parse().unwrap()),
     });
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` watching: no instance that was looked at leaves (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` no_other_pool: EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; its tasks find no room in another pool: the instances that stay have no room for all of them, and the group has no other pool from which no launch failed lately
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     let group = scene.group("spot").group.as_mut().unwrap();
     group.types = GroupTypes::Listed {
         choices: ["m5.large", "m6i.large"]
@@ -116,11 +134,14 @@ fn a_pool_that_failed_lately_is_no_other_pool() {
 fn tasks_that_were_not_read_are_not_proved_to_fit() {
     let (mut scene, ids) = recommended();
     scene.cluster().tasks_read.clear();
-    check(&scene, &expect![[r#"
-        step `group spot` `i-1` selective: set `i-1` to DRAINING, because EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; 1 other pools have not failed lately, and the group is 8 below its maximum; the disruption budget allows 1; its tasks were not read
+    check(
+        &scene,
+        &expect![[r#"
+        step `group spot` `i-1` selective: set `i-1` to DRAINING, because EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; the group may launch from 1 other pool in which no launch failed lately, and is 8 below its maximum; the disruption budget allows 1; its tasks were not read
         hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.empty(&ids[0]);
     scene.looked(&ids[0]).tasks_counted = Some(0);
     let text = scene.decide().plan.steps[0].to_string();
@@ -136,14 +157,17 @@ fn as_many_drain_as_the_budget_allows_and_the_oldest_first() {
         let secs = 10 + i64::try_from(number).unwrap();
         scene.said(id, secs, Notice::Rebalance);
     }
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-4` selective: set `i-4` to DRAINING, because EC2 recommended at 2026-03-01T11:59:47Z to rebalance it; there is room for 1 task of it elsewhere; the disruption budget allows 2; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         step `group spot` `i-3` selective: set `i-3` to DRAINING, because EC2 recommended at 2026-03-01T11:59:48Z to rebalance it; there is room for 1 task of it elsewhere; the disruption budget allows 1; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` departing: instances leave (instances: 11 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 4 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` disruption_budget_spent: EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; 2 instances may drain at a time, and 2 do or are not healthy
         hold `group spot` `i-10` `i-11` `i-5` `i-6` `i-7` and 2 more staying: they stay
         hold `group spot` `i-2` disruption_budget_spent: EC2 recommended at 2026-03-01T11:59:49Z to rebalance it; 2 instances may drain at a time, and 2 do or are not healthy
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -177,11 +201,14 @@ fn a_choice_needs_a_look_at_everything_without_a_gap_and_a_memory() {
     }
     let (mut scene, _) = recommended();
     scene.snapshot.is_full = false;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` watching: no instance that was looked at leaves
         hold `group spot` `i-1` waits_for_full_look: EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; that is decided in a look at everything that leaves no gap, with the ledger
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -196,18 +223,24 @@ fn a_recommendation_that_nothing_followed_is_over_and_not_repeated() {
     let (mut scene, ids) = recommended();
     scene.act();
     scene.later(3_590);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `rebalance`, and it stays: nothing has followed EC2's recommendation for 3600 s
         hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 3590 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.act();
     scene.said(&ids[0], 0, Notice::Rebalance);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` watching: no instance that was looked at leaves (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` drained_before: EC2 recommended at 2026-03-01T12:59:50Z to rebalance it; a drain of it was taken back at 2026-03-01T12:59:50Z, and it is not drained by choice until 2026-03-01T18:59:50Z
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.act();
     scene.later(21_600);
     scene.said(&ids[0], 0, Notice::Rebalance);
@@ -218,23 +251,32 @@ fn a_recommendation_that_nothing_followed_is_over_and_not_repeated() {
 fn a_lost_agent_is_said_and_drained_where_that_is_asked_for() {
     let (mut scene, ids) = Scene::web(2);
     scene.disconnected(&ids[0], 299);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` watching: no instance that was looked at leaves (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` agent_disconnected: the agent has been disconnected since 2026-03-01T11:55:01Z
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.later(1);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` watching: no instance that was looked at leaves (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` agent_lost: the agent has been disconnected since 2026-03-01T11:55:01Z, longer than its grace: ECS does not replace what runs there, and the tag `ballast:drain-on-lost-agent` is not `true`; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.policy().drain_on_lost_agent = true;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` selective: set `i-1` to DRAINING, because its agent has been disconnected since 2026-03-01T11:55:01Z; there is room for 1 task of it elsewhere; the disruption budget allows 1; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.act();
     scene.later(60);
     scene.container(&ids[0]).agent_connected = true;

@@ -16,9 +16,8 @@ fn reasons(scene: &Scene) -> Vec<&'static str> {
 #[track_caller]
 fn held(scene: &Scene, id: &InstanceId) -> DrainHoldReason {
     let plan = scene.decide().plan;
-    let hold = plan.holds.iter().find(|it| match &it.subject {
-        DrainSubject::Instances { instances, .. } => instances.contains(id),
-        _ => false,
+    let hold = plan.holds.iter().find(|it| {
+        matches!(&it.subject, DrainSubject::Instances { instances, .. } if instances.contains(id))
     });
     hold.unwrap().reason.clone()
 }
@@ -36,10 +35,13 @@ fn f8_an_event_before_the_registration_is_kept_until_the_deadline() {
     scene.later(30);
     scene.register(&id);
     scene.task("web", &id);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:50Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
         hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 1 stuck)
-    "#]]);
+    "#]],
+    );
 }
 
 /// The same for an instance that its group terminates while it boots.
@@ -69,11 +71,14 @@ fn f9_an_event_for_what_is_gone_lets_the_hook_go_on() {
     scene.deregister(&ids[0]);
     let state = MachineState::Terminated;
     scene.said(&ids[0], 5, Notice::StateChanged { state });
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` hook `ballast-instance-drain` nothing_to_wait_for: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because there is nothing to wait for: EC2 said at 2026-03-01T12:00:55Z that it is `terminated`
         hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` gone: it is gone: EC2 said at 2026-03-01T12:00:55Z that it is `terminated`
-    "#]]);
+    "#]],
+    );
 }
 
 /// The action was completed before the tasks had finished.
@@ -220,11 +225,14 @@ fn f20_a_drain_that_cannot_end_is_predicted() {
     let (mut scene, ids) = Scene::web(2);
     scene.service("web", 0).maximum_percent = 100;
     scene.warned(&ids[0], 5);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: minimum healthy 100 % and maximum 100 % let ECS neither stop one first nor start one first
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 1 stuck)
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 /// A lost agent: its tasks were never started elsewhere.

@@ -18,10 +18,13 @@ fn leaving() -> Scene {
 #[test]
 fn nothing_leaves() {
     let (scene, _) = Scene::web(2);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` watching: no instance that was looked at leaves (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -44,11 +47,14 @@ fn tags_that_cannot_be_used_leave_the_group_alone() {
         allowed: "`true` or `false`".to_owned(),
     };
     scene.group("spot").policy = Err(vec![fault]);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` policy_faults: the tags cannot be used: `ballast:stop-tasks` is `maybe`: `true` or `false` is allowed (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-1` `i-2` group_held: the group is left alone as a whole
         hold `group spot` `i-1` hook `ballast-instance-drain` group_held: the group is left alone as a whole
-    "#]]);
+    "#]],
+    );
 }
 
 /// What events said is not lost meanwhile.
@@ -56,31 +62,40 @@ fn tags_that_cannot_be_used_leave_the_group_alone() {
 fn a_paused_group_is_left_alone_and_remembered() {
     let mut scene = leaving();
     scene.policy().paused = true;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` paused: the tag `ballast:paused` is `true` (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-1` `i-2` group_held: the group is left alone as a whole
         hold `group spot` `i-1` hook `ballast-instance-drain` group_held: the group is left alone as a whole
-    "#]]);
+    "#]],
+    );
     scene.act();
     scene.policy().paused = false;
     scene.later(30);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-2` staying: they stay
         hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn advice_is_what_would_be_done() {
     let mut scene = leaving();
     scene.policy().consent = Consent::Advise;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` advice_only: the tag asks for advice only: step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-1` `i-2` group_held: the group is left alone as a whole
         hold `group spot` `i-1` hook `ballast-instance-drain` group_held: the group is left alone as a whole
-    "#]]);
+    "#]],
+    );
     let memory = scene.decide().memories.into_values().next().unwrap();
     assert!(memory.departures.values().all(|it| it.own_drain.is_none()));
 }
@@ -102,12 +117,15 @@ fn gaps_are_named_once() {
     scene.snapshot.gaps = vec![gap("ecs:ListClusters")];
     scene.group("spot").gaps = vec![gap("autoscaling:DescribeScalingActivities")];
     scene.cluster().capacity.gaps = vec![gap("ecs:DescribeTasks"), gap("ecs:ListClusters")];
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` snapshot_incomplete: not everything could be observed: `autoscaling:DescribeScalingActivities` for `demo`: throttled (ThrottlingException: Rate exceeded); `ecs:DescribeTasks` for `demo`: throttled (ThrottlingException: Rate exceeded); `ecs:ListClusters` for `demo`: throttled (ThrottlingException: Rate exceeded)
         hold `group spot` `i-2` staying: they stay
         hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -115,12 +133,15 @@ fn a_hook_that_is_missing_is_said_in_a_look_at_everything() {
     let mut scene = leaving();
     let theirs = hook("backup", 600);
     scene.group("spot").hooks = [(theirs.name.clone(), theirs)].into();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` hook_missing: the group has no terminating hook `ballast-instance-drain`: what it terminates by itself does not wait for its tasks; its hooks: backup (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-2` staying: they stay
         hold `group spot` `i-1` hook `ballast-instance-drain` hook_of_somebody_else: it waits in a hook that is not Ballast's: backup
-    "#]]);
+    "#]],
+    );
     let mut managed = scene.clone();
     managed.group("spot").managed_draining = true;
     let missing = |scene: &Scene| {
@@ -137,12 +158,15 @@ fn a_hook_that_a_lost_event_would_cost_is_said() {
     let mut scene = leaving();
     let short = hook("ballast-instance-drain", 149);
     scene.group("spot").hooks = [(short.name.clone(), short)].into();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` hook_too_short: the hook `ballast-instance-drain` times out after 149 s; to outlast a lost event it needs 150 s (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-2` staying: they stay
         hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:02:19Z and may wait until 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -173,11 +197,14 @@ fn what_was_named_and_is_not_looked_after_is_held_by_itself() {
             gap: gap("autoscaling:DescribeAutoScalingInstances"),
         },
     );
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `instance i-a` `i-a` not_opted_in: the group `other` does not carry the tag `ballast:instance-drain`
         hold `instance i-b` `i-b` not_opted_in: it is in no group, and the cluster `demo` does not carry the tag `ballast:instance-drain`
         hold `instance i-c` `i-c` not_found: it is in no Auto Scaling group and registered in no cluster that Ballast looks after
         hold `instance i-d` `i-d` unread: it could not be found out whose it is: `autoscaling:DescribeAutoScalingInstances` for `demo`: throttled (ThrottlingException: Rate exceeded)
-    "#]]);
+    "#]],
+    );
     assert!(scene.decide().memories.is_empty());
 }

@@ -12,11 +12,14 @@ fn what_is_warned_is_drained_and_the_others_stay() {
     let (mut scene, ids) = Scene::web(3);
     scene.daemon(&ids[0]);
     scene.warned(&ids[0], 5);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 1 of daemons
         hold `group spot` departing: instances leave (instances: 3 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-2` `i-3` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -45,7 +48,9 @@ fn every_cause_that_is_certain_drains() {
     );
     let action = "hibernate".to_owned();
     scene.said(&ids[4], 0, Notice::SpotInterruption { action });
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:52Z that its Capacity Reservation takes it back, and it goes at 2026-03-01T12:01:52Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
         step `group spot` `i-2` leaving: set `i-2` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:30Z, and it goes at 2026-03-01T12:14:30Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
         step `group spot` `i-4` leaving: set `i-4` to DRAINING, because AWS Health announced `AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED` for 2026-03-01T12:20:00Z, and it goes at 2026-03-01T12:20:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
@@ -53,7 +58,8 @@ fn every_cause_that_is_certain_drains() {
         hold `group spot` departing: instances leave (instances: 5 looked at, 5 leaving, of which 0 draining and 0 drained, 0 not registered, 1 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 5 left, of which 5 stuck)
         hold `group spot` `i-5` too_late: EC2 warned at 2026-03-01T12:00:00Z of its Spot interruption (`hibernate`); it went at 2026-03-01T12:00:00Z, draining it moves nothing any more; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` `i-2` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:30Z and may wait until 2026-03-01T12:14:30Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -86,12 +92,15 @@ fn one_that_is_not_there_yet_is_waited_for() {
     scene.container(&registering).status = ContainerInstanceStatus::Registering;
     scene.warned(&registering, 20);
     scene.starting("spot");
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 3 looked at, 2 leaving, of which 0 draining and 0 drained, 1 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` not_registered: EC2 warned at 2026-03-01T11:59:40Z of its Spot interruption (`terminate`); it is not registered in the cluster, and is waited for until 2026-03-01T12:01:40Z
         hold `group spot` `i-2` registering: EC2 warned at 2026-03-01T11:59:40Z of its Spot interruption (`terminate`); it is being registered and cannot be drained yet
         hold `group spot` `i-3` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -104,28 +113,37 @@ fn what_drains_is_left_to_ecs() {
     scene.draining(&ids[2], 200);
     scene.empty(&ids[2]);
     scene.daemon(&ids[2]);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 3 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 3 draining in all, the oldest for 200 s; 0 may leave; tasks: 1 left, of which 1 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T12:00:00Z by Ballast's hand; EC2 warned at 2026-03-01T11:59:20Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:20Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
         hold `group spot` `i-2` draining: DRAINING since 2026-03-01T11:58:40Z by somebody else's hand; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
         hold `group spot` `i-3` drained: DRAINING since 2026-03-01T11:57:00Z, and no task is left on it but daemons'
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn after_its_deadline_a_warning_moves_nothing_any_more() {
     let (mut scene, ids) = Scene::web(1);
     scene.warned(&ids[0], 120);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 1 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 1 stuck)
         hold `group spot` `i-1` too_late: EC2 warned at 2026-03-01T11:58:00Z of its Spot interruption (`terminate`); it went at 2026-03-01T12:00:00Z, draining it moves nothing any more; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-    "#]]);
+    "#]],
+    );
     scene.act();
     scene.later(180);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` watching: no instance that was looked at leaves (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` staying: they stay
-    "#]]);
+    "#]],
+    );
     assert!(scene.decide().memories.values().all(|it| it.is_empty()));
 }
 
@@ -135,12 +153,15 @@ fn what_ecs_deregisters_is_gone() {
     scene.container(&ids[0]).status = ContainerInstanceStatus::Inactive;
     scene.container(&ids[1]).status = ContainerInstanceStatus::Deregistering;
     scene.warned(&ids[0], 5);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` watching: no instance that was looked at leaves (instances: 3 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` gone: it is gone: its container instance is INACTIVE
         hold `group spot` `i-2` gone: it is gone: its container instance is DEREGISTERING
         hold `group spot` `i-3` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -149,19 +170,25 @@ fn managed_draining_goes_first_for_a_moment() {
     scene.group("spot").managed_draining = true;
     scene.warned(&ids[0], 29);
     scene.terminating(&ids[1], 10);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 2 looked at, 2 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 2 left, of which 2 stuck)
         hold `group spot` `i-1` left_to_managed_draining: EC2 warned at 2026-03-01T11:59:31Z of its Spot interruption (`terminate`); managed draining is on, and its drain is left to ECS until 2026-03-01T12:00:01Z
         hold `group spot` `i-2` left_to_managed_draining: its group has been terminating it since 2026-03-01T11:59:50Z; managed draining is on, and its drain is left to ECS until 2026-03-01T12:00:20Z
         hold `group spot` `i-2` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-    "#]]);
+    "#]],
+    );
     scene.later(21);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:31Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:31Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
         step `group spot` `i-2` leaving: set `i-2` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
         hold `group spot` departing: instances leave (instances: 2 looked at, 2 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 2 left, of which 2 stuck)
         hold `group spot` `i-2` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -172,13 +199,16 @@ fn an_agent_that_drains_itself_goes_first_for_a_moment() {
     scene.warned(&ids[1], 10);
     scene.container(&ids[1]).agent_connected = false;
     scene.terminating(&ids[2], 10);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-2` leaving: set `i-2` to DRAINING, because EC2 warned at 2026-03-01T11:59:50Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: the agent is disconnected and cannot stop them
         step `group spot` `i-3` leaving: set `i-3` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
         hold `group spot` departing: instances leave (instances: 3 looked at, 3 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 3 left, of which 3 stuck)
         hold `group spot` `i-1` left_to_agent: EC2 warned at 2026-03-01T11:59:50Z of its Spot interruption (`terminate`); by the tag `ballast:agent-drains` its drain is left to its agent until 2026-03-01T12:00:20Z
         hold `group spot` `i-3` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -195,16 +225,22 @@ fn maintenance_is_drained_for_from_its_lead_on() {
             is_over: false,
         },
     );
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` watching: no instance that was looked at leaves (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` maintenance_planned: AWS Health announced `AWS_EC2_SYSTEM_REBOOT_MAINTENANCE_SCHEDULED` for 2026-03-01T12:30:01Z, and it is left alone until 2026-03-01T12:00:01Z
-    "#]]);
+    "#]],
+    );
     scene.act();
     scene.later(1);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` leaving: set `i-1` to DRAINING, because AWS Health announced `AWS_EC2_SYSTEM_REBOOT_MAINTENANCE_SCHEDULED` for 2026-03-01T12:30:01Z, and it goes at 2026-03-01T12:30:01Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
         hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 1 stuck)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -216,11 +252,14 @@ fn without_a_look_at_everything_without_a_memory_and_with_gaps_what_is_certain_i
     scene.group("spot").gaps = vec![crate::scene::gap("autoscaling:DescribeLifecycleHooks")];
     let decision = scene.decide();
     assert!(decision.memories.is_empty());
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` snapshot_incomplete: not everything could be observed: `autoscaling:DescribeLifecycleHooks` for `demo`: throttled (ThrottlingException: Rate exceeded)
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -230,26 +269,35 @@ fn an_instance_in_no_group_is_drained_as_well() {
     looked.member = None;
     scene.groupless().instances.insert(ids[0].clone(), looked);
     scene.warned(&ids[0], 5);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `cluster demo` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
         hold `group spot` watching: no instance that was looked at leaves (instances: 0 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `cluster demo` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 1 stuck)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_drain_that_takes_too_long_is_said() {
     let (mut scene, ids) = Scene::web(1);
     scene.draining(&ids[0], 899);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 899 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:45:01Z by somebody else's hand; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-    "#]]);
+    "#]],
+    );
     scene.later(1);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 900 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` drain_stuck: DRAINING since 2026-03-01T11:45:01Z, longer than 900 s: its tasks do not move by themselves; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-    "#]]);
+    "#]],
+    );
     scene.policy().departure_timeout = Seconds(7_200);
     let plan = scene.decide().plan;
     assert!(

@@ -26,16 +26,22 @@ fn an_interruption_that_did_not_come() {
     let (mut scene, _) = warned(299);
     assert!(reasons(&scene).is_empty());
     scene.later(1);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `spot_interruption`, and it stays: its agent is connected, 180 s and more after EC2 was to take it
         hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 300 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.act();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` watching: no instance that was looked at leaves (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -48,10 +54,13 @@ fn a_group_that_took_the_instance_back() {
     let member = scene.member(&ids[0]);
     member.lifecycle = Lifecycle::InService;
     member.waits_in_hook = false;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `terminating`, and it stays: its group has it in service
         hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 60 s; 0 may leave; tasks: 0 left, of which 0 stuck)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -63,10 +72,13 @@ fn a_group_that_does_not_have_the_instance_any_more() {
     scene.later(599);
     assert!(reasons(&scene).is_empty());
     scene.later(1);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `terminating`, and it stays: it has been in no group, 600 s and more after the drain
         hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 600 s; 0 may leave; tasks: 0 left, of which 0 stuck)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -84,10 +96,13 @@ fn maintenance_that_was_called_off_and_maintenance_that_is_over() {
     let mut called_off = scene.clone();
     let over = notice(&scene, true);
     called_off.said(&ids[0], 5, over);
-    check(&called_off, &expect![[r#"
+    check(
+        &called_off,
+        &expect![[r#"
         step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `maintenance`, and it stays: AWS Health says that the maintenance is over, or it was to begin 3600 s ago and more
         hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 60 s; 0 may leave; tasks: 0 left, of which 0 stuck)
-    "#]]);
+    "#]],
+    );
     scene.later(4_139);
     assert!(reasons(&scene).is_empty());
     scene.later(1);
@@ -104,10 +119,13 @@ fn an_instance_that_runs_again() {
     scene.later(60);
     assert!(reasons(&scene).is_empty());
     scene.container(&ids[0]).agent_connected = true;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `stopping`, and it stays: its agent is connected
         hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 60 s; 0 may leave; tasks: 0 left, of which 0 stuck)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -137,11 +155,14 @@ fn what_somebody_set_to_active_again_is_not_ballasts_any_more() {
     scene.container(&ids[0]).status = ContainerInstanceStatus::Active;
     scene.act();
     scene.container(&ids[0]).status = ContainerInstanceStatus::Draining;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T12:05:00Z by somebody else's hand; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 use model::InstanceId;
+use model::drain::DrainStepReason;
 
 use crate::scene::{Scene, check};
 
@@ -17,17 +18,13 @@ fn warned(secs: i64) -> (Scene, Vec<InstanceId>) {
 }
 
 fn stopped(scene: &Scene) -> Vec<String> {
-    let plan = scene.decide().plan;
-    let steps = plan.steps.into_iter();
-    let reasons = steps.map(|it| it.reason);
-    reasons
-        .filter_map(|it| match it {
-            model::drain::DrainStepReason::LastMoment { whose, why, .. } => {
-                Some(format!("{whose} {}", why.as_str()))
-            }
-            _ => None,
-        })
-        .collect()
+    let mut stopped = Vec::new();
+    for step in scene.decide().plan.steps {
+        if let DrainStepReason::LastMoment { whose, why, .. } = step.reason {
+            stopped.push(format!("{whose} {}", why.as_str()));
+        }
+    }
+    stopped
 }
 
 /// The next look comes 75 s later, and the last moment is 35 s before the end.
@@ -37,12 +34,15 @@ fn in_the_last_look_that_is_early_enough() {
     assert!(stopped(&scene).is_empty());
     let (scene, _) = warned(11);
     assert_eq!(stopped(&scene), ["family/batch standalone"]);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` last_moment: stop the task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` on `i-1`, because of `family/batch` (`standalone`): its stop timeout is 30 s, the instance goes at 2026-03-01T12:01:49Z, and the next look may come as late as 2026-03-01T12:01:15Z
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 11 s; 0 may leave; tasks: 2 left, of which 0 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:59:49Z by somebody else's hand; EC2 warned at 2026-03-01T11:59:49Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:49Z; 2 tasks left: 1 of services, 1 standalone, 0 stopping; 1 of daemons
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -131,22 +131,28 @@ fn the_end_of_a_wait_in_a_hook_is_a_deadline_too() {
     scene.task("batch", &ids[0]);
     scene.terminating(&ids[0], 800);
     scene.draining(&ids[0], 790);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` task `arn:aws:ecs:us-west-2:111122223333:task/demo/0003` last_moment: stop the task `arn:aws:ecs:us-west-2:111122223333:task/demo/0003` on `i-1`, because of `service/web` (`not_moved`): its stop timeout is 30 s, the instance goes at 2026-03-01T12:01:40Z, and the next look may come as late as 2026-03-01T12:01:15Z
         step `group spot` `i-1` task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` last_moment: stop the task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` on `i-1`, because of `family/batch` (`standalone`): its stop timeout is 30 s, the instance goes at 2026-03-01T12:01:40Z, and the next look may come as late as 2026-03-01T12:01:15Z
         step `group spot` `i-1` hook `ballast-instance-drain` tasks_left: keep `i-1` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T11:51:40Z and may wait until 2026-03-01T12:01:40Z; 2 tasks left: 1 of services, 1 standalone, 0 stopping; 0 of daemons
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 790 s; 0 may leave; tasks: 2 left, of which 0 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:46:50Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:46:40Z, and it goes at 2026-03-01T12:01:40Z; 2 tasks left: 1 of services, 1 standalone, 0 stopping; 0 of daemons
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn advice_names_the_tasks() {
     let (mut scene, _) = warned(30);
     scene.policy().consent = model::capacity::Consent::Advise;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` advice_only: the tag asks for advice only: step `group spot` `i-1` task `arn:aws:ecs:us-west-2:111122223333:task/demo/0003` last_moment: stop the task `arn:aws:ecs:us-west-2:111122223333:task/demo/0003` on `i-1`, because of `service/web` (`not_moved`): its stop timeout is 30 s, the instance goes at 2026-03-01T12:01:30Z, and the next look may come as late as 2026-03-01T12:01:15Z; step `group spot` `i-1` task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` last_moment: stop the task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` on `i-1`, because of `family/batch` (`standalone`): its stop timeout is 30 s, the instance goes at 2026-03-01T12:01:30Z, and the next look may come as late as 2026-03-01T12:01:15Z (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 30 s; 0 may leave; tasks: 2 left, of which 0 stuck)
         hold `group spot` `i-1` `i-2` group_held: the group is left alone as a whole
-    "#]]);
+    "#]],
+    );
 }

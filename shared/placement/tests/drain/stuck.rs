@@ -18,17 +18,18 @@ fn expect_stuck(scene: &mut Scene, expected: &[&str]) {
 
 fn stuck(scene: &Scene) -> Vec<StuckTasks> {
     let plan = scene.decide().plan;
-    let of_steps = plan.steps.into_iter().flat_map(|it| match it.reason {
-        DrainStepReason::Leaving { stuck, .. } => stuck,
-        _ => Vec::new(),
-    });
-    let of_holds = plan.holds.into_iter().flat_map(|it| match it.reason {
-        DrainHoldReason::Draining { stuck, .. } | DrainHoldReason::DrainStuck { stuck, .. } => {
-            stuck
+    let mut all = Vec::new();
+    for step in plan.steps {
+        if let DrainStepReason::Leaving { stuck, .. } = step.reason {
+            all.extend(stuck);
         }
-        _ => Vec::new(),
-    });
-    of_steps.chain(of_holds).collect()
+    }
+    for hold in plan.holds {
+        if let DrainHoldReason::Draining { stuck, .. } = hold.reason {
+            all.extend(stuck);
+        }
+    }
+    all
 }
 
 #[test]
@@ -74,6 +75,20 @@ fn what_was_started_already_needs_no_room() {
     scene.task("web", &ids[0]).desired_running = false;
     assert_eq!(scene.service("web", 0).desired_count, 3);
     assert_eq!(stuck(&scene).len(), 1);
+}
+
+/// Two tasks, and one replacement that runs already: of the two one may stop.
+#[test]
+fn a_replacement_counts_once() {
+    let (mut scene, ids) = Scene::web(2);
+    scene.task("web", &ids[0]);
+    scene.fill(&ids[1]);
+    let service = scene.service("web", 0);
+    service.desired_count = 2;
+    expect_stuck(
+        &mut scene,
+        &["1 task of `service/web`: their replacements must run first, and there is room for 0"],
+    );
 }
 
 #[test]
@@ -135,12 +150,15 @@ fn room_is_given_once() {
     };
     scene.warned(&ids[0], 5);
     scene.warned(&ids[1], 6);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-2` leaving: set `i-2` to DRAINING, because EC2 warned at 2026-03-01T11:59:54Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:54Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
         hold `group spot` departing: instances leave (instances: 3 looked at, 2 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 2 left, of which 1 stuck)
         hold `group spot` `i-3` staying: they stay
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

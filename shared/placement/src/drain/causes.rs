@@ -370,14 +370,18 @@ fn certain<'d>(
     causes.filter(move |it| is_in_force(it, policy, now))
 }
 
-/// The most urgent of them: the earliest deadline, then the order of urgency.
+/// The most urgent of them: the earliest deadline that is still to come, then the order of urgency; one whose deadline has passed only
+/// where there is no other.
 pub(crate) fn in_force(
     departure: &Departure,
     policy: &DrainPolicy,
     now: Timestamp,
 ) -> Option<DepartureCause> {
     certain(departure, policy, now)
-        .min_by_key(|it| (it.deadline().unwrap_or(Timestamp::MAX), it.kind()))
+        .min_by_key(|it| {
+            let deadline = it.deadline().unwrap_or(Timestamp::MAX);
+            (deadline <= now, deadline, it.kind())
+        })
         .cloned()
 }
 

@@ -6,9 +6,9 @@
 //! | not registered | it is waited for | it stays |
 //! | being registered | it is waited for | it stays |
 //! | ACTIVE, and its deadline is over | too late | |
-//! | ACTIVE, and somebody else drains it | left to them for a moment ([`neighbours`](super::neighbours)) | |
-//! | ACTIVE | DRAINING | a choice ([`choice`](super::choice)) |
-//! | DRAINING | ECS moves its tasks | taken back, where Ballast drained it ([`reversal`](super::reversal)) |
+//! | ACTIVE, and somebody else drains it | left to them for a moment ([`neighbours`]) | |
+//! | ACTIVE | DRAINING | a choice (`choice`) |
+//! | DRAINING | ECS moves its tasks | taken back, where Ballast drained it (`reversal`) |
 //!
 //! Guaranteed: a drain that is certain needs neither a complete look nor a memory.
 
@@ -80,13 +80,14 @@ fn active(
         return Some(Verdict::Hold(reason, Some(until)));
     }
     let action = drain(case, container)?;
+    let deadline = case.deadline.filter(|it| group.look.now < *it);
     let reason = DrainStepReason::Leaving {
         why,
-        deadline: case.deadline,
+        deadline,
         tasks: counts(case),
         stuck: stuck::lines(case.stuck.iter()),
     };
-    let rank = case.deadline.unwrap_or(Timestamp::MAX);
+    let rank = deadline.unwrap_or(Timestamp::MAX);
     Some(Verdict::Step(action, reason, rank))
 }
 

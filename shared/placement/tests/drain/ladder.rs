@@ -147,6 +147,26 @@ fn after_its_deadline_a_warning_moves_nothing_any_more() {
     assert!(scene.decide().memories.values().all(|it| it.is_empty()));
 }
 
+/// It may come back, and ECS takes its tasks for running as long as nobody drains it.
+#[test]
+fn what_was_interrupted_by_a_stop_is_drained_when_it_has_stopped() {
+    let (mut scene, ids) = Scene::web(2);
+    let action = "stop".to_owned();
+    scene.said(&ids[0], 125, Notice::SpotInterruption { action });
+    assert!(scene.decide().plan.steps.is_empty());
+    scene.disconnected(&ids[0], 5);
+    let state = MachineState::Stopping;
+    scene.said(&ids[0], 3, Notice::StateChanged { state });
+    check(
+        &scene,
+        &expect![[r#"
+        step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 said at 2026-03-01T11:59:57Z that it stops, and when it goes is not known; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: the agent is disconnected and cannot stop them
+        hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 1 stuck)
+        hold `group spot` `i-2` staying: they stay
+    "#]],
+    );
+}
+
 #[test]
 fn what_ecs_deregisters_is_gone() {
     let (mut scene, ids) = Scene::web(3);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use expect_test::Expect;
-use model::drain::{DrainKey, DrainSubject};
+use model::drain::{DrainHoldReason, DrainKey, DrainStepReason, DrainSubject};
 use placement::drain::DrainDecision;
 
 use super::scene::Scene;
@@ -69,4 +69,33 @@ pub(crate) fn accounted(scene: &Scene, decision: &DrainDecision) {
         wanted.insert(format!("{key} {instance}"), 1);
     }
     assert_eq!(seen, wanted, "{}", text(decision));
+}
+
+/// The files whose expectations show plans.
+const SHOWN: [&str; 8] = [
+    include_str!("actions.rs"),
+    include_str!("choices.rs"),
+    include_str!("failures.rs"),
+    include_str!("groups.rs"),
+    include_str!("ladder.rs"),
+    include_str!("reversals.rs"),
+    include_str!("stops.rs"),
+    include_str!("stuck.rs"),
+];
+
+#[test]
+fn every_reason_is_shown_as_an_operator_reads_it() {
+    let is_shown = |kind: &str, name: &str| {
+        let lines = SHOWN.iter().flat_map(|it| it.lines());
+        let begins = format!("{kind} `");
+        let names = format!(" {name}: ");
+        let mut lines = lines.map(str::trim_start);
+        lines.any(|it| it.starts_with(&begins) && it.contains(&names))
+    };
+    for name in DrainStepReason::NAMES {
+        assert!(is_shown("step", name), "{name}");
+    }
+    for name in DrainHoldReason::NAMES {
+        assert!(is_shown("hold", name), "{name}");
+    }
 }

@@ -30,8 +30,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const SCHEDULE_INTERVAL_SECS: i64 = 60;
 /// How often the world's clock catches up with the host's.
 const PACE_EVERY: Duration = Duration::from_millis(10);
-/// What flows into the buckets that the function draws from, in calls in ten seconds: its share of ECS's reads, of ECS's writes, and
-/// what it takes of EC2 Auto Scaling, whatever its share is.
+/// How much of ECS's reads, of ECS's writes and of EC2 Auto Scaling's calls flows in, in calls in ten seconds: of each bucket its share of
+/// ECS's documented rates, and of EC2 Auto Scaling what every function takes.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>
 const REFILL_READS: u64 = 10 * 20 * SHARE_PERCENT / 100;
 const REFILL_WRITES: u64 = 10 * 40 * SHARE_PERCENT / 100;
@@ -285,21 +285,24 @@ impl Driver {
 
 /// How long the buckets take to fill after these calls, at most.
 fn fills_in(calls: &BTreeMap<String, u64>) -> Duration {
-    let (mut reads, mut writes, mut auto_scaling) = (0_u64, 0_u64, 0_u64);
+    let mut buckets: BTreeMap<(&str, u64), u64> = BTreeMap::new();
     for (operation, count) in calls {
-        let bucket = match operation.as_str() {
-            "ecs:UpdateContainerInstancesState" | "ecs:StopTask" => &mut writes,
-            other if other.starts_with("autoscaling:") => &mut auto_scaling,
-            _ => &mut reads,
+        let (service, action) = operation.split_once(':').unwrap_or(("", operation));
+        let bucket = match action {
+            _ if service != "ECS" => (service, REFILL_AUTO_SCALING),
+            "UpdateContainerInstancesState" | "StopTask" => ("modify", REFILL_WRITES),
+            "DescribeClusters" | "ListClusters" => ("clusters", REFILL_READS),
+            "DescribeServices" | "ListServices" => ("services", REFILL_READS),
+            "DescribeCapacityProviders" => ("providers", REFILL_READS),
+            "DescribeTaskDefinition" => ("task definitions", REFILL_READS),
+            _ => ("resources", REFILL_READS),
         };
-        *bucket += count;
+        *buckets.entry(bucket).or_insert(0) += count;
     }
-    let millis = [
-        reads * 10_000 / REFILL_READS,
-        writes * 10_000 / REFILL_WRITES,
-        auto_scaling * 10_000 / REFILL_AUTO_SCALING,
-    ];
-    Duration::from_millis(millis.into_iter().max().unwrap_or(0))
+    let millis = buckets
+        .into_iter()
+        .map(|((_, refill), calls)| calls * 10_000 / refill);
+    Duration::from_millis(millis.max().unwrap_or(0))
 }
 
 /// Whether the answer to a batch says that this message is to come again.

@@ -30,7 +30,7 @@ const SIZES: [Size; 3] = [
     Size {
         warned: 1,
         instances: 12,
-        worlds: 24,
+        worlds: 12,
     },
     Size {
         warned: 100,
@@ -46,7 +46,7 @@ const SIZES: [Size; 3] = [
 /// How many of a thousand warnings are lost.
 const LOST_PER_MILLE: [u32; 3] = [0, 50, 200];
 /// How many worlds run side by side: they wait for budgets most of the time.
-const SIDE_BY_SIDE: usize = 4;
+const SIDE_BY_SIDE: usize = 12;
 /// When the instances are asked whether they drain: a second before the first of them ends.
 const DRAINING_READ_AFTER_SECS: i64 = 119;
 /// How long after the warning is looked for replacements. What was not replaced within a minute of the end counts as never.

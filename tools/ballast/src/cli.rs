@@ -107,6 +107,10 @@ pub(crate) enum Scenario {
     WorkshopEc2,
     /// Spot has no instances for a service on EC2: both functions at work, one for the tasks and one for their instances
     Ec2Drought,
+    /// Spot takes an instance with three tasks behind a load balancer: the workshop's milestones, with and without headroom
+    WorkshopInterruption,
+    /// Spot warns many instances of a large group at once, while another group terminates some of its own
+    InterruptionStorm,
 }
 
 /// What the function may do.
@@ -118,6 +122,26 @@ pub(crate) enum LabMode {
     Act,
 }
 
+/// How large `interruption-storm` is, and what becomes of its warnings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub(crate) struct StormArgs {
+    /// interruption-storm: the instances of the Spot group
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(2..=5_000))]
+    pub(crate) instances: u32,
+    /// interruption-storm: how many of them Spot warns at once
+    #[arg(long, value_name = "COUNT", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    pub(crate) warned: u32,
+    /// interruption-storm: how many of its instances the on-demand group, twice as large, terminates at the same time
+    #[arg(long, value_name = "COUNT", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=500))]
+    pub(crate) terminated: u32,
+    /// interruption-storm: how many of a thousand warnings never come
+    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub(crate) lost_per_mille: u32,
+    /// interruption-storm: how many of a thousand warnings come 5 to 90 seconds late
+    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub(crate) late_per_mille: u32,
+}
+
 /// Run the real functions against a simulated AWS on this computer, through a shortage of Spot capacity or a wave of tasks.
 ///
 /// The world's clock runs as fast as the functions answer. In mode act it exits with 1 when the scenario did not show what it is there for;
@@ -125,7 +149,9 @@ pub(crate) enum LabMode {
 ///
 /// `workshop-ec2`: groups of instances under cluster-scaler, 1 to 10 to 1 tasks on one group and 1 to 40 to 1 tasks on two, beside ECS's
 /// managed scaling in a world with the same seed; its tables must be the workshop's. `ec2-drought`: a service of 20 tasks on such groups
-/// and its standby, under both functions. The others: the world has a cluster `container-demo` with a service `web` of 10 tasks at FARGATE 1/1 : FARGATE_SPOT 0/4 and its standby
+/// and its standby, under both functions. `workshop-interruption`: a Spot instance with three of nine tasks gets its warning, with
+/// headroom and without, under instance-drain, then under all three functions; beside it ECS's own draining, and none.
+/// `interruption-storm`: a share of a large group is warned at once, under instance-drain. The others: the world has a cluster `container-demo` with a service `web` of 10 tasks at FARGATE 1/1 : FARGATE_SPOT 0/4 and its standby
 /// `web-standby`; tasks must not fall below the desired count, and the standby must go back to 0.
 #[derive(Debug, Args)]
 pub(crate) struct LabArgs {
@@ -147,6 +173,8 @@ pub(crate) struct LabArgs {
     /// The folder of the functions' binaries; by default the one that `ballast` is in
     #[arg(long, value_name = "DIR")]
     pub(crate) binaries: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) storm: StormArgs,
     /// Afterwards keep the world open for the AWS CLI, on the host's clock, until ctrl-c
     #[arg(long)]
     pub(crate) hold: bool,

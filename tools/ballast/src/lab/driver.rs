@@ -8,6 +8,7 @@ use control::Record;
 use jiff::SignedDuration;
 use model::Timestamp;
 use model::capacity::{CapacityHold, CapacityStep};
+use model::drain::{DrainHold, DrainStep};
 use serde_json::Value;
 use world::World;
 use world::face::InvocationResult;
@@ -74,8 +75,8 @@ impl Driver {
         let rules = Rules::of_the_template()?;
         let schedule_at = later(lock(&world).now(), SCHEDULE_INTERVAL_SECS);
         let lanes = functions.into_iter().map(|function| Lane {
+            queue: Queue::of(function.name()),
             function,
-            queue: Queue::default(),
             schedule_at,
             schedules: 0,
         });
@@ -99,7 +100,7 @@ impl Driver {
         self.lanes.iter().map(|it| it.function.name()).collect()
     }
 
-    /// Messages that a function could not handle three times.
+    /// Messages that a function could not handle as often as its queue offers them.
     pub(crate) fn dead_letters(&self) -> u64 {
         self.lanes.iter().map(|it| it.queue.dead).sum()
     }
@@ -274,6 +275,10 @@ fn read(name: Name, line: &str) -> Result<Telling, serde_json::Error> {
         Name::ClusterScaler => {
             let record: Record<CapacityStep, CapacityHold> = serde_json::from_str(line)?;
             Ok(Telling::of(&record))
+        }
+        Name::InstanceDrain => {
+            let record: Record<DrainStep, DrainHold> = serde_json::from_str(line)?;
+            Ok(Telling::of_departures(&record))
         }
     }
 }

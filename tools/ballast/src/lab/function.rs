@@ -26,6 +26,8 @@ pub(crate) enum Name {
     SpotFallback,
     /// Sizes the groups of EC2 capacity providers.
     ClusterScaler,
+    /// Drains EC2 instances that are going away.
+    InstanceDrain,
 }
 
 impl Name {
@@ -34,6 +36,7 @@ impl Name {
         match self {
             Self::SpotFallback => "spot-fallback",
             Self::ClusterScaler => "cluster-scaler",
+            Self::InstanceDrain => "instance-drain",
         }
     }
 
@@ -41,7 +44,7 @@ impl Name {
     pub(crate) const fn memory_mib(self) -> u32 {
         match self {
             Self::SpotFallback => 256,
-            Self::ClusterScaler => 512,
+            Self::ClusterScaler | Self::InstanceDrain => 512,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The lab: a simulated AWS and the real functions on this computer, through a scenario, on a virtual clock.
 
+pub(crate) mod drain;
 pub(crate) mod driver;
 pub(crate) mod ec2;
 pub(crate) mod figures;

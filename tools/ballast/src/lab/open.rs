@@ -7,7 +7,7 @@ use world::face::{Face, FaceOptions, serve};
 use crate::cli::{LabArgs, LabMode};
 use crate::error::CliError;
 use crate::lab::driver::Driver;
-use crate::lab::function::{Function, Setup, find_binary};
+use crate::lab::function::{Function, Name, Setup, find_binary};
 
 /// A world that answers, and what drives it.
 #[derive(Debug)]
@@ -16,10 +16,9 @@ pub(crate) struct Opened {
     pub(crate) driver: Driver,
 }
 
-/// Opens the world, and starts the functions that the scenario runs with.
-pub(crate) async fn open(world: World, args: &LabArgs) -> Result<Opened, CliError> {
+/// Opens the world, and starts these functions.
+pub(crate) async fn open(world: World, args: &LabArgs, names: &[Name]) -> Result<Opened, CliError> {
     let folder = args.binaries.as_deref();
-    let names = args.scenario.functions();
     let binaries = names.iter().map(|name| find_binary(*name, folder));
     let binaries = binaries.collect::<Result<Vec<_>, CliError>>()?;
     let config = world.config().clone();

@@ -49,7 +49,7 @@ pub(crate) async fn play(args: &LabArgs, screen: Screen) -> Result<Played, CliEr
         standby,
         script,
     } = stage(args, ScaledBy::Ballast)?;
-    let Opened { face, driver } = open(world, args).await?;
+    let Opened { face, driver } = open(world, args, args.scenario.functions()).await?;
     let meter = Meter::new(primary, standby);
     let mut watched = Watched { driver, meter };
 
@@ -144,7 +144,9 @@ fn stage(args: &LabArgs, scaled_by: ScaledBy) -> Result<Stage, CliError> {
         | Scenario::DroughtFlap
         | Scenario::Lossy
         | Scenario::Throttled
-        | Scenario::WorkshopEc2 => on_fargate(args)?,
+        | Scenario::WorkshopEc2
+        | Scenario::WorkshopInterruption
+        | Scenario::InterruptionStorm => on_fargate(args)?,
     };
     let script = args.scenario.write(&mut world, args.minutes);
     Ok(Stage {

@@ -17,17 +17,39 @@ const PATTERNS: &str = include_str!("../../../../infra/patterns.json");
 const BATCHING_WINDOW_SECS: i64 = 1;
 /// The queue's batch size in `infra/template.yaml`, in messages.
 const BATCH_SIZE: usize = 1_000;
-/// The queue's visibility timeout in `infra/template.yaml`, in seconds.
-const VISIBILITY_TIMEOUT_SECS: i64 = 190;
-/// How often a message is received before it goes to the dead-letter queue, in `infra/template.yaml`.
-const RECEIVES_MAX: u32 = 3;
+/// What becomes of a message that a function could not deal with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Retries {
+    /// The queue's visibility timeout in `infra/template.yaml`, in seconds.
+    visibility_timeout_secs: i64,
+    /// How often a message is received before it goes to the dead-letter queue, in `infra/template.yaml`.
+    receives_max: u32,
+}
+
+/// What a function's queue has in `infra/template.yaml`.
+const fn retries(of: Name) -> Retries {
+    match of {
+        Name::SpotFallback | Name::ClusterScaler => Retries {
+            visibility_timeout_secs: 190,
+            receives_max: 3,
+        },
+        Name::InstanceDrain => Retries {
+            visibility_timeout_secs: 35,
+            receives_max: 10,
+        },
+    }
+}
 
 /// Whose queues a rule of `infra/template.yaml` puts an event into. Empty for a rule that nobody knows.
 fn targets(rule: &str) -> &'static [Name] {
     match rule {
         "SpotInterruptionRule" => &[Name::SpotFallback],
         "ServiceActionRule" => &[Name::SpotFallback, Name::ClusterScaler],
-        "ContainerInstanceRule" | "AutoScalingRule" | "CapacityAlarmRule" => &[Name::ClusterScaler],
+        "ContainerInstanceRule" => &[Name::ClusterScaler, Name::InstanceDrain],
+        "AutoScalingRule" | "CapacityAlarmRule" => &[Name::ClusterScaler],
+        "InstanceWarningRule" | "InstanceStateRule" | "MaintenanceRule" | "LifecycleActionRule" => {
+            &[Name::InstanceDrain]
+        }
         _ => &[],
     }
 }
@@ -71,8 +93,9 @@ pub(crate) struct Message {
 }
 
 /// The queue between the rules and one function.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Queue {
+    retries: Retries,
     /// By the time from which a message can be received.
     waiting: BTreeMap<(Timestamp, u64), Message>,
     sent: u64,
@@ -81,6 +104,16 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    /// The empty queue of a function.
+    pub(crate) const fn of(function: Name) -> Self {
+        Self {
+            retries: retries(function),
+            waiting: BTreeMap::new(),
+            sent: 0,
+            dead: 0,
+        }
+    }
+
     /// Puts an event into the queue; the batch that takes it starts when the batching window is over.
     pub(crate) fn send(&mut self, event: &Value, at: Timestamp) {
         self.sent += 1;
@@ -122,12 +155,12 @@ impl Queue {
     /// Puts failed messages back until their visibility timeout is over, or into the dead-letter queue.
     pub(crate) fn put_back(&mut self, failed: Vec<Message>, now: Timestamp) {
         for message in failed {
-            if message.receives >= RECEIVES_MAX {
+            if message.receives >= self.retries.receives_max {
                 self.dead += 1;
             } else {
                 self.sent += 1;
-                self.waiting
-                    .insert((later(now, VISIBILITY_TIMEOUT_SECS), self.sent), message);
+                let visible = later(now, self.retries.visibility_timeout_secs);
+                self.waiting.insert((visible, self.sent), message);
             }
         }
     }
@@ -235,6 +268,9 @@ mod tests {
             if names("ClusterScalerQueue") {
                 want.push(Name::ClusterScaler);
             }
+            if names("InstanceDrainQueue") {
+                want.push(Name::InstanceDrain);
+            }
             assert!(!want.is_empty(), "{rule}: {block:?}");
             assert_eq!(targets(rule), want, "{rule}");
         }
@@ -245,12 +281,11 @@ mod tests {
     fn the_numbers_are_those_of_the_template() {
         let template = include_str!("../../../../infra/template.yaml");
         for line in [
-            format!("VisibilityTimeout: {VISIBILITY_TIMEOUT_SECS}"),
-            format!("maxReceiveCount: {RECEIVES_MAX}"),
             format!("BatchSize: {BATCH_SIZE}"),
             format!("MaximumBatchingWindowInSeconds: {BATCHING_WINDOW_SECS}"),
             format!("MemorySize: {}", Name::SpotFallback.memory_mib()),
             format!("MemorySize: {}", Name::ClusterScaler.memory_mib()),
+            format!("MemorySize: {}", Name::InstanceDrain.memory_mib()),
             format!("Timeout: {}", function::TIMEOUT.as_secs()),
             format!("MaximumRetryAttempts: {}", driver::SCHEDULE_RETRIES_MAX),
             format!(
@@ -264,6 +299,34 @@ mod tests {
         ] {
             let found = template.lines().any(|it| it.trim() == line);
             assert!(found, "the template has no line `{line}`");
+        }
+    }
+
+    /// Each function's queue tries again as its block in the template has it.
+    #[test]
+    fn the_queues_are_those_of_the_template() {
+        let template = include_str!("../../../../infra/template.yaml");
+        for (name, resource) in [
+            (Name::SpotFallback, "SpotFallbackQueue"),
+            (Name::ClusterScaler, "ClusterScalerQueue"),
+            (Name::InstanceDrain, "InstanceDrainQueue"),
+        ] {
+            let (_, rest) = template.split_once(&format!("\n  {resource}:\n")).unwrap();
+            let block: Vec<&str> = rest
+                .lines()
+                .take_while(|line| line.is_empty() || line.starts_with("   "))
+                .map(str::trim)
+                .collect();
+            let Retries {
+                visibility_timeout_secs,
+                receives_max,
+            } = retries(name);
+            for line in [
+                format!("VisibilityTimeout: {visibility_timeout_secs}"),
+                format!("maxReceiveCount: {receives_max}"),
+            ] {
+                assert!(block.contains(&line.as_str()), "{resource}: {line}");
+            }
         }
     }
 
@@ -284,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_batch_waits_for_its_window_and_a_failed_message_comes_three_times() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::of(Name::ClusterScaler);
         queue.send(&json!({"n": 1}), at(100));
         queue.send(&json!({"n": 2}), at(101));
         assert_eq!(queue.next_at(), Some(at(101)));
@@ -305,5 +368,20 @@ mod tests {
             queue.put_back(again, at(receive));
         }
         assert_eq!((queue.next_at(), queue.dead), (None, 1));
+    }
+
+    /// A warning is worth something for two minutes: it comes back within them.
+    #[test]
+    fn a_warning_that_failed_comes_back_while_it_is_worth_something() {
+        let mut queue = Queue::of(Name::InstanceDrain);
+        queue.send(&json!({"n": 1}), at(0));
+        let mut received = Vec::new();
+        while let Some(next) = queue.next_at() {
+            let batch = queue.receive(next);
+            received.push(next.as_second());
+            queue.put_back(batch, next);
+        }
+        assert_eq!(received, (0..10).map(|n| 1 + 35 * n).collect::<Vec<_>>());
+        assert_eq!(queue.dead, 1);
     }
 }

@@ -49,6 +49,10 @@ impl Scenario {
             }
             Self::WorkshopEc2 => "many tasks come to groups of EC2 instances, and go",
             Self::Ec2Drought => "Spot has no instances for a service on EC2, and returns later",
+            Self::WorkshopInterruption => {
+                "Spot takes an instance with three tasks behind a load balancer"
+            }
+            Self::InterruptionStorm => "Spot warns many instances at once",
         }
     }
 
@@ -60,6 +64,10 @@ impl Scenario {
             }
             Self::WorkshopEc2 => &[Name::ClusterScaler],
             Self::Ec2Drought => &[Name::SpotFallback, Name::ClusterScaler],
+            Self::WorkshopInterruption => {
+                &[Name::SpotFallback, Name::ClusterScaler, Name::InstanceDrain]
+            }
+            Self::InterruptionStorm => &[Name::InstanceDrain],
         }
     }
 
@@ -67,7 +75,12 @@ impl Scenario {
     pub(crate) fn config(self, seed: u64) -> Config {
         let mut config = Config::new(seed);
         match self {
-            Self::Workshop | Self::DroughtFlap | Self::WorkshopEc2 | Self::Ec2Drought => {}
+            Self::Workshop
+            | Self::DroughtFlap
+            | Self::WorkshopEc2
+            | Self::Ec2Drought
+            | Self::WorkshopInterruption
+            | Self::InterruptionStorm => {}
             Self::Lossy => {
                 config.delivery = Delivery {
                     duplicate_per_mille: 300,
@@ -119,14 +132,17 @@ impl Scenario {
                 }
             }
             Self::Ec2Drought => drought::write(world, drought_at, return_at),
-            Self::WorkshopEc2 => {}
+            Self::WorkshopEc2 | Self::WorkshopInterruption | Self::InterruptionStorm => {}
         }
         world.set_capacity_everywhere(FARGATE_SPOT, return_at, PLENTY);
         // Late enough for the interrupted tasks to be gone and the standby to be up.
         let covered_secs = match self {
             Self::Workshop | Self::DroughtFlap | Self::Lossy | Self::Throttled => 210,
             // Instances have to boot before tasks start.
-            Self::WorkshopEc2 | Self::Ec2Drought => 300,
+            Self::WorkshopEc2
+            | Self::Ec2Drought
+            | Self::WorkshopInterruption
+            | Self::InterruptionStorm => 300,
         };
         let during_at = later(drought_at, (dry_secs / 2).min(covered_secs));
         Script {

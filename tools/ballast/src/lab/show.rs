@@ -1,5 +1,6 @@
 //! What is shown of a scenario while it runs.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -10,7 +11,7 @@ use world::World;
 
 use crate::cli::LabArgs;
 use crate::error::CliError;
-use crate::lab::driver::Driver;
+use crate::lab::driver::{Driver, Invoked};
 use crate::lab::function::Name;
 use crate::lab::scenario;
 use crate::lab::story::Story;
@@ -32,6 +33,8 @@ pub(crate) struct Show {
     failures: u64,
     /// Those of them that ended in an error.
     errors: u64,
+    /// What the records predicted when instances were set to DRAINING, each once.
+    pub(crate) predicted: BTreeSet<String>,
 }
 
 impl Show {
@@ -46,6 +49,7 @@ impl Show {
             invocations: 0,
             failures: 0,
             errors: 0,
+            predicted: BTreeSet::new(),
         })
     }
 
@@ -75,6 +79,7 @@ impl Show {
     pub(crate) fn begin_anew(&mut self, functions: &[Name]) {
         self.story = Story::of(functions);
         (self.invocations, self.failures, self.errors) = (0, 0, 0);
+        self.predicted.clear();
     }
 
     /// Lets time pass until `until`, or until `done` says so, and tells what happened. Returns whether `done` did.
@@ -94,19 +99,46 @@ impl Show {
         ran
     }
 
-    fn tell(&mut self, driver: &mut Driver) -> Result<(), CliError> {
+    /// The same, without a story: what happened to hundreds of instances fills pages. The invocations are the answer.
+    pub(crate) async fn run_quietly(
+        &mut self,
+        driver: &mut Driver,
+        until: Timestamp,
+        mut look: impl FnMut(&World),
+    ) -> Result<Vec<Invoked>, CliError> {
+        let bar = self.bar.clone();
+        let run = driver.run_until(until, |world| {
+            bar.set_message(format!("{} in the world", clock(world.now())));
+            look(world);
+            false
+        });
+        let ran = run.await;
+        drop(driver.world().timeline_mut().take());
+        let invoked = self.keep(driver)?;
+        ran.map(|_| invoked)
+    }
+
+    /// Takes the invocations since the last call, counts them, and writes their records.
+    fn keep(&mut self, driver: &mut Driver) -> Result<Vec<Invoked>, CliError> {
         let invoked = std::mem::take(&mut driver.invoked);
-        let entries = driver.world().timeline_mut().take();
         for one in &invoked {
             self.invocations += 1;
             // An invocation with a batch names the messages that it could not deal with, and ends without an error.
             let in_record = one.told.as_ref().is_some_and(|it| it.telling.names_failure);
             self.failures += u64::from(one.failure.is_some() || in_record);
             self.errors += u64::from(one.failure.is_some());
+            let predicted = one.told.iter().flat_map(|it| &it.telling.predicted);
+            self.predicted.extend(predicted.cloned());
             if let (Some(file), Some(told)) = (&mut self.records, &one.told) {
                 writeln!(file, "{}", told.line).map_err(unwritten)?;
             }
         }
+        Ok(invoked)
+    }
+
+    fn tell(&mut self, driver: &mut Driver) -> Result<(), CliError> {
+        let entries = driver.world().timeline_mut().take();
+        let invoked = self.keep(driver)?;
         let told = self.story.tell(&entries, &invoked, self.screen);
         if told.is_empty() {
             return Ok(());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use control::Record;
+use model::drain::{DrainHold, DrainStep, DrainStepReason};
 use model::duty::{PlannedHold, PlannedStep};
 use model::outcome::OutcomeResult;
 
@@ -23,6 +24,8 @@ pub(crate) struct Telling {
     pub(crate) lines: Vec<String>,
     /// Whether it names a failure.
     pub(crate) names_failure: bool,
+    /// What it predicts of tasks on instances that leave: those that will not be moved in time. Empty with other functions.
+    pub(crate) predicted: Vec<String>,
 }
 
 impl Telling {
@@ -34,6 +37,26 @@ impl Telling {
             tone: tone(record),
             lines: lines_of(record, &quiet(record)),
             names_failure: !record.failures.is_empty(),
+            predicted: Vec::new(),
+        }
+    }
+
+    /// The same of a record of instance-drain.
+    pub(crate) fn of_departures(record: &Record<DrainStep, DrainHold>) -> Self {
+        let steps = record.plan.steps.iter();
+        let stuck = steps.filter_map(|it| match &it.step.reason {
+            DrainStepReason::Leaving { stuck, .. } => Some(stuck),
+            DrainStepReason::Selective { .. }
+            | DrainStepReason::CauseGone { .. }
+            | DrainStepReason::LastMoment { .. }
+            | DrainStepReason::TasksLeft { .. }
+            | DrainStepReason::Drained { .. }
+            | DrainStepReason::DeadlineReached { .. }
+            | DrainStepReason::NothingToWaitFor { .. } => None,
+        });
+        Self {
+            predicted: stuck.flatten().map(ToString::to_string).collect(),
+            ..Self::of(record)
         }
     }
 }
@@ -62,6 +85,8 @@ fn triggers<S: PlannedStep, H: PlannedHold>(record: &Record<S, H>) -> String {
         ("launch_succeeded", "launched"),
         ("launch_failed", "not launched"),
         ("instance_terminated", "terminated"),
+        ("instance_noticed", "noticed"),
+        ("instance_terminating", "terminating"),
         ("alarm_changed", "alarm"),
         ("scheduled", "schedule"),
     ]);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::aws::Aws;
 use crate::error::CliError;
-use crate::output::{Screen, titled};
+use crate::output::{Screen, Tone, cell, titled};
 
 /// The most container instances that one DescribeContainerInstances takes.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeContainerInstances.html>
@@ -86,11 +86,17 @@ pub(crate) fn table(rows: &[InstanceRow], screen: Screen) -> String {
     }
     let mut table = screen.table(&["CapacityProvider", "InstanceId", "RunningTasks", "Status"]);
     for row in rows {
+        // As with tasks, what is on its way out is to catch the eye.
+        let tone = match row.status.as_str() {
+            "DRAINING" => Tone::Notice,
+            "ACTIVE" => Tone::Plain,
+            _ => Tone::Bad,
+        };
         table.add_row(vec![
-            row.capacity_provider.clone(),
-            row.instance_id.clone(),
-            row.running_tasks.to_string(),
-            row.status.clone(),
+            cell(tone, &row.capacity_provider),
+            cell(tone, &row.instance_id),
+            cell(tone, row.running_tasks),
+            cell(tone, &row.status),
         ]);
     }
     titled("Container instances", &table)

@@ -55,7 +55,7 @@ pub(crate) async fn play(args: &LabArgs, screen: Screen) -> Result<Played, CliEr
         // The world of the last chapter is the one that is held.
         drop(played.take());
         let (world, names) = chapter.stage(args.seed, ScaledBy::Ballast)?;
-        let opened = open(world, args).await?;
+        let opened = open(world, args, args.scenario.functions()).await?;
         if index == 0 {
             show.heading(args, &settings())?;
         }

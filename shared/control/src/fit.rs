@@ -12,6 +12,10 @@ use crate::record::{Record, RecordedHold};
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html>); the rest is room for what Lambda adds.
 pub const LINE_BYTES_MAX: usize = 250_000;
 
+/// How many holds, steps and gaps are kept while anything else can be left out: a storm of steps leaves the hold of their group, which has
+/// the numbers.
+const SHOWN_MIN: usize = 20;
+
 /// Leaves something out of a record and says how many items.
 type Shrink<S, H> = fn(&mut Record<S, H>) -> usize;
 
@@ -48,11 +52,14 @@ impl<S: PlannedStep, H: PlannedHold> Record<S, H> {
                 return;
             }
         }
-        let stages: [(&str, Shrink<S, H>); 4] = [
-            ("holds", |it| halve(&mut it.plan.holds)),
+        let stages: [(&str, Shrink<S, H>); 7] = [
+            ("holds", |it| halve(&mut it.plan.holds, SHOWN_MIN)),
             ("outcomes", Self::drop_good_outcomes),
-            ("steps", |it| halve(&mut it.plan.steps)),
-            ("gaps", |it| halve(&mut it.gaps)),
+            ("steps", |it| halve(&mut it.plan.steps, SHOWN_MIN)),
+            ("gaps", |it| halve(&mut it.gaps, SHOWN_MIN)),
+            ("holds", |it| halve(&mut it.plan.holds, 0)),
+            ("steps", |it| halve(&mut it.plan.steps, 0)),
+            ("gaps", |it| halve(&mut it.gaps, 0)),
         ];
         for (what, shrink) in stages {
             loop {
@@ -92,10 +99,10 @@ impl<S: PlannedStep, H: PlannedHold> Record<S, H> {
     }
 }
 
-/// Keeps the first half, which is the more urgent one of steps; says how many went.
-fn halve<T>(items: &mut Vec<T>) -> usize {
+/// Keeps the first half, which is the more urgent one of steps, and no fewer than these; says how many went.
+fn halve<T>(items: &mut Vec<T>, least: usize) -> usize {
     let before = items.len();
-    items.truncate(before / 2);
+    items.truncate((before / 2).max(least));
     before - items.len()
 }
 

@@ -17,7 +17,7 @@ use world::{Fault, FaultRule, Operation};
 use crate::stage::{Stage, dry_out, dynamodb, in_drought, interruption, invoked, schedule, with};
 
 /// A DynamoDB that refuses its first requests and then keeps items, without looking at conditions.
-async fn away_for(refused: usize) -> String {
+pub(crate) async fn away_for(refused: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {

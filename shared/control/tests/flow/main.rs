@@ -11,6 +11,7 @@ mod audit;
 mod bad_input;
 mod batches;
 mod capacity;
+mod departures;
 mod events;
 mod instances;
 mod ledger;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ecs::types::DesiredStatus;
 use model::capacity::Resources;
 use model::drain::DrainCluster;
-use model::snapshot::Gap;
+use model::snapshot::{Gap, GapCause};
 use model::{ContainerInstanceArn, Seconds, ServiceKey, TaskArn, TaskDefinitionArn};
 
 use crate::capacity::clusters::Opened;
@@ -163,6 +163,7 @@ async fn list_each(
         let mut arns = BTreeSet::new();
         let list = kind.list(Some(instance.clone()));
         if !list.read(look, opened, &mut arns).await {
+            opened.capacity.gaps.pop_if(|gap| is_of_none(gap));
             unread.insert(instance.clone());
         }
         all.extend(arns.iter().cloned());
@@ -175,6 +176,16 @@ async fn list_each(
         .filter(|(_, arns)| !arns.is_disjoint(&tasks_unread));
     unread.extend(missing.map(|(instance, _)| instance.clone()));
     unread
+}
+
+/// What ECS answers where the instance that is named does not exist: an instance that goes away may have gone since it was listed. That is
+/// no gap; what was on it counts as unread, and the next look does not see it any more.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html>
+const INVALID_PARAMETER: &str = "InvalidParameterException";
+
+/// Whether the list is that of an instance that there is not.
+fn is_of_none(gap: &Gap) -> bool {
+    gap.cause == GapCause::Other && gap.detail.starts_with(INVALID_PARAMETER)
 }
 
 /// A task that was told to stop between two lists is in both.

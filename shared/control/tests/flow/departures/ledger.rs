@@ -1,0 +1,86 @@
+//! What happens without the ledger.
+
+use std::sync::Arc;
+
+use ::ledger::{DynamoDbLedger, Ledger};
+use model::policy::Mode;
+
+use super::stage::{Scene, Stage, acted, done, well_done};
+use crate::ledger::{away_for, without_table};
+use crate::stage::dynamodb;
+
+async fn lose(stage: &mut Stage) -> Arc<Ledger> {
+    let client = dynamodb(&without_table().await);
+    let lost = DynamoDbLedger::new(client, "no-such-table");
+    std::mem::replace(&mut stage.ledger, Arc::new(Ledger::DynamoDb(lost)))
+}
+
+#[tokio::test]
+async fn without_its_table_what_leaves_is_drained_and_finished_and_the_invocation_fails() {
+    let mut stage = Scene::default().open().await;
+    lose(&mut stage).await;
+    let leaving = stage.in_service().swap_remove(0);
+    stage.terminate(&leaving);
+    let handled = stage.handle(Mode::Act, &stage.warning(&leaving)).await;
+    assert_eq!(
+        handled.failure.as_ref().unwrap().as_str(),
+        "LedgerUnavailable"
+    );
+    assert_eq!(
+        acted(&handled),
+        [format!("set `{leaving}` to DRAINING: done")]
+    );
+    let mut finished = 0;
+    for _ in 0..3 {
+        stage.advance_secs(60);
+        let handled = stage.sweep().await;
+        assert_eq!(
+            handled.failure.as_ref().unwrap().as_str(),
+            "LedgerUnavailable"
+        );
+        finished += done(&handled);
+    }
+    assert_eq!((finished, stage.serving()), (1, 6));
+}
+
+/// The warned instance was never taken: the drain is taken back, but not while nobody remembers whose it was.
+#[tokio::test]
+async fn without_its_table_no_drain_is_taken_back() {
+    let mut stage = Scene::default().open().await;
+    let spared = stage.in_service().swap_remove(0);
+    let handled = stage.handle(Mode::Act, &stage.warning(&spared)).await;
+    assert_eq!(well_done(&handled), 1);
+    stage.advance_secs(400);
+    let ledger = lose(&mut stage).await;
+    let handled = stage.sweep().await;
+    assert_eq!(
+        handled.failure.as_ref().unwrap().as_str(),
+        "LedgerUnavailable"
+    );
+    assert_eq!((done(&handled), stage.draining().len()), (0, 1));
+    stage.ledger = ledger;
+    let handled = stage.sweep().await;
+    assert_eq!(handled.failure, None);
+    assert_eq!(
+        acted(&handled),
+        [format!("set `{spared}` to ACTIVE again: done")]
+    );
+}
+
+/// The ledger comes back within the invocation: the drain is remembered with its cause, which nobody could read again.
+#[tokio::test]
+async fn a_drain_that_could_not_be_announced_is_remembered_afterwards() {
+    let mut stage = Scene::default().open().await;
+    let client = dynamodb(&away_for(1).await);
+    stage.ledger = Arc::new(Ledger::DynamoDb(DynamoDbLedger::new(client, "pairs")));
+    let leaving = stage.in_service().swap_remove(0);
+    let handled = stage.handle(Mode::Act, &stage.warning(&leaving)).await;
+    assert_eq!(
+        handled.failure.as_ref().unwrap().as_str(),
+        "LedgerUnavailable"
+    );
+    assert_eq!((done(&handled), handled.record.ledger.confirmed), (1, 1));
+    let departure = stage.memory().await.departures.remove(&leaving).unwrap();
+    assert_eq!(departure.causes.len(), 1);
+    assert!(departure.own_drain.is_some_and(|it| it.confirmed));
+}

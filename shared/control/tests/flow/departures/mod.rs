@@ -1,0 +1,11 @@
+//! The whole flow of instance-drain against a world.
+
+mod batches;
+mod input;
+mod large;
+mod ledger;
+mod races;
+mod record;
+mod samples;
+mod stage;
+mod warned;

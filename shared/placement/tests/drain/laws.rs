@@ -9,7 +9,7 @@ use model::drain::{
 };
 use model::memory::Recall;
 use model::outcome::OutcomeResult;
-use model::trigger::Hints;
+use model::trigger::{Hints, Notice};
 use placement::audit::Violation;
 use placement::drain::audit::audit;
 use placement::drain::{DrainDecision, decide};
@@ -262,9 +262,13 @@ proptest! {
                 let before = turned.insert(instance(step).clone(), kind);
                 prop_assert_eq!(before, None, "{:#?}", told);
             }
+            told.push(text(&decision));
             scene = carried_out(&scene, &decision);
-            if !repeated {
-                scene.hints = Hints::default();
+            // What is remembered need not be said again. That an instance has ended is not: it is soon seen.
+            if !repeated && unknown.is_empty() {
+                let hints = &mut scene.hints;
+                hints.notices.retain(|it| matches!(it.notice, Notice::StateChanged { .. }));
+                hints.lifecycle_actions.clear();
             }
         }
         prop_assert!(false, "{:#?}", told);

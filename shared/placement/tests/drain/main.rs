@@ -8,6 +8,7 @@
 
 mod acting;
 mod actions;
+mod audit;
 mod aws;
 mod causes;
 mod choices;
@@ -15,6 +16,8 @@ mod failures;
 mod groups;
 mod ladder;
 mod laws;
+mod oracle;
+mod planted;
 mod random;
 mod remembered;
 mod reversals;

@@ -65,7 +65,7 @@ impl Evidence {
         Self {
             signs,
             now: ground.now,
-            is_ghost: sources.is_silent && sources.last_state_is_end(),
+            is_ghost: sources.is_silent && sources.ends(),
         }
     }
 
@@ -315,24 +315,22 @@ impl Reading<'_> {
         })
     }
 
-    /// Whether the last that EC2 said of the instance's state is that it is gone.
-    fn last_state_is_end(&self) -> bool {
-        let states = self.said.iter().filter_map(|it| match it.notice {
-            Notice::StateChanged { state } => Some((self.time(it), state)),
+    /// Whether EC2 said that the instance ends: from that no instance comes back.
+    fn ends(&self) -> bool {
+        self.said.iter().any(|it| match it.notice {
+            Notice::StateChanged { state } => match state {
+                MachineState::ShuttingDown | MachineState::Terminated => true,
+                MachineState::Pending
+                | MachineState::Running
+                | MachineState::Stopping
+                | MachineState::Stopped
+                | MachineState::Other => false,
+            },
             Notice::SpotInterruption { .. }
             | Notice::CapacityReservationInterruption { .. }
             | Notice::Rebalance
-            | Notice::Maintenance { .. } => None,
-        });
-        let states: Vec<(Timestamp, MachineState)> = states.collect();
-        let last = states.iter().map(|(at, _)| *at).max();
-        let mut of_last = states
-            .iter()
-            .filter(|(at, _)| Some(*at) == last)
-            .map(|(_, state)| state)
-            .peekable();
-        of_last.peek().is_some()
-            && of_last.all(|it| matches!(it, MachineState::ShuttingDown | MachineState::Terminated))
+            | Notice::Maintenance { .. } => false,
+        })
     }
 }
 

@@ -1,0 +1,426 @@
+//! What must be in a plan, and what must not, said for the states in which it is beyond doubt: it shares no code with the rules or the
+//! audit, and says nothing where sources disagree.
+
+use jiff::Timestamp;
+use model::capacity::{Consent, ContainerInstance, ContainerInstanceStatus, Lifecycle};
+use model::drain::{
+    CauseKind, Departure, DepartureCause, DrainAction, DrainGroup, DrainKey, DrainPlan,
+    DrainPolicy, DrainStep, DrainStepReason, LookedInstance,
+};
+use model::memory::Recall;
+use model::trigger::{MachineState, Notice};
+use model::{InstanceId, TaskArn};
+use proptest::prelude::*;
+
+use crate::random::situation;
+use crate::scene::Scene;
+use crate::shown::text;
+
+/// What a plan has to say about something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Want {
+    Must,
+    MustNot,
+    /// It depends on more than the oracle reads.
+    Open,
+}
+
+impl Want {
+    const fn of(must: bool, must_not: bool) -> Self {
+        match (must, must_not) {
+            (true, _) => Self::Must,
+            (false, true) => Self::MustNot,
+            (false, false) => Self::Open,
+        }
+    }
+
+    fn check(self, is: bool, what: &str, plan: &DrainPlan) -> Result<(), TestCaseError> {
+        match self {
+            Self::Must => prop_assert!(is, "missing: {}\n{}", what, plan),
+            Self::MustNot => prop_assert!(!is, "wrong: {}\n{}", what, plan),
+            Self::Open => {}
+        }
+        Ok(())
+    }
+}
+
+/// One instance, with everything that is said about it anywhere.
+struct Subject<'a> {
+    scene: &'a Scene,
+    group: &'a DrainGroup,
+    policy: &'a DrainPolicy,
+    looked: &'a LookedInstance,
+    container: Option<&'a ContainerInstance>,
+    departure: Departure,
+    remembers: bool,
+}
+
+/// A warning with two minutes' notice, wherever it is said: when, and whether the instance goes at once.
+type Warning = (Timestamp, bool);
+
+impl<'a> Subject<'a> {
+    fn of(
+        scene: &'a Scene,
+        key: &DrainKey,
+        group: &'a DrainGroup,
+        looked: &'a LookedInstance,
+    ) -> Option<Self> {
+        let policy = group.policy.as_ref().ok()?;
+        let (remembers, departure) = match scene.memories.get(key) {
+            Some(Recall::Known(memory)) => (true, memory.departures.get(&looked.id).cloned()),
+            Some(Recall::Unknown) => (false, None),
+            None => (true, None),
+        };
+        Some(Self {
+            scene,
+            group,
+            policy,
+            looked,
+            container: scene.snapshot.container(looked).map(|(_, it)| it),
+            departure: departure.unwrap_or_default(),
+            remembers,
+        })
+    }
+
+    fn acts(&self) -> bool {
+        self.policy.consent == Consent::Act && !self.policy.paused
+    }
+
+    fn age(&self, at: Timestamp) -> i128 {
+        self.scene.now.duration_since(at).as_millis()
+    }
+
+    fn is(&self, status: ContainerInstanceStatus) -> bool {
+        self.container.is_some_and(|it| it.status == status)
+    }
+
+    fn is_connected(&self) -> bool {
+        self.container.is_some_and(|it| it.agent_connected)
+    }
+
+    fn lifecycle(&self) -> Option<Lifecycle> {
+        self.looked.member.as_ref().map(|it| it.lifecycle)
+    }
+
+    fn notices(&self) -> impl Iterator<Item = (Timestamp, &'a Notice)> {
+        let now = self.scene.now;
+        let hints = self.scene.hints.notices.iter();
+        hints
+            .filter(|it| it.instance == self.looked.id)
+            .map(move |it| (it.at.unwrap_or(now).min(now), &it.notice))
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let said = self.notices().filter_map(|(at, notice)| match notice {
+            Notice::SpotInterruption { action } => Some((at, action == "hibernate")),
+            Notice::CapacityReservationInterruption { .. } => Some((at, false)),
+            _ => None,
+        });
+        let kept = self.departure.causes.iter().filter_map(|it| match it {
+            DepartureCause::SpotInterruption { warned_at, action } => {
+                Some((*warned_at, action == "hibernate"))
+            }
+            DepartureCause::CapacityReservationInterruption { warned_at } => {
+                Some((*warned_at, false))
+            }
+            _ => None,
+        });
+        said.chain(kept).collect()
+    }
+
+    /// When maintenance that counts begins, wherever it is said; and whether some of it is called off.
+    fn maintenance(&self) -> (Vec<Timestamp>, bool) {
+        let mut starts = Vec::new();
+        let mut called_off = false;
+        for (_, notice) in self.notices() {
+            if let Notice::Maintenance {
+                starts_at, is_over, ..
+            } = notice
+            {
+                called_off |= is_over;
+                starts.extend(*starts_at);
+            }
+        }
+        for cause in &self.departure.causes {
+            if let DepartureCause::Maintenance { starts_at, .. } = cause {
+                starts.push(*starts_at);
+            }
+        }
+        (starts, called_off)
+    }
+
+    fn said_state(&self, states: &[MachineState]) -> bool {
+        let mut notices = self.notices();
+        notices
+            .any(|(_, it)| matches!(it, Notice::StateChanged { state } if states.contains(state)))
+    }
+
+    fn remembers_cause(&self, kind: CauseKind) -> bool {
+        self.departure.cause(kind).is_some()
+    }
+
+    /// Nothing anywhere says that the instance certainly leaves.
+    fn stays(&self) -> bool {
+        let stops = self.said_state(&[MachineState::Stopping, MachineState::Stopped]);
+        self.warnings().is_empty()
+            && self.maintenance().0.is_empty()
+            && self.lifecycle() != Some(Lifecycle::Terminating)
+            && !self.remembers_cause(CauseKind::Terminating)
+            && !self.remembers_cause(CauseKind::Stopping)
+            && !stops
+    }
+
+    /// The only warnings there are leave time, and nothing says that the instance is gone.
+    fn has_time(&self) -> bool {
+        let (starts, _) = self.maintenance();
+        let mut warnings = self.warnings().into_iter();
+        let in_time = warnings.all(|(at, at_once)| !at_once && self.age(at) < 120_000);
+        let ends = [MachineState::ShuttingDown, MachineState::Terminated];
+        in_time && starts.iter().all(|it| self.age(*it) < 0) && !self.said_state(&ends)
+    }
+
+    fn wants_drain(&self) -> Want {
+        let is_active = self.is(ContainerInstanceStatus::Active);
+        if !self.acts() || !is_active || self.stays() {
+            // What may leave is another matter.
+            return Want::of(false, true);
+        }
+        let (starts, called_off) = self.maintenance();
+        let managed = self.group.managed_draining;
+        let by_agent = self.policy.agent_drains && self.is_connected();
+        let warned = self.warnings().iter().any(|(at, _)| {
+            let waited = self.age(*at) >= 30_000;
+            waited || !(managed || by_agent)
+        });
+        let is_terminating = self.lifecycle() == Some(Lifecycle::Terminating);
+        let terminating = is_terminating && !managed;
+        let lead_millis = i128::from(self.policy.maintenance_lead.0) * 1_000;
+        let is_near = |it: &Timestamp| -self.age(*it) <= lead_millis;
+        let kept = self.remembers_cause(CauseKind::Maintenance) && !called_off;
+        let maintained = kept && starts.len() == 1 && starts.iter().all(is_near);
+        // Of several warnings the latest counts, which may be one that a neighbour answers.
+        let neighbours = (managed || by_agent) && (self.warnings().len() > 1 || is_terminating);
+        let must = (warned || terminating || maintained) && self.has_time() && !neighbours;
+        let no_time = !self.warnings().is_empty()
+            && self
+                .warnings()
+                .iter()
+                .all(|(at, _)| self.age(*at) > 120_000)
+            && starts.is_empty()
+            && !is_terminating
+            && !self.remembers_cause(CauseKind::Terminating)
+            && !self.remembers_cause(CauseKind::Stopping)
+            && !self.said_state(&[MachineState::Stopping, MachineState::Stopped]);
+        Want::of(must, no_time)
+    }
+
+    /// The tasks on it but daemons'. `None` where they were not read.
+    fn tasks_left(&self) -> Option<usize> {
+        let tasks = self.scene.snapshot.tasks(self.looked)?;
+        Some(tasks.iter().filter(|it| !it.is_daemon).count())
+    }
+
+    fn has_gaps(&self) -> bool {
+        let clusters = self.scene.snapshot.clusters.values();
+        let mut clusters = clusters.filter(|it| !it.capacity.gaps.is_empty());
+        !self.scene.snapshot.gaps.is_empty()
+            || !self.group.gaps.is_empty()
+            || clusters.next().is_some()
+    }
+
+    /// What becomes of the wait in the own hook: whether it is kept up, and whether it is ended.
+    fn wants_wait(&self) -> (Want, Want) {
+        let waits = self.looked.member.as_ref().filter(|it| it.waits_in_hook);
+        let hook = self.group.hooks.get(&self.policy.lifecycle_hook);
+        let (Some(member), Some(hook)) = (waits, hook) else {
+            return (Want::MustNot, Want::MustNot);
+        };
+        if !self.acts() || !self.group.hooks_read {
+            return (Want::MustNot, Want::MustNot);
+        }
+        if self.departure.completed_at.is_some() || !self.has_time() {
+            return (Want::Open, Want::Open);
+        }
+        let is_draining = self.is(ContainerInstanceStatus::Draining);
+        if is_draining && self.tasks_left() == Some(0) {
+            return (Want::MustNot, Want::Must);
+        }
+        let Some(since) = member.terminating_since else {
+            return (Want::Open, Want::Open);
+        };
+        let longest = self.policy.departure_timeout.0.min(hook.global_timeout.0);
+        if self.age(since) > i128::from(longest) * 1_000 {
+            return (Want::MustNot, Want::Must);
+        }
+        let is_here = is_draining || self.is(ContainerInstanceStatus::Active);
+        if !is_here || self.age(since) == i128::from(longest) * 1_000 {
+            return (Want::Open, Want::Open);
+        }
+        let kept_at = self
+            .departure
+            .heartbeat_at
+            .map_or(since, |it| it.max(since));
+        let left_millis = i128::from(hook.heartbeat_timeout.0) * 1_000 - self.age(kept_at);
+        let interval = self.scene.installation.schedule_interval.0;
+        let next_look_millis = i128::from(interval + 15) * 1_000;
+        let quarter_millis = i128::from(hook.heartbeat_timeout.0) * 250;
+        let lately = self
+            .departure
+            .heartbeat_at
+            .is_some_and(|it| self.age(it) <= quarter_millis);
+        let must = left_millis < next_look_millis && !lately && self.remembers;
+        let must_not = left_millis > next_look_millis;
+        (Want::of(must, must_not), Want::MustNot)
+    }
+
+    /// Whether a drain of Ballast's is taken back.
+    fn wants_activation(&self) -> Want {
+        let is_draining = self.is(ContainerInstanceStatus::Draining);
+        let Some(own) = self
+            .departure
+            .own_drain
+            .filter(|_| is_draining && self.acts())
+        else {
+            return Want::MustNot;
+        };
+        if self.has_gaps() || !self.remembers || !self.is_connected() {
+            return Want::MustNot;
+        }
+        let is_quiet = self.stays() && self.notices().next().is_none();
+        let in_service = self.lifecycle() == Some(Lifecycle::InService);
+        let expected = [CauseKind::Rebalance, CauseKind::AgentLost];
+        let is_over = match own.cause {
+            CauseKind::Rebalance | CauseKind::AgentLost => {
+                !expected.iter().any(|it| self.remembers_cause(*it))
+            }
+            CauseKind::SpotInterruption | CauseKind::CapacityReservationInterruption => true,
+            _ => false,
+        };
+        Want::of(is_quiet && in_service && is_over, false)
+    }
+
+    /// Whether a standalone task is stopped.
+    fn wants_stop(&self, is_standalone: bool, definition: &model::TaskDefinitionArn) -> Want {
+        let is_draining = self.is(ContainerInstanceStatus::Draining);
+        let allowed = self.acts() && self.policy.stop_tasks && is_draining && self.is_connected();
+        if !allowed {
+            return Want::MustNot;
+        }
+        let (starts, _) = self.maintenance();
+        let waits = self
+            .looked
+            .member
+            .as_ref()
+            .is_some_and(|it| it.waits_in_hook);
+        let warnings = self.warnings();
+        let ([(at, false)], true, false) = (&warnings[..], starts.is_empty(), waits) else {
+            return Want::Open;
+        };
+        if !self.has_time() {
+            return Want::Open;
+        }
+        let cluster = self.scene.snapshot.clusters.values().next().unwrap();
+        let timeout = cluster.stop_timeouts.get(definition);
+        let timeout = timeout.map_or(30, |it| it.0);
+        let goes_in_millis = 120_000 - self.age(*at);
+        let spare_millis = goes_in_millis - i128::from(timeout + 5) * 1_000;
+        let interval = self.scene.installation.schedule_interval.0;
+        let next_look_millis = i128::from(interval + 15) * 1_000;
+        let must = is_standalone && spare_millis < next_look_millis && self.tasks_left().is_some();
+        Want::of(must, spare_millis > next_look_millis)
+    }
+}
+
+/// Whether the plan has a step that does this to the instance.
+fn has(plan: &DrainPlan, id: &InstanceId, is: impl Fn(&DrainStep) -> bool) -> bool {
+    let about = |step: &&DrainStep| match &step.action {
+        DrainAction::Drain { instance, .. }
+        | DrainAction::Activate { instance, .. }
+        | DrainAction::RecordHeartbeat { instance, .. }
+        | DrainAction::CompleteLifecycleAction { instance, .. } => instance == id,
+        DrainAction::StopTask { .. } => false,
+    };
+    plan.steps.iter().filter(about).any(is)
+}
+
+fn stops(plan: &DrainPlan, arn: &TaskArn) -> bool {
+    let mut steps = plan.steps.iter();
+    steps.any(|it| matches!(&it.action, DrainAction::StopTask { task, .. } if task == arn))
+}
+
+fn judged(
+    scene: &Scene,
+    plan: &DrainPlan,
+    told: &mut Vec<(&'static str, Want)>,
+) -> Result<(), TestCaseError> {
+    for (key, group) in &scene.snapshot.groups {
+        for looked in group.instances.values() {
+            let id = &looked.id;
+            let Some(subject) = Subject::of(scene, key, group, looked) else {
+                prop_assert!(!has(plan, id, |_| true), "{}", plan);
+                continue;
+            };
+            let mut check = |what: &'static str, want: Want, is: bool| {
+                told.push((what, want));
+                want.check(is, &format!("{what} `{id}`"), plan)
+            };
+            let leaves = |it: &DrainStep| {
+                let by_choice = matches!(it.reason, DrainStepReason::Selective { .. });
+                matches!(it.action, DrainAction::Drain { .. }) && !by_choice
+            };
+            check("drain", subject.wants_drain(), has(plan, id, leaves))?;
+            let (kept, ended) = subject.wants_wait();
+            let keeps = |it: &DrainStep| matches!(it.action, DrainAction::RecordHeartbeat { .. });
+            check("heartbeat", kept, has(plan, id, keeps))?;
+            let ends =
+                |it: &DrainStep| matches!(it.action, DrainAction::CompleteLifecycleAction { .. });
+            check("complete", ended, has(plan, id, ends))?;
+            let returns = |it: &DrainStep| matches!(it.action, DrainAction::Activate { .. });
+            check(
+                "activate",
+                subject.wants_activation(),
+                has(plan, id, returns),
+            )?;
+            for task in scene.snapshot.tasks(looked).unwrap_or_default() {
+                let want = if task.is_daemon || !task.desired_running {
+                    Want::MustNot
+                } else {
+                    subject.wants_stop(task.service.is_none(), &task.task_definition)
+                };
+                check("stop", want, stops(plan, &task.arn))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn what_must_be_done_is_done_and_what_must_not_is_not(scene in situation()) {
+        let decision = scene.decide();
+        judged(&scene, &decision.plan, &mut Vec::new())?;
+    }
+}
+
+/// An oracle that never says anything proves nothing.
+#[test]
+fn the_oracle_says_both_of_everything() {
+    use proptest::strategy::ValueTree as _;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut told = Vec::new();
+    for _ in 0..2_000 {
+        let scene = situation().new_tree(&mut runner).unwrap().current();
+        let decision = scene.decide();
+        judged(&scene, &decision.plan, &mut told)
+            .unwrap_or_else(|it| panic!("{it}\n{}", text(&decision)));
+    }
+    for what in ["drain", "heartbeat", "complete", "activate", "stop"] {
+        let count = |want: Want| told.iter().filter(|it| **it == (what, want)).count();
+        let (must, must_not, open) = (count(Want::Must), count(Want::MustNot), count(Want::Open));
+        assert!(
+            must > 5 && must_not > 20,
+            "{what}: {must}, {must_not}, {open}"
+        );
+        assert!(open < must_not, "{what}: {must}, {must_not}, {open}");
+    }
+}

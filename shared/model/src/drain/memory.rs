@@ -47,6 +47,9 @@ pub struct Departure {
     /// When Ballast completed its lifecycle action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
+    /// When EC2 said that it ends: `shutting-down` or `terminated`. It never comes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
     /// Since when its agent has been seen disconnected, without a break.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disconnected_since: Option<Timestamp>,

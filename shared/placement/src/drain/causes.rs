@@ -105,19 +105,13 @@ pub(crate) fn note(
     let now = group.look.now;
     let before = group.before.and_then(|it| it.departures.get(&instance.id));
     let mut departure = before.cloned().unwrap_or_default();
-    let mut machine_gone = None;
     for (at, notice) in said.notices.get(&instance.id).into_iter().flatten() {
         apply(&mut departure, notice, *at);
-        if let Notice::StateChanged { state } = notice
-            && matches!(state, MachineState::ShuttingDown | MachineState::Terminated)
-        {
-            machine_gone = Some((*at, *state));
-        }
     }
     note_place(&mut departure, place, &group.policy, now);
     let terminating = note_terminating(&mut departure, group, instance, said);
     departure.causes.retain(|it| !is_over(it, place, now));
-    let gone = gone(group, &departure, place, machine_gone);
+    let gone = gone(group, &departure, place);
     if gone.is_some() {
         // What is gone is not waited for; what its group says of it is seen again at each look.
         departure
@@ -160,10 +154,10 @@ fn apply(departure: &mut Departure, notice: &Notice, at: Timestamp) {
             MachineState::Running => departure
                 .causes
                 .retain(|it| it.kind() != CauseKind::Stopping || at <= it.at()),
-            MachineState::Pending
-            | MachineState::ShuttingDown
-            | MachineState::Terminated
-            | MachineState::Other => {}
+            MachineState::ShuttingDown | MachineState::Terminated => {
+                departure.ended_at = departure.ended_at.max(Some(at));
+            }
+            MachineState::Pending | MachineState::Other => {}
         },
         Notice::Maintenance {
             code,
@@ -222,6 +216,7 @@ fn note_place(departure: &mut Departure, place: Place<'_>, policy: &DrainPolicy,
         }
         Some(_) => {
             departure.disconnected_since = None;
+            departure.ended_at = None;
             remove(departure, CauseKind::AgentLost);
             remove(departure, CauseKind::Stopping);
         }
@@ -282,20 +277,14 @@ fn note_terminating(
 }
 
 /// What shows that an instance is gone.
-fn gone(
-    group: &GroupCase<'_>,
-    departure: &Departure,
-    place: Place<'_>,
-    machine: Option<(Timestamp, MachineState)>,
-) -> Option<String> {
+fn gone(group: &GroupCase<'_>, departure: &Departure, place: Place<'_>) -> Option<String> {
     let by_machine = || {
-        machine.map(|(at, state)| format!("EC2 said at {at:.0} that it is `{}`", state.as_str()))
+        let at = departure.ended_at?;
+        Some(format!("EC2 said at {at:.0} that it ends"))
     };
     match place {
         Place::Gone(status) => Some(format!("its container instance is {status}")),
-        Place::Active(container) | Place::Draining(container) => {
-            by_machine().filter(|_| !container.agent_connected)
-        }
+        Place::Active(_) | Place::Draining(_) => by_machine(),
         Place::Registering => None,
         Place::NotRegistered => by_machine().or_else(|| {
             let was_registered =

@@ -258,7 +258,8 @@ fn disruption(group: &GroupCase<'_>) -> (u32, u32) {
         };
         let is_unhealthy = member.is_some_and(|it| !it.is_healthy);
         let is_leaving = case.lifecycle() == Some(Lifecycle::Terminating);
-        let is_spent = case.departs()
+        let is_spent = case.is_draining()
+            || case.why.is_some()
             || case.departure.own_drain.is_some()
             || is_unhealthy
             || is_leaving

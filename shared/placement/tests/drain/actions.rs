@@ -192,11 +192,11 @@ fn what_ec2_has_ended_is_not_waited_for() {
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` hook `ballast-instance-drain` nothing_to_wait_for: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because there is nothing to wait for: EC2 said at 2026-03-01T11:59:57Z that it is `shutting-down`
-        hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-1` gone: it is gone: EC2 said at 2026-03-01T11:59:57Z that it is `shutting-down`
-        hold `group spot` `i-2` staying: they stay
-    "#]],
+            step `group spot` `i-1` hook `ballast-instance-drain` nothing_to_wait_for: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because there is nothing to wait for: EC2 said at 2026-03-01T11:59:57Z that it ends
+            hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+            hold `group spot` `i-1` gone: it is gone: EC2 said at 2026-03-01T11:59:57Z that it ends
+            hold `group spot` `i-2` staying: they stay
+        "#]],
     );
 }
 

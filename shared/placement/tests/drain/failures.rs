@@ -74,10 +74,10 @@ fn f9_an_event_for_what_is_gone_lets_the_hook_go_on() {
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` hook `ballast-instance-drain` nothing_to_wait_for: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because there is nothing to wait for: EC2 said at 2026-03-01T12:00:55Z that it is `terminated`
-        hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-1` gone: it is gone: EC2 said at 2026-03-01T12:00:55Z that it is `terminated`
-    "#]],
+            step `group spot` `i-1` hook `ballast-instance-drain` nothing_to_wait_for: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because there is nothing to wait for: EC2 said at 2026-03-01T12:00:55Z that it ends
+            hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+            hold `group spot` `i-1` gone: it is gone: EC2 said at 2026-03-01T12:00:55Z that it ends
+        "#]],
     );
 }
 

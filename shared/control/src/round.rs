@@ -147,6 +147,22 @@ impl<D: Duty> Round<D> {
         }
     }
 
+    /// What the steps that failed are about: single things that events name, else their whole subjects.
+    fn concerned(&self, troubled: &mut BTreeSet<D::Key>) -> BTreeSet<D::Named> {
+        let failed = self.outcomes.iter().filter(|it| {
+            let may_wait = it.result == OutcomeResult::OutOfTime && !D::must_be_in_time(&it.step);
+            it.result.is_failure() && !may_wait
+        });
+        let mut concerned = BTreeSet::new();
+        for outcome in failed {
+            match D::concerned_by(&outcome.step) {
+                Some(named) => _ = concerned.insert(named),
+                None => _ = troubled.insert(outcome.step.subject().clone()),
+            }
+        }
+        concerned
+    }
+
     /// Leaves the subjects whose announced write does not show yet for the next round.
     fn wait(&mut self) {
         let waiting = self.holds.iter().filter(|it| D::is_waiting(it));
@@ -243,17 +259,7 @@ impl<D: Duty> Controller<D> {
         let settling = self.settle(&mut round, announced, now, deadline);
         let mut troubled = timed(&mut durations.remember, Box::pin(settling)).await;
         troubled.extend(recalled.gaps.into_keys());
-        let mut concerned: BTreeSet<D::Named> = BTreeSet::new();
-        let failed = round.outcomes.iter().filter(|it| {
-            let may_wait = it.result == OutcomeResult::OutOfTime && !D::must_be_in_time(&it.step);
-            it.result.is_failure() && !may_wait
-        });
-        for outcome in failed {
-            match D::concerned_by(&outcome.step) {
-                Some(named) => _ = concerned.insert(named),
-                None => _ = troubled.insert(outcome.step.subject().clone()),
-            }
-        }
+        let concerned = round.concerned(&mut troubled);
         round.trouble = D::trouble(&snapshot, &troubled);
         round.trouble.concerned.extend(concerned);
         let has_time = deadline.remaining() > LOOK_AGAIN_TIME_MIN;

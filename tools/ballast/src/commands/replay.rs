@@ -231,7 +231,7 @@ mod tests {
             expect![[r#"
                 schedule.json
                   trigger  scheduled the schedule at 2026-03-02T09:10:00Z
-                  looks at every service that is opted in (spot-fallback); every group that is opted in (cluster-scaler)
+                  looks at every service that is opted in (spot-fallback); every group that is opted in (cluster-scaler); every instance that is opted in (instance-drain)
             "#]],
         );
         check(
@@ -306,7 +306,7 @@ mod tests {
             expect![[r#"
                 instance.json
                   trigger  instance_changed `effcfc5170d92dc43cd0498468f69e90` (i-099e5b32162bf9576) in `container-demo`: ACTIVE, agent not connected at 2026-03-14T09:26:53Z
-                  looks at the groups under `container-demo` (cluster-scaler)
+                  looks at the groups under `container-demo` (cluster-scaler); the instance `i-099e5b32162bf9576` (instance-drain)
             "#]],
         );
         check(

@@ -34,9 +34,7 @@ async fn check(folder: &Path) -> (usize, usize) {
     files(folder, &mut found);
     let stage = Scene::default().open().await;
     let mut handled_count = (0, 0);
-    let mut controller = stage.controller(Mode::Act);
     // Published samples come from all Regions and accounts.
-    controller.region = None;
     let invoked = control::Invoked {
         account: None,
         ..invoked()
@@ -47,6 +45,8 @@ async fn check(folder: &Path) -> (usize, usize) {
             continue;
         };
         let before = stage.total_calls();
+        let mut controller = stage.controller(Mode::Act);
+        controller.region = None;
         let handled = controller.handle(&payload, &invoked).await;
         let record = &handled.record;
         let invocation = trigger::parse(&payload);

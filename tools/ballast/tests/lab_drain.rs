@@ -160,8 +160,22 @@ fn the_workshops_milestones_come_with_headroom_and_without() {
             line.strip_prefix("The record predicted, when it set the instance to DRAINING: ")
         })
         .collect();
-    check(&format!("{}\n", predicted.join("\n")), expect![""]);
-    check(&steps(&records), expect![""]);
+    check(&format!("{}\n", predicted.join("\n")), expect![[r#"
+        nothing that ECS would not move in time.
+        nothing that ECS would not move in time.
+        3 tasks of `service/web`: their replacements must run first, and there is room for 0.
+    "#]]);
+    check(&steps(&records), expect![[r#"
+        instance-drain: step `group EC2Spot` `i-...` leaving: set `i-...` to DRAINING
+        instance-drain: step `group EC2Spot` `i-...` leaving: set `i-...` to DRAINING
+        instance-drain: step `group EC2Spot` `i-...` leaving: set `i-...` to DRAINING
+        spot-fallback: step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 3
+        cluster-scaler: step `container-demo/EC2` scale_out: set the desired capacity of `EC2` from 0 to 1
+        spot-fallback: step `container-demo/web` give_back: set the desired count of `container-demo/web-standby` from 3 to 0
+        cluster-scaler: step `container-demo/EC2` `i-...` scale_in: set `i-...`, which is empty, to DRAINING
+        cluster-scaler: step `container-demo/EC2` `i-...` drained: terminate `i-...` and lower the desired capacity of `EC2` by it
+        instance-drain: step `group EC2` `i-...` hook `ballast-instance-drain` drained: let `i-...` go on from the hook `ballast-instance-drain` (CONTINUE)
+    "#]]);
 }
 
 #[test]

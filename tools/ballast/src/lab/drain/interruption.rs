@@ -10,8 +10,8 @@ use crate::error::CliError;
 use crate::lab::drain::compare::{Runs, table};
 use crate::lab::drain::milestones::{Milestones, Watch};
 use crate::lab::drain::stage::{
-    DEREGISTRATION_DELAY_SECS, DrainedBy, Stage, TASKS, TASKS_PER_INSTANCE, Terms, full_instance,
-    stage, warn,
+    DEREGISTRATION_DELAY_SECS, DrainedBy, STOP_TIMEOUT_SECS, Stage, TASKS, TASKS_PER_INSTANCE,
+    Terms, full_instance, stage, warn,
 };
 use crate::lab::driver::Driver;
 use crate::lab::ec2::tables::tables;
@@ -83,8 +83,8 @@ const CHAPTERS: [Chapter; 3] = [
 /// What is the same in every chapter.
 fn settings() -> String {
     format!(
-        "cluster container-demo; target group web: deregistration delay {DEREGISTRATION_DELAY_SECS} s, a check every 30 s, healthy after 2. Spot takes an instance with\n\
-         {TASKS_PER_INSTANCE} tasks, {NOTICE_SECS} s after its warning. Ballast: managed draining and the agents' own draining are off; tag ballast:instance-drain=act, the others at\n\
+        "cluster container-demo; target group web: deregistration delay {DEREGISTRATION_DELAY_SECS} s, a check every 30 s, healthy after 2; stop\n\
+         timeout {STOP_TIMEOUT_SECS} s. Spot takes an instance with {TASKS_PER_INSTANCE} tasks, {NOTICE_SECS} s after its warning. Ballast: managed draining and the agents' own draining are off; tag ballast:instance-drain=act, the others at\n\
          their defaults, and the hook ballast-instance-drain. Beside it the same world where both are on (chapter 3 with managed scaling), and where\n\
          nobody drains."
     )

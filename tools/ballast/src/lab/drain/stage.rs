@@ -23,6 +23,9 @@ pub(crate) const TASKS: u32 = 9;
 pub(crate) const TASKS_PER_INSTANCE: usize = 3;
 /// The deregistration delay of the workshop's target group, in seconds.
 pub(crate) const DEREGISTRATION_DELAY_SECS: u32 = 90;
+/// The stop timeout of its tasks, in seconds: with the deregistration delay it fits into Spot's notice, which the default of 30 s does
+/// not.
+pub(crate) const STOP_TIMEOUT_SECS: u32 = 20;
 /// The health checks in a row that make one of its targets healthy.
 const HEALTHY_AFTER: u32 = 2;
 /// The heartbeat timeout of the hook in `infra/examples/workshop-ec2`, in seconds.
@@ -127,6 +130,7 @@ fn set_up(
     let key = |name: &str| parse::<ServiceKey>(&format!("{cluster}/{name}"));
     let (service, standby) = (key("web")?, key("web-standby")?);
     let definition = TaskDefinition::on_instances("web", 256, 512);
+    let definition = definition.with_stop_timeout_secs(STOP_TIMEOUT_SECS);
     let definition = world.add_task_definition_of(definition)?;
     let targets = TargetGroup::new("web")
         .with_deregistration_delay_secs(DEREGISTRATION_DELAY_SECS)

@@ -93,8 +93,9 @@ fn set_up(world: &mut World, storm: StormArgs, by: DrainedBy) -> Result<Vec<Serv
 pub(super) struct Struck {
     /// The Spot instances that were warned.
     pub(super) warned: Vec<String>,
-    /// The on-demand instances that their group terminates, and that wait in its hook where it has one.
-    pub(super) terminated: Vec<String>,
+    /// The on-demand instances that their group terminates, with the tasks that were on them. They wait in the group's hook where it has
+    /// one; otherwise they are gone with this instant.
+    pub(super) terminated: Vec<(String, usize)>,
 }
 
 /// The storm: Spot warns instances, and the other group terminates some, all at this instant.
@@ -103,11 +104,22 @@ pub(super) fn strike(world: &mut World, storm: StormArgs) -> Result<Struck, CliE
     let warned = world.interrupt_group(SPOT, wanted(storm.warned));
     let group = world.state().groups.get(ON_DEMAND);
     let members = group.into_iter().flat_map(|it| it.instances.iter());
-    let terminated: Vec<String> = members.take(wanted(storm.terminated)).cloned().collect();
-    for id in &terminated {
+    let terminated: Vec<(String, usize)> = members
+        .take(wanted(storm.terminated))
+        .map(|id| (id.clone(), tasks_on(world, id)))
+        .collect();
+    for (id, _) in &terminated {
         world
             .terminate_instance_in_group(id, true)
             .map_err(|error| CliError::Lab(format!("`{id}` cannot be terminated: {error}")))?;
     }
     Ok(Struck { warned, terminated })
+}
+
+/// The tasks on an instance.
+fn tasks_on(world: &World, instance: &str) -> usize {
+    let state = world.state();
+    let registered = state.container_instance_of.get(instance);
+    let registered = registered.and_then(|it| state.container_instances.get(it));
+    registered.map_or(0, |it| it.tasks.len())
 }

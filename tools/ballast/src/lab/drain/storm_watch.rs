@@ -88,17 +88,17 @@ pub(super) struct StormFigures {
 
 impl StormWatch {
     pub(super) fn new(struck_at: Timestamp, services: Vec<ServiceKey>, struck: &Struck) -> Self {
-        let going = |is_warned| {
-            move |id: &String| {
-                let going = Going {
-                    is_warned,
-                    ..Going::default()
-                };
-                (id.clone(), going)
-            }
+        let going = |id: &String, is_warned, tasks| {
+            let going = Going {
+                is_warned,
+                tasks,
+                ..Going::default()
+            };
+            (id.clone(), going)
         };
-        let warned = struck.warned.iter().map(going(true));
-        let terminated = struck.terminated.iter().map(going(false));
+        let warned = struck.warned.iter().map(|id| going(id, true, 0));
+        let terminated = struck.terminated.iter();
+        let terminated = terminated.map(|(id, tasks)| going(id, false, *tasks));
         Self {
             struck_at,
             services,

@@ -203,9 +203,11 @@ proptest! {
         }
         let (advised, acting) = (advised.decide().plan, acting.decide().plan);
         prop_assert!(advised.steps.is_empty(), "{}", advised);
-        let said = advised.holds.iter().filter_map(|it| match &it.reason {
-            DrainHoldReason::AdviceOnly { advice } => Some(advice.clone()),
-            _ => None,
+        let said = advised.holds.iter().filter_map(|it| {
+            let DrainHoldReason::AdviceOnly { advice } = &it.reason else {
+                return None;
+            };
+            Some(advice.clone())
         });
         let mut said: Vec<String> = said.flatten().collect();
         let mut wanted: Vec<String> = acting.steps.iter().map(ToString::to_string).collect();

@@ -25,3 +25,4 @@ mod scene;
 mod shown;
 mod stops;
 mod stuck;
+mod walks;

@@ -114,7 +114,7 @@ impl<'a> Subject<'a> {
         let said = self.notices().filter_map(|(at, notice)| match notice {
             Notice::SpotInterruption { action } => Some((at, action == "hibernate")),
             Notice::CapacityReservationInterruption { .. } => Some((at, false)),
-            _ => None,
+            Notice::Rebalance | Notice::StateChanged { .. } | Notice::Maintenance { .. } => None,
         });
         let kept = self.departure.causes.iter().filter_map(|it| match it {
             DepartureCause::SpotInterruption { warned_at, action } => {
@@ -123,7 +123,11 @@ impl<'a> Subject<'a> {
             DepartureCause::CapacityReservationInterruption { warned_at } => {
                 Some((*warned_at, false))
             }
-            _ => None,
+            DepartureCause::Terminating { .. }
+            | DepartureCause::Stopping { .. }
+            | DepartureCause::Maintenance { .. }
+            | DepartureCause::Rebalance { .. }
+            | DepartureCause::AgentLost { .. } => None,
         });
         said.chain(kept).collect()
     }
@@ -294,7 +298,7 @@ impl<'a> Subject<'a> {
                 !expected.iter().any(|it| self.remembers_cause(*it))
             }
             CauseKind::SpotInterruption | CauseKind::CapacityReservationInterruption => true,
-            _ => false,
+            CauseKind::Terminating | CauseKind::Stopping | CauseKind::Maintenance => false,
         };
         Want::of(is_quiet && in_service && is_over, false)
     }

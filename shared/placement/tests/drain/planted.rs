@@ -189,9 +189,12 @@ pub(crate) fn breaks(scene: &Scene, step: &DrainStep, law: &str) {
     assert!(found.iter().any(|it| it.law == law), "{law}: {found:?}");
 }
 
+/// A law, and a change of the scene after which a sound step breaks it.
+pub(crate) type Change<'a> = (&'a str, &'a dyn Fn(&mut Scene));
+
 /// The sound step passes; after each change it breaks the law that the change is about.
 #[track_caller]
-pub(crate) fn check(scene: &Scene, step: &DrainStep, changes: &[(&str, &dyn Fn(&mut Scene))]) {
+pub(crate) fn check(scene: &Scene, step: &DrainStep, changes: &[Change<'_>]) {
     passes(scene, step);
     for (law, change) in changes {
         let mut changed = scene.clone();

@@ -88,8 +88,10 @@ impl Ground<'_> {
 
     fn had_its_chance(&self, looked: &LookedInstance) -> bool {
         let departure = self.departure(&looked.id);
-        let since = departure.and_then(|it| it.draining_since);
-        since.is_some_and(|it| Seconds(ECS_CHANCE_SECS).after(it) <= self.now)
+        let seen = departure.and_then(|it| it.draining_since);
+        let own = departure.and_then(|it| it.own_drain).map(|it| it.at);
+        let mut since = seen.into_iter().chain(own);
+        since.any(|it| Seconds(ECS_CHANCE_SECS).after(it) <= self.now)
     }
 
     /// The next look may be too late for the stop timeout, and this one is not.

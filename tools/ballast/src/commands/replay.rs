@@ -321,12 +321,72 @@ mod tests {
             "#]],
         );
         check(
+            "drained.json",
+            &sample("aws.ecs--ecs-container-instance-state-change--draining.json"),
+            expect![[r#"
+                drained.json
+                  trigger  instance_changed `a59c4535b70b62c82281d74f823059f2` (i-4740ae6347b0172c0) in `container-demo`: DRAINING at 2026-03-14T09:26:53Z
+                  looks at the groups under `container-demo` (cluster-scaler); the instance `i-4740ae6347b0172c0` (instance-drain)
+            "#]],
+        );
+        check(
             "alarm.json",
             &sample("aws.cloudwatch--unknown--alarm-direct-reservation.json"),
             expect![[r#"
                 alarm.json
                   trigger  alarm_changed `container-demo-EC2-reservation-high`: alarm, was ok at 2026-03-14T09:26:53.49Z
                   looks at the groups under `container-demo` (cluster-scaler)
+            "#]],
+        );
+    }
+
+    #[test]
+    fn instances_that_go_away() {
+        let events = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../events");
+        let sample = |name: &str| fs::read_to_string(events.join(name)).unwrap();
+        check(
+            "warning.json",
+            &sample("aws.ec2--ec2-spot-instance-interruption-warning--arn-as-documented.json"),
+            expect![[r#"
+                warning.json
+                  trigger  instance_noticed i-07d199fab9b4c34a2: spot_interruption (terminate) at 2026-03-14T09:26:53Z
+                  looks at the instance `i-07d199fab9b4c34a2` (instance-drain)
+            "#]],
+        );
+        check(
+            "rebalance.json",
+            &sample("aws.ec2--ec2-instance-rebalance-recommendation--spot.json"),
+            expect![[r#"
+                rebalance.json
+                  trigger  instance_noticed i-035e352419a8085b6: rebalance at 2026-03-14T09:26:53Z
+                  looks at the instance `i-035e352419a8085b6` (instance-drain)
+            "#]],
+        );
+        check(
+            "running.json",
+            &sample("aws.ec2--ec2-instance-state-change-notification--running.json"),
+            expect![[r#"
+                running.json
+                  trigger  instance_noticed i-080395aa64c17d10e: state_changed (running) at 2026-03-14T09:26:53Z
+                  looks at nothing (instance_not_leaving)
+            "#]],
+        );
+        check(
+            "terminating.json",
+            &sample("aws.autoscaling--ec2-instance-terminate-lifecycle-action--wait.json"),
+            expect![[r#"
+                terminating.json
+                  trigger  instance_terminating i-0ffefe18b61121c77 of `container-demo-EC2Spot` waits in hook `drain`, to EC2 at 2026-03-14T09:26:53Z
+                  looks at the instance `i-0ffefe18b61121c77` (instance-drain)
+            "#]],
+        );
+        check(
+            "retirement.json",
+            &sample("aws.health--aws-health-event--several-entities.json"),
+            expect![[r#"
+                retirement.json
+                  trigger  instance_noticed i-003eca7a4146f661d, i-0d1ed5a6a44f25630, i-f3a8506b: maintenance (AWS_EC2_INSTANCE_STOP_SCHEDULED from 2026-03-28T15:10:09Z) at 2026-03-14T09:26:53Z
+                  looks at the instance `i-003eca7a4146f661d`, the instance `i-0d1ed5a6a44f25630`, the instance `i-f3a8506b` (instance-drain)
             "#]],
         );
     }

@@ -9,10 +9,11 @@
 //! - All events of a payload lead to one look, however many they are. Only a subject whose memory another invocation changed meanwhile,
 //!   or of which a write was announced that does not show yet, is looked at again, at most [`ROUNDS_MAX`] times in all.
 //! - A step is announced in the ledger before it is carried out. Where the ledger cannot be used, adding capacity goes on and taking it
-//!   away does not; what was added is remembered as soon as the ledger can be used again within the invocation.
+//!   away does not; an instance that leaves anyway is drained and finished all the same, and nothing is drained by choice or taken
+//!   back. What was done is remembered as soon as the ledger can be used again within the invocation.
 //! - A step that the audit rejects is not carried out.
 //! - Whatever failed is in the record with its call and cause, the rest of the plan is carried out, and the invocation fails so that
-//!   it is tried again. Of an SQS batch, only the messages of the subjects concerned go back to the queue, and the invocation succeeds.
+//!   it is tried again. Of an SQS batch, only the messages of what is concerned go back to the queue, and the invocation succeeds.
 //! - In the mode `observe` nothing is written to AWS but the ledger, which never says that something was.
 //! - All of that is so for every function: a function is a [`Duty`], and the loop is the same.
 //!

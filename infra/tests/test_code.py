@@ -199,7 +199,17 @@ def resource(function, kind):
 
 
 def policies(function):
-    return {policy["PolicyName"]: policy["PolicyDocument"]["Statement"] for policy in resource(function, "Role")["Policies"]}
+    """A role's statements by policy, in an installation with every option."""
+    found = {policy["PolicyName"]: policy["PolicyDocument"]["Statement"] for policy in resource(function, "Role")["Policies"]}
+    return {name: [it["Fn::If"][1] if "Fn::If" in it else it for it in statements] for name, statements in found.items()}
+
+
+def optional(function):
+    """A role's statements that only an option brings, by the condition that holds then."""
+    statements = [it for policy in resource(function, "Role")["Policies"] for it in policy["PolicyDocument"]["Statement"]]
+    found = [it["Fn::If"] for it in statements if "Fn::If" in it]
+    assert all(otherwise == {"Ref": "AWS::NoValue"} for _, _, otherwise in found)
+    return {condition: statement for condition, statement, _ in found}
 
 
 def actions(function, *names):
@@ -308,6 +318,17 @@ def test_no_lifecycle_action_is_finished_without_opt_in():
     assert re.search(r'TAG_INSTANCE_DRAIN: Setting = Setting \{\s*name: "ballast:instance-drain"', tags)
     # Neither a container instance nor a task has a tag of its group's. The README says so.
     assert (instances["Action"], tasks["Action"]) == ("ecs:UpdateContainerInstancesState", "ecs:StopTask")
+
+
+def test_no_task_can_be_stopped_without_an_option_of_its_own():
+    """No task is stopped by default, and IAM says so too; nothing else of a role hangs on an option."""
+    assert [set(optional(function)) for function in FUNCTIONS] == [set(), set(), {"MayStopTasks"}]
+    assert optional("instance-drain")["MayStopTasks"]["Action"] == "ecs:StopTask"
+    template = read_template()
+    assert template["Conditions"]["MayStopTasks"] == {"Fn::Equals": [{"Ref": "InstanceDrainStopTasks"}, "true"]}
+    assert template["Parameters"]["InstanceDrainStopTasks"]["Default"] == "false"
+    tags = (ROOT / "shared/model/src/drain/policy.rs").read_text(encoding="utf-8")
+    assert re.search(r'TAG_STOP_TASKS: Setting = Setting \{\s*name: "ballast:stop-tasks",\s*[^}]*default: "false"', tags)
 
 
 # The keys that `ecs:UpdateService` has for fields of its request, each with its field:

@@ -43,6 +43,7 @@ FUNCTION = f"{PREFIX}spot-fallback"
 INTERRUPTION = EVENTS / "aws.ecs--ecs-task-state-change--spot-interruption.json"
 REGISTERED = EVENTS / "aws.ecs--ecs-container-instance-state-change--registered.json"
 SHORTAGE = EVENTS / "aws.ecs--ecs-service-action--placement-failure-fargate-spot.json"
+WARNING = EVENTS / "aws.ec2--ec2-spot-instance-interruption-warning--terminate.json"
 START_SECS = 60
 
 
@@ -297,13 +298,16 @@ def test_the_queue_feeds_the_function(stack, client, name, prefix):
     attributes = client("sqs").get_queue_attributes(QueueUrl=stack[f"{prefix}Queue"], AttributeNames=["All"])["Attributes"]
     redrive = json.loads(attributes["RedrivePolicy"])
     assert redrive["deadLetterTargetArn"].endswith(stack[f"{prefix}DeadLetterQueue"].rsplit("/", 1)[1])
-    assert (attributes["VisibilityTimeout"], attributes["MessageRetentionPeriod"]) == ("190", "900")
+    # A warning is worth two minutes: what failed of instance-drain comes back sooner, and more often.
+    visibility, tries = ("35", 10) if name == "instance-drain" else ("190", 3)
+    assert (attributes["VisibilityTimeout"], attributes["MessageRetentionPeriod"]) == (visibility, "900")
+    assert int(redrive["maxReceiveCount"]) == tries
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_function_is_as_written(stack, client, name):
     function = client("lambda").get_function_configuration(FunctionName=f"{PREFIX}{name}")
-    memory_mib = {"spot-fallback": 256, "cluster-scaler": 512}[name]
+    memory_mib = {"spot-fallback": 256, "cluster-scaler": 512, "instance-drain": 512}[name]
     assert (function["Runtime"], function["MemorySize"], function["Timeout"]) == ("provided.al2023", memory_mib, 30)
     variables = function["Environment"]["Variables"]
     assert variables["BALLAST_MODE"] == "observe"
@@ -325,7 +329,7 @@ def group(client, scaling_endpoint):
         "autoscaling", endpoint_url=scaling_endpoint, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
     )
     autoscaling.create_launch_configuration(LaunchConfigurationName=GROUP, ImageId="ami-0123456789abcdef0", InstanceType="t3.small")
-    tags = {"ballast:cluster-scaler": "act", "ballast:target-capacity-percent": "80"}
+    tags = {"ballast:cluster-scaler": "act", "ballast:target-capacity-percent": "80", "ballast:instance-drain": "act"}
     autoscaling.create_auto_scaling_group(
         AutoScalingGroupName=GROUP,
         LaunchConfigurationName=GROUP,
@@ -348,7 +352,7 @@ def group(client, scaling_endpoint):
     )
     strategy = [{"capacityProvider": PROVIDER, "base": 1, "weight": 1}]
     ecs.put_cluster_capacity_providers(cluster=ON_EC2, capacityProviders=[PROVIDER], defaultCapacityProviderStrategy=strategy)
-    return lambda: autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][0]["DesiredCapacity"]
+    return lambda: autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][0]
 
 
 def desired_counts(client):
@@ -427,7 +431,7 @@ def test_the_real_binary_sizes_a_group_once_it_may_act(stack, group, client):
     assert record["triggers"]["kinds"] == {"instance_changed": 1} and record["triggers"]["clusters"] == [ON_EC2], record
     (step,) = record["plan"]["steps"]
     assert f"`{ON_EC2}/{PROVIDER}` scale_out: set the desired capacity of `{GROUP}` from 0 to 2" in step["text"], record
-    assert record["outcomes_by_result"] == {"not_written": 1} and group() == 0, record
+    assert record["outcomes_by_result"] == {"not_written": 1} and group()["DesiredCapacity"] == 0, record
     (numbers,) = [it for it in documents if "CapacityProviderReservation" in it]
     (directive,) = numbers["_aws"]["CloudWatchMetrics"]
     assert (directive["Namespace"], directive["Dimensions"]) == ("Ballast", [["ClusterName", "CapacityProviderName"]])
@@ -439,11 +443,62 @@ def test_the_real_binary_sizes_a_group_once_it_may_act(stack, group, client):
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables | {"BALLAST_MODE": "act"}})
     record, _ = lines_of(client, "cluster-scaler", event)
-    assert record["outcomes_by_result"] == {"done": 1} and group() == 2, record
+    assert record["outcomes_by_result"] == {"done": 1} and group()["DesiredCapacity"] == 2, record
     assert remembered(client, stack)[f"capacity-provider:{ON_EC2}/{PROVIDER}"]
     # A plan that worked leaves nothing to do.
     record, _ = lines_of(client, "cluster-scaler", event)
-    assert record["plan"]["steps"] == [] and group() == 2, record
+    assert record["plan"]["steps"] == [] and group()["DesiredCapacity"] == 2, record
+
+
+def warning(instance=None):
+    """EC2's warning of an interruption, a moment ago: the sample's instance, or another."""
+    event = json.loads(WARNING.read_text(encoding="utf-8"))
+    event["time"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if instance is not None:
+        event["detail"]["instance-id"] = instance
+    return event
+
+
+def test_the_real_binary_leaves_a_warned_instance_of_somebody_else_alone(stack, workshop, client):
+    event = warning()
+    before = remembered(client, stack)
+    record, _ = lines_of(client, "instance-drain", event)
+    assert record["function"] == "instance-drain" and record["failures"] == [] and record["gaps"] == [], record
+    assert record["triggers"]["kinds"] == {"instance_noticed": 1}, record
+    assert record["plan"]["steps"] == [], record
+    (hold,) = record["plan"]["holds"]
+    assert hold["reason"]["reason"] == "not_found" and event["detail"]["instance-id"] in hold["text"], record
+    assert remembered(client, stack) == before
+
+
+def test_the_real_binary_remembers_a_warning_of_an_instance_that_is_not_registered_yet(stack, group, client):
+    """After the test that lets cluster-scaler raise the group: the instances are moto's, and none registers in a cluster."""
+    instance = group()["Instances"][0]["InstanceId"]
+    record, _ = lines_of(client, "instance-drain", warning(instance))
+    assert record["failures"] == [] and record["gaps"] == [] and record["plan"]["steps"] == [], record
+    holds = {hold["reason"]["reason"]: hold for hold in record["plan"]["holds"]}
+    assert instance in holds["not_registered"]["text"] and "spot_interruption" in json.dumps(holds["not_registered"]), record
+    assert GROUP in json.dumps(record["plan"]["holds"]), record
+    item = remembered(client, stack)[f"instance-drain:group/{GROUP}"]
+    assert instance in json.dumps(item)
+    # The schedule's look knows of it by that alone: no API tells of a warning.
+    record, documents = lines_of(client, "instance-drain", scheduled())
+    assert record["plan"]["holds_by_reason"]["not_registered"] == 1, record
+    (numbers,) = [it for it in documents if "InstancesLeaving" in it]
+    assert (numbers["AutoScalingGroupName"], numbers["InstancesLeaving"], numbers["InstancesDrainingNow"]) == (GROUP, 1, 0)
+
+
+def test_the_queue_of_warnings_reaches_the_real_binary(stack, group, client):
+    """What `InstanceWarningRule` would put on the queue; the other instance of the group."""
+    sqs, instance = client("sqs"), group()["Instances"][1]["InstanceId"]
+    key = f"instance-drain:group/{GROUP}"
+    sqs.send_message(QueueUrl=stack["InstanceDrainQueue"], MessageBody=json.dumps(warning(instance)))
+    deadline = time.monotonic() + 60
+    while instance not in json.dumps(remembered(client, stack).get(key)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert instance in json.dumps(remembered(client, stack)[key])
+    dead_letters = sqs.get_queue_attributes(QueueUrl=stack["InstanceDrainDeadLetterQueue"], AttributeNames=["ApproximateNumberOfMessages"])
+    assert dead_letters["Attributes"]["ApproximateNumberOfMessages"] == "0"
 
 
 def test_the_real_binary_understands_an_alarms_own_call(stack, workshop, client):

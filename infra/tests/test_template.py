@@ -39,6 +39,7 @@ def test_the_translated_template_is_clean_with_every_option():
                 ClusterScalerReservedConcurrency="4",
                 InstanceDrainMode="act",
                 InstanceDrainReservedConcurrency="3",
+                InstanceDrainStopTasks="true",
                 AutoScalingGroupNames="container-demo-EC2,container-demo-EC2Spot",
                 AlarmNamePrefix="capacity ",
                 AlarmTopicArn="arn:aws:sns:us-west-2:111122223333:operators",
@@ -101,9 +102,14 @@ def test_the_workshops_groups_are_such_that_ballast_can_size_them():
         tags = {tag["Key"]: tag["Value"] for tag in group["Tags"] if tag["Key"].startswith("ballast:")}
         assert set(tags) <= known and tags["ballast:cluster-scaler"] == {"Ref": "Consent"}
         assert tags["ballast:target-capacity-percent"] == {"Ref": "TargetCapacityPercent"}
+        assert tags["ballast:instance-drain"] == {"Ref": "Consent"}
+        # Only Spot is interrupted: an agent on demand drains nothing.
+        assert tags.get("ballast:agent-drains") == ("true" if name == "SpotGroup" else None)
         # instance-drain completes the hook of that name; two minutes and a half outlast a lost event.
-        assert (tags["ballast:instance-drain"], tags["ballast:agent-drains"]) == ({"Ref": "Consent"}, "true")
-        (hook,) = group["LifecycleHookSpecificationList"]
+        assert "LifecycleHookSpecificationList" not in group
+        (hook,) = [it for it in template["Resources"].values() if it["Properties"].get("AutoScalingGroupName") == {"Ref": name}]
+        assert (hook["Type"], hook["Condition"]) == ("AWS::AutoScaling::LifecycleHook", "HasHooks")
+        hook = hook["Properties"]
         assert (hook["LifecycleHookName"], hook["DefaultResult"]) == (default_hook, "CONTINUE")
         assert hook["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING" and hook["HeartbeatTimeout"] >= 150
         # An update of the stack must not write what cluster-scaler writes.
@@ -111,6 +117,11 @@ def test_the_workshops_groups_are_such_that_ballast_can_size_them():
         assert (group["MinSize"], group["MaxSize"]) == ("0", {"Ref": "MaxSize"})
     defaults = {name: parameter.get("Default") for name, parameter in template["Parameters"].items()}
     assert (defaults["TargetCapacityPercent"], defaults["MaxSize"], defaults["Consent"]) == (80, 10, "act")
+    # Nobody completes a hook while instance-drain does not act, as it does not when it is installed.
+    assert defaults["WithLifecycleHooks"] == "false"
+    consent, asked = template["Conditions"]["HasHooks"]["Fn::And"]
+    assert consent == {"Fn::Equals": [{"Ref": "Consent"}, "act"]}
+    assert asked == {"Fn::Equals": [{"Ref": "WithLifecycleHooks"}, "true"]}
     for name in ("OnDemandProvider", "SpotProvider"):
         provider = resources[name]["AutoScalingGroupProvider"]
         assert provider["ManagedScaling"] == {"Status": "DISABLED"}
@@ -202,6 +213,19 @@ def test_a_message_is_neither_seen_twice_nor_lost_before_its_last_try(resources,
 def targets(rule):
     """A rule's targets in an installation with every function."""
     return [target["Fn::If"][1] if "Fn::If" in target else target for target in rule["Properties"]["Targets"]]
+
+
+def test_an_event_that_the_schedule_finds_too_is_not_kept_and_one_that_nothing_else_tells_is(resources):
+    """AWS Health announces maintenance weeks ahead, and no look finds it. EventBridge tries for a day and 185 times at most.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
+    """
+    retries = {}
+    for name, rule in resources.items():
+        if rule["Type"] == "AWS::Events::Rule" and name != "ScheduleRule":
+            retries[name] = [(it["RetryPolicy"]["MaximumEventAgeInSeconds"], it["RetryPolicy"]["MaximumRetryAttempts"]) for it in targets(rule)]
+    assert retries.pop("MaintenanceRule") == [(86400, 185)]
+    assert {age for rule in retries.values() for age, _ in rule} == {300, 900}
 
 
 def test_queues_are_encrypted_and_only_their_rules_may_send(resources, function):
@@ -390,6 +414,24 @@ def test_one_failed_try_of_an_event_rings_no_alarm_and_two_do(resources, functio
     alarm = resources[f"{prefix}EventAgeAlarm"]["Properties"]
     assert alarm["Threshold"] > visibility_secs + timeout_secs
     assert alarm["Threshold"] + alarm["EvaluationPeriods"] * alarm["Period"] < queue["RedrivePolicy"]["maxReceiveCount"] * visibility_secs
+
+
+def test_one_message_that_cannot_be_read_does_not_ring_the_alarm_for_age(resources):
+    """It rings the dead letters'. One that was received three times in vain leaves the metric, at its next try at the latest.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+    """
+    queue, alarm = (resources[f"InstanceDrain{kind}"]["Properties"] for kind in ("Queue", "EventAgeAlarm"))
+    assert queue["RedrivePolicy"]["maxReceiveCount"] > 4
+    assert alarm["Threshold"] > 4 * queue["VisibilityTimeout"]
+    # What a warning is worth: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
+    assert alarm["Threshold"] > 120 and "came too late" in alarm["AlarmDescription"]
+    words = {150: "two and a half minutes", 240: "four minutes"}
+    for prefix in FUNCTIONS.values():
+        alarm = resources[f"{prefix}EventAgeAlarm"]["Properties"]
+        for path in (INFRA / "README.md", INFRA.parent / "docs/runbook.md"):
+            (row,) = re.findall(rf"^\| `{prefix}EventAgeAlarm` \|.*$", path.read_text(encoding="utf-8"), re.MULTILINE)
+            assert words[alarm["Threshold"]] in row and words[alarm["Threshold"]] in alarm["AlarmDescription"], row
 
 
 def test_alarms_count_minutes_of_metrics_that_aws_has(resources):

@@ -222,7 +222,7 @@ pub enum DrainHoldReason {
     },
 
     // Of lifecycle actions.
-    /// Tasks are left, and the action does not time out before the next look.
+    /// Tasks are left, and the action is not to be extended yet.
     WaitingForTasks {
         /// What is on the instance; `None` where its tasks were not read.
         tasks: Option<TaskCounts>,

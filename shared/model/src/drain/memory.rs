@@ -41,6 +41,9 @@ pub struct Departure {
     /// Since when it has been seen DRAINING, by whoever's hand, without a break.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining_since: Option<Timestamp>,
+    /// Whether nothing has told since when its group has been terminating it: what its cause says is when it was first seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_since_guessed: bool,
     /// When Ballast last extended its lifecycle action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat_at: Option<Timestamp>,

@@ -4,11 +4,11 @@
 //! |---|---|
 //! | the hooks could not be read | nothing: AWS's own timeout ends the wait |
 //! | the group has no hook of Ballast's | nothing: the wait is its owner's |
-//! | Ballast completed it a moment ago | nothing: the group goes on |
+//! | Ballast completed it less than [`GOES_ON_WITHIN`] ago | nothing: the group goes on |
 //! | the instance is DRAINING or INACTIVE, and no task is left on it but daemons' | CONTINUE, if that is still so then |
 //! | the instance is gone, or was not registered and will not be | CONTINUE: there is nothing to wait for |
 //! | the deadline is reached | CONTINUE, whatever is left |
-//! | it would time out before the next look | a heartbeat |
+//! | half of its timeout is over, or it would time out before the look after next | a heartbeat |
 //! | otherwise | wait |
 //!
 //! Guaranteed: no action is completed while a task may be left on the instance that anybody waits for, before its deadline; no heartbeat
@@ -31,8 +31,9 @@ use super::causes::REGISTERS_WITHIN;
 use super::numbers::counts;
 use super::{Verdict, stuck};
 
-/// How long a group may take to go on after an action was completed. The number is ours.
-pub const GOES_ON_WITHIN: Seconds = Seconds(60);
+/// How long a group may take to go on after an action was completed; one that has not gone on by then is completed again. The number is
+/// ours.
+pub const GOES_ON_WITHIN: Seconds = Seconds(300);
 
 /// What is done about the action by which an instance waits; `None` where it does not wait.
 pub(crate) fn verdict(
@@ -64,7 +65,10 @@ pub(crate) fn verdict(
             instance: case.id().clone(),
             empty,
         };
-        return Some(Verdict::Step(action, reason, deadline));
+        // What may be done already comes after everything that is not.
+        let is_again = case.departure.completed_at.is_some();
+        let urgency = if is_again { Timestamp::MAX } else { deadline };
+        return Some(Verdict::Step(action, reason, urgency));
     }
     wait(group, case, waiting, (hook, deadline), stopped)
 }
@@ -137,19 +141,19 @@ fn wait(
 ) -> Option<Verdict> {
     let look = group.look;
     let heartbeat_at = case.departure.heartbeat_at;
-    let last = heartbeat_at.map_or(waiting.since, |it| it.max(waiting.since));
-    // Since when it waits may not be known: then it may time out at any moment.
-    let times_out_at = if waiting.is_since_known {
-        hook.heartbeat_timeout.after(last)
-    } else {
-        look.now
-    };
+    // Since when it waits may not be known: then it may time out at any moment, until a heartbeat was sent.
+    let known_since = waiting.is_since_known.then_some(waiting.since);
+    let last = heartbeat_at.max(known_since);
+    let times_out_at = last.map_or(look.now, |it| hook.heartbeat_timeout.after(it));
     let tasks: Option<TaskCounts> = counts(case);
     let stuck = stuck::lines(case.stuck_but(stopped));
     // One that was sent a moment ago is not sent again, however short the hook is.
     let again = Seconds(hook.heartbeat_timeout.0 / 4);
     let was_sent = heartbeat_at.is_some_and(|it| look.now < again.after(it));
-    if times_out_at <= look.next_look_at() && !was_sent {
+    // With half of the timeout to come a missed look, or more waits than one look has time for, cost none.
+    let half = Seconds(hook.heartbeat_timeout.0 / 2);
+    let is_due = half.before(times_out_at) <= look.now || times_out_at <= look.look_after_next_at();
+    if is_due && !was_sent {
         let action = DrainAction::RecordHeartbeat {
             group: group_name(group)?,
             hook: hook.name.clone(),

@@ -20,8 +20,9 @@ use super::causes::{self, Said};
 use super::stuck::Stuck;
 use crate::capacity::index::Index;
 
-/// How much later than its interval the schedule's next look may decide: the time that an invocation waits and reads. The number is ours.
-pub(crate) const LOOK_LAG: Seconds = Seconds(15);
+/// How much later than its interval the schedule's next look may decide: EventBridge's own delay, and the time that an invocation waits and
+/// reads. The number is ours.
+pub(crate) const LOOK_LAG: Seconds = Seconds(30);
 
 /// Everything that is decided about at once.
 #[derive(Clone, Copy)]
@@ -35,6 +36,13 @@ impl Look<'_> {
     /// When the schedule looks the next time, at the latest.
     pub(crate) fn next_look_at(&self) -> Timestamp {
         LOOK_LAG.after(self.installation.schedule_interval.after(self.now))
+    }
+
+    /// When it looks the time after, at the latest: one look may be missed.
+    pub(crate) fn look_after_next_at(&self) -> Timestamp {
+        self.installation
+            .schedule_interval
+            .after(self.next_look_at())
     }
 }
 

@@ -254,6 +254,7 @@ fn note_terminating(
     let remembered = departure
         .cause(CauseKind::Terminating)
         .map(DepartureCause::at);
+    let known = remembered.filter(|_| !departure.is_since_guessed);
     let member = instance.member.as_ref();
     if !member.is_some_and(|it| it.waits_in_hook) {
         departure.heartbeat_at = None;
@@ -263,15 +264,17 @@ fn note_terminating(
         member.filter(|it| it.waits_in_hook || it.lifecycle == Lifecycle::Terminating)
     {
         let said = || said.terminating_at(&group.of.key, &instance.id, now);
-        let told = member.terminating_since.or(remembered).or_else(said);
-        let since = told.unwrap_or(now).min(now);
+        let told = member.terminating_since.or(known).or_else(said);
+        let since = told.or(remembered).unwrap_or(now).min(now);
+        departure.is_since_guessed = told.is_none();
         set(departure, DepartureCause::Terminating { since });
-        return Some((since, told.is_some() || group.before.is_some()));
+        return Some((since, told.is_some()));
     }
     let drained_at = departure.own_drain.map(|it| it.at);
     let is_lately = |at: Timestamp| now < DETACHED_FOR.after(at);
     if member.is_some() || !drained_at.is_some_and(is_lately) {
         remove(departure, CauseKind::Terminating);
+        departure.is_since_guessed = false;
     }
     None
 }

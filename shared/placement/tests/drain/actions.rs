@@ -32,27 +32,27 @@ fn while_a_task_is_left_it_waits() {
 #[test]
 fn it_is_kept_waiting_before_it_times_out() {
     let (mut scene, _) = waits();
-    scene.later(104);
+    scene.later(29);
     assert!(scene.decide().plan.steps.is_empty());
     scene.later(1);
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` hook `ballast-instance-drain` tasks_left: keep `i-1` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T12:03:00Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-        hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 205 s; 0 may leave; tasks: 1 left, of which 0 stuck)
-        hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-        hold `group spot` `i-2` staying: they stay
-    "#]],
+            step `group spot` `i-1` hook `ballast-instance-drain` tasks_left: keep `i-1` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T12:03:00Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 130 s; 0 may leave; tasks: 1 left, of which 0 stuck)
+            hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` `i-2` staying: they stay
+        "#]],
     );
     scene.act();
     check(
         &scene,
         &expect![[r#"
-        hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 205 s; 0 may leave; tasks: 1 left, of which 0 stuck)
-        hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-        hold `group spot` `i-2` staying: they stay
-        hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:06:45Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-    "#]],
+            hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 130 s; 0 may leave; tasks: 1 left, of which 0 stuck)
+            hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` `i-2` staying: they stay
+            hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:05:30Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+        "#]],
     );
 }
 
@@ -329,15 +329,15 @@ fn what_was_completed_a_moment_ago_is_not_completed_again() {
     scene.empty(&ids[0]);
     scene.act();
     scene.member(&ids[0]).waits_in_hook = true;
-    scene.later(59);
+    scene.later(299);
     check(
         &scene,
         &expect![[r#"
-        hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 1 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 159 s; 0 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-1` drained: DRAINING since 2026-03-01T11:58:20Z, and no task is left on it but daemons'; its group has been terminating it since 2026-03-01T11:58:00Z
-        hold `group spot` `i-2` staying: they stay
-        hold `group spot` `i-1` hook `ballast-instance-drain` completed: Ballast completed the action at 2026-03-01T12:00:00Z, and the group is given time to go on until 2026-03-01T12:01:00Z
-    "#]],
+            hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 1 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 399 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+            hold `group spot` `i-1` drained: DRAINING since 2026-03-01T11:58:20Z, and no task is left on it but daemons'; its group has been terminating it since 2026-03-01T11:58:00Z
+            hold `group spot` `i-2` staying: they stay
+            hold `group spot` `i-1` hook `ballast-instance-drain` completed: Ballast completed the action at 2026-03-01T12:00:00Z, and the group is given time to go on until 2026-03-01T12:05:00Z
+        "#]],
     );
     scene.later(1);
     assert_eq!(reasons(&scene), ["drained"]);

@@ -111,7 +111,7 @@ fn f11_after_its_deadline_a_wait_is_neither_extended_nor_asked_for_at_each_look(
     scene.terminating(&ids[0], 1_000);
     scene.draining(&ids[0], 990);
     let mut completions = 0;
-    for _ in 0..60 {
+    for _ in 0..180 {
         for reason in reasons(&scene) {
             assert_eq!(reason, "deadline_reached");
             completions += 1;
@@ -121,7 +121,7 @@ fn f11_after_its_deadline_a_wait_is_neither_extended_nor_asked_for_at_each_look(
         scene.member(&ids[0]).waits_in_hook = true;
         scene.later(5);
     }
-    assert_eq!(completions, 5, "once a minute in 300 s");
+    assert_eq!(completions, 3, "once in 300 s");
 }
 
 /// Ten recommendations for each interruption: endless thrashing, and what was cordoned stayed so.

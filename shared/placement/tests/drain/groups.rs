@@ -161,11 +161,11 @@ fn a_hook_that_a_lost_event_would_cost_is_said() {
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-        hold `group spot` hook_too_short: the hook `ballast-instance-drain` times out after 149 s; to outlast a lost event it needs 150 s (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
-        hold `group spot` `i-2` staying: they stay
-        hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:02:19Z and may wait until 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-    "#]],
+            step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            step `group spot` `i-1` hook `ballast-instance-drain` tasks_left: keep `i-1` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T12:02:19Z and may wait until 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` hook_too_short: the hook `ballast-instance-drain` times out after 149 s; to outlast a lost event it needs 150 s (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
+            hold `group spot` `i-2` staying: they stay
+        "#]],
     );
 }
 

@@ -14,6 +14,7 @@ mod causes;
 mod choices;
 mod failures;
 mod groups;
+mod heartbeats;
 mod ladder;
 mod laws;
 mod oracle;

@@ -202,8 +202,9 @@ impl<'a> Subject<'a> {
         let is_near = |it: &Timestamp| -self.age(*it) <= lead_millis;
         let kept = self.remembers_cause(CauseKind::Maintenance) && !called_off;
         let maintained = kept && starts.len() == 1 && starts.iter().all(is_near);
-        // Of several warnings the latest counts, which may be one that a neighbour answers.
-        let neighbours = (managed || by_agent) && (self.warnings().len() > 1 || is_terminating);
+        // Of several causes the most urgent counts, which may be one that a neighbour answers.
+        let has_several = self.warnings().len() > 1 || is_terminating || maintained;
+        let neighbours = (managed || by_agent) && has_several && !self.warnings().is_empty();
         let must = (warned || terminating || maintained) && self.has_time() && !neighbours;
         let no_time = !self.warnings().is_empty()
             && self
@@ -266,14 +267,17 @@ impl<'a> Subject<'a> {
             .map_or(since, |it| it.max(since));
         let left_millis = i128::from(hook.heartbeat_timeout.0) * 1_000 - self.age(kept_at);
         let interval = self.scene.installation.schedule_interval.0;
-        let next_look_millis = i128::from(interval + 15) * 1_000;
+        // Twice the interval: one look may be missed.
+        let look_after_next_millis = i128::from(2 * interval + 30) * 1_000;
+        let half_millis = i128::from(hook.heartbeat_timeout.0) * 500;
         let quarter_millis = i128::from(hook.heartbeat_timeout.0) * 250;
         let lately = self
             .departure
             .heartbeat_at
             .is_some_and(|it| self.age(it) <= quarter_millis);
-        let must = left_millis < next_look_millis && !lately && self.remembers;
-        let must_not = left_millis > next_look_millis;
+        let is_due = left_millis < look_after_next_millis || left_millis < half_millis - 500;
+        let must = is_due && !lately && self.remembers;
+        let must_not = left_millis > look_after_next_millis && left_millis > half_millis;
         (Want::of(must, must_not), Want::MustNot)
     }
 
@@ -329,7 +333,7 @@ impl<'a> Subject<'a> {
         let goes_in_millis = 120_000 - self.age(*at);
         let spare_millis = goes_in_millis - i128::from(timeout + 5) * 1_000;
         let interval = self.scene.installation.schedule_interval.0;
-        let next_look_millis = i128::from(interval + 15) * 1_000;
+        let next_look_millis = i128::from(interval + 30) * 1_000;
         let must = is_standalone && spare_millis < next_look_millis && self.tasks_left().is_some();
         Want::of(must, spare_millis > next_look_millis)
     }

@@ -9,7 +9,7 @@ use super::evidence::Evidence;
 use super::{Findings, Ground};
 
 /// How late the next look may be after the schedule's interval, in seconds.
-const LOOK_LATE_SECS: i64 = 15;
+const LOOK_LATE_SECS: i64 = 30;
 
 /// What is left over between the end of a stop timeout and the end of the instance, in seconds.
 const MARGIN_SECS: i64 = 5;

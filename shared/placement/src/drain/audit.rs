@@ -427,8 +427,8 @@ impl<'a> Ground<'a> {
                 found.add("evidence", format!("`{reason}` is no reason for a drain"));
             }
         }
-        if evidence.certain().next().is_some() && evidence.certain().all(|it| it.is_late(self.now))
-        {
+        let mut certain = evidence.certain().peekable();
+        if certain.peek().is_some() && certain.all(|it| it.is_over_for_drains(self.now)) {
             let detail = format!("`{id}` went before {}", self.now);
             found.add("within_deadline", detail);
         }

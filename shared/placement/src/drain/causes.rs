@@ -2,7 +2,7 @@
 //!
 //! | cause | comes from | is over |
 //! |---|---|---|
-//! | Spot interruption, Capacity Reservation interruption | an event, then the ledger | [`WARNING_OVER`] after EC2 was to take the instance: it did not, or nothing is left to do |
+//! | Spot interruption, Capacity Reservation interruption | an event, then the ledger | [`WARNING_OVER`] after EC2 was to take the instance: it did not, or nothing is left to do. While a registered instance's agent is disconnected, [`STOPPED_OVER`] after it |
 //! | terminating | the group's state, always | the group has it in service again, or has not had it for [`DETACHED_FOR`] |
 //! | stopping | an event, then the ledger | the agent is connected, or a later event says `running` |
 //! | maintenance | an event, then the ledger | AWS Health says so, or [`MAINTENANCE_OVER`] after it was to begin |
@@ -31,6 +31,9 @@ use crate::fallback::foreign::READ_LAG;
 /// How long after its deadline a warning counts. EC2 takes an instance two minutes after the warning, give or take some seconds; one that
 /// is there for so much longer stays. The number is ours.
 pub const WARNING_OVER: Seconds = Seconds(180);
+/// How long after its deadline a warning counts while the instance is registered and its agent disconnected. EC2 may have stopped it, and ECS
+/// takes its tasks for running as long as nobody drains it. The number is ours.
+pub const STOPPED_OVER: Seconds = Seconds(86_400);
 /// How long after its beginning maintenance counts. The number is ours.
 pub const MAINTENANCE_OVER: Seconds = Seconds(3_600);
 /// How long a rebalance recommendation counts. EC2 repeats none and takes none back; the number is ours.
@@ -304,9 +307,14 @@ fn gone(group: &GroupCase<'_>, departure: &Departure, place: Place<'_>) -> Optio
 fn is_over(cause: &DepartureCause, place: Place<'_>, now: Timestamp) -> bool {
     match cause {
         DepartureCause::SpotInterruption { .. }
-        | DepartureCause::CapacityReservationInterruption { .. } => cause
-            .deadline()
-            .is_none_or(|it| WARNING_OVER.after(it) <= now),
+        | DepartureCause::CapacityReservationInterruption { .. } => {
+            let over = if is_silent(place) {
+                STOPPED_OVER
+            } else {
+                WARNING_OVER
+            };
+            cause.deadline().is_none_or(|it| over.after(it) <= now)
+        }
         DepartureCause::Maintenance { starts_at, .. } => MAINTENANCE_OVER.after(*starts_at) <= now,
         DepartureCause::Rebalance { at } => REBALANCE_OVER.after(*at) <= now,
         DepartureCause::Stopping { at } => {
@@ -315,6 +323,32 @@ fn is_over(cause: &DepartureCause, place: Place<'_>, now: Timestamp) -> bool {
         // The state says when these are over.
         DepartureCause::Terminating { .. } | DepartureCause::AgentLost { .. } => false,
     }
+}
+
+/// Whether it is registered, and no agent speaks for it.
+const fn is_silent(place: Place<'_>) -> bool {
+    match place {
+        Place::Active(container) | Place::Draining(container) => !container.agent_connected,
+        Place::NotRegistered | Place::Registering | Place::Gone(_) => false,
+    }
+}
+
+/// Whether draining an instance moves nothing any more once the cause's deadline has passed. What EC2 stops or hibernates stays registered,
+/// and so does, for a while, what it took while its agent was disconnected: only once it is drained ECS replaces the tasks that it takes for
+/// running.
+pub(crate) fn ends_with_its_deadline(cause: &DepartureCause, is_connected: bool) -> bool {
+    let comes_back = match cause {
+        DepartureCause::SpotInterruption { action, .. } => {
+            action == "stop" || action == "hibernate"
+        }
+        DepartureCause::CapacityReservationInterruption { .. }
+        | DepartureCause::Terminating { .. }
+        | DepartureCause::Stopping { .. }
+        | DepartureCause::Maintenance { .. }
+        | DepartureCause::Rebalance { .. }
+        | DepartureCause::AgentLost { .. } => false,
+    };
+    is_connected && !comes_back
 }
 
 /// Puts a cause in the place of the one of its kind, if it is later.
@@ -377,14 +411,15 @@ pub(crate) fn in_force(
         .cloned()
 }
 
-/// The earliest deadline of them.
+/// The earliest deadline of them that is still to come.
 pub(crate) fn deadline(
     departure: &Departure,
     policy: &DrainPolicy,
     now: Timestamp,
 ) -> Option<Timestamp> {
     let certain = certain(departure, policy, now);
-    certain.filter_map(DepartureCause::deadline).min()
+    let deadlines = certain.filter_map(DepartureCause::deadline);
+    deadlines.filter(|it| now < *it).min()
 }
 
 /// When EC2 takes the instance by its warnings: no lifecycle action delays that.

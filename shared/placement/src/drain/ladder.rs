@@ -5,7 +5,7 @@
 //! | gone | nothing is drained | the same |
 //! | not registered | it is waited for | it stays |
 //! | being registered | it is waited for | it stays |
-//! | ACTIVE, and its deadline is over | too late | |
+//! | ACTIVE, and its deadline is over | too late, unless EC2 stops it or its agent is disconnected | |
 //! | ACTIVE, and somebody else drains it | left to them for a moment ([`neighbours`]) | |
 //! | ACTIVE | DRAINING | a choice (`choice`) |
 //! | DRAINING | ECS moves its tasks | taken back, where Ballast drained it (`reversal`) |
@@ -22,7 +22,7 @@ use model::drain::{DrainAction, DrainHoldReason, DrainStepReason};
 use super::case::{Case, GroupCase, Place};
 use super::causes::REGISTERS_WITHIN;
 use super::numbers::counts;
-use super::{Verdict, neighbours, stuck};
+use super::{Verdict, causes, neighbours, stuck};
 
 /// What is done about an instance, as far as it needs no choice. `None`: it is ACTIVE and not certain to leave.
 pub(crate) fn verdict(
@@ -69,7 +69,9 @@ fn active(
     container: &ContainerInstance,
 ) -> Option<Verdict> {
     let why = case.why.clone()?;
-    if let Some(deadline) = why.deadline().filter(|it| *it <= group.look.now) {
+    let passed = why.deadline().filter(|it| *it <= group.look.now);
+    let is_too_late = causes::ends_with_its_deadline(&why, container.agent_connected);
+    if let Some(deadline) = passed.filter(|_| is_too_late) {
         return Some(Verdict::hold(DrainHoldReason::TooLate {
             why,
             deadline,

@@ -5,7 +5,7 @@ use model::Seconds;
 use model::capacity::ContainerInstanceStatus;
 use model::trigger::{MachineState, Notice};
 
-use crate::scene::{Scene, check};
+use crate::scene::{Scene, check, key};
 
 #[test]
 fn what_is_warned_is_drained_and_the_others_stay() {
@@ -51,14 +51,14 @@ fn every_cause_that_is_certain_drains() {
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:52Z that its Capacity Reservation takes it back, and it goes at 2026-03-01T12:01:52Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-        step `group spot` `i-2` leaving: set `i-2` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:30Z, and it goes at 2026-03-01T12:14:30Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-        step `group spot` `i-4` leaving: set `i-4` to DRAINING, because AWS Health announced `AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED` for 2026-03-01T12:20:00Z, and it goes at 2026-03-01T12:20:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-        step `group spot` `i-3` leaving: set `i-3` to DRAINING, because EC2 said at 2026-03-01T11:59:50Z that it stops, and when it goes is not known; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: the agent is disconnected and cannot stop them
-        hold `group spot` departing: instances leave (instances: 5 looked at, 5 leaving, of which 0 draining and 0 drained, 0 not registered, 1 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 5 left, of which 5 stuck)
-        hold `group spot` `i-5` too_late: EC2 warned at 2026-03-01T12:00:00Z of its Spot interruption (`hibernate`); it went at 2026-03-01T12:00:00Z, draining it moves nothing any more; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-        hold `group spot` `i-2` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:30Z and may wait until 2026-03-01T12:14:30Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-    "#]],
+            step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:52Z that its Capacity Reservation takes it back, and it goes at 2026-03-01T12:01:52Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+            step `group spot` `i-2` leaving: set `i-2` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:30Z, and it goes at 2026-03-01T12:14:30Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+            step `group spot` `i-4` leaving: set `i-4` to DRAINING, because AWS Health announced `AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED` for 2026-03-01T12:20:00Z, and it goes at 2026-03-01T12:20:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+            step `group spot` `i-3` leaving: set `i-3` to DRAINING, because EC2 said at 2026-03-01T11:59:50Z that it stops, and when it goes is not known; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: the agent is disconnected and cannot stop them
+            step `group spot` `i-5` leaving: set `i-5` to DRAINING, because EC2 warned at 2026-03-01T12:00:00Z of its Spot interruption (`hibernate`), and when it goes is not known; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+            hold `group spot` departing: instances leave (instances: 5 looked at, 5 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 5 left, of which 5 stuck)
+            hold `group spot` `i-2` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:30Z and may wait until 2026-03-01T12:14:30Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+        "#]],
     );
 }
 
@@ -152,7 +152,7 @@ fn after_its_deadline_a_warning_moves_nothing_any_more() {
 fn what_was_interrupted_by_a_stop_is_drained_when_it_has_stopped() {
     let (mut scene, ids) = Scene::web(2);
     let action = "stop".to_owned();
-    scene.said(&ids[0], 125, Notice::SpotInterruption { action });
+    scene.said(&ids[0], 300, Notice::SpotInterruption { action });
     assert!(scene.decide().plan.steps.is_empty());
     scene.disconnected(&ids[0], 5);
     let state = MachineState::Stopping;
@@ -165,6 +165,50 @@ fn what_was_interrupted_by_a_stop_is_drained_when_it_has_stopped() {
         hold `group spot` `i-2` staying: they stay
     "#]],
     );
+}
+
+/// No event says that it has stopped, and the schedule alone looks.
+#[test]
+fn what_stays_registered_after_its_warning_ends_draining() {
+    for (action, is_connected, drains) in [
+        ("stop", true, true),
+        ("stop", false, true),
+        ("hibernate", false, true),
+        ("terminate", false, true),
+        ("terminate", true, false),
+    ] {
+        let (mut scene, ids) = Scene::web(2);
+        let action = action.to_owned();
+        scene.said(
+            &ids[0],
+            0,
+            Notice::SpotInterruption {
+                action: action.clone(),
+            },
+        );
+        // The first drain is lost: an own look remembers the warning alone.
+        let memory = scene.decide().memories;
+        let causes = memory[&key("spot")].departures[&ids[0]].causes.clone();
+        scene.departure(&ids[0]).causes = causes;
+        scene.hints.notices.clear();
+        scene.later(120);
+        scene.container(&ids[0]).agent_connected = is_connected;
+        let steps = scene.decide().plan.steps;
+        assert_eq!(steps.len(), usize::from(drains), "{action} {is_connected}");
+        if is_connected {
+            continue;
+        }
+        scene.later(3_600);
+        let steps = scene.decide().plan.steps;
+        assert_eq!(steps.len(), 1, "{action}: an hour later as well");
+        let text = scene.act();
+        assert!(text.contains("when it goes is not known"), "{text}");
+        scene.later(3_600);
+        assert!(scene.decide().plan.steps.is_empty(), "{action}");
+        scene.container(&ids[0]).agent_connected = true;
+        let steps = scene.decide().plan.steps;
+        assert_eq!(steps[0].reason.as_str(), "cause_gone", "it runs again");
+    }
 }
 
 #[test]

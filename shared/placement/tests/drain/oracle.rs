@@ -153,6 +153,40 @@ impl<'a> Subject<'a> {
         (starts, called_off)
     }
 
+    /// Whether EC2 stops it, wherever that is said.
+    fn is_to_stop(&self) -> bool {
+        let stops = |action: &String| ["stop", "hibernate"].contains(&action.as_str());
+        let said = self.notices().any(
+            |(_, notice)| matches!(notice, Notice::SpotInterruption { action } if stops(action)),
+        );
+        let mut kept = self.departure.causes.iter();
+        said || kept.any(
+            |it| matches!(it, DepartureCause::SpotInterruption { action, .. } if stops(action)),
+        )
+    }
+
+    /// Its only warning has run out, and EC2 has stopped it or no agent speaks for it: ECS replaces its tasks once it is drained.
+    fn is_left_standing(&self) -> bool {
+        let ages: Vec<i128> = self.warnings().iter().map(|it| self.age(it.0)).collect();
+        let [age] = &ages[..] else {
+            return false;
+        };
+        let ends = [MachineState::ShuttingDown, MachineState::Terminated];
+        let is_theirs =
+            self.group.managed_draining && self.lifecycle() != Some(Lifecycle::InService);
+        // A warning that nothing followed counts for a while yet; without an agent for a day.
+        let lasts_millis = if self.is_connected() {
+            180_000
+        } else {
+            86_400_000
+        };
+        (120_000..lasts_millis).contains(age)
+            && (self.is_to_stop() || !self.is_connected())
+            && self.maintenance().0.is_empty()
+            && !self.said_state(&ends)
+            && !is_theirs
+    }
+
     fn said_state(&self, states: &[MachineState]) -> bool {
         let mut notices = self.notices();
         notices
@@ -206,7 +240,10 @@ impl<'a> Subject<'a> {
         let has_several = self.warnings().len() > 1 || is_terminating || maintained;
         let neighbours = (managed || by_agent) && has_several && !self.warnings().is_empty();
         let must = (warned || terminating || maintained) && self.has_time() && !neighbours;
-        let no_time = !self.warnings().is_empty()
+        let must = must || self.is_left_standing();
+        let no_time = self.is_connected()
+            && !self.is_to_stop()
+            && !self.warnings().is_empty()
             && self
                 .warnings()
                 .iter()

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use model::Seconds;
-use model::capacity::Lifecycle;
+use model::capacity::{ContainerInstanceStatus, Lifecycle};
 use model::drain::{CauseKind, DepartureCause, DrainKey, LookedInstance};
 use model::trigger::{MachineState, Notice, NoticeHint};
 
@@ -10,6 +10,9 @@ use super::Ground;
 
 /// How long after its deadline an instance that EC2 warned of is still expected to go, in seconds.
 const WARNING_OVER_SECS: i64 = 180;
+
+/// How long it is while the instance is registered and no agent speaks for it: EC2 may have stopped it. In seconds.
+const STOPPED_OVER_SECS: i64 = 24 * 3_600;
 
 /// How long after it was to begin maintenance is still expected, and how long a recommendation counts, in seconds.
 const EXPECTED_SECS: i64 = 3_600;
@@ -28,11 +31,18 @@ pub(super) struct Sign {
     pub(super) deadline: Option<Timestamp>,
     /// Whether no reading of the sources makes it go away.
     is_sure: bool,
+    /// Whether the instance is there after its deadline as well: stopped, or perhaps.
+    stays_registered: bool,
 }
 
 impl Sign {
     pub(super) fn is_late(&self, now: Timestamp) -> bool {
         self.deadline.is_some_and(|it| it < now)
+    }
+
+    /// Whether a drain comes too late for it.
+    pub(super) fn is_over_for_drains(&self, now: Timestamp) -> bool {
+        self.is_late(now) && !self.stays_registered
     }
 }
 
@@ -125,6 +135,23 @@ impl Reading<'_> {
             due_at: cause.at(),
             deadline: cause.deadline(),
             is_sure: false,
+            stays_registered: self.is_away() || is_stop(cause),
+        })
+    }
+
+    /// Whether the instance is registered and its agent disconnected.
+    fn is_away(&self) -> bool {
+        let container = self.ground.container(self.looked);
+        container.is_some_and(|it| {
+            let is_registered = match it.status {
+                ContainerInstanceStatus::Active | ContainerInstanceStatus::Draining => true,
+                ContainerInstanceStatus::Registering
+                | ContainerInstanceStatus::Deregistering
+                | ContainerInstanceStatus::Inactive
+                | ContainerInstanceStatus::RegistrationFailed
+                | ContainerInstanceStatus::Unknown => false,
+            };
+            is_registered && !it.agent_connected
         })
     }
 
@@ -167,8 +194,13 @@ impl Reading<'_> {
                 Notice::Rebalance | Notice::StateChanged { .. } | Notice::Maintenance { .. } => {}
             }
         }
-        let mut signs = self.signs(spot, WARNING_OVER_SECS);
-        signs.extend(self.signs(reservation, WARNING_OVER_SECS));
+        let over_secs = if self.is_away() {
+            STOPPED_OVER_SECS
+        } else {
+            WARNING_OVER_SECS
+        };
+        let mut signs = self.signs(spot, over_secs);
+        signs.extend(self.signs(reservation, over_secs));
         signs
     }
 
@@ -206,6 +238,7 @@ impl Reading<'_> {
             due_at: Timestamp::MIN,
             deadline: None,
             is_sure,
+            stays_registered: true,
         })
     }
 
@@ -238,6 +271,7 @@ impl Reading<'_> {
             due_at: Timestamp::MIN,
             deadline: None,
             is_sure: false,
+            stays_registered: true,
         })
     }
 
@@ -312,6 +346,7 @@ impl Reading<'_> {
             due_at: at,
             deadline: None,
             is_sure: true,
+            stays_registered: true,
         })
     }
 
@@ -331,6 +366,21 @@ impl Reading<'_> {
             | Notice::Rebalance
             | Notice::Maintenance { .. } => false,
         })
+    }
+}
+
+/// Whether EC2 stops the instance, and it may start again.
+fn is_stop(cause: &DepartureCause) -> bool {
+    match cause {
+        DepartureCause::SpotInterruption { action, .. } => {
+            ["stop", "hibernate"].contains(&action.as_str())
+        }
+        DepartureCause::CapacityReservationInterruption { .. }
+        | DepartureCause::Terminating { .. }
+        | DepartureCause::Stopping { .. }
+        | DepartureCause::Maintenance { .. }
+        | DepartureCause::Rebalance { .. }
+        | DepartureCause::AgentLost { .. } => false,
     }
 }
 

@@ -51,13 +51,13 @@ metrics! {
     EVENT_AGE_MS = "EventAgeMs", None, "How old the oldest event of an invocation was when AWS last answered.";
     PLAN_STEPS = "PlanSteps", Some("reason"), "Steps that were planned, by reason; in the mode `observe` too.";
     PLAN_HOLDS = "PlanHolds", Some("reason"), "What was left alone, by reason: services, providers, and instances, of which one hold may name several.";
-    UNPROTECTED = "Unprotected", None, "Pairs, providers, and instances that leave and their groups, that were seen and lack what they asked for: refused (but not paused), left to somebody else, short of capacity, or gone before their tasks were.";
+    UNPROTECTED = "Unprotected", None, "Pairs, providers, and groups and instances of which some leave or whose agent is lost, that were seen and lack what they asked for: refused (but not paused), left to somebody else, short of capacity, with tasks that will not move in time, or gone before their tasks were.";
     OUTCOMES = "Outcomes", Some("result"), "What became of the steps.";
     GAPS = "Gaps", Some("cause"), "What could not be observed, recalled or remembered, by cause.";
     LEDGER_CONFLICTS = "LedgerConflicts", None, "Ledger writes that were lost to another invocation.";
     FAILURES = "Failures", Some("type"), "Invocations that ended in an error, by the error's type.";
     INVOCATION_MS = "InvocationMs", None, "How long an invocation took.";
-    SWEEP_COMPLETED = "SweepCompleted", None, "Scheduled looks at everything that came to their end: the heartbeat. Without a failure; of `cluster-scaler` with gaps too, where a group could be sized, and of `instance-drain`, where a group was seen whole.";
+    SWEEP_COMPLETED = "SweepCompleted", None, "Scheduled looks at everything that came to their end: the heartbeat. Without a failure; with gaps too of `cluster-scaler`, where a group could be sized, and of `instance-drain`, where what is opted in was seen whole for one group or cluster at least.";
 }
 
 /// The metrics of this process.

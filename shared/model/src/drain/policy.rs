@@ -41,7 +41,7 @@ pub const TAG_STOP_TASKS: Setting = Setting {
     name: "ballast:stop-tasks",
     allowed: "`true` or `false`",
     default: "false",
-    meaning: "`true` lets Ballast stop the tasks that nobody else would stop in time for their stop timeout; without it they are cut off with the instance.",
+    meaning: "`true` lets Ballast stop the tasks that nobody else would stop in time for their stop timeout; without it they are cut off with the instance. The role must allow it too: the parameter `InstanceDrainStopTasks`.",
 };
 /// Whether a rebalance recommendation leads to a drain.
 pub const TAG_DRAIN_ON_REBALANCE: Setting = Setting {
@@ -62,7 +62,7 @@ pub const TAG_MAINTENANCE_LEAD_SECS: Setting = Setting {
     name: "ballast:maintenance-lead-secs",
     allowed: "a whole number from 0 to 604800",
     default: "1800",
-    meaning: "How long before the stop or retirement that AWS Health announced an instance is drained.",
+    meaning: "How long before its maintenance an instance is drained: a scheduled change of AWS Health's whose code names `RETIREMENT`, `STOP`, `TERMINAT`, `REBOOT` or `POWER`.",
 };
 /// Whether the agent drains its instance itself.
 pub const TAG_AGENT_DRAINS: Setting = Setting {

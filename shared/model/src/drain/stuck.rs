@@ -56,6 +56,16 @@ pub enum StuckReason {
 }
 
 impl StuckReason {
+    /// Every stable name.
+    pub const NAMES: [&'static str; 6] = [
+        "standalone",
+        "no_surge",
+        "no_room",
+        "stop_too_long",
+        "agent_disconnected",
+        "not_moved",
+    ];
+
     /// A stable name, for records.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {

@@ -7,15 +7,17 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod runbook;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use model::capacity::PROVIDER_METRICS;
 use model::capacity::policy::{GROUP_TAGS, SERVICE_TAGS};
-use model::capacity::{CapacityHoldReason, CapacityStepReason, PROVIDER_METRICS};
-use model::plan::HoldReason;
+use model::drain::DEPARTURE_METRICS;
+use model::drain::policy::{DRAIN_TAGS, TAG_MAINTENANCE_LEAD_SECS};
 use model::policy::TAGS;
 use model::settings::Setting;
-use placement::capacity::pools::LaunchCause;
 
 /// The most lines of a Rust file.
 const FILE_LINES_MAX: usize = 500;
@@ -66,13 +68,14 @@ fn rows(document: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// A part of a document: from the heading of this text to the next one of its level.
+/// A part of a document: from the heading of this text to the next one of its level, or of a higher one.
 fn section<'a>(document: &'a str, heading: &str) -> &'a str {
-    let marks = heading.split(' ').next().unwrap();
+    let level = heading.split(' ').next().unwrap().len();
     let (_, rest) = document
         .split_once(&format!("\n{heading}\n"))
         .unwrap_or_else(|| panic!("there is no heading `{heading}`"));
-    rest.split(&format!("\n{marks} ")).next().unwrap()
+    let ends = (1..=level).filter_map(|it| rest.find(&format!("\n{} ", "#".repeat(it))));
+    rest.split_at(ends.min().unwrap_or(rest.len())).0
 }
 
 fn documented(document: &str, settings: &[&Setting], prefix: &str) {
@@ -110,6 +113,8 @@ fn every_setting_is_documented_as_it_is() {
     documented(services, &of_services, "`ballast:");
     let groups = section(&document, "## Tags of Auto Scaling groups");
     documented(groups, &GROUP_TAGS, "`ballast:");
+    let departures = section(&document, "## Tags for departures");
+    documented(departures, &DRAIN_TAGS, "`ballast:");
     documented(&document, &bootstrap::SETTINGS, "`BALLAST_");
 }
 
@@ -130,11 +135,13 @@ fn every_metric_is_documented_as_it_is() {
             "{want:?} is not documented"
         );
     }
-    for metric in PROVIDER_METRICS {
+    let of_providers = PROVIDER_METRICS.map(|it| (it.name, it.unit, it.meaning));
+    let of_departures = DEPARTURE_METRICS.map(|it| (it.name, it.unit, it.meaning));
+    for (name, unit, meaning) in of_providers.into_iter().chain(of_departures) {
         let want = [
-            format!("`{}`", metric.name),
-            metric.unit.as_str().to_owned(),
-            metric.meaning.to_owned(),
+            format!("`{name}`"),
+            unit.as_str().to_owned(),
+            meaning.to_owned(),
         ];
         assert!(
             rows.iter().any(|row| row.as_slice() == want),
@@ -145,148 +152,34 @@ fn every_metric_is_documented_as_it_is() {
     assert!(read("docs/configuration.md").contains(&bound), "{bound}");
 }
 
-/// Each of `names` begins a row of a table of the runbook.
-fn in_the_runbook<'a>(names: impl IntoIterator<Item = &'a str>, what: &str) {
-    begin_rows(&read("docs/runbook.md"), names, what);
-}
-
-/// Each of `names` begins a row of a table of the runbook's part of this heading.
-fn in_the_part<'a>(heading: &str, names: impl IntoIterator<Item = &'a str>, what: &str) {
-    let runbook = read("docs/runbook.md");
-    begin_rows(section(&runbook, heading), names, what);
-}
-
-fn begin_rows<'a>(document: &str, names: impl IntoIterator<Item = &'a str>, what: &str) {
-    let rows = rows(document);
-    for name in names {
-        let cell = format!("`{name}`");
-        let count = rows.iter().filter(|row| row[0] == cell).count();
-        assert!(count >= 1, "{what} {cell} has no row in the runbook");
-    }
+/// The tag names the words that the rules look for in a code of AWS Health's.
+#[test]
+fn what_counts_as_maintenance_is_said_where_the_tag_is() {
+    let rules = read("shared/placement/src/drain/causes.rs");
+    let (_, rest) = rules.split_once("const MAINTENANCE_WORDS").unwrap();
+    let list = rest.split(';').nth(1).unwrap();
+    let words: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+    assert!(words.contains(&"RETIREMENT"), "{words:?}");
+    let meaning = TAG_MAINTENANCE_LEAD_SECS.meaning;
+    let said: Vec<&str> = meaning.split('`').skip(1).step_by(2).collect();
+    assert_eq!(said, words);
 }
 
 #[test]
-fn everything_that_a_record_can_say_is_in_the_runbook() {
-    in_the_runbook(HoldReason::NAMES, "the hold");
-    in_the_runbook(control::Failure::NAMES, "the error type");
-    in_the_runbook(["cover", "give_back"], "the step");
-    in_the_runbook(
-        [
-            "spot_shortage",
-            "deadline_near",
-            "spot_instances_short",
-            "spot_instances_draining",
-            "spot_took_tasks",
-            "overdue",
-            "persisted",
-        ],
-        "the evidence",
-    );
-    in_the_runbook(
-        [
-            "done",
-            "already_so",
-            "not_written",
-            "precondition_failed",
-            "refused",
-            "failed",
-            "out_of_time",
-        ],
-        "the outcome",
-    );
-    in_the_runbook(
-        [
-            "access_denied",
-            "throttled",
-            "not_found",
-            "budget_spent",
-            "out_of_time",
-            "unreachable",
-            "other",
-        ],
-        "the gap's cause",
-    );
-    in_the_runbook(
-        [
-            "not_ours",
-            "task_not_stopping",
-            "service_event_without_meaning",
-            "test_notification",
-            "other_account",
-            "other_region",
-            "other_cluster",
-            "standalone_task",
-            "other_function",
-        ],
-        "the ignored event's reason",
-    );
-    let runbook = read("docs/runbook.md");
-    let laws = section(&runbook, "## The audit's laws");
-    for law in placement::audit::LAWS
-        .iter()
-        .chain(&placement::capacity::audit::LAWS)
-    {
-        assert!(
-            laws.contains(&format!("`{law}`")),
-            "the law `{law}` is not in the runbook"
-        );
+fn every_function_can_be_invoked_as_the_readme_says() {
+    let readme = read("README.md");
+    let makefile = read("Makefile");
+    for entry in std::fs::read_dir(root().join("functions")).unwrap() {
+        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        let help = makefile
+            .lines()
+            .find(|it| it.starts_with("invoke:"))
+            .unwrap();
+        assert!(help.contains(&name), "`{name}` is not in `make help`");
+        let (_, rest) = readme.split_once(&format!("FN={name} EVENT=")).unwrap();
+        let event = rest.split(['\n', '`', ' ']).next().unwrap();
+        assert!(root().join(event).exists(), "`{event}` is not there");
     }
-}
-
-#[test]
-fn everything_that_a_record_of_capacity_can_say_is_in_the_runbook() {
-    let part = "## EC2 capacity: cluster-scaler";
-    in_the_part(part, CapacityHoldReason::NAMES, "the hold");
-    in_the_part(
-        "### Steps about capacity",
-        CapacityStepReason::NAMES,
-        "the step",
-    );
-    in_the_part(
-        "### Why tasks fit nowhere",
-        [
-            "too_large",
-            "constraint_not_met",
-            "constraint_unsupported",
-            "types_unknown",
-            "no_pool_left",
-            "host_port_taken",
-            "group_at_maximum",
-        ],
-        "the reason why a task fits nowhere",
-    );
-    in_the_part(
-        "### Why launches fail",
-        LaunchCause::NAMES,
-        "the cause of a failed launch",
-    );
-    in_the_part(
-        "### Vetoes",
-        [
-            "minimum_size",
-            "headroom_unknown",
-            "suspended_process",
-            "deployment",
-            "unhealthy",
-            "incomplete",
-            "memory_unavailable",
-            "tasks_without_room",
-            "launching",
-        ],
-        "the veto",
-    );
-    in_the_part(
-        "### Neighbours",
-        [
-            "managed_scaling",
-            "managed_termination_protection",
-            "scaling_policy",
-            "scheduled_action",
-            "warm_pool",
-            "other_cluster",
-        ],
-        "the neighbour",
-    );
 }
 
 /// What the README shows of a record is what the rules make of the workshop.
@@ -301,19 +194,6 @@ fn the_readmes_example_is_a_tests_outcome() {
         .replace("container-demo-EC2", "ec2");
     let outcomes = read("shared/placement/tests/capacity/workshop.rs");
     assert!(outcomes.contains(&format!("step {example}")), "{example}");
-}
-
-#[test]
-fn every_alarm_of_the_template_is_in_the_runbook() {
-    let template = read("infra/template.yaml");
-    let lines: Vec<&str> = template.lines().collect();
-    let alarms: Vec<&str> = lines
-        .windows(2)
-        .filter(|pair| pair[1] == "    Type: AWS::CloudWatch::Alarm")
-        .map(|pair| pair[0].trim().trim_end_matches(':'))
-        .collect();
-    assert!(alarms.len() >= 12, "{alarms:?}");
-    in_the_runbook(alarms, "the alarm");
 }
 
 #[test]

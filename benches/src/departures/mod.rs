@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use comfy_table::Table;
-use jiff::Timestamp;
 use world::World;
 
 use crate::Failure;
@@ -47,8 +46,6 @@ const SIZES: [Size; 3] = [
 const LOST_PER_MILLE: [u32; 3] = [0, 50, 200];
 /// How many worlds run side by side: they wait for budgets most of the time.
 const SIDE_BY_SIDE: usize = 12;
-/// When the instances are asked whether they drain: a second before the first of them ends.
-const DRAINING_READ_AFTER_SECS: i64 = 119;
 /// How long after the warning is looked for replacements. What was not replaced within a minute of the end counts as never.
 const WATCHED_SECS: i64 = 180;
 
@@ -127,10 +124,10 @@ pub(crate) async fn run(binaries: &Path, warned_max: usize) -> Result<String, Fa
         "warned",
         "lost",
         "agents drain",
-        "DRAINING after, s: median",
+        "DRAINING after: median",
         "99th",
         "never",
-        "replaced after, s: median",
+        "replaced after: median",
         "99th",
         "last",
         "serving at least, of",
@@ -228,12 +225,9 @@ async fn watch(
     driver.run_until(later(driver.now(), wait)).await?;
     let before = driver.invocations.len();
     let warned = driver.with_world(|world| Warned::by(world, warned));
-    let at = |secs: i64| -> Timestamp { later(warned.at, secs) };
-    driver.run_until(at(DRAINING_READ_AFTER_SECS)).await?;
-    let draining_ms = driver.with_world(|world| warned.draining_after_ms(world));
-    driver.run_until(at(WATCHED_SECS)).await?;
+    driver.run_until(later(warned.at, WATCHED_SECS)).await?;
     let mut outcome = Outcome {
-        draining_ms,
+        draining_ms: driver.with_world(|world| warned.draining_after_ms(world)),
         replaced_ms: driver.with_world(|world| warned.replaced_after_ms(world)),
         served: driver.with_world(|world: &mut World| served(world)),
         ..Outcome::default()
@@ -340,7 +334,7 @@ fn percentile(sorted: &[Option<u64>], percent: usize) -> Option<u64> {
 fn seconds(millis: Option<u64>) -> String {
     millis.map_or_else(
         || "never".to_owned(),
-        |millis| format!("{}.{}", millis / 1_000, millis % 1_000 / 100),
+        |millis| format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
     )
 }
 

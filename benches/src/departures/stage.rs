@@ -1,6 +1,6 @@
 //! The world that instances leave: one group of Spot instances with two tasks each, of which eight fit on one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use model::drain::policy::{LIFECYCLE_HOOK_DEFAULT, TAG_AGENT_DRAINS, TAG_INSTANCE_DRAIN};
@@ -18,6 +18,9 @@ pub(super) const TASKS_ON_AN_INSTANCE: usize = 2;
 const TASKS_OF_A_SERVICE: usize = 500;
 /// The heartbeat timeout of the group's hook, in seconds.
 const HEARTBEAT_SECS: u32 = 300;
+
+/// What the world's timeline says of an instance that is set to DRAINING, after its id.
+const DRAINING: &str = " is DRAINING";
 
 /// What is different from world to world.
 #[derive(Debug, Clone, Copy)]
@@ -120,16 +123,16 @@ impl Warned {
         }
     }
 
-    /// How long after the warning each instance was set to DRAINING, in milliseconds; `None` for one that is not. Instances that are
-    /// gone count as such: ask before they are.
+    /// How long after the warning each instance was first set to DRAINING, in milliseconds; `None` for one that was not.
     pub(super) fn draining_after_ms(&self, world: &World) -> Vec<Option<u64>> {
-        let state = world.state();
-        let of_instance = |id: &String| {
-            let container = state.container_instance_of.get(id)?;
-            let since = state.container_instances.get(container)?.draining_since?;
-            Some(self.since_ms(since))
-        };
-        self.ids.iter().map(of_instance).collect()
+        let mut after: BTreeMap<&str, u64> = BTreeMap::new();
+        for entry in world.timeline().entries() {
+            if let Some(id) = entry.text.strip_suffix(DRAINING) {
+                after.entry(id).or_insert_with(|| self.since_ms(entry.at));
+            }
+        }
+        let ids = self.ids.iter();
+        ids.map(|id| after.get(id.as_str()).copied()).collect()
     }
 
     /// How long after the warning there was a task in service for each that the instances had, on another instance, in milliseconds;

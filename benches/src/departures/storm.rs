@@ -103,13 +103,12 @@ async fn send(binaries: &Path, kind: Kind) -> Result<Vec<(String, String)>, Fail
         }
         warned
     });
-    driver.run_until(later(warned.at, 119)).await?;
-    let draining = sorted(&driver.with_world(|world| warned.draining_after_ms(world)));
     let end = later(warned.at, WATCHED_SECS);
     while driver.now() < end && (driver.messages < MESSAGES || driver.queue.len() > 0) {
         driver.run_until(later(driver.now(), 5)).await?;
     }
     let (messages, left, dead) = (driver.messages, driver.queue.len(), driver.queue.dead);
+    let draining = sorted(&driver.with_world(|world| warned.draining_after_ms(world)));
     let replaced = sorted(&driver.with_world(|world| warned.replaced_after_ms(world)));
     let invocations = driver.end().await?;
     let invocations: Vec<&Invocation> = invocations.iter().skip(before).collect();
@@ -121,7 +120,11 @@ async fn send(binaries: &Path, kind: Kind) -> Result<Vec<(String, String)>, Fail
         ),
     ];
     rows.extend(ages(&invocations));
-    rows.push(("DRAINING, median and 99th".to_owned(), pair(&draining)));
+    let never = draining.iter().filter(|it| it.is_none()).count();
+    rows.push((
+        "DRAINING, median and 99th; never".to_owned(),
+        format!("{}; {never}", pair(&draining)),
+    ));
     rows.push((
         "tasks replaced, median and 99th".to_owned(),
         pair(&replaced),
@@ -132,7 +135,7 @@ async fn send(binaries: &Path, kind: Kind) -> Result<Vec<(String, String)>, Fail
 
 fn pair(sorted: &[Option<u64>]) -> String {
     let [median, late] = [50, 99].map(|percent| seconds(percentile(sorted, percent)));
-    format!("{median} s, {late} s")
+    format!("{median}, {late}")
 }
 
 /// The ages of events when they were handled, of all and by what they tell.
@@ -153,7 +156,7 @@ fn ages(invocations: &[&Invocation]) -> Vec<(String, String)> {
     let last = seconds(percentile(&all, 100));
     let mut rows = vec![(
         "age of an event, median, 99th, oldest".to_owned(),
-        format!("{}, {last} s", pair(&all)),
+        format!("{}, {last}", pair(&all)),
     )];
     for (name, ages) in by_type {
         let count = ages.len();
@@ -190,7 +193,7 @@ fn counts(invocations: &[&Invocation]) -> Vec<(String, String)> {
         (
             "an invocation took, median and longest".to_owned(),
             format!(
-                "{} s, {} s",
+                "{}, {}",
                 seconds(percentile(&took, 50)),
                 seconds(percentile(&took, 100))
             ),

@@ -323,11 +323,17 @@ def test_the_table_and_the_alarms_are_as_written(stack, client):
 
 
 @pytest.fixture(scope="module")
-def group(client, scaling_endpoint):
-    """A group of moto's, opted in, under a capacity provider of ministack's: an empty one that the cluster's strategy places tasks on."""
-    autoscaling = boto3.client(
-        "autoscaling", endpoint_url=scaling_endpoint, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+def moto(scaling_endpoint):
+    """Clients of moto's, by service."""
+    return lambda service: boto3.client(
+        service, endpoint_url=scaling_endpoint, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
     )
+
+
+@pytest.fixture(scope="module")
+def group(client, moto):
+    """A group of moto's, opted in, under a capacity provider of ministack's: an empty one that the cluster's strategy places tasks on."""
+    autoscaling = moto("autoscaling")
     autoscaling.create_launch_configuration(LaunchConfigurationName=GROUP, ImageId="ami-0123456789abcdef0", InstanceType="t3.small")
     tags = {"ballast:cluster-scaler": "act", "ballast:target-capacity-percent": "80", "ballast:instance-drain": "act"}
     autoscaling.create_auto_scaling_group(
@@ -499,6 +505,36 @@ def test_the_queue_of_warnings_reaches_the_real_binary(stack, group, client):
     assert instance in json.dumps(remembered(client, stack)[key])
     dead_letters = sqs.get_queue_attributes(QueueUrl=stack["InstanceDrainDeadLetterQueue"], AttributeNames=["ApproximateNumberOfMessages"])
     assert dead_letters["Attributes"]["ApproximateNumberOfMessages"] == "0"
+
+
+def test_the_real_binary_drains_a_warned_instance_once_it_may_act(stack, group, client, moto, scaling_endpoint):
+    """Against moto's ECS, for ministack has no container instances: the group's first instance registers there, and is warned."""
+    ecs, instance = moto("ecs"), group()["Instances"][0]["InstanceId"]
+    ecs.create_cluster(clusterName=ON_EC2)
+    document = json.dumps({"instanceId": instance})
+    registered = ecs.register_container_instance(cluster=ON_EC2, instanceIdentityDocument=document)["containerInstance"]["containerInstanceArn"]
+
+    def status():
+        (seen,) = ecs.describe_container_instances(cluster=ON_EC2, containerInstances=[registered])["containerInstances"]
+        return seen["status"]
+
+    def configure(**more):
+        functions, name = client("lambda"), f"{PREFIX}instance-drain"
+        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables | more})
+
+    event = warning(instance)
+    configure(AWS_ENDPOINT_URL_ECS=scaling_endpoint)
+    record, _ = lines_of(client, "instance-drain", event)
+    (step,) = record["plan"]["steps"]
+    assert f"leaving: set `{instance}` to DRAINING" in step["text"], record
+    assert record["outcomes_by_result"] == {"not_written": 1} and status() == "ACTIVE", record
+    configure(BALLAST_MODE="act")
+    record, _ = lines_of(client, "instance-drain", event)
+    assert record["outcomes_by_result"] == {"done": 1} and status() == "DRAINING", record
+    # A plan that worked leaves nothing to do. The instance is empty.
+    record, _ = lines_of(client, "instance-drain", event)
+    assert record["plan"]["steps"] == [] and record["plan"]["holds_by_reason"]["drained"] == 1, record
 
 
 def test_the_real_binary_understands_an_alarms_own_call(stack, workshop, client):

@@ -106,7 +106,7 @@ pub(crate) const EVERY_INSTANCE_MAX: u32 = 200;
 /// [`LIST_CONTAINER_INSTANCES_PAGE`], to count with.
 pub(crate) const INSTANCES_PER_PAGE: usize = 100;
 /// With at most so many instances of interest the tasks on each of them are read. With more, draining comes first: tasks are read where
-/// an instance drains already, or waits for its tasks.
+/// an instance waits for them, or drains already and they may be stopped.
 pub(crate) const TASKS_OF_EACH_MAX: usize = 50;
 /// In a look at everything the tasks of instances that might be drained by choice are read where a cluster has at most so many: twenty
 /// calls.

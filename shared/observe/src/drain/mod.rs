@@ -14,9 +14,9 @@
 //! DescribeContainerInstances for each 100 that are found. For each cluster with one of them a DescribeCapacityProviders, and with at most
 //! 200 container instances one ListContainerInstances and DescribeContainerInstances for each 100 of all. For each group with an instance
 //! on its way out one DescribeLifecycleHooks, and one DescribeScalingActivities for each 100 activities until it is known since when. The
-//! tasks of each instance are read where at most 50 are looked at; else of those that drain or are on their way out: one ListTasks for each
-//! instance, or the list of the whole cluster where that is less, one DescribeTasks for each 100 and one DescribeServices for each 10
-//! services. Tasks that are told to stop are listed where more of an instance is taken than its other tasks explain. A task definition is
+//! tasks of each instance are read where at most 50 are looked at; else of those that are on their way out, and of those that drain where the
+//! group's tag lets tasks be stopped: one ListTasks for each instance, or the list of the whole cluster where that is less, one DescribeTasks
+//! for each 100 and one DescribeServices for each 10 services. Tasks that are told to stop are listed where more of an instance is taken than its other tasks explain. A task definition is
 //! read once by a process.
 //!
 //! Per look at everything: DescribeAutoScalingGroups in pages of 100 with the tag as filter, DescribeLaunchConfigurations for each 50 that
@@ -265,6 +265,9 @@ impl Seen {
         let mut wanted: BTreeMap<ClusterName, BTreeSet<ContainerInstanceArn>> = BTreeMap::new();
         for group in self.groups.values() {
             let by_choice = extent == Extent::Everything && drains_by_choice(group);
+            // In a storm the tasks of instances that only drain decide nothing, unless they may be stopped: the schedule's look tells what is
+            // left on them.
+            let read_draining = extent == Extent::Everything || stops_tasks(group);
             for looked in group.instances.values() {
                 let Some((cluster, arn)) = &looked.registered else {
                     continue;
@@ -280,7 +283,7 @@ impl Seen {
                 let few = searched.about.as_ref().map(|it| it.tasks);
                 let few = few.is_some_and(|it| it <= TASKS_BY_CHOICE_MAX);
                 let is_lost = extent == Extent::Everything && !instance.agent_connected;
-                let drains = instance.status == ContainerInstanceStatus::Draining;
+                let drains = read_draining && instance.status == ContainerInstanceStatus::Draining;
                 if of_each || drains || leaves || is_lost || (by_choice && few) {
                     let of_cluster = wanted.entry(cluster.clone()).or_default();
                     of_cluster.insert(arn.clone());
@@ -289,6 +292,11 @@ impl Seen {
         }
         wanted
     }
+}
+
+/// Whether a group's owner lets Ballast stop tasks.
+fn stops_tasks(group: &DrainGroup) -> bool {
+    group.policy.as_ref().is_ok_and(|it| it.stop_tasks)
 }
 
 /// Whether a group's owner asks for drains of instances that may stay.

@@ -257,6 +257,53 @@ async fn three_hundred_instances_of_1000() {
     .await;
 }
 
+/// In a storm each of these comes again and again: what is on them is left to the schedule's look.
+#[tokio::test]
+async fn three_hundred_that_drain_already() {
+    let drain = |operation: &str, input: &Value| match operation {
+        "DescribeAutoScalingGroups" => large(operation, input, 0),
+        _ => large(operation, input, 300),
+    };
+    check(
+        drain,
+        named(300),
+        expect![[r#"
+            1 DescribeAutoScalingGroups
+            1 DescribeCapacityProviders
+            1 DescribeClusters
+            3 DescribeContainerInstances
+            1 ListClusters
+            6 ListContainerInstances
+        "#]],
+    )
+    .await;
+    let stop = move |operation: &str, input: &Value| {
+        let mut answer = drain(operation, input);
+        if operation == "DescribeAutoScalingGroups" {
+            let tags = answer["AutoScalingGroups"][0]["Tags"].as_array_mut();
+            tags.unwrap()
+                .push(json!({"Key": "ballast:stop-tasks", "Value": "true"}));
+        }
+        answer
+    };
+    check(
+        stop,
+        named(300),
+        expect![[r#"
+            1 DescribeAutoScalingGroups
+            1 DescribeCapacityProviders
+            1 DescribeClusters
+            3 DescribeContainerInstances
+            1 DescribeServices
+            10 DescribeTasks
+            1 ListClusters
+            6 ListContainerInstances
+            10 ListTasks
+        "#]],
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn all_of_1000() {
     check(

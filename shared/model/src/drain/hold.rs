@@ -161,6 +161,13 @@ pub enum DrainHoldReason {
         /// When that drain was taken back.
         reversed_at: Timestamp,
     },
+    /// Ballast drained it, and somebody else set it to ACTIVE again: it is left to them until the cause is over.
+    ActivatedBySomebodyElse {
+        /// Why it leaves, or may.
+        why: DepartureCause,
+        /// When that was seen.
+        at: Timestamp,
+    },
     /// It may leave, its owner asked for a drain in that case, and its tasks find no room in another pool.
     NoOtherPool {
         /// Why it may leave.
@@ -249,7 +256,7 @@ pub enum DrainHoldReason {
 
 impl DrainHoldReason {
     /// Every stable name.
-    pub const NAMES: [&'static str; 34] = [
+    pub const NAMES: [&'static str; 35] = [
         "watching",
         "departing",
         "policy_faults",
@@ -270,6 +277,7 @@ impl DrainHoldReason {
         "gone",
         "rebalance_not_asked",
         "drained_before",
+        "activated_by_somebody_else",
         "no_other_pool",
         "disruption_budget_spent",
         "waits_for_full_look",
@@ -310,6 +318,7 @@ impl DrainHoldReason {
             Self::Gone { .. } => "gone",
             Self::RebalanceNotAsked { .. } => "rebalance_not_asked",
             Self::DrainedBefore { .. } => "drained_before",
+            Self::ActivatedBySomebodyElse { .. } => "activated_by_somebody_else",
             Self::NoOtherPool { .. } => "no_other_pool",
             Self::DisruptionBudgetSpent { .. } => "disruption_budget_spent",
             Self::WaitsForFullLook { .. } => "waits_for_full_look",
@@ -354,6 +363,7 @@ impl DrainHoldReason {
             | Self::Gone { .. }
             | Self::RebalanceNotAsked { .. }
             | Self::DrainedBefore { .. }
+            | Self::ActivatedBySomebodyElse { .. }
             | Self::NoOtherPool { .. }
             | Self::DisruptionBudgetSpent { .. }
             | Self::WaitsForFullLook { .. }

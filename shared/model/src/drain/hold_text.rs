@@ -126,6 +126,9 @@ impl fmt::Display for DrainHoldReason {
             Self::DrainedBefore { why, reversed_at } => {
                 write!(f, "{why}; a drain of it was taken back at {reversed_at:.0}, and it is not drained by choice")
             }
+            Self::ActivatedBySomebodyElse { why, at } => {
+                write!(f, "{why}; Ballast drained it for that, somebody set it to ACTIVE again, as was seen at {at:.0}, and it is left to them")
+            }
             Self::NoOtherPool { why, tried } => {
                 write!(f, "{why}; its tasks find no room in another pool: {tried}")
             }

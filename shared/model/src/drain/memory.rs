@@ -53,6 +53,15 @@ pub struct Departure {
     /// When EC2 said that it ends: `shutting-down` or `terminated`. It never comes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+    /// When EC2 said that it stops, while its agent was still connected: believed once that is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_said_at: Option<Timestamp>,
+    /// When AWS Health last spoke of maintenance, also that it is over, by its code: what was said before that changes nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub maintenance_said: BTreeMap<String, Timestamp>,
+    /// That somebody else set it to ACTIVE again after Ballast's drain, when that was seen, and for which cause it had been drained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activated: Option<Reversal>,
     /// Since when its agent has been seen disconnected, without a break.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disconnected_since: Option<Timestamp>,

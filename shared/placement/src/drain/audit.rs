@@ -407,6 +407,7 @@ impl<'a> Ground<'a> {
         match &step.reason {
             DrainStepReason::Leaving { why, .. } => {
                 let kind = why.kind();
+                self.check_left_to_others(looked, kind, found);
                 if !kind.is_certain() || !evidence.may_be(kind) {
                     let detail = format!("nothing shows that `{id}` leaves: {}", kind.as_str());
                     found.add("evidence", detail);

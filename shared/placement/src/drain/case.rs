@@ -16,7 +16,8 @@ use model::policy::Installation;
 use model::snapshot::Gap;
 use model::{Seconds, TaskArn};
 
-use super::causes::{self, Said};
+use super::causes;
+use super::said::Said;
 use super::stuck::Stuck;
 use crate::capacity::index::Index;
 

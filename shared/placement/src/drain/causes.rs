@@ -9,23 +9,19 @@
 //! | rebalance recommendation | an event, then the ledger | [`REBALANCE_OVER`] after it |
 //! | lost agent | the state and since when it has been so | the agent is connected |
 //!
-//! Of each kind an instance has one cause: the one that was said last. Of two kinds of maintenance it is the one that begins first. An
-//! event without a time, or with one to come, is of now.
+//! What events say is read in [`said`](super::said).
 //!
 //! Guaranteed: an event alone makes nothing terminating, and nothing gone that a connected agent or a registration speaks for.
 //!
 //! Assumed: EC2's and AWS Health's events are about the instance that they name. No call that Ballast may make tells the same.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use model::Seconds;
 use model::capacity::Lifecycle;
-use model::drain::{CauseKind, Departure, DepartureCause, DrainKey, DrainPolicy, LookedInstance};
-use model::ids::InstanceId;
-use model::trigger::{Hints, MachineState, Notice};
+use model::drain::{CauseKind, Departure, DepartureCause, DrainPolicy, LookedInstance, Reversal};
 
 use super::case::{GroupCase, Place};
+use super::said::{Said, forget};
 use crate::fallback::foreign::READ_LAG;
 
 /// How long after its deadline a warning counts. EC2 takes an instance two minutes after the warning, give or take some seconds; one that
@@ -41,53 +37,10 @@ pub const REBALANCE_OVER: Seconds = Seconds(3_600);
 /// How long an instance that leaves and is not registered is waited for, where nothing else ends the wait. Instances register within a few
 /// minutes of their launch; the number is ours.
 pub const REGISTERS_WITHIN: Seconds = Seconds(300);
+/// How long after a confirmed drain an instance that reads ACTIVE was set so by somebody else. The number is ours.
+pub const ACTIVATED_AFTER: Seconds = Seconds(60);
 /// How long after Ballast's drain an instance that its group does not name any more is taken to be on its way out.
 pub const DETACHED_FOR: Seconds = Seconds(600);
-
-/// The words in the codes of AWS Health that say that an instance stops, ends or loses what it has in memory.
-/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instances-status-check_sched.html>
-const MAINTENANCE_WORDS: [&str; 5] = ["RETIREMENT", "STOP", "TERMINAT", "REBOOT", "POWER"];
-
-/// What events said about each instance, the oldest first.
-pub(crate) struct Said<'a> {
-    notices: BTreeMap<&'a InstanceId, Vec<(Timestamp, &'a Notice)>>,
-    hints: &'a Hints,
-}
-
-impl<'a> Said<'a> {
-    pub(crate) fn new(hints: &'a Hints, now: Timestamp) -> Self {
-        let mut notices: BTreeMap<&InstanceId, Vec<(Timestamp, &Notice)>> = BTreeMap::new();
-        for hint in &hints.notices {
-            let at = hint.at.filter(|at| *at <= now).unwrap_or(now);
-            let of = notices.entry(&hint.instance).or_default();
-            of.push((at, &hint.notice));
-        }
-        for of in notices.values_mut() {
-            of.sort();
-        }
-        Self { notices, hints }
-    }
-
-    /// When the instance was last said to wait in a hook of the group.
-    fn terminating_at(
-        &self,
-        key: &DrainKey,
-        instance: &InstanceId,
-        now: Timestamp,
-    ) -> Option<Timestamp> {
-        let actions = self.hints.lifecycle_actions.iter();
-        actions
-            .filter(|(_, action)| {
-                let of_group = match key {
-                    DrainKey::Group { group } => *group == action.group,
-                    DrainKey::Cluster { .. } | DrainKey::Instance { .. } => false,
-                };
-                of_group && action.instance == *instance
-            })
-            .filter_map(|(at, _)| at.filter(|at| *at <= now))
-            .max()
-    }
-}
 
 /// What is known of an instance's departure.
 pub(crate) struct Noted {
@@ -108,12 +61,18 @@ pub(crate) fn note(
     let now = group.look.now;
     let before = group.before.and_then(|it| it.departures.get(&instance.id));
     let mut departure = before.cloned().unwrap_or_default();
-    for (at, notice) in said.notices.get(&instance.id).into_iter().flatten() {
-        apply(&mut departure, notice, *at);
-    }
+    forget(&mut departure, now);
+    said.tell(&mut departure, &instance.id, |it| is_over(it, place, now));
+    let returned_at = group
+        .before
+        .and_then(|it| it.reversed.get(&instance.id))
+        .map(|it| it.at);
     note_place(&mut departure, place, &group.policy, now);
+    note_own_drain(&mut departure, place, returned_at, now);
     let terminating = note_terminating(&mut departure, group, instance, said);
     departure.causes.retain(|it| !is_over(it, place, now));
+    let is_open = |it: &Reversal| departure.cause(it.cause).is_some();
+    departure.activated = departure.activated.filter(is_open);
     let gone = gone(group, &departure, place);
     if gone.is_some() {
         // What is gone is not waited for; what its group says of it is seen again at each look.
@@ -128,81 +87,6 @@ pub(crate) fn note(
     }
 }
 
-/// One event's word.
-fn apply(departure: &mut Departure, notice: &Notice, at: Timestamp) {
-    let word = |action: &String| {
-        if action.is_empty() {
-            "unknown".to_owned()
-        } else {
-            action.clone()
-        }
-    };
-    match notice {
-        Notice::SpotInterruption { action } => set_later(
-            departure,
-            DepartureCause::SpotInterruption {
-                warned_at: at,
-                action: word(action),
-            },
-        ),
-        Notice::CapacityReservationInterruption { action: _ } => set_later(
-            departure,
-            DepartureCause::CapacityReservationInterruption { warned_at: at },
-        ),
-        Notice::Rebalance => set_later(departure, DepartureCause::Rebalance { at }),
-        Notice::StateChanged { state } => match state {
-            MachineState::Stopping | MachineState::Stopped => {
-                set_later(departure, DepartureCause::Stopping { at });
-            }
-            MachineState::Running => departure
-                .causes
-                .retain(|it| it.kind() != CauseKind::Stopping || at <= it.at()),
-            MachineState::ShuttingDown | MachineState::Terminated => {
-                departure.ended_at = departure.ended_at.max(Some(at));
-            }
-            MachineState::Pending | MachineState::Other => {}
-        },
-        Notice::Maintenance {
-            code,
-            starts_at,
-            is_over,
-        } => apply_maintenance(departure, code, *starts_at, *is_over),
-    }
-}
-
-fn apply_maintenance(
-    departure: &mut Departure,
-    code: &str,
-    starts_at: Option<Timestamp>,
-    is_over: bool,
-) {
-    let known = departure.cause(CauseKind::Maintenance);
-    let (is_same, known_at) = match known {
-        Some(DepartureCause::Maintenance {
-            code: of_known,
-            starts_at,
-        }) => (of_known == code || code.is_empty(), Some(*starts_at)),
-        Some(_) | None => (false, None),
-    };
-    if is_over {
-        if is_same {
-            remove(departure, CauseKind::Maintenance);
-        }
-        return;
-    }
-    let Some(starts_at) = starts_at.filter(|_| is_disruptive(code)) else {
-        return;
-    };
-    if is_same || known_at.is_none_or(|known_at| starts_at < known_at) {
-        let code = code.to_owned();
-        set(departure, DepartureCause::Maintenance { code, starts_at });
-    }
-}
-
-fn is_disruptive(code: &str) -> bool {
-    MAINTENANCE_WORDS.iter().any(|word| code.contains(word))
-}
-
 /// What the container instance shows.
 fn note_place(departure: &mut Departure, place: Place<'_>, policy: &DrainPolicy, now: Timestamp) {
     let container = match place {
@@ -211,6 +95,7 @@ fn note_place(departure: &mut Departure, place: Place<'_>, policy: &DrainPolicy,
     };
     match container {
         Some(container) if !container.agent_connected => {
+            believe_stop(departure);
             let since = *departure.disconnected_since.get_or_insert(now);
             remove(departure, CauseKind::AgentLost);
             if policy.agent_grace.after(since) <= now {
@@ -224,6 +109,7 @@ fn note_place(departure: &mut Departure, place: Place<'_>, policy: &DrainPolicy,
             remove(departure, CauseKind::Stopping);
         }
         None => {
+            believe_stop(departure);
             departure.disconnected_since = None;
             remove(departure, CauseKind::AgentLost);
         }
@@ -237,12 +123,54 @@ fn note_place(departure: &mut Departure, place: Place<'_>, policy: &DrainPolicy,
         }
         Place::Active(_) => {
             departure.draining_since = None;
-            // Until then AWS's answer may be older than the write, or the write still under way.
-            let is_over = |it: &model::drain::OwnDrain| READ_LAG.after(it.at) <= now;
-            departure.own_drain = departure.own_drain.filter(|it| !is_over(it));
         }
         // What was seen before shows that it was registered once.
         Place::NotRegistered | Place::Registering | Place::Gone(_) => {}
+    }
+}
+
+/// That EC2 stops it is believed once no agent speaks against it.
+fn believe_stop(departure: &mut Departure) {
+    if let Some(at) = departure.stop_said_at.take() {
+        set_later(departure, DepartureCause::Stopping { at });
+    }
+}
+
+/// What an instance that takes tasks says of Ballast's drain of it: that it does not show yet, or that somebody else took it back.
+fn note_own_drain(
+    departure: &mut Departure,
+    place: Place<'_>,
+    returned_at: Option<Timestamp>,
+    now: Timestamp,
+) {
+    let is_active = matches!(place, Place::Active(_));
+    let Some(own) = departure.own_drain.filter(|_| is_active) else {
+        return;
+    };
+    let is_returned = returned_at.is_some_and(|it| own.at <= it);
+    let is_foreign = own.confirmed && !is_returned && is_left_to_others(own.cause);
+    if is_foreign && ACTIVATED_AFTER.after(own.at) <= now {
+        departure.own_drain = None;
+        departure.activated = Some(Reversal {
+            at: now,
+            cause: own.cause,
+        });
+    }
+    // Until then AWS's answer may be older than the write, or the write still under way.
+    if !is_foreign && READ_LAG.after(own.at) <= now {
+        departure.own_drain = None;
+    }
+}
+
+/// Whether an instance that was drained for the cause, and is set to ACTIVE by somebody else, is left to them: it does not go at once, and
+/// its owner may know better. One that does is drained again; cluster-scaler may have taken back a drain of its own.
+const fn is_left_to_others(cause: CauseKind) -> bool {
+    match cause {
+        CauseKind::Maintenance | CauseKind::Rebalance | CauseKind::AgentLost => true,
+        CauseKind::SpotInterruption
+        | CauseKind::CapacityReservationInterruption
+        | CauseKind::Terminating
+        | CauseKind::Stopping => false,
     }
 }
 
@@ -352,7 +280,7 @@ pub(crate) fn ends_with_its_deadline(cause: &DepartureCause, is_connected: bool)
 }
 
 /// Puts a cause in the place of the one of its kind, if it is later.
-fn set_later(departure: &mut Departure, cause: DepartureCause) {
+pub(super) fn set_later(departure: &mut Departure, cause: DepartureCause) {
     let known = departure.cause(cause.kind()).map(DepartureCause::at);
     if known.is_none_or(|known| known < cause.at()) {
         set(departure, cause);
@@ -360,7 +288,7 @@ fn set_later(departure: &mut Departure, cause: DepartureCause) {
 }
 
 /// Puts a cause in the place of the one of its kind. Causes stand in the order of urgency.
-fn set(departure: &mut Departure, cause: DepartureCause) {
+pub(super) fn set(departure: &mut Departure, cause: DepartureCause) {
     remove(departure, cause.kind());
     let place = departure
         .causes
@@ -368,7 +296,7 @@ fn set(departure: &mut Departure, cause: DepartureCause) {
     departure.causes.insert(place, cause);
 }
 
-fn remove(departure: &mut Departure, kind: CauseKind) {
+pub(super) fn remove(departure: &mut Departure, kind: CauseKind) {
     departure.causes.retain(|it| it.kind() != kind);
 }
 
@@ -392,8 +320,9 @@ fn certain<'d>(
     policy: &DrainPolicy,
     now: Timestamp,
 ) -> impl Iterator<Item = &'d DepartureCause> {
+    let left = departure.activated.map(|it| it.cause);
     let causes = departure.causes.iter();
-    causes.filter(move |it| is_in_force(it, policy, now))
+    causes.filter(move |it| left != Some(it.kind()) && is_in_force(it, policy, now))
 }
 
 /// The most urgent of them: the earliest deadline that is still to come, then the order of urgency; one whose deadline has passed only

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | the owner has not asked for it | left alone, and recorded |
 //! | the look is not at everything, left a gap, or there is no memory | it waits for one that is |
+//! | somebody else took back Ballast's drain for the same cause | left to them |
 //! | Ballast lately took back a drain of it | left alone |
 //! | the disruption budget is spent | left alone |
 //! | its tasks find room on instances of another pool, or the group may launch from one | DRAINING |
@@ -83,6 +84,9 @@ fn asked<'c>(group: &GroupCase<'_>, case: &'c Case<'_>) -> Asked<'c> {
     let Some(why) = asked else {
         return not_asked(group, case);
     };
+    if let Some(reason) = activated(case, why) {
+        return Asked::Not(reason, None);
+    }
     let lifecycle = case.lifecycle();
     if lifecycle.is_some_and(|it| it != Lifecycle::InService) {
         return Asked::Not(DrainHoldReason::Staying, None);
@@ -112,9 +116,21 @@ fn asked<'c>(group: &GroupCase<'_>, case: &'c Case<'_>) -> Asked<'c> {
     Asked::For(why)
 }
 
+/// That the instance is left to whoever set it to ACTIVE again after a drain for this cause.
+fn activated(case: &Case<'_>, why: &DepartureCause) -> Option<DrainHoldReason> {
+    let activated = case.departure.activated?;
+    (activated.cause == why.kind()).then(|| DrainHoldReason::ActivatedBySomebodyElse {
+        why: why.clone(),
+        at: activated.at,
+    })
+}
+
 /// Why an instance is left alone whose owner asked for no drain.
 fn not_asked<'c>(group: &GroupCase<'_>, case: &'c Case<'_>) -> Asked<'c> {
     for cause in case.departure.causes.iter().rev() {
+        if let Some(reason) = activated(case, cause) {
+            return Asked::Not(reason, None);
+        }
         match cause {
             DepartureCause::AgentLost { since } => {
                 let (since, tasks) = (*since, counts(case));

@@ -18,6 +18,7 @@ use model::ids::InstanceId;
 
 use super::case::GroupCase;
 use super::reversal::REVERSED_FOR;
+use super::said::forget;
 
 /// How long after its deadline a cause is remembered of an instance that no look has shown.
 pub const FORGOTTEN_AFTER: Seconds = Seconds(86_400);
@@ -42,6 +43,7 @@ pub(crate) fn planned<'s>(
             departure
                 .causes
                 .retain(|it| now < FORGOTTEN_AFTER.after(ends(it)));
+            forget(departure, now);
         }
     }
     for case in &group.cases {

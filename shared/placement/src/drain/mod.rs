@@ -2,7 +2,7 @@
 //!
 //! The rules, in the order in which they are asked:
 //!
-//! 1. [`causes`]: why does each instance leave, or may it? What is remembered, what events said, what the state shows. Is it gone?
+//! 1. [`causes`]: why does each instance leave, or may it? What is remembered, what events [`said`], what the state shows. Is it gone?
 //! 2. `room` and `stuck`: which tasks on instances that leave will not be moved in time, and why not?
 //! 3. [`stop`]: which of these are stopped now, where their owner asked for it?
 //! 4. Each instance: [`reversal`] (is a drain of Ballast's taken back?), then [`ladder`] (what certainly leaves is drained, unless
@@ -31,6 +31,7 @@ pub mod neighbours;
 mod numbers;
 pub mod reversal;
 mod room;
+pub mod said;
 pub mod settle;
 pub mod standing;
 pub mod stop;
@@ -90,7 +91,7 @@ pub fn decide(
         installation,
         now,
     };
-    let said = causes::Said::new(hints, now);
+    let said = said::Said::new(hints, now);
     let indexes = case::indexes(snapshot);
     let nothing = DrainMemory::default();
     let mut groups: Vec<GroupCase<'_>> = Vec::with_capacity(snapshot.groups.len());

@@ -42,6 +42,42 @@ fn a_time_that_is_missing_or_to_come_is_now() {
     }
 }
 
+/// A queue that repeats an event without a time does not keep its cause alive.
+#[test]
+fn an_event_without_a_time_renews_nothing() {
+    let untimed = |scene: &mut Scene, notice: Notice| {
+        for at in [None, Some(Seconds(900).after(scene.now))] {
+            scene.hints.notices.push(NoticeHint {
+                at,
+                instance: "i-1".parse().unwrap(),
+                notice: notice.clone(),
+            });
+        }
+    };
+    let action = "terminate".to_owned();
+    for (notice, kind, over_secs) in [
+        (
+            Notice::SpotInterruption { action },
+            CauseKind::SpotInterruption,
+            300,
+        ),
+        (Notice::Rebalance, CauseKind::Rebalance, 3_600),
+    ] {
+        let (mut scene, ids) = Scene::web(1);
+        let first = scene.now;
+        untimed(&mut scene, notice.clone());
+        assert_eq!(at(&scene, &ids[0], kind), Some(first));
+        scene.act();
+        scene.later(over_secs - 1);
+        untimed(&mut scene, notice.clone());
+        assert_eq!(at(&scene, &ids[0], kind), Some(first), "{}", kind.as_str());
+        scene.later(1);
+        assert_eq!(at(&scene, &ids[0], kind), Some(scene.now), "it was over");
+        scene.said(&ids[0], 7, notice);
+        assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(7)));
+    }
+}
+
 #[test]
 fn the_latest_warning_counts_in_whatever_order_they_come() {
     for order in [[100, 20], [20, 100]] {
@@ -132,22 +168,81 @@ fn maintenance_is_moved_and_called_off_by_its_own_code() {
     let (stop, reboot) = ("AWS_EC2_INSTANCE_STOP_SCHEDULED", "AWS_EC2_SYSTEM_REBOOT");
     let kind = CauseKind::Maintenance;
     let (mut scene, ids) = Scene::web(1);
-    let say = |scene: &mut Scene, code: &str, begins_in_secs, is_over| {
+    let say = |scene: &mut Scene, secs, code: &str, begins_in_secs, is_over| {
         let notice = maintenance(scene, code, begins_in_secs, is_over);
-        scene.said(&ids[0], 5, notice);
+        scene.said(&ids[0], secs, notice);
         scene.act();
     };
-    say(&mut scene, stop, 9_000, false);
-    say(&mut scene, stop, 20_000, false);
+    say(&mut scene, 60, stop, 9_000, false);
+    say(&mut scene, 50, stop, 20_000, false);
     assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(-20_000)), "moved");
-    say(&mut scene, reboot, 30_000, false);
+    say(&mut scene, 40, reboot, 30_000, false);
     assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(-20_000)));
-    say(&mut scene, reboot, 10_000, false);
+    say(&mut scene, 30, reboot, 10_000, false);
     assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(-10_000)));
-    say(&mut scene, stop, 20_000, true);
+    say(&mut scene, 20, stop, 20_000, true);
     assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(-10_000)));
-    say(&mut scene, reboot, 10_000, true);
+    say(&mut scene, 10, reboot, 10_000, true);
     assert_eq!(at(&scene, &ids[0], kind), None);
+}
+
+/// AWS Health's events come in any order, and over the ledger.
+#[test]
+fn what_was_said_of_maintenance_before_the_last_word_changes_nothing() {
+    let (stop, reboot) = ("AWS_EC2_INSTANCE_STOP_SCHEDULED", "AWS_EC2_SYSTEM_REBOOT");
+    let kind = CauseKind::Maintenance;
+    let (mut scene, ids) = Scene::web(1);
+    let say = |scene: &mut Scene, secs, code: &str, begins_in_secs, is_over| {
+        let notice = maintenance(scene, code, begins_in_secs, is_over);
+        scene.said(&ids[0], secs, notice);
+        scene.act();
+    };
+    say(&mut scene, 60, stop, 9_000, true);
+    say(&mut scene, 61, stop, 9_000, false);
+    assert_eq!(at(&scene, &ids[0], kind), None, "it was over before");
+    say(&mut scene, 70, reboot, 8_000, false);
+    assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(-8_000)));
+    say(&mut scene, 40, reboot, 20_000, false);
+    say(&mut scene, 50, reboot, 8_000, false);
+    say(&mut scene, 50, reboot, 8_000, true);
+    assert_eq!(at(&scene, &ids[0], kind), Some(scene.ago(-20_000)), "moved");
+    say(&mut scene, 40, reboot, 20_000, true);
+    assert_eq!(at(&scene, &ids[0], kind), None);
+    scene.later(86_400);
+    assert_eq!(remembered(&scene, &ids[0]), Departure::default());
+}
+
+/// ECS takes the agent for connected for a while longer, and no event repeats what EC2 said.
+#[test]
+fn a_stop_that_is_said_before_the_agent_goes() {
+    let said = |secs| {
+        let (mut scene, ids) = Scene::web(2);
+        let state = MachineState::Stopped;
+        scene.said(&ids[0], secs, Notice::StateChanged { state });
+        scene.act();
+        assert_eq!(at(&scene, &ids[0], CauseKind::Stopping), None);
+        (scene, ids)
+    };
+    let (mut scene, ids) = said(10);
+    scene.later(109);
+    scene.container(&ids[0]).agent_connected = false;
+    let mut runs = scene.clone();
+    let state = MachineState::Running;
+    runs.said(&ids[0], 5, Notice::StateChanged { state });
+    assert_eq!(remembered(&runs, &ids[0]).causes, []);
+    assert_eq!(
+        at(&scene, &ids[0], CauseKind::Stopping),
+        Some(scene.ago(119))
+    );
+    assert!(scene.act().contains("leaving"));
+    let (mut scene, ids) = said(10);
+    scene.later(110);
+    scene.container(&ids[0]).agent_connected = false;
+    assert_eq!(
+        at(&scene, &ids[0], CauseKind::Stopping),
+        None,
+        "too long ago"
+    );
 }
 
 #[test]

@@ -293,6 +293,9 @@ fn a_drain_that_does_not_show_yet_counts() {
     scene.said(&ids[1], 10, Notice::Rebalance);
     assert_eq!(held(&scene, &ids[0]), "draining");
     assert_eq!(held(&scene, &ids[1]), "disruption_budget_spent");
-    scene.later(30);
-    assert_eq!(reasons(&scene), ["selective"]);
+    scene.later(59);
+    assert_eq!(held(&scene, &ids[0]), "draining");
+    scene.later(1);
+    assert_eq!(held(&scene, &ids[0]), "activated_by_somebody_else");
+    assert_eq!(reasons(&scene), ["selective"], "the budget is free again");
 }

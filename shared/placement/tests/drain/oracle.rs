@@ -205,6 +205,7 @@ impl<'a> Subject<'a> {
             && self.lifecycle() != Some(Lifecycle::Terminating)
             && !self.remembers_cause(CauseKind::Terminating)
             && !self.remembers_cause(CauseKind::Stopping)
+            && self.departure.stop_said_at.is_none()
             && !stops
     }
 
@@ -234,7 +235,8 @@ impl<'a> Subject<'a> {
         let terminating = is_terminating && !managed;
         let lead_millis = i128::from(self.policy.maintenance_lead.0) * 1_000;
         let is_near = |it: &Timestamp| -self.age(*it) <= lead_millis;
-        let kept = self.remembers_cause(CauseKind::Maintenance) && !called_off;
+        let is_left = self.departure.activated.is_some();
+        let kept = self.remembers_cause(CauseKind::Maintenance) && !called_off && !is_left;
         let maintained = kept && starts.len() == 1 && starts.iter().all(is_near);
         // Of several causes the most urgent counts, which may be one that a neighbour answers.
         let has_several = self.warnings().len() > 1 || is_terminating || maintained;
@@ -252,6 +254,7 @@ impl<'a> Subject<'a> {
             && !is_terminating
             && !self.remembers_cause(CauseKind::Terminating)
             && !self.remembers_cause(CauseKind::Stopping)
+            && self.departure.stop_said_at.is_none()
             && !self.said_state(&[MachineState::Stopping, MachineState::Stopped]);
         Want::of(must, no_time)
     }

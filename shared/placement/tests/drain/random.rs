@@ -465,10 +465,29 @@ fn remembered(scene: &mut Scene, of: &DrainKey, id: &InstanceId, tape: &mut Tape
         at: scene.ago(tape.of(&[100, 21_599, 21_600])),
         cause: CauseKind::Rebalance,
     });
+    let activated = tape.one_in(6).then(|| Reversal {
+        at: scene.ago(60),
+        cause: tape.of(&[
+            CauseKind::Rebalance,
+            CauseKind::AgentLost,
+            CauseKind::Maintenance,
+        ]),
+    });
+    let stop_said_at = tape.one_in(8).then(|| scene.ago(tape.of(&[30, 119, 120])));
+    let maintenance_said = tape.one_in(6).then(|| {
+        (
+            CODES[tape.roll(5)].to_owned(),
+            scene.ago(tape.of(&[20, 3_000])),
+        )
+    });
+    let maintenance_said = maintenance_said.into_iter().collect();
     let is_waiting = scene.looked(id).member.as_ref();
     let is_waiting = is_waiting.is_some_and(|it| it.waits_in_hook);
     if let Some(departure) = departure(scene, of, id) {
         departure.causes = causes;
+        departure.activated = activated;
+        departure.stop_said_at = stop_said_at;
+        departure.maintenance_said = maintenance_said;
         if is_waiting {
             departure.heartbeat_at = (tape.roll(2) == 1).then_some(moment);
             departure.completed_at = tape.one_in(6).then_some(moment);

@@ -172,3 +172,83 @@ fn a_drain_whose_answer_was_lost_is_taken_back_as_well() {
     own.confirmed = false;
     assert_eq!(reasons(&scene), ["cause_gone"]);
 }
+
+/// What somebody else set to ACTIVE again after Ballast's drain for the notice, 60 s after it.
+fn activated(notice: fn(&Scene) -> Notice) -> (Scene, Vec<InstanceId>) {
+    let (mut scene, ids) = Scene::web(2);
+    let policy = scene.policy();
+    policy.drain_on_rebalance = true;
+    let notice = notice(&scene);
+    scene.said(&ids[0], 0, notice);
+    scene.act();
+    scene.container(&ids[0]).status = ContainerInstanceStatus::Active;
+    scene.later(60);
+    (scene, ids)
+}
+
+#[test]
+fn what_may_stay_and_was_set_to_active_by_somebody_else_is_left_to_them() {
+    let (mut scene, ids) = activated(|scene| Notice::Maintenance {
+        code: "AWS_EC2_INSTANCE_STOP_SCHEDULED".to_owned(),
+        starts_at: Some(scene.ago(-500)),
+        is_over: false,
+    });
+    check(
+        &scene,
+        &expect![[r#"
+        hold `group spot` watching: no instance that was looked at leaves (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
+        hold `group spot` `i-1` activated_by_somebody_else: AWS Health announced `AWS_EC2_INSTANCE_STOP_SCHEDULED` for 2026-03-01T12:08:20Z; Ballast drained it for that, somebody set it to ACTIVE again, as was seen at 2026-03-01T12:01:00Z, and it is left to them
+        hold `group spot` `i-2` staying: they stay
+    "#]],
+    );
+    scene.act();
+    scene.later(4_039);
+    assert!(reasons(&scene).is_empty());
+    scene.act();
+    let (mut again, _) = activated(|_| Notice::Rebalance);
+    check(
+        &again,
+        &expect![[r#"
+        hold `group spot` watching: no instance that was looked at leaves (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
+        hold `group spot` `i-1` activated_by_somebody_else: EC2 recommended at 2026-03-01T12:00:00Z to rebalance it; Ballast drained it for that, somebody set it to ACTIVE again, as was seen at 2026-03-01T12:01:00Z, and it is left to them
+        hold `group spot` `i-2` staying: they stay
+    "#]],
+    );
+    again.act();
+    again.said(&ids[0], 0, Notice::Rebalance);
+    assert!(reasons(&again).is_empty(), "the cause is renewed, not over");
+    again.act();
+    again.later(3_600);
+    again.act();
+    again.said(&ids[0], 0, Notice::Rebalance);
+    assert_eq!(reasons(&again), ["selective"], "and now it was");
+}
+
+#[test]
+fn what_goes_at_once_is_drained_again() {
+    for notice in [
+        (|_| Notice::SpotInterruption {
+            action: "terminate".to_owned(),
+        }) as fn(&Scene) -> Notice,
+        |_| Notice::CapacityReservationInterruption {
+            action: "terminate".to_owned(),
+        },
+    ] {
+        let (scene, _) = activated(notice);
+        assert_eq!(reasons(&scene), ["leaving"]);
+    }
+}
+
+/// Ballast's own word, whose answer was lost, is nobody else's.
+#[test]
+fn what_ballast_may_have_set_to_active_itself_is_not_somebody_elses() {
+    let (mut scene, ids) = activated(|_| Notice::Rebalance);
+    let at = scene.ago(10);
+    let reversal = model::drain::Reversal {
+        at,
+        cause: model::drain::CauseKind::Rebalance,
+    };
+    scene.memory().reversed.insert(ids[0].clone(), reversal);
+    let memory = &scene.decide().memories[&crate::scene::key("spot")];
+    assert_eq!(memory.departures[&ids[0]].activated, None);
+}

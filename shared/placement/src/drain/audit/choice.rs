@@ -59,6 +59,7 @@ impl Ground<'_> {
             let detail = format!("no tag asks for a drain: {}", kind.as_str());
             found.add("switched_off", detail);
         }
+        self.check_left_to_others(looked, kind, found);
         let evidence = Evidence::of(self, looked);
         if kind.is_certain() || !evidence.may_be(kind) {
             let detail = format!("nothing shows that `{id}` may leave: {}", kind.as_str());
@@ -86,6 +87,20 @@ impl Ground<'_> {
                 budget.spent, budget.allowed
             );
             found.add("disruption_budget", detail);
+        }
+    }
+
+    /// What somebody else set to ACTIVE again after a drain for the same cause stays so.
+    pub(super) fn check_left_to_others(
+        &self,
+        looked: &LookedInstance,
+        kind: CauseKind,
+        found: &mut Findings<'_>,
+    ) {
+        let activated = self.departure(&looked.id).and_then(|it| it.activated);
+        if activated.is_some_and(|it| it.cause == kind) {
+            let detail = format!("somebody else set `{}` to ACTIVE again", looked.id);
+            found.add("good_neighbour", detail);
         }
     }
 

@@ -248,7 +248,11 @@ impl Reading<'_> {
             return None;
         }
         let remembered = self.remembered(CauseKind::Stopping);
-        let mut at = remembered.map(|it| it.at());
+        let heard = self
+            .ground
+            .departure(&self.looked.id)
+            .and_then(|it| it.stop_said_at);
+        let mut at = remembered.map(|it| it.at()).max(heard);
         let mut running: Option<Timestamp> = None;
         for hint in self.said {
             let Notice::StateChanged { state } = &hint.notice else {
@@ -287,6 +291,9 @@ impl Reading<'_> {
             else {
                 continue;
             };
+            if self.is_old_news(hint.at, code) {
+                continue;
+            }
             if *is_over {
                 ended.push(code);
             } else if let Some(starts_at) = starts_at
@@ -318,9 +325,21 @@ impl Reading<'_> {
             })
         });
         let of_causes: Vec<Option<Sign>> = of_causes.collect();
-        let is_sure = ended.is_empty() && of_causes.iter().all(Option::is_some);
+        // Where one is due and another is not, AWS may have moved it.
+        let is_due = |it: &Option<Sign>| it.is_some_and(|it| it.due_at <= self.ground.now);
+        let is_sure = ended.is_empty() && of_causes.iter().all(is_due);
         let signs = of_causes.into_iter().flatten();
         signs.map(|it| Sign { is_sure, ..it }).collect()
+    }
+
+    /// Whether something later was heard of this kind of maintenance.
+    fn is_old_news(&self, at: Option<Timestamp>, code: &str) -> bool {
+        let departure = self.ground.departure(&self.looked.id);
+        let Some((departure, at)) = departure.zip(at) else {
+            return false;
+        };
+        let mut words = departure.maintenance_said.iter();
+        words.any(|(of, last)| (of == code || of.is_empty()) && at <= *last)
     }
 
     fn rebalance(&self) -> Vec<Sign> {

@@ -16,7 +16,7 @@ use model::{InstanceId, Seconds};
 use placement::drain::{DrainDecision, settle};
 use proptest::prelude::*;
 
-use crate::laws::audited;
+use crate::laws::{audited, instance};
 use crate::scene::{Scene, arn, key};
 use crate::shown::{accounted, text};
 
@@ -51,6 +51,8 @@ struct Walk {
     has_faults: bool,
     /// What was said, and when it arrives.
     post: Vec<(Timestamp, NoticeHint)>,
+    /// The instances that EC2 warned of.
+    warned: BTreeSet<InstanceId>,
     /// When EC2 takes an instance.
     ends: BTreeMap<InstanceId, Timestamp>,
     /// When a warning of an instance that EC2 takes was first heard in a look that could act on it.
@@ -89,6 +91,7 @@ impl Walk {
             dice: Dice(seed),
             has_faults,
             post: Vec::new(),
+            warned: BTreeSet::new(),
             ends: BTreeMap::new(),
             heard: BTreeMap::new(),
             trouble_at: None,
@@ -117,9 +120,10 @@ impl Walk {
             1 | 2 if self.has_faults => i64::try_from(self.dice.roll(200)).unwrap(),
             _ => 0,
         };
+        let (at, instance) = (Some(now), id.clone());
         let hint = NoticeHint {
-            at: Some(now),
-            instance: id.clone(),
+            at,
+            instance,
             notice,
         };
         self.post.push((Seconds(lateness_secs).after(now), hint));
@@ -136,6 +140,7 @@ impl Walk {
         let is_busy = self.ends.contains_key(&id) || self.waits.contains_key(&id);
         match choice {
             0 | 1 if !is_busy => {
+                self.warned.insert(id.clone());
                 let action = "terminate".to_owned();
                 self.say(&id, Notice::SpotInterruption { action });
                 if !self.dice.one_in(4) {
@@ -145,7 +150,8 @@ impl Walk {
                 }
             }
             2..=21 => self.say(&id, Notice::Rebalance),
-            22 if !is_busy => {
+            // After a warning an instance is not waited for beyond the warning's own two minutes.
+            22 if !is_busy && !self.warned.contains(&id) => {
                 self.scene.terminating(&id, 0);
                 let now = self.scene.now;
                 self.waits.insert(id, (now, now));
@@ -182,9 +188,8 @@ impl Walk {
             };
             if Seconds(HOOK_SECS).after(kept_at) <= now {
                 // The wait is kept up at the last look that is sure to be in time; where that fails, the group goes on.
-                let excused = self
-                    .trouble_at
-                    .is_some_and(|it| now <= Seconds(OUTAGE_SECS).after(it));
+                let trouble_at = self.trouble_at;
+                let excused = trouble_at.is_some_and(|it| now <= Seconds(OUTAGE_SECS).after(it));
                 assert!(excused, "`{id}` timed out\n{}", self.told.join("\n"));
                 self.remove(&id);
             }
@@ -323,13 +328,11 @@ impl Walk {
 
     /// With what drains already, no more drain by choice than a third of six, rounded up.
     fn check_budget(&mut self, decision: &DrainDecision) {
-        let steps = decision.plan.steps.iter();
-        let chosen = steps.filter(|it| matches!(it.reason, DrainStepReason::Selective { .. }));
-        let chosen = chosen.count();
+        let is_chosen = |it: &&DrainStep| matches!(it.reason, DrainStepReason::Selective { .. });
+        let chosen = decision.plan.steps.iter().filter(is_chosen).count();
         let ids = self.ids();
         let draining = ids.iter().filter(|it| self.is_draining(it)).count();
-        let told = &self.told;
-        assert!(chosen == 0 || chosen + draining <= 3, "{told:#?}");
+        assert!(chosen == 0 || chosen + draining <= 3, "{:#?}", self.told);
     }
 
     /// Gives the steps that were done.
@@ -360,8 +363,10 @@ impl Walk {
             Some(Recall::Unknown) | None => &nothing,
         };
         let memory = settle(before, planned, &outcomes, self.scene.now);
-        let memories = &mut self.scene.memories;
-        memories.insert(key("spot"), Recall::Known(memory));
+        _ = self
+            .scene
+            .memories
+            .insert(key("spot"), Recall::Known(memory));
         outcomes.retain(|it| it.result == OutcomeResult::Done);
         outcomes.into_iter().map(|it| it.step).collect()
     }
@@ -444,24 +449,13 @@ impl Walk {
             assert!(!is_draining, "`{id}` stays\n{}", self.told.join("\n"));
             assert_eq!(self.scene.member(&id).lifecycle, Lifecycle::InService);
         }
-        let steps = self.scene.decide().plan.steps;
-        assert_eq!(steps, Vec::new());
+        assert_eq!(self.scene.decide().plan.steps, Vec::new());
     }
 }
 
 const fn needs_ledger(step: &DrainStep) -> bool {
     matches!(step.action, DrainAction::Activate { .. })
         || matches!(step.reason, DrainStepReason::Selective { .. })
-}
-
-const fn instance(step: &DrainStep) -> &InstanceId {
-    match &step.action {
-        DrainAction::Drain { instance, .. }
-        | DrainAction::Activate { instance, .. }
-        | DrainAction::StopTask { instance, .. }
-        | DrainAction::RecordHeartbeat { instance, .. }
-        | DrainAction::CompleteLifecycleAction { instance, .. } => instance,
-    }
 }
 
 proptest! {

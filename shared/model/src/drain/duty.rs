@@ -109,8 +109,8 @@ pub struct DepartureMetric {
     pub unit: MeasuredUnit,
     /// What it measures, one sentence.
     pub meaning: &'static str,
-    /// Its value.
-    pub value: fn(&DepartureNumbers) -> u64,
+    /// Its value; `None` where it is not known, and nothing is published.
+    pub value: fn(&DepartureNumbers) -> Option<u64>,
 }
 
 /// The metrics of a group's departures, in the order of the documentation. Published of looks at everything only: a look at single
@@ -120,43 +120,43 @@ pub const DEPARTURE_METRICS: [DepartureMetric; 7] = [
         name: "InstancesLeaving",
         unit: MeasuredUnit::Count,
         meaning: "The instances that are certainly going away.",
-        value: |it| u64::from(it.leaving),
+        value: |it| Some(u64::from(it.leaving)),
     },
     DepartureMetric {
         name: "InstancesDrainingNow",
         unit: MeasuredUnit::Count,
         meaning: "The instances that are DRAINING, by whoever's hand.",
-        value: |it| u64::from(it.draining_any),
+        value: |it| Some(u64::from(it.draining_any)),
     },
     DepartureMetric {
         name: "OldestDrainSeconds",
         unit: MeasuredUnit::Seconds,
         meaning: "How long the instance that has been DRAINING longest has been seen so, in seconds.",
-        value: |it| u64::try_from(it.oldest_drain.0).unwrap_or(0),
+        value: |it| u64::try_from(it.oldest_drain?.0).ok(),
     },
     DepartureMetric {
         name: "InstancesMayLeave",
         unit: MeasuredUnit::Count,
         meaning: "The instances that may leave: rebalance recommendations, lost agents, and maintenance that is not near yet.",
-        value: |it| u64::from(it.perhaps),
+        value: |it| Some(u64::from(it.perhaps)),
     },
     DepartureMetric {
         name: "InstancesTooLate",
         unit: MeasuredUnit::Count,
         meaning: "The instances that went before they were DRAINING.",
-        value: |it| u64::from(it.too_late),
+        value: |it| Some(u64::from(it.too_late)),
     },
     DepartureMetric {
         name: "TasksLeft",
         unit: MeasuredUnit::Count,
         meaning: "The tasks left on instances that are going away, daemons' left out.",
-        value: |it| u64::from(it.tasks_left),
+        value: |it| Some(u64::from(it.tasks_left)),
     },
     DepartureMetric {
         name: "TasksStuck",
         unit: MeasuredUnit::Count,
         meaning: "Of these, the tasks that ECS will not move in time.",
-        value: |it| u64::from(it.tasks_stuck),
+        value: |it| Some(u64::from(it.tasks_stuck)),
     },
 ];
 
@@ -171,10 +171,13 @@ fn measured(key: &DrainKey, numbers: &DepartureNumbers) -> Option<Measured> {
         dimensions: vec![dimension],
         values: DEPARTURE_METRICS
             .iter()
-            .map(|metric| MeasuredValue {
-                name: metric.name,
-                unit: metric.unit,
-                value: (metric.value)(numbers),
+            .filter_map(|metric| {
+                let value = (metric.value)(numbers)?;
+                Some(MeasuredValue {
+                    name: metric.name,
+                    unit: metric.unit,
+                    value,
+                })
             })
             .collect(),
     })

@@ -43,9 +43,16 @@ pub enum DrainHoldReason {
     PolicyFaults {
         /// Everything that is wrong with them.
         faults: Vec<SettingFault>,
+        /// What would be done with every tag at its default, one line each: what leaves meanwhile.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        advice: Vec<String>,
     },
     /// The tag `ballast:paused` is set.
-    Paused,
+    Paused {
+        /// What would be done without it, one line each: what leaves meanwhile.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        advice: Vec<String>,
+    },
     /// The tag asks for advice only.
     AdviceOnly {
         /// The steps that would be taken, one line each.
@@ -84,10 +91,12 @@ pub enum DrainHoldReason {
         /// Why it leaves; `None` where it is not known to leave: somebody else drains it, cluster-scaler for one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<DepartureCause>,
-        /// Whether Ballast set it to DRAINING because it leaves.
-        by_ballast: bool,
-        /// Since when it has been seen so.
-        since: Timestamp,
+        /// Whether Ballast set it to DRAINING because it leaves; `None` where the ledger does not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by_ballast: Option<bool>,
+        /// Since when it has been seen so; `None` where the ledger does not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Timestamp>,
         /// When it goes, where that is known.
         deadline: Option<Timestamp>,
         /// What is on it; `None` where its tasks were not read.
@@ -112,8 +121,9 @@ pub enum DrainHoldReason {
         /// Why it leaves; `None` where it is not known to leave.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<DepartureCause>,
-        /// Since when it has been seen DRAINING.
-        since: Timestamp,
+        /// Since when it has been seen DRAINING; `None` where the ledger does not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Timestamp>,
     },
     /// ECS drains the group's instances itself; Ballast does if ECS has not after a while.
     LeftToManagedDraining {
@@ -139,7 +149,7 @@ pub enum DrainHoldReason {
     TooLate {
         /// Why it left.
         why: DepartureCause,
-        /// When it went.
+        /// When it was to go.
         deadline: Timestamp,
         /// What was still on it, by what ECS says; `None` where its tasks were not read.
         tasks: Option<TaskCounts>,
@@ -301,7 +311,7 @@ impl DrainHoldReason {
             Self::Watching => "watching",
             Self::Departing => "departing",
             Self::PolicyFaults { .. } => "policy_faults",
-            Self::Paused => "paused",
+            Self::Paused { .. } => "paused",
             Self::AdviceOnly { .. } => "advice_only",
             Self::HookMissing { .. } => "hook_missing",
             Self::HookTooShort { .. } => "hook_too_short",
@@ -352,7 +362,7 @@ impl DrainHoldReason {
             Self::Draining { stuck, .. } | Self::WaitingForTasks { stuck, .. } => !stuck.is_empty(),
             Self::Watching
             | Self::Departing
-            | Self::Paused
+            | Self::Paused { .. }
             | Self::AdviceOnly { .. }
             | Self::Staying
             | Self::Drained { .. }

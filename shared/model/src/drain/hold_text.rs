@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
+use crate::drain::cause::CauseKind;
 use crate::drain::hold::DrainHoldReason;
-use crate::drain::plan_text::tasks as tasks_left;
-use crate::units::Seconds;
+use crate::drain::plan_text::{goes_at, tasks as tasks_left};
+use crate::units::{Counted, Seconds};
 
 /// The items, parted by semicolons; `none` where there are none.
 fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T], none: &str) -> fmt::Result {
@@ -18,6 +21,33 @@ fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T], none: &str) ->
     Ok(())
 }
 
+/// What is not done meanwhile, if anything.
+fn left_undone(f: &mut fmt::Formatter<'_>, when: &str, advice: &[String]) -> fmt::Result {
+    if advice.is_empty() {
+        return Ok(());
+    }
+    write!(f, "; what would be done {when}: ")?;
+    list(f, advice, "nothing")
+}
+
+/// By whose hand an instance is DRAINING, and since when.
+fn drained_by(
+    f: &mut fmt::Formatter<'_>,
+    by_ballast: Option<bool>,
+    since: Option<Timestamp>,
+) -> fmt::Result {
+    f.write_str("DRAINING")?;
+    match since {
+        Some(since) => write!(f, " since {since:.0}")?,
+        None => f.write_str(", since when is not known,")?,
+    }
+    f.write_str(match by_ballast {
+        Some(true) => " by Ballast's hand",
+        Some(false) => " by somebody else's hand",
+        None => " and whose hand is not known",
+    })
+}
+
 impl fmt::Display for DrainHoldReason {
     #[expect(
         clippy::too_many_lines,
@@ -27,11 +57,15 @@ impl fmt::Display for DrainHoldReason {
         match self {
             Self::Watching => f.write_str("no instance that was looked at leaves"),
             Self::Departing => f.write_str("instances leave"),
-            Self::PolicyFaults { faults } => {
+            Self::PolicyFaults { faults, advice } => {
                 f.write_str("the tags cannot be used: ")?;
-                list(f, faults, "none is named")
+                list(f, faults, "none is named")?;
+                left_undone(f, "with every tag at its default", advice)
             }
-            Self::Paused => f.write_str("the tag `ballast:paused` is `true`"),
+            Self::Paused { advice } => {
+                f.write_str("the tag `ballast:paused` is `true`")?;
+                left_undone(f, "without it", advice)
+            }
             Self::AdviceOnly { advice } => {
                 f.write_str("the tag asks for advice only: ")?;
                 list(f, advice, "nothing would be done")
@@ -64,13 +98,12 @@ impl fmt::Display for DrainHoldReason {
                 tasks,
                 stuck,
             } => {
-                let whose = if *by_ballast { "Ballast's" } else { "somebody else's" };
-                write!(f, "DRAINING since {since:.0} by {whose} hand")?;
+                drained_by(f, *by_ballast, *since)?;
                 if let Some(why) = why {
                     write!(f, "; {why}")?;
                 }
-                if let Some(deadline) = deadline {
-                    write!(f, ", and it goes at {deadline:.0}")?;
+                if let Some(deadline) = *deadline {
+                    goes_at(f, why.as_ref(), deadline)?;
                 }
                 tasks_left(f, tasks.as_ref(), stuck)
             }
@@ -87,10 +120,9 @@ impl fmt::Display for DrainHoldReason {
                 tasks_left(f, tasks.as_ref(), stuck)
             }
             Self::Drained { why, since } => {
-                write!(
-                    f,
-                    "DRAINING since {since:.0}, and no task is left on it but daemons'"
-                )?;
+                f.write_str("DRAINING")?;
+                since.iter().try_for_each(|since| write!(f, " since {since:.0}"))?;
+                f.write_str(", and no task is left on it but daemons'")?;
                 why.iter().try_for_each(|why| write!(f, "; {why}"))
             }
             Self::LeftToManagedDraining { why } => {
@@ -114,7 +146,7 @@ impl fmt::Display for DrainHoldReason {
             } => {
                 write!(
                     f,
-                    "{why}; it went at {deadline:.0}, draining it moves nothing any more"
+                    "{why}; it was to go at {deadline:.0}, and draining it moves nothing any more"
                 )?;
                 tasks_left(f, tasks.as_ref(), &[])
             }
@@ -130,11 +162,21 @@ impl fmt::Display for DrainHoldReason {
                 write!(f, "{why}; Ballast drained it for that, somebody set it to ACTIVE again, as was seen at {at:.0}, and it is left to them")
             }
             Self::NoOtherPool { why, tried } => {
-                write!(f, "{why}; its tasks find no room in another pool: {tried}")
+                let place = match why.kind() {
+                    CauseKind::AgentLost => "on another instance",
+                    CauseKind::SpotInterruption
+                    | CauseKind::CapacityReservationInterruption
+                    | CauseKind::Terminating
+                    | CauseKind::Stopping
+                    | CauseKind::Maintenance
+                    | CauseKind::Rebalance => "in another pool",
+                };
+                write!(f, "{why}; its tasks find no room {place}: {tried}")
             }
             Self::DisruptionBudgetSpent { why, budget, spent } => write!(
                 f,
-                "{why}; {budget} instances may drain at a time, and {spent} do or are not healthy"
+                "{why}; {} may drain at a time, and {spent} drain or are not healthy",
+                Counted(*budget, "instance")
             ),
             Self::WaitsForFullLook { why } => write!(
                 f,

@@ -69,9 +69,13 @@ pub struct DepartureNumbers {
     pub tasks_left: u32,
     /// Of these, tasks that ECS cannot move, or not in time.
     pub tasks_stuck: u32,
-    /// How long the instance that has been DRAINING longest has been.
-    #[serde(rename = "oldest_drain_secs")]
-    pub oldest_drain: Seconds,
+    /// How long the instance that has been DRAINING longest has been; zero where none is, and `None` where the ledger does not tell.
+    #[serde(
+        rename = "oldest_drain_secs",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub oldest_drain: Option<Seconds>,
 }
 
 impl fmt::Display for DepartureNumbers {
@@ -92,8 +96,15 @@ impl fmt::Display for DepartureNumbers {
         write!(
             f,
             "instances: {looked_at} looked at, {leaving} leaving, of which {draining} draining and {drained} drained, \
-             {not_registered} not registered, {too_late} too late; {draining_any} draining in all, the oldest for {oldest_drain}; \
-             {perhaps} may leave; tasks: {tasks_left} left, of which {tasks_stuck} stuck"
+             {not_registered} not registered, {too_late} too late; {draining_any} draining in all, "
+        )?;
+        match oldest_drain {
+            Some(oldest_drain) => write!(f, "the oldest for {oldest_drain}")?,
+            None => f.write_str("for how long is not known")?,
+        }
+        write!(
+            f,
+            "; {perhaps} may leave; tasks: {tasks_left} left, of which {tasks_stuck} stuck"
         )
     }
 }

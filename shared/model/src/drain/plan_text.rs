@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
+use crate::drain::cause::DepartureCause;
 use crate::drain::numbers::TaskCounts;
 use crate::drain::plan::{DrainAction, DrainStep, DrainStepReason, PoolRoom};
 use crate::drain::stuck::StuckTasks;
@@ -60,6 +63,17 @@ pub(crate) fn tasks(
     stuck.iter().try_for_each(|it| write!(f, "; {it}"))
 }
 
+/// When an instance goes. Only a cause that tells it itself is as exact as that: a group terminates earlier, once it may.
+pub(crate) fn goes_at(
+    f: &mut fmt::Formatter<'_>,
+    why: Option<&DepartureCause>,
+    deadline: Timestamp,
+) -> fmt::Result {
+    let is_exact = why.and_then(DepartureCause::deadline) == Some(deadline);
+    let latest = if is_exact { "" } else { " at the latest" };
+    write!(f, ", and it goes at {deadline:.0}{latest}")
+}
+
 impl fmt::Display for DrainStepReason {
     #[expect(
         clippy::too_many_lines,
@@ -74,8 +88,8 @@ impl fmt::Display for DrainStepReason {
                 stuck,
             } => {
                 write!(f, "{why}")?;
-                match deadline {
-                    Some(deadline) => write!(f, ", and it goes at {deadline:.0}")?,
+                match *deadline {
+                    Some(deadline) => goes_at(f, Some(why), deadline)?,
                     None => f.write_str(", and when it goes is not known")?,
                 }
                 tasks(f, left.as_ref(), stuck)
@@ -109,9 +123,8 @@ impl fmt::Display for DrainStepReason {
                 next_look_at,
             } => write!(
                 f,
-                "of `{whose}` (`{}`): its stop timeout is {stop_timeout}, the instance goes at {deadline:.0}, and the next look may come \
-                 as late as {next_look_at:.0}",
-                why.as_str()
+                "of `{whose}`: {why}; its stop timeout is {stop_timeout}, the instance goes at {deadline:.0}, and the next look may come \
+                 as late as {next_look_at:.0}"
             ),
             Self::TasksLeft {
                 tasks: left,

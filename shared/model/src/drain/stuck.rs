@@ -38,6 +38,18 @@ pub enum StuckReason {
         /// How many replacements find room.
         room_tasks: u32,
     },
+    /// The replacements must run first, only so many at a time, and they are too many for the time that is left.
+    TooSlow {
+        /// How many ECS starts beyond the desired count; at least one.
+        surge: u32,
+        /// How long a replacement takes to run.
+        #[serde(rename = "start_up_secs")]
+        start_up: Seconds,
+        /// How often that fits into what is left.
+        rounds: u32,
+        /// When the instance goes.
+        deadline: Timestamp,
+    },
     /// The stop timeout is longer than what is left: it is cut short when the instance goes.
     StopTooLong {
         /// The longest stop timeout of its containers.
@@ -57,10 +69,11 @@ pub enum StuckReason {
 
 impl StuckReason {
     /// Every stable name.
-    pub const NAMES: [&'static str; 6] = [
+    pub const NAMES: [&'static str; 7] = [
         "standalone",
         "no_surge",
         "no_room",
+        "too_slow",
         "stop_too_long",
         "agent_disconnected",
         "not_moved",
@@ -73,6 +86,7 @@ impl StuckReason {
             Self::Standalone => "standalone",
             Self::NoSurge { .. } => "no_surge",
             Self::NoRoom { .. } => "no_room",
+            Self::TooSlow { .. } => "too_slow",
             Self::StopTooLong { .. } => "stop_too_long",
             Self::AgentDisconnected => "agent_disconnected",
             Self::NotMoved { .. } => "not_moved",
@@ -83,10 +97,15 @@ impl StuckReason {
 impl fmt::Display for StuckTasks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { whose, tasks, why } = self;
-        write!(f, "{} of `{whose}`: ", Counted(*tasks, "task"))?;
-        match why {
-            StuckReason::Standalone => f.write_str("standalone, ECS does not move them"),
-            StuckReason::NoSurge {
+        write!(f, "{} of `{whose}`: {why}", Counted(*tasks, "task"))
+    }
+}
+
+impl fmt::Display for StuckReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standalone => f.write_str("standalone, ECS does not move them"),
+            Self::NoSurge {
                 minimum_healthy_percent,
                 maximum_percent,
             } => write!(
@@ -94,21 +113,31 @@ impl fmt::Display for StuckTasks {
                 "minimum healthy {minimum_healthy_percent} % and maximum {maximum_percent} % let ECS neither stop one first nor \
                  start one first"
             ),
-            StuckReason::NoRoom { room_tasks } => write!(
+            Self::NoRoom { room_tasks } => write!(
                 f,
                 "their replacements must run first, and there is room for {room_tasks}"
             ),
-            StuckReason::StopTooLong {
+            Self::TooSlow {
+                surge,
+                start_up,
+                rounds,
+                deadline,
+            } => write!(
+                f,
+                "their replacements must run first, {surge} at a time, and {start_up} each time: until {deadline:.0} there is time for {}",
+                Counted(*rounds, "round")
+            ),
+            Self::StopTooLong {
                 stop_timeout,
                 deadline,
             } => write!(
                 f,
                 "the stop timeout of {stop_timeout} ends after {deadline:.0}, when the instance goes"
             ),
-            StuckReason::AgentDisconnected => {
+            Self::AgentDisconnected => {
                 f.write_str("the agent is disconnected and cannot stop them")
             }
-            StuckReason::NotMoved { draining_since } => write!(
+            Self::NotMoved { draining_since } => write!(
                 f,
                 "ECS could move them, and has not since {draining_since:.0}"
             ),

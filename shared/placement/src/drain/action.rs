@@ -123,12 +123,20 @@ fn nothing_to_wait_for(
     if case.place != Place::NotRegistered || !group.gaps.is_empty() {
         return None;
     }
-    let member = case.instance.member.as_ref();
-    if member.is_some_and(|it| !it.is_healthy) {
-        return Some("it is not registered, and its group takes it for unhealthy".to_owned());
+    if let Some(shown_by) = is_ill_unregistered(group, case) {
+        return Some(shown_by);
     }
     let until = REGISTERS_WITHIN.after(waiting.since);
     (until <= group.look.now).then(|| format!("it had not registered by {until:.0}"))
+}
+
+/// What shows that an instance that is not registered never will be.
+pub(crate) fn is_ill_unregistered(group: &GroupCase<'_>, case: &Case<'_>) -> Option<String> {
+    let member = case.instance.member.as_ref();
+    let is_ill = member.is_some_and(|it| !it.is_healthy);
+    let is_certain = case.place == Place::NotRegistered && group.gaps.is_empty();
+    (is_ill && is_certain)
+        .then(|| "it is not registered, and its group takes it for unhealthy".to_owned())
 }
 
 /// A heartbeat, where one is due, or nothing.

@@ -7,8 +7,8 @@ use model::capacity::{
     ClusterCapacity, Consent, ContainerInstance, ContainerInstanceStatus, InstanceTask, Lifecycle,
 };
 use model::drain::{
-    Departure, DepartureCause, DrainCluster, DrainGroup, DrainKey, DrainMemory, DrainPolicy,
-    DrainSnapshot, LifecycleHook, LookedInstance,
+    CauseKind, Departure, DepartureCause, DrainCluster, DrainGroup, DrainKey, DrainMemory,
+    DrainPolicy, DrainSnapshot, LifecycleHook, LookedInstance,
 };
 use model::ids::{ClusterName, InstanceId};
 use model::memory::Recall;
@@ -228,7 +228,7 @@ impl<'a> Case<'a> {
             let own = group.own_hook().map(|hook| {
                 let longest = group.policy.departure_timeout.min(hook.global_timeout);
                 let deadline = longest.after(since);
-                let warned = causes::warned_until(&noted.departure);
+                let warned = causes::warned_until(&current(&noted.departure));
                 (hook, warned.map_or(deadline, |it| it.min(deadline)))
             });
             Some(Waiting {
@@ -238,7 +238,7 @@ impl<'a> Case<'a> {
             })
         });
         let of_action = waiting.and_then(|it| it.own).map(|(_, deadline)| deadline);
-        let of_causes = causes::deadline(&noted.departure, &group.policy, look.now);
+        let of_causes = causes::deadline(&current(&noted.departure), &group.policy, look.now);
         Self {
             instance,
             cluster,
@@ -310,6 +310,26 @@ impl<'a> Case<'a> {
 /// How long ECS waits between asking a container to stop and killing it, where nothing else is set.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_timeout>
 const STOP_TIMEOUT_DEFAULT: Seconds = Seconds(30);
+
+/// Without the warnings that came to nothing: an instance that its group began to terminate after EC2 was to take it, was not taken.
+fn current(departure: &Departure) -> Departure {
+    let mut current = departure.clone();
+    let terminating = departure.cause(CauseKind::Terminating);
+    if let Some(since) = terminating.map(DepartureCause::at) {
+        let is_warning = |it: &DepartureCause| match it.kind() {
+            CauseKind::SpotInterruption | CauseKind::CapacityReservationInterruption => true,
+            CauseKind::Terminating
+            | CauseKind::Stopping
+            | CauseKind::Maintenance
+            | CauseKind::Rebalance
+            | CauseKind::AgentLost => false,
+        };
+        let came_to_nothing =
+            |it: &DepartureCause| is_warning(it) && it.deadline().is_some_and(|it| it <= since);
+        current.causes.retain(|it| !came_to_nothing(it));
+    }
+    current
+}
 
 fn place<'a>(cluster: Option<&'a DrainCluster>, instance: &'a LookedInstance) -> Place<'a> {
     let Some((_, arn)) = &instance.registered else {

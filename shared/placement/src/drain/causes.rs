@@ -220,13 +220,13 @@ fn gone(group: &GroupCase<'_>, departure: &Departure, place: Place<'_>) -> Optio
         Place::Gone(status) => Some(format!("its container instance is {status}")),
         Place::Active(_) | Place::Draining(_) => by_machine(),
         Place::Registering => None,
+        // What is not registered may be so, and connected, in a cluster that was not read.
+        Place::NotRegistered if !group.gaps.is_empty() => None,
         Place::NotRegistered => by_machine().or_else(|| {
             let was_registered =
                 departure.draining_since.is_some() || departure.own_drain.is_some();
             let leaves = departure.causes.iter().any(|it| it.kind().is_certain());
-            // What is not registered may be so in a cluster that was not read.
-            let is_seen = group.gaps.is_empty();
-            (was_registered && leaves && is_seen)
+            (was_registered && leaves)
                 .then(|| "it was registered, and is no more".to_owned())
         }),
     }

@@ -105,8 +105,8 @@ fn asked<'c>(group: &GroupCase<'_>, case: &'c Case<'_>) -> Asked<'c> {
         // It was set to DRAINING a moment ago, and does not read so yet.
         let reason = DrainHoldReason::Draining {
             why: Some(why.clone()),
-            by_ballast: true,
-            since: own.at,
+            by_ballast: Some(true),
+            since: Some(own.at),
             deadline: None,
             tasks: counts(case),
             stuck: Vec::new(),

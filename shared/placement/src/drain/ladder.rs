@@ -22,7 +22,7 @@ use model::drain::{DrainAction, DrainHoldReason, DrainStepReason};
 use super::case::{Case, GroupCase, Place};
 use super::causes::REGISTERS_WITHIN;
 use super::numbers::counts;
-use super::{Verdict, causes, neighbours, stuck};
+use super::{Verdict, action, causes, neighbours, stuck};
 
 /// What is done about an instance, as far as it needs no choice. `None`: it is ACTIVE and not certain to leave.
 pub(crate) fn verdict(
@@ -52,6 +52,11 @@ fn not_registered(group: &GroupCase<'_>, case: &Case<'_>) -> Verdict {
     let Some(why) = &case.why else {
         return Verdict::hold(DrainHoldReason::Staying);
     };
+    if let Some(shown_by) =
+        action::is_ill_unregistered(group, case).filter(|_| case.waiting.is_some())
+    {
+        return Verdict::hold(DrainHoldReason::Gone { shown_by });
+    }
     let until = why
         .deadline()
         .unwrap_or_else(|| REGISTERS_WITHIN.after(why.at()));
@@ -108,6 +113,7 @@ fn draining(
     stopped: &BTreeSet<&TaskArn>,
 ) -> DrainHoldReason {
     let since = case.departure.draining_since.unwrap_or(group.look.now);
+    let known_since = group.before.map(|_| since);
     let tasks = counts(case);
     let stuck = stuck::lines(case.stuck_but(stopped));
     let of_own_drain = || {
@@ -116,7 +122,10 @@ fn draining(
     };
     let why = case.why.clone().or_else(of_own_drain);
     if tasks.is_some_and(|it| it.left() == 0) {
-        return DrainHoldReason::Drained { why, since };
+        return DrainHoldReason::Drained {
+            why,
+            since: known_since,
+        };
     }
     let departure_timeout = group.policy.departure_timeout;
     let normal_until = departure_timeout.after(since);
@@ -131,8 +140,8 @@ fn draining(
     }
     DrainHoldReason::Draining {
         why,
-        by_ballast: case.departure.own_drain.is_some(),
-        since,
+        by_ballast: group.before.map(|_| case.departure.own_drain.is_some()),
+        since: known_since,
         deadline: case.deadline,
         tasks,
         stuck,

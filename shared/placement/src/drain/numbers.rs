@@ -30,7 +30,10 @@ pub(crate) fn of_group(
     verdicts: &[Verdict],
     stopped: &BTreeSet<&TaskArn>,
 ) -> DepartureNumbers {
-    let mut numbers = DepartureNumbers::default();
+    let mut numbers = DepartureNumbers {
+        oldest_drain: Some(Seconds(0)),
+        ..DepartureNumbers::default()
+    };
     let add = |to: &mut u32, count: u32| *to = to.saturating_add(count);
     for (case, verdict) in group.cases.iter().zip(verdicts) {
         add(&mut numbers.looked_at, 1);
@@ -39,7 +42,9 @@ pub(crate) fn of_group(
             add(&mut numbers.draining_any, 1);
             let since = case.departure.draining_since.unwrap_or(group.look.now);
             let drained_for = Seconds::between(since, group.look.now);
-            numbers.oldest_drain = numbers.oldest_drain.max(drained_for);
+            // Without the ledger nothing tells since when.
+            let known = group.before.and(numbers.oldest_drain);
+            numbers.oldest_drain = known.map(|it| it.max(drained_for));
         }
         if case.gone.is_some() {
             continue;

@@ -2,8 +2,8 @@
 //!
 //! | asked in this order | its hold | its instances and waits |
 //! |---|---|---|
-//! | its tags cannot be used | `policy_faults` | left alone |
-//! | it is paused | `paused` | left alone |
+//! | its tags cannot be used | `policy_faults`, with what is left undone as text | left alone |
+//! | it is paused | `paused`, with the same | left alone |
 //! | it asks for advice | `advice_only`, with the steps as text | left alone |
 //! | something of it could not be observed | `snapshot_incomplete` | as decided |
 //! | a look at everything shows no hook of Ballast's, and no managed draining | `hook_missing` | as decided |
@@ -64,7 +64,7 @@ pub(crate) fn decide(group: &GroupCase<'_>, verdicts: Vec<Verdict>, stops: &[Sto
         sorted.add(subject, verdict);
     }
     sorted.steps.sort_by(before);
-    let reason = reason(group, &numbers, &sorted.steps);
+    let reason = reason(group, &numbers, &sorted);
     let hold = DrainHold {
         subject: DrainSubject::Group { key: key.clone() },
         reason,
@@ -164,19 +164,20 @@ impl Sorted {
 }
 
 /// The reason of the group's one hold.
-fn reason(
-    group: &GroupCase<'_>,
-    numbers: &DepartureNumbers,
-    steps: &[(Rank, DrainStep)],
-) -> DrainHoldReason {
+fn reason(group: &GroupCase<'_>, numbers: &DepartureNumbers, sorted: &Sorted) -> DrainHoldReason {
     if let Err(faults) = &group.of.policy {
-        let faults = faults.clone();
-        return DrainHoldReason::PolicyFaults { faults };
+        return DrainHoldReason::PolicyFaults {
+            faults: faults.clone(),
+            advice: advice(group, sorted),
+        };
     }
     match group.standing {
-        Standing::Held => return DrainHoldReason::Paused,
+        Standing::Held => {
+            let advice = advice(group, sorted);
+            return DrainHoldReason::Paused { advice };
+        }
         Standing::Advise => {
-            let advice = advice(steps);
+            let advice = advice(group, sorted);
             return DrainHoldReason::AdviceOnly { advice };
         }
         Standing::Act => {}
@@ -188,7 +189,7 @@ fn reason(
     if let Some(reason) = hook(group) {
         return reason;
     }
-    if numbers.leaving > 0 || numbers.draining_any > 0 || !steps.is_empty() {
+    if numbers.leaving > 0 || numbers.draining_any > 0 || !sorted.steps.is_empty() {
         DrainHoldReason::Departing
     } else {
         DrainHoldReason::Watching
@@ -216,11 +217,14 @@ fn hook(group: &GroupCase<'_>) -> Option<DrainHoldReason> {
     })
 }
 
-/// The steps as text.
-fn advice(steps: &[(Rank, DrainStep)]) -> Vec<String> {
-    let lines = steps.iter().take(ADVICE_MAX);
-    let mut lines: Vec<String> = lines.map(|(_, step)| step.to_string()).collect();
-    let more = steps.len().saturating_sub(ADVICE_MAX);
+/// What would be done, as text. Of a group that is held also the waits in a hook, which time out meanwhile.
+fn advice(group: &GroupCase<'_>, sorted: &Sorted) -> Vec<String> {
+    let steps = sorted.steps.iter().map(|(_, step)| step.to_string());
+    let is_held = group.standing == Standing::Held;
+    let waits = sorted.others.iter().filter(|_| is_held);
+    let mut lines: Vec<String> = steps.chain(waits.map(ToString::to_string)).collect();
+    let more = lines.len().saturating_sub(ADVICE_MAX);
+    lines.truncate(ADVICE_MAX);
     if more > 0 {
         lines.push(format!("and {more} more"));
     }

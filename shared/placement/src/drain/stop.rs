@@ -93,7 +93,8 @@ fn of_case<'a>(group: &GroupCase<'a>, case: &Case<'a>) -> Vec<Stop<'a>> {
                 | StuckReason::NoRoom { .. }),
             ) => (true, why.clone()),
             Some(
-                why @ (StuckReason::StopTooLong { .. }
+                why @ (StuckReason::TooSlow { .. }
+                | StuckReason::StopTooLong { .. }
                 | StuckReason::AgentDisconnected
                 | StuckReason::NotMoved { .. }),
             ) => (false, why.clone()),

@@ -8,7 +8,8 @@
 //! | with what was started already it runs more than its minimum | so many tasks stop |
 //! | there is room elsewhere for the replacement | it moves |
 //! | otherwise, where every instance of the cluster was read | there is no room |
-//! | the stop timeout is longer than what is left | it is cut short |
+//! | the replacements run first, and so many at a time take longer than what is left | they are too slow |
+//! | the stop timeout is longer than what is left | it is cut short; or ECS had its chance, and has not moved it |
 //!
 //! A task that is told to stop counts no more: what its service may run less is less by it. So where Ballast stops a task that is stuck,
 //! another may be stuck for it.
@@ -26,13 +27,17 @@ use model::capacity::{CapacityService, InstanceTask};
 use model::drain::{StuckReason, StuckTasks};
 use model::ids::{ClusterName, InstanceId};
 use model::snapshot::TaskStatus;
-use model::{ServiceName, TaskArn};
+use model::{Seconds, ServiceName, TaskArn};
 
 use super::case::{Case, GroupCase, Indexes};
 use super::room::{Proof, Room};
+use super::stop::ECS_CHANCE;
 use crate::capacity::demand;
 use crate::capacity::fit::requests_of;
 use crate::capacity::index::Index;
+
+/// How long a replacement takes from its start until ECS counts it as running and healthy: the default of `ballast:start-up-secs`.
+pub(crate) const START_UP: Seconds = Seconds(60);
 
 /// A task that will not be moved in time.
 #[derive(Debug, Clone)]
@@ -48,6 +53,18 @@ struct Slack {
     shed: u32,
     /// Whether ECS may neither start one more nor run one less.
     is_none: bool,
+    /// How many tasks are replaced at a time; at least one.
+    surge: u32,
+    /// How many of its tasks on what departs are replaced before those that are asked about now.
+    replaced: u32,
+}
+
+/// What is left until an instance goes.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    deadline: Timestamp,
+    /// How many replacements can start one after the other.
+    rounds: u32,
 }
 
 /// Of each service, how many of its tasks on what departs ECS counts as running and are told to stop.
@@ -139,26 +156,54 @@ fn of_case<'a>(
         let slack = slacks
             .entry(key)
             .or_insert_with(|| slack(service, stopping));
-        stuck.extend(of_service(service, &tasks, slack, room, index));
+        stuck.extend(of_service(
+            service,
+            &tasks,
+            slack,
+            room,
+            index,
+            left(case, now),
+        ));
     }
-    if let Some(deadline) = case.deadline {
-        let known: BTreeSet<&TaskArn> = stuck.iter().map(|it| &it.task.arn).collect();
-        let others = case.running().filter(|task| !known.contains(&task.arn));
-        let cut: Vec<Stuck<'a>> = others
-            .filter_map(|task| {
-                let stop_timeout = case.stop_timeout(task);
-                (deadline < stop_timeout.after(now)).then_some(Stuck {
-                    task,
-                    why: StuckReason::StopTooLong {
-                        stop_timeout,
-                        deadline,
-                    },
-                })
-            })
-            .collect();
-        stuck.extend(cut);
-    }
+    let known: BTreeSet<&TaskArn> = stuck.iter().map(|it| &it.task.arn).collect();
+    let others = case.running().filter(|task| !known.contains(&task.arn));
+    let cut: Vec<Stuck<'a>> = others
+        .filter_map(|task| cut_short(case, task, now).map(|why| Stuck { task, why }))
+        .collect();
+    stuck.extend(cut);
     stuck
+}
+
+/// What is left until the instance goes, where that is known and to come.
+fn left(case: &Case<'_>, now: Timestamp) -> Option<Left> {
+    let deadline = case.deadline.filter(|it| now < *it)?;
+    let rounds = Seconds::between(now, deadline).0 / START_UP.0;
+    Some(Left {
+        deadline,
+        rounds: u32::try_from(rounds).unwrap_or(u32::MAX),
+    })
+}
+
+/// Why a task that ECS can move does not end before its instance goes.
+fn cut_short(case: &Case<'_>, task: &InstanceTask, now: Timestamp) -> Option<StuckReason> {
+    let deadline = case.deadline?;
+    let stop_timeout = case.stop_timeout(task);
+    if stop_timeout.after(now) <= deadline {
+        return None;
+    }
+    let draining_since = case.departure.draining_since.filter(|_| case.is_draining());
+    let is_over = deadline <= now;
+    match draining_since {
+        Some(draining_since) if is_over || ECS_CHANCE.after(draining_since) <= now => {
+            Some(StuckReason::NotMoved { draining_since })
+        }
+        // What was never DRAINING was never to be moved.
+        None if is_over => None,
+        Some(_) | None => Some(StuckReason::StopTooLong {
+            stop_timeout,
+            deadline,
+        }),
+    }
 }
 
 /// What the service's limits leave.
@@ -172,6 +217,8 @@ fn slack(service: &CapacityService, stopping: u32) -> Slack {
     Slack {
         shed: u32::try_from(there.saturating_sub(at_least)).unwrap_or(u32::MAX),
         is_none: there <= at_least && at_most <= desired,
+        surge: u32::try_from(at_most.saturating_sub(desired).max(1)).unwrap_or(u32::MAX),
+        replaced: 0,
     }
 }
 
@@ -182,6 +229,7 @@ fn of_service<'a>(
     slack: &mut Slack,
     room: &mut Room<'a>,
     index: &Index<'a>,
+    left: Option<Left>,
 ) -> Vec<Stuck<'a>> {
     if slack.is_none {
         let why = StuckReason::NoSurge {
@@ -201,25 +249,60 @@ fn of_service<'a>(
         .saturating_sub(u32::try_from(shed).unwrap_or(u32::MAX));
     let rest: Vec<&InstanceTask> = tasks.iter().copied().skip(shed).collect();
     if !room.is_known {
-        return Vec::new();
+        return too_slow(rest, slack, left);
     }
     let mut room_tasks: u32 = 0;
     let mut without: Vec<&InstanceTask> = Vec::new();
+    let mut with: Vec<&InstanceTask> = Vec::new();
     for request in requests_of(index, rest.iter().copied()) {
         let put = room.put(&request, Proof::Possible, |_| true);
         room_tasks = room_tasks.saturating_add(put.tasks);
         let alike = rest.iter().copied().filter(|task| {
             task.task_definition == *request.task_definition && task.needs == request.needs
         });
-        without.extend(alike.skip(usize::try_from(put.tasks).unwrap_or(usize::MAX)));
+        let placed = usize::try_from(put.tasks).unwrap_or(usize::MAX);
+        with.extend(alike.clone().take(placed));
+        without.extend(alike.skip(placed));
     }
-    without
+    let mut stuck: Vec<Stuck<'a>> = without
         .into_iter()
         .map(|task| Stuck {
             task,
             why: StuckReason::NoRoom { room_tasks },
         })
-        .collect()
+        .collect();
+    stuck.extend(too_slow(with, slack, left));
+    stuck
+}
+
+/// Those of a service's tasks with room elsewhere whose turn does not come before the instance goes.
+fn too_slow<'a>(
+    tasks: Vec<&'a InstanceTask>,
+    slack: &mut Slack,
+    left: Option<Left>,
+) -> Vec<Stuck<'a>> {
+    let count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+    let before = slack.replaced;
+    slack.replaced = before.saturating_add(count);
+    let Some(Left { deadline, rounds }) = left else {
+        return Vec::new();
+    };
+    let surge = slack.surge;
+    let in_time = surge.saturating_mul(rounds).saturating_sub(before);
+    let why = StuckReason::TooSlow {
+        surge,
+        start_up: START_UP,
+        rounds,
+        deadline,
+    };
+    let late = tasks
+        .into_iter()
+        .skip(usize::try_from(in_time).unwrap_or(usize::MAX));
+    late.map(|task| Stuck {
+        task,
+        why: why.clone(),
+    })
+    .collect()
 }
 
 /// The tasks as an operator reads them: those of one service, or of one family, for one reason together.

@@ -21,11 +21,11 @@ fn while_a_task_is_left_it_waits() {
     check(
         &scene,
         &expect![[r#"
-        hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 100 s; 0 may leave; tasks: 1 left, of which 0 stuck)
-        hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-        hold `group spot` `i-2` staying: they stay
-        hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:03:00Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-    "#]],
+            hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 100 s; 0 may leave; tasks: 1 left, of which 0 stuck)
+            hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` `i-2` staying: they stay
+            hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:03:00Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+        "#]],
     );
 }
 
@@ -40,7 +40,7 @@ fn it_is_kept_waiting_before_it_times_out() {
         &expect![[r#"
             step `group spot` `i-1` hook `ballast-instance-drain` tasks_left: keep `i-1` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T12:03:00Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
             hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 130 s; 0 may leave; tasks: 1 left, of which 0 stuck)
-            hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
             hold `group spot` `i-2` staying: they stay
         "#]],
     );
@@ -49,7 +49,7 @@ fn it_is_kept_waiting_before_it_times_out() {
         &scene,
         &expect![[r#"
             hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 130 s; 0 may leave; tasks: 1 left, of which 0 stuck)
-            hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
             hold `group spot` `i-2` staying: they stay
             hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:05:30Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         "#]],
@@ -79,11 +79,11 @@ fn a_task_that_is_stopping_is_waited_for() {
     check(
         &scene,
         &expect![[r#"
-        hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 100 s; 0 may leave; tasks: 1 left, of which 0 stuck)
-        hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; 1 task left: 0 of services, 0 standalone, 1 stopping; 0 of daemons
-        hold `group spot` `i-2` staying: they stay
-        hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:03:00Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 0 of services, 0 standalone, 1 stopping; 0 of daemons
-    "#]],
+            hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 100 s; 0 may leave; tasks: 1 left, of which 0 stuck)
+            hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z at the latest; 1 task left: 0 of services, 0 standalone, 1 stopping; 0 of daemons
+            hold `group spot` `i-2` staying: they stay
+            hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:03:00Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 0 of services, 0 standalone, 1 stopping; 0 of daemons
+        "#]],
     );
 }
 
@@ -95,10 +95,10 @@ fn one_that_is_active_and_empty_is_drained_before_it_goes_on() {
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` leaving: set `i-1` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z; 0 tasks left: 0 of services, 0 standalone, 0 stopping; 0 of daemons
-        hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 0 tasks left: 0 of services, 0 standalone, 0 stopping; 0 of daemons
-    "#]],
+            step `group spot` `i-1` leaving: set `i-1` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z at the latest; 0 tasks left: 0 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+            hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 0 tasks left: 0 of services, 0 standalone, 0 stopping; 0 of daemons
+        "#]],
     );
     scene.act();
     scene.later(1);
@@ -129,11 +129,11 @@ fn at_its_deadline_it_goes_on_whatever_is_left() {
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` hook `ballast-instance-drain` deadline_reached: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because the longest wait was over at 2026-03-01T12:01:20Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: the stop timeout of 30 s ends after 2026-03-01T12:01:20Z, when the instance goes
-        hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 180 s; 0 may leave; tasks: 1 left, of which 1 stuck)
-        hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:01:20Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: the stop timeout of 30 s ends after 2026-03-01T12:01:20Z, when the instance goes
-        hold `group spot` `i-2` staying: they stay
-    "#]],
+            step `group spot` `i-1` hook `ballast-instance-drain` deadline_reached: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because the longest wait was over at 2026-03-01T12:01:20Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: ECS could move them, and has not since 2026-03-01T11:58:20Z
+            hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 180 s; 0 may leave; tasks: 1 left, of which 1 stuck)
+            hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:01:20Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: ECS could move them, and has not since 2026-03-01T11:58:20Z
+            hold `group spot` `i-2` staying: they stay
+        "#]],
     );
 }
 
@@ -160,11 +160,11 @@ fn tasks_that_were_not_read_are_not_gone() {
     check(
         &scene,
         &expect![[r#"
-        hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 100 s; 0 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; its tasks were not read
-        hold `group spot` `i-2` staying: they stay
-        hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:03:00Z and may wait until 2026-03-01T12:13:00Z; its tasks were not read
-    "#]],
+            hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 100 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+            hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z at the latest; its tasks were not read
+            hold `group spot` `i-2` staying: they stay
+            hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:03:00Z and may wait until 2026-03-01T12:13:00Z; its tasks were not read
+        "#]],
     );
 }
 
@@ -242,10 +242,10 @@ fn what_has_not_registered_and_is_unhealthy_is_not_waited_for() {
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` hook `ballast-instance-drain` nothing_to_wait_for: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because there is nothing to wait for: it is not registered, and its group takes it for unhealthy
-        hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 1 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-1` not_registered: its group has been terminating it since 2026-03-01T11:59:50Z; it is not registered in the cluster, and is waited for until 2026-03-01T12:04:50Z
-    "#]],
+            step `group spot` `i-1` hook `ballast-instance-drain` nothing_to_wait_for: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because there is nothing to wait for: it is not registered, and its group takes it for unhealthy
+            hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+            hold `group spot` `i-1` gone: it is gone: it is not registered, and its group takes it for unhealthy
+        "#]],
     );
 }
 
@@ -352,11 +352,11 @@ fn a_wait_of_unknown_age_is_prolonged_at_each_look() {
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` hook `ballast-instance-drain` tasks_left: keep `i-1` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T12:00:00Z and may wait until 2026-03-01T12:15:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-        hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
-        hold `group spot` `i-1` draining: DRAINING since 2026-03-01T12:00:00Z by somebody else's hand; its group has been terminating it since 2026-03-01T12:00:00Z, and it goes at 2026-03-01T12:15:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-        hold `group spot` `i-2` staying: they stay
-    "#]],
+            step `group spot` `i-1` hook `ballast-instance-drain` tasks_left: keep `i-1` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T12:00:00Z and may wait until 2026-03-01T12:15:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, for how long is not known; 0 may leave; tasks: 1 left, of which 0 stuck)
+            hold `group spot` `i-1` draining: DRAINING, since when is not known, and whose hand is not known; its group has been terminating it since 2026-03-01T12:00:00Z, and it goes at 2026-03-01T12:15:00Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` `i-2` staying: they stay
+        "#]],
     );
     scene.said_to_wait(&ids[0], 100);
     assert!(reasons(&scene).is_empty(), "the event tells");
@@ -385,14 +385,45 @@ fn a_short_hook_is_not_extended_twice_at_once() {
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` hook `ballast-instance-drain` tasks_left: keep `i-1` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T11:59:00Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-        hold `group spot` hook_too_short: the hook `ballast-instance-drain` times out after 60 s; to outlast a lost event it needs 150 s (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 100 s; 0 may leave; tasks: 1 left, of which 0 stuck)
-        hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-        hold `group spot` `i-2` staying: they stay
-    "#]],
+            step `group spot` `i-1` hook `ballast-instance-drain` tasks_left: keep `i-1` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T11:59:00Z and may wait until 2026-03-01T12:13:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` hook_too_short: the hook `ballast-instance-drain` times out after 60 s; to outlast a lost event it needs 150 s (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 100 s; 0 may leave; tasks: 1 left, of which 0 stuck)
+            hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:58:20Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:58:00Z, and it goes at 2026-03-01T12:13:00Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` `i-2` staying: they stay
+        "#]],
     );
     scene.act();
     assert!(reasons(&scene).is_empty());
     scene.later(15);
     assert_eq!(reasons(&scene), ["tasks_left"]);
+}
+
+/// Whoever EC2 has ended may be another cluster's, connected, which was not read.
+#[test]
+fn with_a_gap_nothing_is_gone() {
+    let (mut scene, ids) = waits();
+    scene.deregister(&ids[0]);
+    let state = MachineState::Terminated;
+    scene.said(&ids[0], 3, Notice::StateChanged { state });
+    assert_eq!(reasons(&scene), ["nothing_to_wait_for"]);
+    scene.cluster().capacity.gaps = vec![gap("ecs:ListContainerInstances")];
+    assert!(reasons(&scene).is_empty());
+    scene.later(780);
+    assert_eq!(reasons(&scene), ["deadline_reached"]);
+}
+
+/// EC2 was to take it and did not; half a minute later its group terminates it: it waits for its tasks like any other.
+#[test]
+fn a_warning_that_came_to_nothing_ends_no_later_wait() {
+    let (mut scene, ids) = Scene::web(2);
+    scene.warned(&ids[0], 160);
+    scene.terminating(&ids[0], 10);
+    check(&scene, &expect![[r#"
+        step `group spot` `i-1` leaving: set `i-1` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+        hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
+        hold `group spot` `i-2` staying: they stay
+        hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+    "#]]);
+    // It began to wait before.
+    scene.terminating(&ids[0], 50);
+    assert!(reasons(&scene).contains(&"deadline_reached"));
 }

@@ -160,13 +160,13 @@ fn as_many_drain_as_the_budget_allows_and_the_oldest_first() {
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-4` selective: set `i-4` to DRAINING, because EC2 recommended at 2026-03-01T11:59:47Z to rebalance it; there is room for 1 task of it elsewhere; the disruption budget allows 2; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-        step `group spot` `i-3` selective: set `i-3` to DRAINING, because EC2 recommended at 2026-03-01T11:59:48Z to rebalance it; there is room for 1 task of it elsewhere; the disruption budget allows 1; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-        hold `group spot` departing: instances leave (instances: 11 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 4 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-1` disruption_budget_spent: EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; 2 instances may drain at a time, and 2 do or are not healthy
-        hold `group spot` `i-10` `i-11` `i-5` `i-6` `i-7` and 2 more staying: they stay
-        hold `group spot` `i-2` disruption_budget_spent: EC2 recommended at 2026-03-01T11:59:49Z to rebalance it; 2 instances may drain at a time, and 2 do or are not healthy
-    "#]],
+            step `group spot` `i-4` selective: set `i-4` to DRAINING, because EC2 recommended at 2026-03-01T11:59:47Z to rebalance it; there is room for 1 task of it elsewhere; the disruption budget allows 2; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            step `group spot` `i-3` selective: set `i-3` to DRAINING, because EC2 recommended at 2026-03-01T11:59:48Z to rebalance it; there is room for 1 task of it elsewhere; the disruption budget allows 1; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` departing: instances leave (instances: 11 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 4 may leave; tasks: 0 left, of which 0 stuck)
+            hold `group spot` `i-1` disruption_budget_spent: EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; 2 instances may drain at a time, and 2 drain or are not healthy
+            hold `group spot` `i-10` `i-11` `i-5` `i-6` `i-7` and 2 more staying: they stay
+            hold `group spot` `i-2` disruption_budget_spent: EC2 recommended at 2026-03-01T11:59:49Z to rebalance it; 2 instances may drain at a time, and 2 drain or are not healthy
+        "#]],
     );
 }
 

@@ -264,7 +264,7 @@ fn f22_a_drain_that_is_stuck_is_said_and_a_hook_ends_it() {
     assert!(reason.leaves_unprotected());
     let decision = scene.decide();
     let numbers = decision.plan.holds[0].numbers.unwrap();
-    assert_eq!(numbers.oldest_drain, Seconds(172_800));
+    assert_eq!(numbers.oldest_drain, Some(Seconds(172_800)));
     let long = hook("ballast-instance-drain", 7_200);
     scene.group("spot").hooks = [(long.name.clone(), long)].into();
     scene.terminating(&ids[0], 900);

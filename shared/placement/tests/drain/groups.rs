@@ -50,10 +50,10 @@ fn tags_that_cannot_be_used_leave_the_group_alone() {
     check(
         &scene,
         &expect![[r#"
-        hold `group spot` policy_faults: the tags cannot be used: `ballast:stop-tasks` is `maybe`: `true` or `false` is allowed (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
-        hold `group spot` `i-1` `i-2` group_held: the group is left alone as a whole
-        hold `group spot` `i-1` hook `ballast-instance-drain` group_held: the group is left alone as a whole
-    "#]],
+            hold `group spot` policy_faults: the tags cannot be used: `ballast:stop-tasks` is `maybe`: `true` or `false` is allowed; what would be done with every tag at its default: step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
+            hold `group spot` `i-1` `i-2` group_held: the group is left alone as a whole
+            hold `group spot` `i-1` hook `ballast-instance-drain` group_held: the group is left alone as a whole
+        "#]],
     );
 }
 
@@ -65,10 +65,10 @@ fn a_paused_group_is_left_alone_and_remembered() {
     check(
         &scene,
         &expect![[r#"
-        hold `group spot` paused: the tag `ballast:paused` is `true` (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
-        hold `group spot` `i-1` `i-2` group_held: the group is left alone as a whole
-        hold `group spot` `i-1` hook `ballast-instance-drain` group_held: the group is left alone as a whole
-    "#]],
+            hold `group spot` paused: the tag `ballast:paused` is `true`; what would be done without it: step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; hold `group spot` `i-1` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
+            hold `group spot` `i-1` `i-2` group_held: the group is left alone as a whole
+            hold `group spot` `i-1` hook `ballast-instance-drain` group_held: the group is left alone as a whole
+        "#]],
     );
     scene.act();
     scene.policy().paused = false;
@@ -91,10 +91,10 @@ fn advice_is_what_would_be_done() {
     check(
         &scene,
         &expect![[r#"
-        hold `group spot` advice_only: the tag asks for advice only: step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
-        hold `group spot` `i-1` `i-2` group_held: the group is left alone as a whole
-        hold `group spot` `i-1` hook `ballast-instance-drain` group_held: the group is left alone as a whole
-    "#]],
+            hold `group spot` advice_only: the tag asks for advice only: step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:55Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons (instances: 2 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 0 stuck)
+            hold `group spot` `i-1` `i-2` group_held: the group is left alone as a whole
+            hold `group spot` `i-1` hook `ballast-instance-drain` group_held: the group is left alone as a whole
+        "#]],
     );
     let memory = scene.decide().memories.into_values().next().unwrap();
     assert!(memory.departures.values().all(|it| it.own_drain.is_none()));

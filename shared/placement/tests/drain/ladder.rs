@@ -52,7 +52,7 @@ fn every_cause_that_is_certain_drains() {
         &scene,
         &expect![[r#"
             step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:52Z that its Capacity Reservation takes it back, and it goes at 2026-03-01T12:01:52Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-            step `group spot` `i-2` leaving: set `i-2` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:30Z, and it goes at 2026-03-01T12:14:30Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+            step `group spot` `i-2` leaving: set `i-2` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:30Z, and it goes at 2026-03-01T12:14:30Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
             step `group spot` `i-4` leaving: set `i-4` to DRAINING, because AWS Health announced `AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED` for 2026-03-01T12:20:00Z, and it goes at 2026-03-01T12:20:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
             step `group spot` `i-3` leaving: set `i-3` to DRAINING, because EC2 said at 2026-03-01T11:59:50Z that it stops, and when it goes is not known; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: the agent is disconnected and cannot stop them
             step `group spot` `i-5` leaving: set `i-5` to DRAINING, because EC2 warned at 2026-03-01T12:00:00Z of its Spot interruption (`hibernate`), and when it goes is not known; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
@@ -131,9 +131,9 @@ fn after_its_deadline_a_warning_moves_nothing_any_more() {
     check(
         &scene,
         &expect![[r#"
-        hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 1 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 1 stuck)
-        hold `group spot` `i-1` too_late: EC2 warned at 2026-03-01T11:58:00Z of its Spot interruption (`terminate`); it went at 2026-03-01T12:00:00Z, draining it moves nothing any more; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-    "#]],
+            hold `group spot` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 1 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 1 left, of which 1 stuck)
+            hold `group spot` `i-1` too_late: EC2 warned at 2026-03-01T11:58:00Z of its Spot interruption (`terminate`); it was to go at 2026-03-01T12:00:00Z, and draining it moves nothing any more; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+        "#]],
     );
     scene.act();
     scene.later(180);
@@ -247,11 +247,11 @@ fn managed_draining_goes_first_for_a_moment() {
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:31Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:31Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-        step `group spot` `i-2` leaving: set `i-2` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-        hold `group spot` departing: instances leave (instances: 2 looked at, 2 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 2 left, of which 2 stuck)
-        hold `group spot` `i-2` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-    "#]],
+            step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:31Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:31Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+            step `group spot` `i-2` leaving: set `i-2` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+            hold `group spot` departing: instances leave (instances: 2 looked at, 2 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 2 left, of which 2 stuck)
+            hold `group spot` `i-2` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+        "#]],
     );
 }
 
@@ -266,12 +266,12 @@ fn an_agent_that_drains_itself_goes_first_for_a_moment() {
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-2` leaving: set `i-2` to DRAINING, because EC2 warned at 2026-03-01T11:59:50Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: the agent is disconnected and cannot stop them
-        step `group spot` `i-3` leaving: set `i-3` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-        hold `group spot` departing: instances leave (instances: 3 looked at, 3 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 3 left, of which 3 stuck)
-        hold `group spot` `i-1` left_to_agent: EC2 warned at 2026-03-01T11:59:50Z of its Spot interruption (`terminate`); by the tag `ballast:agent-drains` its drain is left to its agent until 2026-03-01T12:00:20Z
-        hold `group spot` `i-3` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-    "#]],
+            step `group spot` `i-2` leaving: set `i-2` to DRAINING, because EC2 warned at 2026-03-01T11:59:50Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: the agent is disconnected and cannot stop them
+            step `group spot` `i-3` leaving: set `i-3` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+            hold `group spot` departing: instances leave (instances: 3 looked at, 3 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 3 left, of which 3 stuck)
+            hold `group spot` `i-1` left_to_agent: EC2 warned at 2026-03-01T11:59:50Z of its Spot interruption (`terminate`); by the tag `ballast:agent-drains` its drain is left to its agent until 2026-03-01T12:00:20Z
+            hold `group spot` `i-3` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+        "#]],
     );
 }
 

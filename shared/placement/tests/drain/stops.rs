@@ -39,7 +39,7 @@ fn in_the_last_look_that_is_early_enough() {
     check(
         &scene,
         &expect![[r#"
-            step `group spot` `i-1` task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` last_moment: stop the task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` on `i-1`, because of `family/batch` (`standalone`): its stop timeout is 20 s, the instance goes at 2026-03-01T12:01:54Z, and the next look may come as late as 2026-03-01T12:01:30Z
+            step `group spot` `i-1` task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` last_moment: stop the task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` on `i-1`, because of `family/batch`: standalone, ECS does not move them; its stop timeout is 20 s, the instance goes at 2026-03-01T12:01:54Z, and the next look may come as late as 2026-03-01T12:01:30Z
             hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 6 s; 0 may leave; tasks: 2 left, of which 0 stuck)
             hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:59:54Z by somebody else's hand; EC2 warned at 2026-03-01T11:59:54Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:54Z; 2 tasks left: 1 of services, 1 standalone, 0 stopping; 1 of daemons
             hold `group spot` `i-2` staying: they stay
@@ -136,11 +136,11 @@ fn the_end_of_a_wait_in_a_hook_is_a_deadline_too() {
     check(
         &scene,
         &expect![[r#"
-            step `group spot` `i-1` task `arn:aws:ecs:us-west-2:111122223333:task/demo/0003` last_moment: stop the task `arn:aws:ecs:us-west-2:111122223333:task/demo/0003` on `i-1`, because of `service/web` (`not_moved`): its stop timeout is 30 s, the instance goes at 2026-03-01T12:01:40Z, and the next look may come as late as 2026-03-01T12:01:30Z
-            step `group spot` `i-1` task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` last_moment: stop the task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` on `i-1`, because of `family/batch` (`standalone`): its stop timeout is 30 s, the instance goes at 2026-03-01T12:01:40Z, and the next look may come as late as 2026-03-01T12:01:30Z
+            step `group spot` `i-1` task `arn:aws:ecs:us-west-2:111122223333:task/demo/0003` last_moment: stop the task `arn:aws:ecs:us-west-2:111122223333:task/demo/0003` on `i-1`, because of `service/web`: ECS could move them, and has not since 2026-03-01T11:46:50Z; its stop timeout is 30 s, the instance goes at 2026-03-01T12:01:40Z, and the next look may come as late as 2026-03-01T12:01:30Z
+            step `group spot` `i-1` task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` last_moment: stop the task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` on `i-1`, because of `family/batch`: standalone, ECS does not move them; its stop timeout is 30 s, the instance goes at 2026-03-01T12:01:40Z, and the next look may come as late as 2026-03-01T12:01:30Z
             step `group spot` `i-1` hook `ballast-instance-drain` tasks_left: keep `i-1` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T11:51:40Z and may wait until 2026-03-01T12:01:40Z; 2 tasks left: 1 of services, 1 standalone, 0 stopping; 0 of daemons
             hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 790 s; 0 may leave; tasks: 2 left, of which 0 stuck)
-            hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:46:50Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:46:40Z, and it goes at 2026-03-01T12:01:40Z; 2 tasks left: 1 of services, 1 standalone, 0 stopping; 0 of daemons
+            hold `group spot` `i-1` draining: DRAINING since 2026-03-01T11:46:50Z by somebody else's hand; its group has been terminating it since 2026-03-01T11:46:40Z, and it goes at 2026-03-01T12:01:40Z at the latest; 2 tasks left: 1 of services, 1 standalone, 0 stopping; 0 of daemons
             hold `group spot` `i-2` staying: they stay
         "#]],
     );
@@ -153,7 +153,7 @@ fn advice_names_the_tasks() {
     check(
         &scene,
         &expect![[r#"
-            hold `group spot` advice_only: the tag asks for advice only: step `group spot` `i-1` task `arn:aws:ecs:us-west-2:111122223333:task/demo/0003` last_moment: stop the task `arn:aws:ecs:us-west-2:111122223333:task/demo/0003` on `i-1`, because of `service/web` (`not_moved`): its stop timeout is 30 s, the instance goes at 2026-03-01T12:01:30Z, and the next look may come as late as 2026-03-01T12:01:30Z; step `group spot` `i-1` task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` last_moment: stop the task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` on `i-1`, because of `family/batch` (`standalone`): its stop timeout is 30 s, the instance goes at 2026-03-01T12:01:30Z, and the next look may come as late as 2026-03-01T12:01:30Z (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 30 s; 0 may leave; tasks: 2 left, of which 0 stuck)
+            hold `group spot` advice_only: the tag asks for advice only: step `group spot` `i-1` task `arn:aws:ecs:us-west-2:111122223333:task/demo/0003` last_moment: stop the task `arn:aws:ecs:us-west-2:111122223333:task/demo/0003` on `i-1`, because of `service/web`: ECS could move them, and has not since 2026-03-01T11:59:30Z; its stop timeout is 30 s, the instance goes at 2026-03-01T12:01:30Z, and the next look may come as late as 2026-03-01T12:01:30Z; step `group spot` `i-1` task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` last_moment: stop the task `arn:aws:ecs:us-west-2:111122223333:task/demo/0005` on `i-1`, because of `family/batch`: standalone, ECS does not move them; its stop timeout is 30 s, the instance goes at 2026-03-01T12:01:30Z, and the next look may come as late as 2026-03-01T12:01:30Z (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 30 s; 0 may leave; tasks: 2 left, of which 0 stuck)
             hold `group spot` `i-1` `i-2` group_held: the group is left alone as a whole
         "#]],
     );

@@ -203,3 +203,66 @@ fn the_other_reasons() {
         ]
     );
 }
+
+/// Five tasks that are replaced one after the other, a minute each, and 115 s to go: the first is in time.
+#[test]
+fn replacements_that_start_one_after_the_other_take_too_long() {
+    let (mut scene, ids) = Scene::web(2);
+    for _ in 0..4 {
+        scene.task("web", &ids[0]);
+    }
+    scene.container(&ids[1]).remaining = Resources {
+        cpu_units: 16_384,
+        memory_mib: 65_536,
+        ..Resources::ZERO
+    };
+    // 117 % of 6 is 7.
+    scene.service("web", 0).maximum_percent = 117;
+    expect_stuck(
+        &mut scene,
+        &[
+            "4 tasks of `service/web`: their replacements must run first, 1 at a time, and 60 s each time: until 2026-03-01T12:01:55Z there is time for 1 round",
+        ],
+    );
+    // 134 % is 8: two at a time.
+    scene.service("web", 0).maximum_percent = 134;
+    assert_eq!(stuck(&scene)[0].tasks, 3);
+    scene.service("web", 0).maximum_percent = 200;
+    assert_eq!(stuck(&scene).len(), 0);
+    // With room that is not known the time is.
+    scene.service("web", 0).maximum_percent = 134;
+    scene.cluster().has_every_instance = false;
+    assert_eq!(stuck(&scene)[0].tasks, 3);
+}
+
+/// Two instances that go: the turns of the one with the later deadline come after those of the other.
+#[test]
+fn turns_are_taken_once() {
+    let (mut scene, ids) = Scene::web(3);
+    scene.service("web", 0).maximum_percent = 134;
+    scene.warned(&ids[0], 6);
+    expect_stuck(&mut scene, &[]);
+    scene.hints.notices.clear();
+    scene.warned(&ids[0], 6);
+    scene.warned(&ids[1], 5);
+    assert_eq!(
+        stuck(&scene)
+            .iter()
+            .map(|it| (it.tasks, it.why.as_str()))
+            .collect::<Vec<_>>(),
+        [(1, "too_slow")]
+    );
+}
+
+/// A stop timeout that was short enough all the time is not why a task is still there.
+#[test]
+fn what_had_its_chance_was_not_moved() {
+    for (draining_secs, expected) in [(29, "stop_too_long"), (30, "not_moved")] {
+        let (mut scene, ids) = Scene::web(2);
+        scene.service("web", 0).minimum_healthy_percent = 50;
+        scene.warned(&ids[0], 95);
+        scene.draining(&ids[0], draining_secs);
+        let whys: Vec<&str> = stuck(&scene).iter().map(|it| it.why.as_str()).collect();
+        assert_eq!(whys, [expected]);
+    }
+}

@@ -54,9 +54,12 @@ impl Ground<'_> {
             found.add("within_deadline", detail);
         }
         let evidence = Evidence::of(self, looked);
+        // What EC2 was to take before the group began to terminate it, it did not take.
+        let (_, began) = self.began(looked);
+        let is_open = |it: Option<Timestamp>| it.is_none_or(|it| began < it);
         let mut warnings = evidence
             .certain()
-            .filter(|it| is_warning(it.kind))
+            .filter(|it| is_warning(it.kind) && is_open(it.deadline))
             .peekable();
         if warnings.peek().is_some() && warnings.all(|it| it.is_late(self.now)) {
             let detail = format!("EC2 has taken `{}`", looked.id);
@@ -132,6 +135,9 @@ impl Ground<'_> {
     /// Why tasks may still be on an instance, or still come, that is not seen registered.
     fn still_comes(&self, looked: &LookedInstance) -> Option<String> {
         let id = &looked.id;
+        if looked.registered.is_none() && self.gaps(looked) > 0 {
+            return Some(format!("`{id}` may be registered where nothing was read"));
+        }
         if Evidence::of(self, looked).is_ghost {
             return None;
         }

@@ -72,6 +72,9 @@ impl Ground<'_> {
                 StuckReason::Standalone => task.service.is_none(),
                 StuckReason::NotMoved { .. } => self.had_its_chance(looked),
                 StuckReason::NoSurge { .. } | StuckReason::NoRoom { .. } => task.service.is_some(),
+                StuckReason::TooSlow { .. } => {
+                    task.service.is_some() && self.had_its_chance(looked)
+                }
                 StuckReason::StopTooLong { .. } => true,
                 StuckReason::AgentDisconnected => false,
             };

@@ -131,7 +131,7 @@ pub const DEPARTURE_METRICS: [DepartureMetric; 7] = [
     DepartureMetric {
         name: "OldestDrainSeconds",
         unit: MeasuredUnit::Seconds,
-        meaning: "How long the instance that has been DRAINING longest has been seen so, in seconds.",
+        meaning: "How long the instance that has been DRAINING longest has been seen so, in seconds; nothing is published while the ledger does not tell.",
         value: |it| u64::try_from(it.oldest_drain?.0).ok(),
     },
     DepartureMetric {
@@ -193,6 +193,25 @@ mod tests {
         for name in DrainHold::QUIET {
             assert!(DrainHoldReason::NAMES.contains(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_number_that_is_not_known_is_not_published() {
+        let key = DrainKey::Group {
+            group: "workers".parse().unwrap(),
+        };
+        let names = |numbers: &DepartureNumbers| -> Vec<&'static str> {
+            let measured = measured(&key, numbers).unwrap();
+            measured.values.iter().map(|it| it.name).collect()
+        };
+        let unknown = DepartureNumbers::default();
+        let known = DepartureNumbers {
+            oldest_drain: Some(crate::units::Seconds(0)),
+            ..unknown
+        };
+        assert!(names(&known).contains(&"OldestDrainSeconds"));
+        assert!(!names(&unknown).contains(&"OldestDrainSeconds"));
+        assert_eq!(names(&unknown).len(), DEPARTURE_METRICS.len() - 1);
     }
 
     #[test]

@@ -155,7 +155,7 @@ fn every_metric_is_documented_as_it_is() {
 /// The tag names the words that the rules look for in a code of AWS Health's.
 #[test]
 fn what_counts_as_maintenance_is_said_where_the_tag_is() {
-    let rules = read("shared/placement/src/drain/causes.rs");
+    let rules = read("shared/placement/src/drain/said.rs");
     let (_, rest) = rules.split_once("const MAINTENANCE_WORDS").unwrap();
     let list = rest.split(';').nth(1).unwrap();
     let words: Vec<&str> = list.split('"').skip(1).step_by(2).collect();

@@ -139,7 +139,8 @@ impl<D: Duty> Controller<D> {
         announced
     }
 
-    /// Carries out the steps that may be; every step but those of subjects that are looked at again gets its outcome.
+    /// Carries out the steps that may be; every step gets its outcome, but those that wait until their
+    /// subject is looked at again.
     pub(crate) async fn carry_out(
         &self,
         task: &Task<'_, D>,
@@ -151,7 +152,8 @@ impl<D: Duty> Controller<D> {
     ) {
         let mut verdicts: Vec<(D::Step, Option<OutcomeResult>)> = Vec::new();
         for (index, step) in steps.into_iter().enumerate() {
-            if round.again.contains(step.subject()) {
+            let goes_on = !refused.contains_key(&index) && self.goes_on_in_conflict(&step);
+            if round.again.contains(step.subject()) && !goes_on {
                 // It is decided anew.
                 round.provisional.push(Provisional::Step(step));
                 continue;
@@ -164,7 +166,7 @@ impl<D: Duty> Controller<D> {
                 let detail = detail.clone();
                 verdicts.push((step, Some(OutcomeResult::Refused { detail })));
             } else {
-                let refusal = without_ledger::<D>(&step, recalled, announced);
+                let refusal = self.without_ledger(&step, recalled, announced);
                 verdicts.push((step, refusal));
             }
         }
@@ -186,31 +188,45 @@ impl<D: Duty> Controller<D> {
             round.outcomes.push(outcome);
         }
     }
+
+    /// Whether a step is carried out whoever else has changed what is remembered of its subject.
+    fn goes_on_in_conflict(&self, step: &D::Step) -> bool {
+        match self.duty.mode() {
+            Mode::Observe => false,
+            Mode::Act => D::goes_on_in_conflict(step),
+        }
+    }
+
+    /// Why a step may not be taken as the ledger stands. Adding capacity needs no ledger; taking it away does.
+    fn without_ledger(
+        &self,
+        step: &D::Step,
+        recalled: &RecalledOf<D::Key>,
+        announced: &Announced<D>,
+    ) -> Option<OutcomeResult> {
+        let key = step.subject();
+        if announced.conflicts.contains(key) && !self.goes_on_in_conflict(step) {
+            return Some(OutcomeResult::Refused {
+                detail: contended::<D>(),
+            });
+        }
+        if !D::needs_ledger(step) {
+            return None;
+        }
+        let gap = announced
+            .unavailable
+            .get(key)
+            .or_else(|| recalled.gaps.get(key))?;
+        Some(OutcomeResult::Refused {
+            detail: format!("ledger: {} without it: {gap}", D::NOT_WITHOUT_LEDGER),
+        })
+    }
 }
 
-/// Why a step may not be taken as the ledger stands. Adding capacity needs no ledger; taking it away does.
-fn without_ledger<D: Duty>(
-    step: &D::Step,
-    recalled: &RecalledOf<D::Key>,
-    announced: &Announced<D>,
-) -> Option<OutcomeResult> {
-    let key = step.subject();
-    if announced.conflicts.contains(key) {
-        return Some(OutcomeResult::Refused {
-            detail: format!(
-                "ledger: other invocations kept changing what is remembered of this {}",
-                D::SUBJECT
-            ),
-        });
-    }
-    if !D::needs_ledger(step) {
-        return None;
-    }
-    let gap = announced
-        .unavailable
-        .get(key)
-        .or_else(|| recalled.gaps.get(key))?;
-    Some(OutcomeResult::Refused {
-        detail: format!("ledger: {} without it: {gap}", D::NOT_WITHOUT_LEDGER),
-    })
+/// What is told of a subject that could not be agreed on.
+pub(crate) fn contended<D: Duty>() -> String {
+    format!(
+        "ledger: other invocations kept changing what is remembered of this {}",
+        D::SUBJECT
+    )
 }

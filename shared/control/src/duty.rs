@@ -171,6 +171,17 @@ pub trait Duty: Interest + fmt::Debug + Send + Sync + Sized + 'static {
     /// absolute values make doing it twice harmless. Taking capacity away needs it.
     fn needs_ledger(step: &Self::Step) -> bool;
 
+    /// Whether a step is carried out although another invocation has just changed what is remembered of its subject, and is remembered
+    /// afterwards. Else the subject is looked at again first. For steps that have a deadline and that do no harm when they are done twice.
+    #[must_use]
+    fn goes_on_in_conflict(_step: &Self::Step) -> bool {
+        false
+    }
+
+    /// Whether what events said is remembered because nobody can read it again, so that an event whose subject's memory could not be
+    /// written is to come again.
+    const REMEMBERS_EVENTS: bool = false;
+
     /// Whether the invocation fails where this step was not started for lack of time. What only takes capacity away may wait for the next
     /// look, which plans it anew: until then there is more than is needed, and the record tells of it.
     fn must_be_in_time(step: &Self::Step) -> bool {

@@ -3,7 +3,8 @@
 //! Guaranteed: a step is carried out only after the audit let it pass and, where its subject's memory could be read, after the ledger
 //! took the memory that announces it. Of several invocations that read the same memory, one announces its steps; the others look
 //! again. One that reads an announcement leaves the subject alone until it is carried out, taken back or too old. So no two
-//! invocations carry out the same step.
+//! invocations carry out the same step, but for steps with a deadline that do no harm when they are done twice
+//! ([`Duty::goes_on_in_conflict`]): these are carried out at once, and remembered afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -22,6 +23,7 @@ use observe::Blind;
 use placement::audit::Violation;
 use tokio::time::Instant;
 
+use crate::carry_out::contended;
 use crate::controller::Controller;
 use crate::duty::{Duty, MemoryOf, RecallsOf};
 use crate::record::{Durations, LedgerUse, Look};
@@ -249,9 +251,13 @@ impl<D: Duty> Controller<D> {
         round
             .ledger_gaps
             .extend(announced.unavailable.values().cloned());
-        if !task.is_last {
+        let unremembered = if task.is_last {
+            unremembered::<D>(&announced)
+        } else {
             round.again.clone_from(&announced.conflicts);
-        }
+            BTreeMap::new()
+        };
+        round.ledger_gaps.extend(unremembered.values().cloned());
         let Plan { steps, holds } = decision.plan;
         round.hold(holds, task);
         let acting = self.carry_out(task, &mut round, steps, &refused, &recalled, &announced);
@@ -259,6 +265,7 @@ impl<D: Duty> Controller<D> {
         let settling = self.settle(&mut round, announced, now, deadline);
         let mut troubled = timed(&mut durations.remember, Box::pin(settling)).await;
         troubled.extend(recalled.gaps.into_keys());
+        troubled.extend(unremembered.into_keys());
         let concerned = round.concerned(&mut troubled);
         round.trouble = D::trouble(&snapshot, &troubled);
         round.trouble.concerned.extend(concerned);
@@ -276,6 +283,22 @@ impl<D: Duty> Controller<D> {
         }
         self.ledger.recall(&keys, deadline).await
     }
+}
+
+/// What events said of these subjects was not remembered, because other invocations kept changing what is.
+fn unremembered<D: Duty>(announced: &Announced<D>) -> BTreeMap<D::Key, Gap> {
+    let conflicts = announced.conflicts.iter().filter(|_| D::REMEMBERS_EVENTS);
+    conflicts
+        .map(|key| {
+            let gap = Gap {
+                operation: "dynamodb:PutItem".to_owned(),
+                resource: key.to_string(),
+                cause: GapCause::Other,
+                detail: contended::<D>(),
+            };
+            (key.clone(), gap)
+        })
+        .collect()
 }
 
 /// Every law that a step would break, by the step's index.

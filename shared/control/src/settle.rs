@@ -16,6 +16,9 @@ use crate::duty::Duty;
 use crate::remember::{Writing, remember_all};
 use crate::round::{Announced, Announcement, Round};
 
+/// How often what could not be announced is written, each time to what another invocation has remembered meanwhile.
+const LATE_WRITES_MAX: u32 = 3;
+
 /// What became of the steps of each subject.
 type BySubject<D> = BTreeMap<<D as Duty>::Key, Vec<Outcome<<D as Duty>::Step>>>;
 
@@ -63,19 +66,34 @@ impl<D: Duty> Controller<D> {
                 });
             }
         }
-        if !unannounced.is_empty() {
-            writings.extend(self.belated(round, unannounced, now, deadline).await);
-        }
-        for (key, answer) in remember_all(&self.ledger, writings, now, deadline).await {
-            match answer {
-                Ok(_version) => round.ledger.confirmed += done.get(&key).copied().unwrap_or(0),
-                // Another invocation has seen the announced write and gone on from it: its memory is newer.
-                Err(LedgerError::Conflict { .. }) => round.ledger.conflicts += 1,
-                Err(LedgerError::Unavailable(gap)) => {
-                    round.ledger_gaps.insert(gap);
-                    troubled.insert(key);
+        for _ in 0..LATE_WRITES_MAX {
+            writings.extend(
+                self.belated(round, &unannounced, &mut troubled, now, deadline)
+                    .await,
+            );
+            if writings.is_empty() {
+                break;
+            }
+            let mut contended = BySubject::<D>::new();
+            let writings = std::mem::take(&mut writings);
+            for (key, answer) in remember_all(&self.ledger, writings, now, deadline).await {
+                match answer {
+                    Ok(_version) => {
+                        round.ledger.confirmed += done.get(&key).copied().unwrap_or(0);
+                    }
+                    // Of an announced write, another invocation has seen it and gone on from it: its memory is newer. What could not be
+                    // announced is added to whatever that one remembers.
+                    Err(LedgerError::Conflict { .. }) => {
+                        round.ledger.conflicts += 1;
+                        contended.extend(unannounced.remove_entry(&key));
+                    }
+                    Err(LedgerError::Unavailable(gap)) => {
+                        round.ledger_gaps.insert(gap);
+                        troubled.insert(key);
+                    }
                 }
             }
+            unannounced = contended;
         }
         troubled
     }
@@ -85,23 +103,28 @@ impl<D: Duty> Controller<D> {
     async fn belated(
         &self,
         round: &mut Round<D>,
-        unannounced: BySubject<D>,
+        unannounced: &BySubject<D>,
+        troubled: &mut BTreeSet<D::Key>,
         now: Timestamp,
         deadline: Deadline,
     ) -> Vec<Writing<D::Key>> {
+        if unannounced.is_empty() {
+            return Vec::new();
+        }
         let keys: BTreeSet<D::Key> = unannounced.keys().cloned().collect();
         let recalled = Box::pin(self.ledger.recall(&keys, deadline)).await;
         round.ledger_gaps.extend(recalled.gaps.values().cloned());
+        troubled.extend(recalled.gaps.keys().cloned());
         let mut writings = Vec::new();
         for (key, outcomes) in unannounced {
-            let Some(expected) = recalled.version(&key) else {
+            let Some(expected) = recalled.version(key) else {
                 continue;
             };
-            let found = recalled.known.get(&key).map(|(memory, _)| memory.clone());
+            let found = recalled.known.get(key).map(|(memory, _)| memory.clone());
             let found = found.unwrap_or_default();
-            if let Some(memory) = D::settle_late(&found, &outcomes, now) {
+            if let Some(memory) = D::settle_late(&found, outcomes, now) {
                 writings.push(Writing {
-                    key,
+                    key: key.clone(),
                     memory,
                     expected,
                 });

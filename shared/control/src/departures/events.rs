@@ -15,14 +15,14 @@ use crate::record::Triggers;
 /// Why an instance's event leads to no look: it is on its way in, or stays.
 const INSTANCE_NOT_LEAVING: &str = "instance_not_leaving";
 
-/// ECS's word for a container instance that takes no new task and whose tasks are moved.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-draining.html>
-const DRAINING: &str = "DRAINING";
+/// ECS's word for a container instance that takes tasks. With any other it is on its way in or out.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerInstance.html>
+const ACTIVE: &str = "ACTIVE";
 
 /// The last version of a container instance that may be its registration. ECS numbers an instance's changes from 1
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_container_instance_events.html>), and the first of them may be lost: an
-/// instance that was warned before it registered is to be drained at once.
-const REGISTRATION_VERSION_MAX: u64 = 3;
+/// instance that was warned before it registered is to be drained at once. The rule in `infra/` lets through as many.
+const REGISTRATION_VERSION_MAX: u64 = 5;
 
 /// The most instances that one look names singly. With more, everything is looked at: naming an instance costs a fiftieth of a call to
 /// Auto Scaling and one to each cluster, and a list of everything a hundredth of two calls.
@@ -140,13 +140,13 @@ fn not_worth_a_look(notice: &Notice) -> Option<&'static str> {
     }
 }
 
-/// Why a container instance's change leads to no look. ECS reports every task that starts or stops there as well.
+/// Why a container instance's change leads to no look. ECS reports every task that starts or stops there as well, and every agent that
+/// is disconnected for a moment: whose agent stays away the schedule sees.
 fn is_not_leaving(change: &ContainerInstanceChange) -> Option<&'static str> {
     let is_new = change
         .version
         .is_some_and(|it| it <= REGISTRATION_VERSION_MAX);
-    let may_leave = change.status == DRAINING || change.agent_connected == Some(false) || is_new;
-    (!may_leave).then_some(INSTANCE_NOT_LEAVING)
+    (change.status == ACTIVE && !is_new).then_some(INSTANCE_NOT_LEAVING)
 }
 
 #[cfg(test)]
@@ -296,13 +296,48 @@ mod tests {
 
         let here = Some(INSTANCE);
         check(changed("ACTIVE", Some(true), Some(1), here), INSTANCE);
-        check(changed("ACTIVE", Some(true), Some(3), here), INSTANCE);
-        check(changed("ACTIVE", Some(true), Some(4), here), stays);
+        check(changed("ACTIVE", Some(true), Some(5), here), INSTANCE);
+        check(changed("ACTIVE", Some(true), Some(6), here), stays);
         check(changed("ACTIVE", Some(true), None, here), stays);
         check(changed("ACTIVE", None, Some(9), here), stays);
-        check(changed("ACTIVE", Some(false), Some(9), here), INSTANCE);
-        check(changed("DRAINING", Some(true), Some(9), here), INSTANCE);
+        check(changed("ACTIVE", Some(false), Some(9), here), stays);
+        for status in ["DRAINING", "DEREGISTERING", "INACTIVE", "REGISTERING"] {
+            check(changed(status, Some(true), Some(9), here), INSTANCE);
+            check(changed(status, None, None, here), INSTANCE);
+        }
         check(changed("DRAINING", Some(true), Some(9), None), unnamed);
+    }
+
+    /// What the rule lets through is looked at, and what is looked at is let through.
+    #[test]
+    fn the_rule_of_the_installation_lets_through_what_leads_to_a_look() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/patterns.json");
+        let patterns: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let rule = world::pattern::Pattern::parse(&patterns["ContainerInstanceRule"]).unwrap();
+        let statuses = [
+            "ACTIVE",
+            "DRAINING",
+            "DEREGISTERING",
+            "INACTIVE",
+            "REGISTERING",
+            "REGISTRATION_FAILED",
+        ];
+        let mut looked_at = 0;
+        for status in statuses {
+            for (version, agent_connected) in (0..12).flat_map(|it| [(it, false), (it, true)]) {
+                let event = serde_json::json!({
+                    "source": "aws.ecs",
+                    "detail-type": "ECS Container Instance State Change",
+                    "detail": {"status": status, "version": version, "agentConnected": agent_connected},
+                });
+                let kind = changed(status, Some(agent_connected), Some(version), Some(INSTANCE));
+                let is_looked_at = matches!(Departures::concern(&kind), Concern::Look(_));
+                assert_eq!(rule.matches(&event), is_looked_at, "{event}");
+                looked_at += usize::from(is_looked_at);
+            }
+        }
+        assert_eq!(looked_at, 5 * 24 + 12);
     }
 
     #[test]

@@ -110,6 +110,15 @@ impl Duty for Departures {
         }
     }
 
+    /// A notice is two minutes, and instances of one group are warned by the hundred: what leaves anyway does not wait until their
+    /// invocations agree.
+    fn goes_on_in_conflict(step: &DrainStep) -> bool {
+        !Self::needs_ledger(step)
+    }
+
+    /// A Spot warning cannot be read from AWS.
+    const REMEMBERS_EVENTS: bool = true;
+
     /// What is done by choice, and what takes a drain back, may wait for the next look.
     fn must_be_in_time(step: &DrainStep) -> bool {
         !Self::needs_ledger(step)

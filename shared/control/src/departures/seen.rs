@@ -58,7 +58,8 @@ fn is_leaving(snapshot: &DrainSnapshot, instance: &LookedInstance) -> bool {
         || container.is_some_and(|(_, it)| it.status == ContainerInstanceStatus::Draining)
 }
 
-/// What a look left open, and these subjects, by instances and groups.
+/// The instances that could not be found out about, and these subjects. What else could not be read of a group (its hooks, its activities,
+/// tasks, services) is no reason to have an event come again: why its instances leave is remembered, and the next look makes it good.
 pub(super) fn trouble(
     snapshot: &DrainSnapshot,
     subjects: &BTreeSet<DrainKey>,
@@ -68,21 +69,14 @@ pub(super) fn trouble(
         beyond: !snapshot.gaps.is_empty(),
         ..Trouble::default()
     };
-    let has_gaps = |cluster: &model::drain::DrainCluster| !cluster.capacity.gaps.is_empty();
     // An instance that is registered nowhere, as far as was seen, may be registered where it was not.
-    let is_blurred = trouble.beyond || snapshot.clusters.values().any(has_gaps);
+    let of_clusters = snapshot.clusters.values().flat_map(|it| &it.capacity.gaps);
+    let is_blurred = snapshot.gaps.iter().chain(of_clusters).any(hides_instances);
     for (key, group) in &snapshot.groups {
-        if !group.gaps.is_empty() {
-            trouble.concerned.insert(key.clone());
-        }
+        let is_blurred = is_blurred || group.gaps.iter().any(hides_instances);
         for (id, instance) in &group.instances {
             let name = named(id.clone());
-            let registered = instance.registered.as_ref();
-            let is_concerned = match registered.map(|(cluster, _)| snapshot.clusters.get(cluster)) {
-                Some(cluster) => cluster.is_some_and(has_gaps),
-                None => is_blurred,
-            };
-            if is_concerned {
+            if is_blurred && snapshot.container(instance).is_none() {
                 trouble.concerned.insert(name.clone());
             }
             trouble.seen.insert(name.clone());
@@ -97,6 +91,19 @@ pub(super) fn trouble(
         }
     }
     trouble
+}
+
+/// The reads by which instances are found in clusters.
+const FINDS_INSTANCES: [&str; 4] = [
+    "ecs:ListClusters",
+    "ecs:DescribeClusters",
+    "ecs:ListContainerInstances",
+    "ecs:DescribeContainerInstances",
+];
+
+/// Whether an instance that was not found may be behind what could not be read.
+fn hides_instances(gap: &Gap) -> bool {
+    FINDS_INSTANCES.contains(&gap.operation.as_str())
 }
 
 /// Nothing was seen of what was asked for.
@@ -139,8 +146,12 @@ mod tests {
     use crate::duty::About;
 
     fn gap() -> Gap {
+        gap_of("ecs:DescribeTasks")
+    }
+
+    fn gap_of(operation: &str) -> Gap {
         Gap {
-            operation: "ecs:DescribeTasks".to_owned(),
+            operation: operation.to_owned(),
             resource: "demo".to_owned(),
             cause: GapCause::Throttled,
             detail: "slow down".to_owned(),
@@ -241,22 +252,32 @@ mod tests {
         check(&with(|_| {}), &[]);
         let ill = trouble(&snapshot(), &[group_key("b")].into());
         check(&ill, &["i-0c", "all"]);
-        let ill = with(|it| it.groups.get_mut(&group_key("a")).unwrap().gaps.push(gap()));
-        check(&ill, &["i-0a", "i-0b", "all"]);
-        // A cluster's gap concerns its instances, and what may be registered there.
-        let west = "west".parse().unwrap();
-        let ill = with(|it| {
-            it.clusters
-                .get_mut(&west)
-                .unwrap()
-                .capacity
-                .gaps
-                .push(gap())
-        });
-        check(&ill, &["i-0b", "i-0c", "all"]);
+        // What of a group or a cluster could not be read is made good by the next look, unless it hides an instance.
+        let of_group =
+            |gap: Gap| with(|it| it.groups.get_mut(&group_key("a")).unwrap().gaps.push(gap));
+        let of_cluster = |gap: Gap| {
+            let west = "west".parse().unwrap();
+            with(|it| it.clusters.get_mut(&west).unwrap().capacity.gaps.push(gap))
+        };
+        for operation in [
+            "autoscaling:DescribeLifecycleHooks",
+            "autoscaling:DescribeScalingActivities",
+            "ecs:DescribeCapacityProviders",
+            "ecs:ListTasks",
+            "ecs:DescribeTasks",
+            "ecs:DescribeServices",
+            "ecs:DescribeTaskDefinition",
+        ] {
+            check(&of_group(gap_of(operation)), &[]);
+            check(&of_cluster(gap_of(operation)), &[]);
+        }
+        for operation in FINDS_INSTANCES {
+            check(&of_group(gap_of(operation)), &["i-0b", "all"]);
+            check(&of_cluster(gap_of(operation)), &["i-0b", "all"]);
+        }
         // What was not seen may be behind what could not be read.
         let ill = with(|it| it.gaps.push(gap()));
-        check(&ill, &["i-0b", "i-0e", "all"]);
+        check(&ill, &["i-0e", "all"]);
         let ill = with(|it| {
             let unread = InstancePassedOver::Unread { gap: gap() };
             it.passed_over.insert("i-0d".parse().unwrap(), unread);

@@ -79,7 +79,7 @@ async fn an_action_that_fails_holds_up_no_other_instance() {
     assert_eq!(kept(&stage, &events).await, [""; 0]);
 }
 
-/// A look that AWS does not answer puts every message back; one that leaves out a cluster's tasks those of its instances.
+/// An instance that could not be read has its message come again; one whose tasks or hooks could not be read has not.
 #[tokio::test]
 async fn what_could_not_be_seen_goes_back() {
     let stage = Scene::default().open().await;
@@ -96,7 +96,19 @@ async fn what_could_not_be_seen_goes_back() {
         Operation::DescribeTasks,
         Fault::AccessDenied,
     ));
-    assert_eq!(kept(&stage, &events).await, ["message-0"]);
+    assert_eq!(kept(&stage, &events).await, [""; 0]);
     // The drain needs no tasks.
     assert_eq!(stage.draining(), [all[0].clone()].into());
+    let hooks = FaultRule::always(Operation::DescribeLifecycleHooks, Fault::AccessDenied);
+    stage.fault(hooks);
+    stage.terminate(&all[1]);
+    stage.advance_secs(5);
+    let events = stage.events(TERMINATE_ACTION);
+    assert_eq!(kept(&stage, &events).await, [""; 0]);
+    assert!(stage.draining().contains(&all[1]));
+    stage.fault(FaultRule::always(
+        Operation::ListContainerInstances,
+        Fault::AccessDenied,
+    ));
+    assert_eq!(kept(&stage, &events).await, ["message-0"]);
 }

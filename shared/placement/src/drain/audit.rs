@@ -301,14 +301,15 @@ impl<'a> Ground<'a> {
     ) {
         match &step.action {
             DrainAction::Drain { .. } => {
+                let key = self.group.key.clone();
+                let budget = budgets
+                    .entry(key)
+                    .or_insert_with(|| choice::Budget::of(self));
                 if let DrainStepReason::Selective { why, .. } = &step.reason {
-                    let key = self.group.key.clone();
-                    let budget = budgets
-                        .entry(key)
-                        .or_insert_with(|| choice::Budget::of(self));
                     self.check_choice(looked, why.kind(), budget, found);
                 } else {
                     self.check_drain(step, looked, found);
+                    self.check_planned(looked, budget, found);
                 }
                 self.check_container(step, looked, ContainerInstanceStatus::Active, found);
             }

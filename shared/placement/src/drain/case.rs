@@ -222,7 +222,7 @@ impl<'a> Case<'a> {
             .and_then(|(cluster, _)| look.snapshot.clusters.get(cluster));
         let place = place(cluster, instance);
         let noted = causes::note(group, instance, place, said);
-        let why = causes::in_force(&noted.departure, &group.policy, look.now);
+        let why = causes::in_force(&noted.departure, &group.policy, place, look.now);
         let waiting = noted.terminating.and_then(|(since, is_since_known)| {
             instance.member.as_ref().filter(|it| it.waits_in_hook)?;
             let own = group.own_hook().map(|hook| {
@@ -238,7 +238,8 @@ impl<'a> Case<'a> {
             })
         });
         let of_action = waiting.and_then(|it| it.own).map(|(_, deadline)| deadline);
-        let of_causes = causes::deadline(&current(&noted.departure), &group.policy, look.now);
+        let of_causes =
+            causes::deadline(&current(&noted.departure), &group.policy, place, look.now);
         Self {
             instance,
             cluster,

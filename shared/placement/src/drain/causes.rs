@@ -32,6 +32,8 @@ pub const WARNING_OVER: Seconds = Seconds(180);
 pub const STOPPED_OVER: Seconds = Seconds(86_400);
 /// How long after its beginning maintenance counts. The number is ours.
 pub const MAINTENANCE_OVER: Seconds = Seconds(3_600);
+/// How long before its beginning an instance is drained for maintenance whatever the disruption budget. The number is ours.
+pub const MAINTENANCE_FORCED: Seconds = Seconds(600);
 /// How long a rebalance recommendation counts. EC2 repeats none and takes none back; the number is ours.
 pub const REBALANCE_OVER: Seconds = Seconds(3_600);
 /// How long an instance that leaves and is not registered is waited for, where nothing else ends the wait. Instances register within a few
@@ -300,11 +302,24 @@ pub(super) fn remove(departure: &mut Departure, kind: CauseKind) {
     departure.causes.retain(|it| it.kind() != kind);
 }
 
-/// Whether an instance leaves now, or shortly, for the cause: planned maintenance only from its lead on.
-fn is_in_force(cause: &DepartureCause, policy: &DrainPolicy, now: Timestamp) -> bool {
+/// Whether an instance leaves now, or shortly, for the cause. For planned maintenance it does from its lead on if it is DRAINING, else from
+/// [`MAINTENANCE_FORCED`] before it on: until then it is drained as the disruption budget allows.
+fn is_in_force(
+    cause: &DepartureCause,
+    policy: &DrainPolicy,
+    place: Place<'_>,
+    now: Timestamp,
+) -> bool {
     match cause {
         DepartureCause::Maintenance { starts_at, .. } => {
-            policy.maintenance_lead.before(*starts_at) <= now
+            let lead = policy.maintenance_lead;
+            let lead = match place {
+                Place::Draining(_) => lead,
+                Place::NotRegistered | Place::Registering | Place::Active(_) | Place::Gone(_) => {
+                    lead.min(MAINTENANCE_FORCED)
+                }
+            };
+            lead.before(*starts_at) <= now
         }
         DepartureCause::SpotInterruption { .. }
         | DepartureCause::CapacityReservationInterruption { .. }
@@ -318,11 +333,12 @@ fn is_in_force(cause: &DepartureCause, policy: &DrainPolicy, now: Timestamp) -> 
 fn certain<'d>(
     departure: &'d Departure,
     policy: &DrainPolicy,
+    place: Place<'d>,
     now: Timestamp,
 ) -> impl Iterator<Item = &'d DepartureCause> {
     let left = departure.activated.map(|it| it.cause);
     let causes = departure.causes.iter();
-    causes.filter(move |it| left != Some(it.kind()) && is_in_force(it, policy, now))
+    causes.filter(move |it| left != Some(it.kind()) && is_in_force(it, policy, place, now))
 }
 
 /// The most urgent of them: the earliest deadline that is still to come, then the order of urgency; one whose deadline has passed only
@@ -330,9 +346,10 @@ fn certain<'d>(
 pub(crate) fn in_force(
     departure: &Departure,
     policy: &DrainPolicy,
+    place: Place<'_>,
     now: Timestamp,
 ) -> Option<DepartureCause> {
-    certain(departure, policy, now)
+    certain(departure, policy, place, now)
         .min_by_key(|it| {
             let deadline = it.deadline().unwrap_or(Timestamp::MAX);
             (deadline <= now, deadline, it.kind())
@@ -344,9 +361,10 @@ pub(crate) fn in_force(
 pub(crate) fn deadline(
     departure: &Departure,
     policy: &DrainPolicy,
+    place: Place<'_>,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let certain = certain(departure, policy, now);
+    let certain = certain(departure, policy, place, now);
     let deadlines = certain.filter_map(DepartureCause::deadline);
     deadlines.filter(|it| now < *it).min()
 }

@@ -1,4 +1,5 @@
-//! Drains by choice: of instances that may leave and may stay, where their owner asked for it with a tag.
+//! Drains by choice: of instances that may leave and may stay, where their owner asked for it with a tag; and, of those that leave for
+//! planned maintenance, when.
 //!
 //! | asked in this order | then |
 //! |---|---|
@@ -12,7 +13,8 @@
 //!
 //! The budget is the group's: so many percent of its instances in service, rounded up, less those that drain, leave or are not healthy.
 //! Those whose cause is oldest come first, ties by id. A pool is an instance type in a zone. An instance whose agent is lost need not
-//! leave its pool: any other instance, and any pool, will do.
+//! leave its pool: any other instance, and any pool, will do. Planned maintenance comes first, and needs the budget alone; from
+//! [`MAINTENANCE_FORCED`] before it on not even that.
 //!
 //! Guaranteed: room is proved task by task where the tasks were read, and never promised twice.
 //!
@@ -26,6 +28,7 @@ use model::drain::{CauseKind, DepartureCause, DrainHoldReason, DrainStepReason, 
 use model::ids::ClusterName;
 
 use super::case::{Case, GroupCase, Indexes, Place};
+use super::causes::MAINTENANCE_FORCED;
 use super::numbers::counts;
 use super::reversal::{REVERSED_FOR, reversed_at};
 use super::room::{Proof, Put, Room};
@@ -55,7 +58,8 @@ pub(crate) fn verdicts<'a>(
             }
         }
     }
-    candidates.sort_by_key(|(at, number, _)| (*at, *number));
+    candidates
+        .sort_by_key(|(at, number, why)| (why.kind() != CauseKind::Maintenance, *at, *number));
     let mut left = Left::new(group);
     for (at, number, why) in candidates {
         let Some(case) = group.cases.get(number) else {
@@ -76,10 +80,11 @@ enum Asked<'c> {
 }
 
 fn asked<'c>(group: &GroupCase<'_>, case: &'c Case<'_>) -> Asked<'c> {
+    let planned = planned(group, case);
     let rebalance = case.departure.cause(CauseKind::Rebalance);
     let lost = case.departure.cause(CauseKind::AgentLost);
-    let asked = rebalance
-        .filter(|_| group.policy.drain_on_rebalance)
+    let asked = planned
+        .or_else(|| rebalance.filter(|_| group.policy.drain_on_rebalance))
         .or_else(|| lost.filter(|_| group.policy.drain_on_lost_agent));
     let Some(why) = asked else {
         return not_asked(group, case);
@@ -88,14 +93,15 @@ fn asked<'c>(group: &GroupCase<'_>, case: &'c Case<'_>) -> Asked<'c> {
         return Asked::Not(reason, None);
     }
     let lifecycle = case.lifecycle();
-    if lifecycle.is_some_and(|it| it != Lifecycle::InService) {
+    let until = forced_at(why);
+    if planned.is_none() && lifecycle.is_some_and(|it| it != Lifecycle::InService) {
         return Asked::Not(DrainHoldReason::Staying, None);
     }
     if !group.may_choose() {
         let why = why.clone();
-        return Asked::Not(DrainHoldReason::WaitsForFullLook { why }, None);
+        return Asked::Not(DrainHoldReason::WaitsForFullLook { why }, until);
     }
-    if let Some(reversed_at) = reversed_at(group, case) {
+    if let Some(reversed_at) = reversed_at(group, case).filter(|_| planned.is_none()) {
         let why = why.clone();
         let until = REVERSED_FOR.after(reversed_at);
         let reason = DrainHoldReason::DrainedBefore { why, reversed_at };
@@ -114,6 +120,19 @@ fn asked<'c>(group: &GroupCase<'_>, case: &'c Case<'_>) -> Asked<'c> {
         return Asked::Not(reason, None);
     }
     Asked::For(why)
+}
+
+/// The planned maintenance whose lead has begun.
+fn planned<'c>(group: &GroupCase<'_>, case: &'c Case<'_>) -> Option<&'c DepartureCause> {
+    let cause = case.departure.cause(CauseKind::Maintenance)?;
+    let lead = group.policy.maintenance_lead;
+    (lead.before(cause.at()) <= group.look.now && activated(case, cause).is_none()).then_some(cause)
+}
+
+/// From when on the budget is not asked.
+fn forced_at(why: &DepartureCause) -> Option<Timestamp> {
+    let is_planned = why.kind() == CauseKind::Maintenance;
+    is_planned.then(|| MAINTENANCE_FORCED.before(why.at()))
 }
 
 /// That the instance is left to whoever set it to ACTIVE again after a drain for this cause.
@@ -200,10 +219,14 @@ impl<'a> Left<'a> {
         let budget_left = self.budget.saturating_sub(self.spent);
         if budget_left == 0 {
             let (budget, spent) = (self.budget, self.spent);
-            return Verdict::hold(DrainHoldReason::DisruptionBudgetSpent { why, budget, spent });
+            let until = forced_at(&why);
+            let reason = DrainHoldReason::DisruptionBudgetSpent { why, budget, spent };
+            return Verdict::Hold(reason, until);
         }
+        let is_planned = why.kind() == CauseKind::Maintenance;
         let room = match self.room(case, why.kind(), rooms, indexes) {
-            Ok(room) => room,
+            Ok(room) => Some(room),
+            Err(_) if is_planned => None,
             Err(tried) => return Verdict::hold(DrainHoldReason::NoOtherPool { why, tried }),
         };
         let container = match case.place {
@@ -214,11 +237,19 @@ impl<'a> Left<'a> {
             return Verdict::hold(DrainHoldReason::Staying);
         };
         self.spent = self.spent.saturating_add(1);
-        let reason = DrainStepReason::Selective {
-            why,
-            room,
-            budget_left,
-            tasks: counts(case),
+        let reason = match room.filter(|_| !is_planned) {
+            Some(room) => DrainStepReason::Selective {
+                why,
+                room,
+                budget_left,
+                tasks: counts(case),
+            },
+            None => DrainStepReason::Leaving {
+                deadline: why.deadline(),
+                why,
+                tasks: counts(case),
+                stuck: Vec::new(),
+            },
         };
         Verdict::Step(action, reason, at)
     }
@@ -235,7 +266,7 @@ impl<'a> Left<'a> {
             case.instance.instance_type.as_ref(),
             case.instance.zone.as_ref(),
         );
-        let may_stay_in_pool = kind == CauseKind::AgentLost;
+        let may_stay_in_pool = kind != CauseKind::Rebalance;
         let free = free(case, rooms, indexes, |other| {
             may_stay_in_pool || other != pool
         });

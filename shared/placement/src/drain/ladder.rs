@@ -7,10 +7,10 @@
 //! | being registered | it is waited for | it stays |
 //! | ACTIVE, and its deadline is over | too late, unless EC2 stops it or its agent is disconnected | |
 //! | ACTIVE, and somebody else drains it | left to them for a moment ([`neighbours`]) | |
-//! | ACTIVE | DRAINING | a choice (`choice`) |
+//! | ACTIVE | DRAINING | a choice (`choice`), and so is when, where it leaves for planned maintenance |
 //! | DRAINING | ECS moves its tasks | taken back, where Ballast drained it (`reversal`) |
 //!
-//! Guaranteed: a drain that is certain needs neither a complete look nor a memory.
+//! Guaranteed: a drain that is certain, and due, needs neither a complete look nor a memory.
 
 use std::collections::BTreeSet;
 

@@ -3,12 +3,15 @@
 //! Guaranteed: only a drain of Ballast's own is taken back, only with a memory and a look that left no gap about the instance, and only
 //! while no other certain cause is there. An instance that is on its way out of its group is never set to ACTIVE.
 //!
+//! A drain by choice is taken back after [`REBALANCE_OVER`], whether or not EC2 repeats its recommendation. One that is older than
+//! [`OWN_FOR`] is not taken back.
+//!
 //! A drain that was taken back is remembered for [`REVERSED_FOR`]: meanwhile the instance is not drained by choice again.
 
 use jiff::Timestamp;
 use model::Seconds;
 use model::capacity::Lifecycle;
-use model::drain::{CauseKind, DrainAction, DrainStepReason};
+use model::drain::{CauseKind, DepartureCause, DrainAction, DrainStepReason};
 
 use super::Verdict;
 use super::case::{Case, GroupCase, Place};
@@ -17,13 +20,26 @@ use super::causes::{DETACHED_FOR, MAINTENANCE_OVER, REBALANCE_OVER, WARNING_OVER
 /// How long an instance whose drain was taken back is not drained by choice. The number is ours.
 pub const REVERSED_FOR: Seconds = Seconds(21_600);
 
+/// How long Ballast's drain is taken for its own: one for maintenance lasts a week, by the longest lead, and an hour. Who set an instance to
+/// DRAINING that takes tasks in between does not show for ever. The number is ours.
+pub const OWN_FOR: Seconds = Seconds(691_200);
+
 /// The step that takes Ballast's drain of the instance back, where that is due.
 pub(crate) fn verdict(group: &GroupCase<'_>, case: &Case<'_>) -> Option<Verdict> {
     let own = case.departure.own_drain?;
     let Place::Draining(container) = case.place else {
         return None;
     };
-    let is_over = case.departure.cause(own.cause).is_none();
+    let now = group.look.now;
+    let lead = group.policy.maintenance_lead;
+    let is_over = match case.departure.cause(own.cause) {
+        None => true,
+        // AWS moved it.
+        Some(DepartureCause::Maintenance { starts_at, .. }) => now < lead.before(*starts_at),
+        // However often it is recommended again.
+        Some(_) => !own.cause.is_certain() && REBALANCE_OVER.after(own.at) <= now,
+    };
+    let is_known = now < OWN_FOR.after(own.at);
     let stays = match case.lifecycle() {
         None | Some(Lifecycle::InService) => true,
         Some(
@@ -36,7 +52,7 @@ pub(crate) fn verdict(group: &GroupCase<'_>, case: &Case<'_>) -> Option<Verdict>
         ) => false,
     };
     let may_act = group.is_certain() && container.agent_connected && case.gone.is_none();
-    if !(is_over && stays && may_act && case.why.is_none()) {
+    if !(is_over && is_known && stays && may_act && case.why.is_none()) {
         return None;
     }
     let action = DrainAction::Activate {
@@ -63,9 +79,12 @@ fn shown_by(cause: CauseKind, case: &Case<'_>) -> String {
             Some(_) => "its group has it in service".to_owned(),
         },
         CauseKind::Stopping | CauseKind::AgentLost => "its agent is connected".to_owned(),
-        CauseKind::Maintenance => format!(
-            "AWS Health says that the maintenance is over, or it was to begin {MAINTENANCE_OVER} ago and more"
-        ),
+        CauseKind::Maintenance => match case.departure.cause(cause) {
+            Some(moved) => format!("AWS moved the maintenance to {:.0}", moved.at()),
+            None => format!(
+                "AWS Health says that the maintenance is over, or it was to begin {MAINTENANCE_OVER} ago and more"
+            ),
+        },
         CauseKind::Rebalance => {
             format!("nothing has followed EC2's recommendation for {REBALANCE_OVER}")
         }

@@ -1,11 +1,11 @@
 //! The audit: a sound plan passes, and each law is found broken by a step that breaks it.
 
+use model::Seconds;
 use model::capacity::{Consent, ContainerInstanceStatus, Lifecycle};
 use model::drain::{
     CauseKind, DepartureCause, DrainKey, DrainSubject, OwnDrain, Reversal, StuckReason,
 };
 use model::trigger::{MachineState, Notice};
-use model::Seconds;
 
 use crate::planted::{
     HOOK, about, activate, breaks, check, choose, complete, drain, found, heartbeat, passes,
@@ -188,7 +188,7 @@ fn only_an_own_drain_is_taken_back_and_only_where_nothing_is_left() {
     let (mut scene, id) = planted();
     scene.draining(&id, 4_000);
     let own = OwnDrain {
-        at: scene.ago(4_000),
+        at: scene.ago(3_000),
         cause: CauseKind::Rebalance,
         confirmed: true,
     };
@@ -213,6 +213,10 @@ fn only_an_own_drain_is_taken_back_and_only_where_nothing_is_left() {
                 it.member(&at).lifecycle = Lifecycle::Standby;
             }),
             ("only_own_drains", &|it| it.terminating(&at, 10)),
+            ("only_own_drains", &|it| {
+                let long_ago = it.ago(691_200);
+                it.departure(&at).own_drain.as_mut().unwrap().at = long_ago;
+            }),
             ("precondition", &|it| {
                 it.container(&at).status = ContainerInstanceStatus::Active;
             }),

@@ -170,6 +170,49 @@ fn as_many_drain_as_the_budget_allows_and_the_oldest_first() {
     );
 }
 
+/// AWS often announces maintenance for a whole rack at once.
+#[test]
+fn planned_maintenance_keeps_to_the_budget_until_it_is_near() {
+    let (mut scene, ids) = Scene::web(4);
+    for (id, begins_in_secs) in ids.iter().zip([1_000, 1_700, 1_500]) {
+        let notice = Notice::Maintenance {
+            code: "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED".to_owned(),
+            starts_at: Some(scene.ago(-begins_in_secs)),
+            is_over: false,
+        };
+        scene.said(id, 5, notice);
+    }
+    let mut named = scene.clone();
+    named.snapshot.is_full = false;
+    assert_eq!(held(&named, &ids[0]), "waits_for_full_look");
+    check(
+        &scene,
+        &expect![[r#"
+            step `group spot` `i-1` leaving: set `i-1` to DRAINING, because AWS Health announced `AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED` for 2026-03-01T12:16:40Z, and it goes at 2026-03-01T12:16:40Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` departing: instances leave (instances: 4 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 3 may leave; tasks: 0 left, of which 0 stuck)
+            hold `group spot` `i-2` disruption_budget_spent: AWS Health announced `AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED` for 2026-03-01T12:28:20Z; 1 instance may drain at a time, and 1 drain or are not healthy until 2026-03-01T12:18:20Z
+            hold `group spot` `i-3` disruption_budget_spent: AWS Health announced `AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED` for 2026-03-01T12:25:00Z; 1 instance may drain at a time, and 1 drain or are not healthy until 2026-03-01T12:15:00Z
+            hold `group spot` `i-4` staying: they stay
+        "#]],
+    );
+    scene.act();
+    scene.later(899);
+    assert!(reasons(&scene).is_empty());
+    scene.later(1);
+    let plan = scene.decide().plan;
+    let steps: Vec<String> = plan.steps.iter().map(|it| it.subject.to_string()).collect();
+    assert_eq!(steps, ["`group spot` `i-3`"], "600 s before it begins");
+    scene.forget();
+    scene.snapshot.is_full = false;
+    let notice = Notice::Maintenance {
+        code: "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED".to_owned(),
+        starts_at: Some(scene.ago(-600)),
+        is_over: false,
+    };
+    scene.said(&ids[2], 5, notice);
+    assert_eq!(reasons(&scene), ["leaving"]);
+}
+
 #[test]
 fn what_drains_leaves_or_is_unhealthy_spends_the_budget() {
     for change in [

@@ -233,7 +233,8 @@ impl<'a> Subject<'a> {
         });
         let is_terminating = self.lifecycle() == Some(Lifecycle::Terminating);
         let terminating = is_terminating && !managed;
-        let lead_millis = i128::from(self.policy.maintenance_lead.0) * 1_000;
+        // Before that the budget is asked.
+        let lead_millis = i128::from(self.policy.maintenance_lead.0.min(600)) * 1_000;
         let is_near = |it: &Timestamp| -self.age(*it) <= lead_millis;
         let is_left = self.departure.activated.is_some();
         let kept = self.remembers_cause(CauseKind::Maintenance) && !called_off && !is_left;
@@ -339,12 +340,17 @@ impl<'a> Subject<'a> {
         let expected = [CauseKind::Rebalance, CauseKind::AgentLost];
         let is_over = match own.cause {
             CauseKind::Rebalance | CauseKind::AgentLost => {
-                !expected.iter().any(|it| self.remembers_cause(*it))
+                let is_old = self.age(own.at) >= 3_600_000;
+                is_old || !expected.iter().any(|it| self.remembers_cause(*it))
             }
             CauseKind::SpotInterruption | CauseKind::CapacityReservationInterruption => true,
             CauseKind::Terminating | CauseKind::Stopping | CauseKind::Maintenance => false,
         };
-        Want::of(is_quiet && in_service && is_over, false)
+        let is_forgotten = self.age(own.at) >= 8 * 86_400_000;
+        Want::of(
+            is_quiet && in_service && is_over && !is_forgotten,
+            is_forgotten,
+        )
     }
 
     /// Whether a standalone task is stopped.

@@ -289,7 +289,7 @@ fn status(scene: &mut Scene, of: &DrainKey, id: &InstanceId, tape: &mut Tape) {
         _ => ContainerInstanceStatus::Active,
     };
     scene.container(id).status = status;
-    let since = scene.ago(tape.of(&[40, 29, 30, 5, 1_000, 200_000]));
+    let since = scene.ago(tape.of(&[40, 29, 30, 5, 1_000, 200_000, 691_200]));
     if status == ContainerInstanceStatus::Draining
         && tape.roll(4) > 0
         && let Some(departure) = departure(scene, of, id)

@@ -252,3 +252,64 @@ fn what_ballast_may_have_set_to_active_itself_is_not_somebody_elses() {
     let memory = &scene.decide().memories[&crate::scene::key("spot")];
     assert_eq!(memory.departures[&ids[0]].activated, None);
 }
+
+#[test]
+fn maintenance_that_aws_moved_to_later() {
+    let (mut scene, ids) = Scene::web(1);
+    let notice = |scene: &Scene, begins_in_secs: i64| Notice::Maintenance {
+        code: "AWS_EC2_INSTANCE_STOP_SCHEDULED".to_owned(),
+        starts_at: Some(scene.ago(-begins_in_secs)),
+        is_over: false,
+    };
+    let planned = notice(&scene, 1_800);
+    scene.said(&ids[0], 5, planned);
+    assert!(scene.act().contains("leaving"));
+    scene.later(60);
+    let moved = notice(&scene, 1_801);
+    scene.said(&ids[0], 5, moved);
+    check(
+        &scene,
+        &expect![[r#"
+        step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `maintenance`, and it stays: AWS moved the maintenance to 2026-03-01T12:31:01Z
+        hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 60 s; 1 may leave; tasks: 0 left, of which 0 stuck)
+    "#]],
+    );
+    scene.act();
+    assert!(reasons(&scene).is_empty());
+    scene.later(1);
+    assert_eq!(reasons(&scene), ["leaving"]);
+}
+
+/// EC2 may repeat it every few minutes, for ever.
+#[test]
+fn a_recommendation_that_is_repeated_keeps_no_drain() {
+    let (mut scene, ids) = Scene::web(2);
+    scene.policy().drain_on_rebalance = true;
+    for round in 0..60 {
+        scene.said(&ids[0], 0, Notice::Rebalance);
+        let text = scene.act();
+        assert_eq!(text.contains("step"), round == 0, "{text}");
+        scene.later(60);
+    }
+    scene.said(&ids[0], 0, Notice::Rebalance);
+    assert_eq!(reasons(&scene), ["cause_gone"]);
+    scene.act();
+    scene.later(21_599);
+    scene.said(&ids[0], 0, Notice::Rebalance);
+    assert!(
+        reasons(&scene).is_empty(),
+        "taken back less than six hours ago"
+    );
+    scene.later(1);
+    assert_eq!(reasons(&scene), ["selective"]);
+}
+
+#[test]
+fn a_drain_of_long_ago_may_be_somebody_elses() {
+    for (secs, wanted) in [(691_199, &["cause_gone"][..]), (691_200, &[])] {
+        let (mut scene, ids) = warned(300);
+        let at = scene.ago(secs);
+        scene.departure(&ids[0]).own_drain.as_mut().unwrap().at = at;
+        assert_eq!(reasons(&scene), wanted);
+    }
+}

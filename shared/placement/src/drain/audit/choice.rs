@@ -11,6 +11,12 @@ use super::{Findings, Ground};
 /// How long no further drain by choice follows one that was taken back, in seconds.
 const REVERSED_SECS: i64 = 6 * 3_600;
 
+/// How long a drain by choice lasts at most where nothing follows, in seconds.
+const CHOICE_ENDS_SECS: i64 = 3_600;
+
+/// For how long a drain is known to be Ballast's, in seconds.
+const OWN_SECS: i64 = 8 * 24 * 3_600;
+
 /// How many instances of a group may still be drained by choice.
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -37,12 +43,26 @@ impl Budget {
     }
 }
 
+impl Budget {
+    /// One instance more.
+    fn spend(&mut self, found: &mut Findings<'_>) {
+        self.spent = self.spent.saturating_add(1);
+        if self.spent > self.allowed {
+            let detail = format!(
+                "{} instances would drain or are not healthy, {} may",
+                self.spent, self.allowed
+            );
+            found.add("disruption_budget", detail);
+        }
+    }
+}
+
 /// Whether an instance counts as disrupted already.
 fn is_missing(ground: &Ground<'_>, looked: &LookedInstance) -> bool {
     let container = ground.container(looked);
     let is_draining = container.is_some_and(|it| it.status == ContainerInstanceStatus::Draining);
     let is_ill = looked.member.as_ref().is_some_and(|it| !it.is_healthy);
-    is_draining || is_ill || Evidence::of(ground, looked).is_leaving()
+    is_draining || is_ill || Evidence::of(ground, looked).is_leaving_shortly()
 }
 
 impl Ground<'_> {
@@ -80,14 +100,24 @@ impl Ground<'_> {
             let detail = format!("a drain of `{id}` was taken back at {}", reversal.at);
             found.add("evidence", detail);
         }
-        budget.spent = budget.spent.saturating_add(1);
-        if budget.spent > budget.allowed {
-            let detail = format!(
-                "{} instances would drain or are not healthy, {} may",
-                budget.spent, budget.allowed
-            );
-            found.add("disruption_budget", detail);
+        budget.spend(found);
+    }
+
+    /// A drain for maintenance that is not near yet needs the budget, and what that is counted from.
+    pub(super) fn check_planned(
+        &self,
+        looked: &LookedInstance,
+        budget: &mut Budget,
+        found: &mut Findings<'_>,
+    ) {
+        if Evidence::of(self, looked).may_leave_shortly() {
+            return;
         }
+        if !self.snapshot.is_full || self.gaps(looked) > 0 || !self.remembers() {
+            let detail = format!("the maintenance of `{}` is not near", looked.id);
+            found.add("evidence", detail);
+        }
+        budget.spend(found);
     }
 
     /// What somebody else set to ACTIVE again after a drain for the same cause stays so.
@@ -121,6 +151,9 @@ impl Ground<'_> {
             add(format!("Ballast is not known to drain `{id}`"));
             return;
         };
+        if Seconds(OWN_SECS).after(own.at) <= self.now {
+            add(format!("`{id}` was drained at {}", own.at));
+        }
         match &step.reason {
             DrainStepReason::CauseGone { cause, .. } if *cause == own.cause => {}
             DrainStepReason::CauseGone { .. }
@@ -138,7 +171,11 @@ impl Ground<'_> {
         if self.gaps(looked) > 0 {
             add(format!("not everything about `{id}` was read"));
         }
-        if let Some(kind) = Evidence::of(self, looked).sure(Some(own.cause)) {
+        // A drain by choice has its own end, whatever is recommended.
+        let has_ended =
+            !own.cause.is_certain() && Seconds(CHOICE_ENDS_SECS).after(own.at) <= self.now;
+        let own_cause = Some(own.cause).filter(|_| !has_ended);
+        if let Some(kind) = Evidence::of(self, looked).sure(own_cause) {
             add(format!("`{id}` still leaves: {}", kind.as_str()));
         }
         let stays = looked

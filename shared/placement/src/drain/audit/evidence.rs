@@ -17,6 +17,9 @@ const STOPPED_OVER_SECS: i64 = 24 * 3_600;
 /// How long after it was to begin maintenance is still expected, and how long a recommendation counts, in seconds.
 const EXPECTED_SECS: i64 = 3_600;
 
+/// How long before it begins maintenance no longer waits for the disruption budget, in seconds.
+const MAINTENANCE_NEAR_SECS: i64 = 600;
+
 /// How long an instance that has left its group after Ballast drained it counts as terminating, in seconds.
 const LEFT_GROUP_SECS: i64 = 600;
 
@@ -100,9 +103,21 @@ impl Evidence {
         sure.find(counts).map(|it| it.kind)
     }
 
-    /// Whether the instance certainly leaves, whatever reading counts.
-    pub(super) fn is_leaving(&self) -> bool {
-        self.sure(None).is_some()
+    /// Whether the instance certainly leaves shortly, whatever reading counts.
+    pub(super) fn is_leaving_shortly(&self) -> bool {
+        self.shortly().any(|it| it.is_sure)
+    }
+
+    /// Whether it does by any reading.
+    pub(super) fn may_leave_shortly(&self) -> bool {
+        self.shortly().next().is_some()
+    }
+
+    /// The certain causes but for maintenance that is not near.
+    fn shortly(&self) -> impl Iterator<Item = &Sign> {
+        let near = Seconds(MAINTENANCE_NEAR_SECS);
+        self.certain()
+            .filter(move |it| it.kind != CauseKind::Maintenance || near.before(it.at) <= self.now)
     }
 }
 

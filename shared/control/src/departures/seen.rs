@@ -76,7 +76,7 @@ pub(super) fn trouble(
         let is_blurred = is_blurred || group.gaps.iter().any(hides_instances);
         for (id, instance) in &group.instances {
             let name = named(id.clone());
-            if is_blurred && snapshot.container(instance).is_none() {
+            if is_blurred && instance.registered.is_none() {
                 trouble.concerned.insert(name.clone());
             }
             trouble.seen.insert(name.clone());

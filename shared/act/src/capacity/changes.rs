@@ -90,6 +90,10 @@ impl Change {
         &self.cluster
     }
 
+    pub(crate) const fn instance(&self) -> &InstanceId {
+        &self.instance
+    }
+
     /// Whether one call can set both.
     pub(crate) fn goes_with(&self, other: &Self) -> bool {
         self.cluster == other.cluster && self.to.after() == other.to.after()

@@ -14,7 +14,8 @@
 //! - The only writes are `ecs:UpdateContainerInstancesState` with a cluster, container instances and DRAINING or ACTIVE; `ecs:StopTask`
 //!   with a cluster, a task and a reason; `autoscaling:RecordLifecycleActionHeartbeat` with a group, a hook and an instance; and
 //!   `autoscaling:CompleteLifecycleAction` with the same and `CONTINUE`. No action is ever abandoned, no token is ever sent.
-//! - An instance is made ACTIVE only if, moments before, it was DRAINING and the same EC2 instance still.
+//! - An instance is made ACTIVE only if, moments before, it was InService in its group or in none, and then DRAINING and the same EC2
+//!   instance still.
 //! - A task is stopped only if, moments before, it was on the step's container instance and was to run.
 //! - An action whose step names an empty container instance is completed only if, moments before, no task but daemons' was on it, those
 //!   that were told to stop included.
@@ -44,13 +45,14 @@
 
 mod departures;
 mod lifecycle;
+mod membership;
 mod stops;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use calls::{Budget, Caller, Deadline};
-use model::ClusterName;
+use model::{ClusterName, InstanceId};
 use model::drain::{DrainAction, DrainStep};
 use model::outcome::{Outcome, OutcomeResult};
 use model::policy::Mode;
@@ -243,13 +245,29 @@ impl Run {
     }
 }
 
-/// Makes container instances ACTIVE again.
+/// Makes container instances ACTIVE again that stay.
 async fn activate(hand: &Hand<'_>, changes: Vec<Change>) -> Vec<OutcomeResult> {
     let mut results = Results::of(changes.len());
-    for (at, batch) in batches(changes, Change::cluster) {
+    if hand.is_over() {
+        return results.0;
+    }
+    let instances: Vec<&InstanceId> = changes.iter().map(Change::instance).collect();
+    let mut leaving = membership::leaving(hand, &instances).await;
+    let (mut places, mut staying) = (Vec::new(), Vec::new());
+    for (place, change) in changes.into_iter().enumerate() {
+        match leaving.remove(change.instance()) {
+            Some(result) => results.set(&[place], vec![result]),
+            None => {
+                places.push(place);
+                staying.push(change);
+            }
+        }
+    }
+    for (at, batch) in batches(staying, Change::cluster) {
         if hand.is_over() {
             break;
         }
+        let at: Vec<usize> = at.iter().filter_map(|it| places.get(*it).copied()).collect();
         results.set(&at, changes::write(hand, &batch).await);
     }
     results.0

@@ -6,6 +6,7 @@ use crate::small_aws::{Aws, Fault, arn};
 use crate::support::{World, activate, drain, drain_in};
 
 const UPDATE: &str = "UpdateContainerInstancesState";
+const MEMBERS: &str = "DescribeAutoScalingInstances";
 const DESCRIBE: &str = "DescribeContainerInstances";
 
 #[tokio::test]
@@ -186,6 +187,19 @@ async fn an_instance_is_activated_only_where_it_is_draining_and_the_same() {
         &found("no such container instance"),
     )
     .await;
+    let member = |state: &'static str| {
+        move |aws: &Aws<World>| aws.change(|world| _ = world.members.insert("i-0".to_owned(), state))
+    };
+    check_activation(member("InService"), "done").await;
+    for state in ["Terminating:Wait", "Standby", "Detaching"] {
+        let want = found(&format!("{state} in group `web group`"));
+        check_activation(member(state), &want).await;
+    }
+    let unread = |aws: &Aws<World>| {
+        aws.fails(MEMBERS, vec![Fault::Error("AccessDenied", "no")]);
+    };
+    let failed = "`autoscaling:DescribeAutoScalingInstances` failed: access_denied (AccessDenied: no)";
+    check_activation(unread, failed).await;
     let denied = |aws: &Aws<World>| {
         aws.fails(DESCRIBE, vec![Fault::Error("AccessDeniedException", "no")]);
     };
@@ -201,8 +215,8 @@ async fn activations_are_read_and_written_together() {
     assert_eq!(aws.act(steps).await, ["done"; 12]);
     let asked = aws.asked();
     let operations: Vec<&str> = asked.iter().map(|it| it.0.as_str()).collect();
-    assert_eq!(operations, [DESCRIBE, UPDATE, DESCRIBE, UPDATE]);
+    assert_eq!(operations, [MEMBERS, DESCRIBE, UPDATE, DESCRIBE, UPDATE]);
     let instances = json!([arn("i-10"), arn("i-11")]);
     let input = json!({"cluster": "demo", "containerInstances": instances, "status": "ACTIVE"});
-    assert_eq!(asked[3].1, input);
+    assert_eq!(asked[4].1, input);
 }

@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) tasks: Vec<Task>,
     /// The instances that wait in a lifecycle action.
     pub(crate) waiting: BTreeSet<String>,
+    /// Where instances are in the life of their group; the others are in none.
+    pub(crate) members: BTreeMap<String, &'static str>,
     /// `failures[]` of UpdateContainerInstancesState, by instance.
     pub(crate) failures: BTreeMap<String, &'static str>,
     talk: Talk,
@@ -226,6 +228,18 @@ impl Small for World {
             "StopTask" => self.stop(input),
             "RecordLifecycleActionHeartbeat" => self.lifecycle(input, false),
             "CompleteLifecycleAction" => self.lifecycle(input, true),
+            "DescribeAutoScalingInstances" => {
+                let input = input.as_object().unwrap();
+                let asked = input.iter().filter(|it| it.0.starts_with("InstanceIds."));
+                let asked: Vec<&Value> = asked.map(|it| it.1).collect();
+                assert!((1..=50).contains(&asked.len()), "{input:?}");
+                let found = asked.iter().filter_map(|id| {
+                    let state = self.members.get(id.as_str().unwrap())?;
+                    let group = "web group";
+                    Some(json!({"InstanceId": id, "AutoScalingGroupName": group, "LifecycleState": state}))
+                });
+                json!({"AutoScalingInstances": found.collect::<Vec<_>>()})
+            }
             "ListTasks" => {
                 let on = input["containerInstance"].as_str().unwrap();
                 let is_wanted = input["desiredStatus"] == "RUNNING";

@@ -40,6 +40,7 @@ async fn the_order_of_the_steps_is_kept() {
             "DescribeContainerInstances",
             "CompleteLifecycleAction",
             "CompleteLifecycleAction",
+            "DescribeAutoScalingInstances",
             "DescribeContainerInstances",
             "UpdateContainerInstancesState",
             "UpdateContainerInstancesState",

@@ -14,7 +14,7 @@ use model::{AutoScalingGroupName, InstanceId};
 use crate::capacity::groups::{self, LaunchConfigurations};
 use crate::capacity::read_group;
 use crate::drain::Look;
-use crate::drain::membership::TERMINATING_WAIT;
+use crate::drain::membership;
 use crate::limits::{AUTO_SCALING_PAGE, DESCRIBE_AUTO_SCALING_GROUPS_MAX};
 use crate::look::unreadable;
 use crate::markets::{self, DESCRIBE_AUTO_SCALING_GROUPS};
@@ -124,19 +124,19 @@ fn group(
         Some(Err(_)) | None => Vec::new(),
     };
     let (group, gaps) = groups::join(name, answer, &tagged_types, configurations)?;
-    let in_hook = answer.instances().iter().filter(|it| {
-        it.lifecycle_state()
-            .is_some_and(|it| it.as_str() == TERMINATING_WAIT)
-    });
-    let in_hook: BTreeSet<&str> = in_hook.filter_map(|it| it.instance_id()).collect();
+    let states = answer.instances().iter();
+    let states: BTreeMap<&str, &str> = states
+        .filter_map(|it| Some((it.instance_id()?, it.lifecycle_state()?.as_str())))
+        .collect();
     let instances = group.instances.values().map(|it| {
+        let state = states.get(it.id.as_str()).copied();
         let instance = LookedInstance {
             id: it.id.clone(),
             instance_type: it.instance_type.clone(),
             zone: Some(it.zone.clone()),
             member: Some(Membership {
-                lifecycle: it.lifecycle,
-                waits_in_hook: in_hook.contains(it.id.as_str()),
+                lifecycle: state.map_or(it.lifecycle, membership::lifecycle),
+                waits_in_hook: state.is_some_and(membership::waits_in_hook),
                 is_healthy: it.is_healthy,
                 terminating_since: None,
             }),

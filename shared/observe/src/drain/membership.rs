@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_autoscaling::operation::describe_auto_scaling_instances::DescribeAutoScalingInstancesOutput;
 use aws_sdk_autoscaling::types::AutoScalingInstanceDetails;
 use calls::RateBucket;
+use model::capacity::Lifecycle;
 use model::drain::{LookedInstance, Membership};
 use model::snapshot::Gap;
 use model::{AutoScalingGroupName, IdError, InstanceId};
@@ -18,9 +19,27 @@ use crate::look::unreadable;
 
 pub(crate) const DESCRIBE_AUTO_SCALING_INSTANCES: &str = "autoscaling:DescribeAutoScalingInstances";
 
-/// The state of an instance that waits in a hook on its way out.
+/// The states of an instance that waits in a hook on its way out, out of a group and out of its warm pool.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html>
-pub(crate) const TERMINATING_WAIT: &str = "Terminating:Wait";
+/// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pool-instance-lifecycle.html>
+const WAITING: [&str; 2] = ["Terminating:Wait", "Warmed:Terminating:Wait"];
+
+/// What the states of an instance of a warm pool begin with on its way out.
+const WARMED_TERMINATING: &str = "Warmed:Terminat";
+
+/// Where an instance is in its life. One that leaves a warm pool is on its way out as any other: it waits in the same hooks.
+pub(crate) fn lifecycle(state: &str) -> Lifecycle {
+    if state.starts_with(WARMED_TERMINATING) {
+        Lifecycle::Terminating
+    } else {
+        read_group::lifecycle(state)
+    }
+}
+
+/// Whether an instance waits in a hook on its way out.
+pub(crate) fn waits_in_hook(state: &str) -> bool {
+    WAITING.contains(&state)
+}
 
 /// An instance in a group.
 #[derive(Debug, Clone)]
@@ -99,8 +118,8 @@ fn member(id: &InstanceId, answer: &AutoScalingInstanceDetails) -> Result<Member
             instance_type: instance_type.map_err(text)?,
             zone: zone.map_err(text)?,
             member: Some(Membership {
-                lifecycle: read_group::lifecycle(state),
-                waits_in_hook: state == TERMINATING_WAIT,
+                lifecycle: lifecycle(state),
+                waits_in_hook: waits_in_hook(state),
                 is_healthy: answer.health_status().is_some_and(read_group::is_healthy),
                 terminating_since: None,
             }),

@@ -3,7 +3,8 @@
 //! What was not looked at stays as it is, except for causes that are over by [`FORGOTTEN_AFTER`]. A look at everything that left no gap
 //! forgets the instances that are neither in the group nor registered.
 //!
-//! Guaranteed: every drain is remembered before it happens; at most [`DEPARTURES_MAX`] departures and [`REVERSALS_MAX`] reversals. Where
+//! Guaranteed: every drain is remembered before it happens; at most [`DEPARTURES_MAX`] departures and [`REVERSALS_MAX`] reversals, and
+//! at most [`MEMORY_BYTES_MAX`] of JSON. Where
 //! there are more, those go first that Ballast has not drained, then the least urgent, then the oldest.
 
 use std::collections::BTreeSet;
@@ -24,8 +25,10 @@ use super::said::forget;
 pub const FORGOTTEN_AFTER: Seconds = Seconds(86_400);
 /// How long a wait in a hook may last. <https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks-overview.html>
 const WAIT_MAX: Seconds = Seconds(172_800);
-/// How many departures are remembered. An item of the ledger holds 400 KB, a departure takes up to 200 bytes.
+/// How long a memory may be as JSON, in bytes. An item of DynamoDB holds 400 KB; the rest is for its other attributes.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
+pub const MEMORY_BYTES_MAX: usize = 350_000;
+/// How many departures are remembered, and fewer where that takes more than [`MEMORY_BYTES_MAX`].
 pub const DEPARTURES_MAX: usize = 2_000;
 /// How many reversals are remembered.
 pub const REVERSALS_MAX: usize = 500;
@@ -126,18 +129,6 @@ fn announce(memory: &mut DrainMemory, step: &DrainStep, now: Timestamp) {
 }
 
 fn bound(memory: &mut DrainMemory) {
-    let too_many = memory.departures.len().saturating_sub(DEPARTURES_MAX);
-    if too_many > 0 {
-        let mut all: Vec<_> = memory
-            .departures
-            .iter()
-            .map(|(id, it)| (worth(it), id.clone()))
-            .collect();
-        all.sort();
-        for (_, id) in all.into_iter().take(too_many) {
-            memory.departures.remove(&id);
-        }
-    }
     let too_many = memory.reversed.len().saturating_sub(REVERSALS_MAX);
     if too_many > 0 {
         let mut all: Vec<_> = memory
@@ -150,6 +141,25 @@ fn bound(memory: &mut DrainMemory) {
             memory.reversed.remove(&id);
         }
     }
+    let mut left = MEMORY_BYTES_MAX.saturating_sub(bytes(&memory.reversed));
+    let mut all: Vec<_> = memory
+        .departures
+        .iter()
+        .map(|(id, it)| (worth(it), id.clone(), bytes(&(id, it))))
+        .collect();
+    all.sort();
+    all.reverse();
+    for (number, (_, id, bytes)) in all.into_iter().enumerate() {
+        left = left.saturating_sub(bytes);
+        if left == 0 || number >= DEPARTURES_MAX {
+            memory.departures.remove(&id);
+        }
+    }
+}
+
+/// How long something is as JSON, in bytes. What cannot be written fits nowhere.
+fn bytes<T: serde::Serialize>(of: &T) -> usize {
+    serde_json::to_string(of).map_or(MEMORY_BYTES_MAX, |it| it.len())
 }
 
 /// The less of it, the sooner a departure is forgotten: whether Ballast drained the instance, the most urgent cause, the youngest cause.

@@ -6,8 +6,9 @@ use model::outcome::{Outcome, OutcomeResult};
 use model::snapshot::GapCause;
 use model::trigger::Notice;
 use model::{InstanceId, Seconds};
-use placement::drain::memory::{DEPARTURES_MAX, REVERSALS_MAX};
+use placement::drain::memory::{DEPARTURES_MAX, MEMORY_BYTES_MAX, REVERSALS_MAX};
 use placement::drain::settle;
+use proptest::prelude::*;
 
 use crate::scene::{Scene, gap, key};
 
@@ -253,4 +254,42 @@ fn a_drain_by_choice_is_remembered_with_its_cause() {
     assert_eq!(own.map(|it| it.cause), Some(CauseKind::Rebalance));
     assert_eq!(before, DrainMemory::default());
     assert_eq!(after.departures[&ids[0]].own_drain, None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// However much is known of each of as many instances as there can be: an item of the ledger holds it.
+    #[test]
+    fn the_fullest_memory_fits(codes in 0..5_usize, length in 0..200_usize, warned in 1..2_000_usize) {
+        let (mut scene, _) = Scene::web(0);
+        scene.snapshot.is_full = false;
+        let said = (0..codes).map(|it| (format!("{it}{}", "A".repeat(length)), scene.now));
+        let cause = CauseKind::Rebalance;
+        let full = Departure {
+            causes: vec![
+                DepartureCause::Rebalance { at: scene.now },
+                DepartureCause::AgentLost { since: scene.now },
+            ],
+            own_drain: None,
+            draining_since: Some(scene.now),
+            maintenance_said: said.collect(),
+            disconnected_since: Some(scene.now),
+            ..Departure::default()
+        };
+        let urgent = super::remembered::warned(&scene, 30);
+        let now = scene.now;
+        let memory = scene.memory();
+        for number in 0..3_000 {
+            let departure = if number < warned { urgent.clone() } else { full.clone() };
+            memory.departures.insert(id(number), departure);
+            memory.reversed.insert(id(number), Reversal { at: now, cause });
+        }
+        let kept = planned(&scene);
+        let bytes = serde_json::to_string(&kept).unwrap().len();
+        prop_assert!(bytes <= MEMORY_BYTES_MAX + 100, "{}", bytes);
+        let is_kept = (0..warned).all(|it| kept.departures.contains_key(&id(it)));
+        prop_assert!(is_kept || kept.departures.values().all(|it| *it == urgent));
+        prop_assert!(bytes > MEMORY_BYTES_MAX / 2 || kept.departures.len() == DEPARTURES_MAX);
+    }
 }

@@ -75,6 +75,14 @@ impl Evidence {
         signs.extend(sources.maintenance());
         signs.extend(sources.rebalance());
         signs.extend(sources.agent_lost());
+        // What somebody else set to ACTIVE again after a drain for a cause need not leave for it.
+        let activated = ground
+            .departure(&looked.id)
+            .and_then(|it| it.activated)
+            .map(|it| it.cause);
+        for sign in &mut signs {
+            sign.is_sure &= activated != Some(sign.kind);
+        }
         Self {
             signs,
             now: ground.now,

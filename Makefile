@@ -90,10 +90,11 @@ check: $(CARGO_DENY) ## formatting, lints and docs with warnings denied, depende
 	cargo fetch --locked --quiet
 	$(CARGO_DENY) --offline check bans licenses sources
 
-demo: ## the workshop and its chapters on EC2, end to end, with the real function binaries
+demo: ## the workshop, its chapters on EC2 and its interruption, end to end, with the real function binaries
 	cargo build --workspace --bins --locked
 	$(BIN)/ballast lab workshop
 	$(BIN)/ballast lab workshop-ec2
+	$(BIN)/ballast lab workshop-interruption
 
 watch: $(VENV_READY) ## serve the functions on this computer, for `make invoke` [ctrl-c ends it]
 	PATH="$(VENV_BIN):$$PATH" cargo lambda watch --invoke-address 127.0.0.1

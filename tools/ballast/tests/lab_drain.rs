@@ -160,12 +160,17 @@ fn the_workshops_milestones_come_with_headroom_and_without() {
             line.strip_prefix("The record predicted, when it set the instance to DRAINING: ")
         })
         .collect();
-    check(&format!("{}\n", predicted.join("\n")), expect![[r#"
+    check(
+        &format!("{}\n", predicted.join("\n")),
+        expect![[r#"
         nothing that ECS would not move in time.
         nothing that ECS would not move in time.
         3 tasks of `service/web`: their replacements must run first, and there is room for 0.
-    "#]]);
-    check(&steps(&records), expect![[r#"
+    "#]],
+    );
+    check(
+        &steps(&records),
+        expect![[r#"
         instance-drain: step `group EC2Spot` `i-...` leaving: set `i-...` to DRAINING
         instance-drain: step `group EC2Spot` `i-...` leaving: set `i-...` to DRAINING
         instance-drain: step `group EC2Spot` `i-...` leaving: set `i-...` to DRAINING
@@ -175,7 +180,8 @@ fn the_workshops_milestones_come_with_headroom_and_without() {
         cluster-scaler: step `container-demo/EC2` `i-...` scale_in: set `i-...`, which is empty, to DRAINING
         cluster-scaler: step `container-demo/EC2` `i-...` drained: terminate `i-...` and lower the desired capacity of `EC2` by it
         instance-drain: step `group EC2` `i-...` hook `ballast-instance-drain` drained: let `i-...` go on from the hook `ballast-instance-drain` (CONTINUE)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -215,11 +221,15 @@ fn in_a_storm_every_warned_instance_is_drained_and_every_action_completed() {
         "{shown}"
     );
     assert_eq!(
-        all("went with tasks on them"),
+        all("instances that went with tasks on them"),
         [["0 of 26", "26 of 26"]],
         "{shown}"
     );
-    assert_eq!(all("lifecycle actions completed")[0][0], "6 of 6", "{shown}");
+    assert_eq!(
+        all("lifecycle actions completed")[0][0],
+        "6 of 6",
+        "{shown}"
+    );
     assert_eq!(all("tasks below desired")[0][0], "0", "{shown}");
     let ages = all("event age at action")[0][0];
     let longest = ages.rsplit(" / ").next().unwrap();
@@ -244,6 +254,10 @@ fn a_storm_whose_warnings_are_lost_or_late_ends_without_an_error() {
     let (too_late, _) = too_late.split_once(" of ").unwrap();
     let too_late = too_late.parse::<u32>().unwrap();
     assert!((1..20).contains(&too_late), "{shown}");
+    let named = shown
+        .lines()
+        .filter(|it| it.contains(": never DRAINING, went at "));
+    assert_eq!(named.count(), usize::try_from(too_late).unwrap(), "{shown}");
     let counts = shown.lines().find(|it| it.contains("dead-letter queue"));
     assert!(
         counts

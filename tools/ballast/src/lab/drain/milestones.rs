@@ -8,6 +8,8 @@ use model::snapshot::TaskStatus;
 use model::{ServiceKey, Timestamp};
 use world::{State, TargetState, Task, World};
 
+use crate::lab::drain::leavers::Leavers;
+
 /// What the service's own log says when all is well.
 const STEADY: &str = "has reached a steady state.";
 
@@ -49,9 +51,9 @@ pub(crate) struct Watch {
     old: BTreeSet<String>,
     /// Every task of the service before the warning.
     known: BTreeSet<String>,
-    /// The tasks that were on the instance at the last look, with those of them that served.
-    left: BTreeSet<String>,
-    left_serving: BTreeSet<String>,
+    /// How many tasks on the instance served at the last look.
+    serving: usize,
+    leavers: Leavers,
     found: Milestones,
 }
 
@@ -70,13 +72,13 @@ impl Watch {
             warned_at: world.now(),
             old: BTreeSet::new(),
             known: BTreeSet::new(),
-            left: BTreeSet::new(),
-            left_serving: BTreeSet::new(),
+            serving: 0,
+            leavers: Leavers::default(),
             found: Milestones::default(),
         };
         watch.known = watch.tasks(world.state()).map(id).collect();
-        watch.remember_tasks(world);
-        watch.old = watch.left.clone();
+        watch.old = watch.remember_tasks(world);
+        let _before = watch.leavers.since_last(world);
         watch
     }
 
@@ -115,7 +117,6 @@ impl Watch {
             .container_instance_of
             .get(&self.instance)
             .and_then(|it| state.container_instances.get(it));
-        let is_gone = registered.is_none();
         let draining = registered.and_then(|it| it.draining_since);
         let log = state.services.get(&self.service).map(|it| &it.events);
         let mut lines = log.into_iter().flatten();
@@ -143,37 +144,27 @@ impl Watch {
         for (mark, at) in marks.into_iter().zip(were) {
             *mark = mark.or(at);
         }
-        if is_gone {
-            self.count_what_it_took(state);
-        }
-        self.remember_tasks(world);
-    }
-
-    /// The instance is gone: what was on it a moment ago, and has not ended by itself, it took with it.
-    fn count_what_it_took(&mut self, state: &State) {
-        let left = std::mem::take(&mut self.left);
-        let ends = |id: &str| state.tasks.get(id).and_then(|it| it.stopped_at);
-        let last = left.iter().filter_map(|id| ends(id)).max();
-        let taken = left.iter().filter(|id| last.is_some() && ends(id) == last);
-        for id in taken {
-            if self.left_serving.contains(id) {
-                self.found.cut_serving += 1;
-            } else {
-                self.found.cut_leaving += 1;
+        for leaver in self.leavers.since_last(world) {
+            if leaver.instance == self.instance {
+                self.found.cut_serving = self.serving.min(leaver.tasks);
+                self.found.cut_leaving = leaver.tasks - self.found.cut_serving;
             }
         }
+        let _left = self.remember_tasks(world);
     }
 
-    fn remember_tasks(&mut self, world: &World) {
+    /// Notes how many tasks on the instance serve. The tasks on it are the answer.
+    fn remember_tasks(&mut self, world: &World) -> BTreeSet<String> {
         let state = world.state();
         let on_it = state
             .container_instance_of
             .get(&self.instance)
             .and_then(|it| state.container_instances.get(it));
-        let Some(on_it) = on_it else { return };
-        self.left = on_it.tasks.clone();
-        let serving = on_it.tasks_in(state).filter(|it| it.serves());
-        self.left_serving = serving.map(id).collect();
+        let Some(on_it) = on_it else {
+            return BTreeSet::new();
+        };
+        self.serving = on_it.tasks_in(state).filter(|it| it.serves()).count();
+        on_it.tasks.clone()
     }
 
     /// The milestones until now.

@@ -2,6 +2,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod interruption;
+pub(crate) mod leavers;
 pub(crate) mod milestones;
 pub(crate) mod stage;
 pub(crate) mod storm;

@@ -7,7 +7,7 @@ use crate::cli::{LabArgs, LabMode, StormArgs};
 use crate::error::CliError;
 use crate::lab::drain::stage::{DrainedBy, HOOK_TIMEOUT_SECS};
 use crate::lab::drain::storm_stage::{StormStage, stage, strike};
-use crate::lab::drain::storm_tables::{calls, figures, looks};
+use crate::lab::drain::storm_tables::{calls, figures, looks, too_late};
 use crate::lab::drain::storm_watch::{StormFigures, StormWatch};
 use crate::lab::driver::Driver;
 use crate::lab::function::Name;
@@ -56,6 +56,7 @@ pub(crate) async fn play(args: &LabArgs, screen: Screen) -> Result<Played, CliEr
     let made = since(&before, &opened.face.calls());
     show.print(&format!("\n{}", looks(&invoked, screen)))?;
     show.print(&format!("\n{}", figures(&with, &without, screen)))?;
+    show.print(&format!("\n{}", too_late(&with, screen)))?;
     let gone = with.warned + with.terminated;
     show.print(&format!("\n{}", calls(&made, gone, screen)))?;
     show.print(&show.counts(&driver))?;

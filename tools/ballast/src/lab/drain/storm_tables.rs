@@ -10,6 +10,9 @@ use crate::lab::driver::Invoked;
 use crate::lab::tables::clock;
 use crate::output::{Screen, Tone, cell, titled};
 
+/// How many instances that went with tasks on them are named.
+const LEFT_SHOWN_MAX: usize = 20;
+
 /// What is told of a decision record.
 #[derive(Debug, Deserialize)]
 struct Told {
@@ -131,9 +134,12 @@ pub(super) fn figures(with: &StormFigures, without: &StormFigures, screen: Scree
         &|it| of(it.too_late, it.warned),
     );
     add("instances that went with tasks on them", &|it| {
-        of(it.left_with_tasks, it.warned + it.terminated)
+        of(it.left_with_tasks.len(), it.warned + it.terminated)
     });
-    add("tasks cut off", &|it| it.cut_off.to_string());
+    add("tasks cut off", &|it| it.cut_off().0.to_string());
+    add("tasks cut off while they served", &|it| {
+        it.cut_off().1.to_string()
+    });
     add("tasks below desired × seconds", &|it| {
         it.below_desired_task_secs.to_string()
     });
@@ -156,6 +162,39 @@ pub(super) fn figures(with: &StormFigures, without: &StormFigures, screen: Scree
         "Figures, times as median / 99th percentile / longest",
     );
     titled(&title, &table)
+}
+
+/// What was too late: the instances that went with tasks on them, one line each up to [`LEFT_SHOWN_MAX`].
+pub(super) fn too_late(with: &StormFigures, screen: Screen) -> String {
+    if with.left_with_tasks.is_empty() {
+        return "No instance went with a task on it.\n".to_owned();
+    }
+    let title = "What was too late, in seconds since the storm";
+    let mut text = format!("{}\n", screen.paint(Tone::Strong, title));
+    for left in with.left_with_tasks.iter().take(LEFT_SHOWN_MAX) {
+        let why = if left.is_warned {
+            "warned"
+        } else {
+            "terminated by its group"
+        };
+        let draining = left.draining.map_or_else(
+            || "never DRAINING".to_owned(),
+            |at| format!("DRAINING at {}", tenths(at)),
+        );
+        let _ = writeln!(
+            text,
+            "{}, {why}: {draining}, went at {} with {} tasks, {} of which served",
+            left.instance,
+            tenths(left.went),
+            left.tasks,
+            left.serving
+        );
+    }
+    let more = with.left_with_tasks.len().saturating_sub(LEFT_SHOWN_MAX);
+    if more > 0 {
+        let _ = writeln!(text, "and {more} more");
+    }
+    text
 }
 
 fn spread(spread: Option<Spread>) -> String {

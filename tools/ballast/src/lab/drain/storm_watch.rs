@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use model::{ServiceKey, Timestamp};
 use world::{Lifecycle, World};
 
+use crate::lab::drain::leavers::Leavers;
 use crate::lab::drain::storm_stage::Struck;
 
 /// The milliseconds between two times; 0 where the second is the earlier.
@@ -25,8 +26,10 @@ struct Going {
     let_go_at: Option<Timestamp>,
     /// When it left its cluster.
     left_at: Option<Timestamp>,
-    /// The tasks on it at the last look.
-    tasks: usize,
+    /// The tasks that ended with it.
+    cut_off: usize,
+    /// The tasks on it that served, at the last look.
+    serving: usize,
 }
 
 /// Watches a world from the storm on.
@@ -35,6 +38,7 @@ pub(super) struct StormWatch {
     struck_at: Timestamp,
     services: Vec<ServiceKey>,
     going: BTreeMap<String, Going>,
+    leavers: Leavers,
 }
 
 /// How the times of many things are spread, in milliseconds. `None` for no thing.
@@ -61,6 +65,32 @@ impl Spread {
     }
 }
 
+/// An instance that went with tasks on it. Times are in milliseconds since the storm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Left {
+    pub(super) instance: String,
+    /// Whether Spot warned it; otherwise its group terminated it.
+    pub(super) is_warned: bool,
+    /// When it was DRAINING.
+    pub(super) draining: Option<u64>,
+    /// When it went.
+    pub(super) went: u64,
+    /// The tasks on it.
+    pub(super) tasks: usize,
+    /// Those of them that served.
+    pub(super) serving: usize,
+}
+
+impl StormFigures {
+    /// The tasks that were cut off, and those of them that served.
+    pub(super) fn cut_off(&self) -> (usize, usize) {
+        let left = self.left_with_tasks.iter();
+        left.fold((0, 0), |(tasks, serving), it| {
+            (tasks + it.tasks, serving + it.serving)
+        })
+    }
+}
+
 /// The figures of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StormFigures {
@@ -74,10 +104,8 @@ pub(super) struct StormFigures {
     pub(super) to_empty: Option<Spread>,
     /// Warned instances that went without having been DRAINING.
     pub(super) too_late: usize,
-    /// Instances that went with tasks on them.
-    pub(super) left_with_tasks: usize,
-    /// The tasks that were cut off.
-    pub(super) cut_off: usize,
+    /// The instances that went with tasks on them, in the order of their ids.
+    pub(super) left_with_tasks: Vec<Left>,
     /// Lifecycle actions that were completed, of those instances that their group terminates, before the hook's timeout.
     pub(super) completed: usize,
     /// From the lifecycle action until it was over.
@@ -88,27 +116,38 @@ pub(super) struct StormFigures {
 
 impl StormWatch {
     pub(super) fn new(struck_at: Timestamp, services: Vec<ServiceKey>, struck: &Struck) -> Self {
-        let going = |id: &String, is_warned, tasks| {
+        let going = |id: &String, is_warned, serving| {
             let going = Going {
                 is_warned,
-                tasks,
+                serving,
                 ..Going::default()
             };
             (id.clone(), going)
         };
         let warned = struck.warned.iter().map(|id| going(id, true, 0));
         let terminated = struck.terminated.iter();
-        let terminated = terminated.map(|(id, tasks)| going(id, false, *tasks));
+        let terminated = terminated.map(|(id, serving)| going(id, false, *serving));
         Self {
             struck_at,
             services,
             going: warned.chain(terminated).collect(),
+            leavers: Leavers::default(),
         }
     }
 
     /// Looks at what is so now.
     pub(super) fn look(&mut self, world: &World) {
         let (state, now) = (world.state(), world.now());
+        for leaver in self.leavers.since_last(world) {
+            if let Some(going) = self.going.get_mut(&leaver.instance) {
+                going.left_at = Some(leaver.at);
+                going.cut_off = leaver.tasks;
+                // Its last task may have ended since the last look.
+                if leaver.tasks == 0 && going.draining_at.is_some() {
+                    going.empty_at.get_or_insert(leaver.at);
+                }
+            }
+        }
         for (id, going) in &mut self.going {
             let machine = state.instances.get(id);
             let waits = machine.is_some_and(|it| it.lifecycle_state == Lifecycle::TerminatingWait);
@@ -116,20 +155,16 @@ impl StormWatch {
             if !going.is_warned && is_going && !waits {
                 going.let_go_at.get_or_insert(now);
             }
-            if going.left_at.is_some() {
-                continue;
-            }
             let registered = state
                 .container_instance_of
                 .get(id)
                 .and_then(|it| state.container_instances.get(it));
             let Some(registered) = registered else {
-                going.left_at = Some(now);
                 continue;
             };
             going.draining_at = going.draining_at.or(registered.draining_since);
-            going.tasks = registered.tasks.len();
-            if going.tasks == 0 && going.draining_at.is_some() {
+            going.serving = registered.tasks_in(state).filter(|it| it.serves()).count();
+            if registered.tasks.is_empty() && going.draining_at.is_some() {
                 going.empty_at.get_or_insert(now);
             }
         }
@@ -146,10 +181,18 @@ impl StormWatch {
             let millis = times.flatten().map(|at| millis_between(self.struck_at, at));
             Spread::of(millis.collect())
         };
-        let left_with_tasks = || {
-            let all = self.going.values();
-            all.filter(|it| it.left_at.is_some() && it.tasks > 0)
-        };
+        let left_with_tasks = self.going.iter().filter_map(|(id, it)| {
+            let went = millis_between(self.struck_at, it.left_at?);
+            let draining = it.draining_at.map(|at| millis_between(self.struck_at, at));
+            (it.cut_off > 0).then(|| Left {
+                instance: id.clone(),
+                is_warned: it.is_warned,
+                draining,
+                went,
+                tasks: it.cut_off,
+                serving: it.serving.min(it.cut_off),
+            })
+        });
         let in_time = of(false).filter_map(|it| it.let_go_at);
         let in_time =
             in_time.filter(|at| millis_between(self.struck_at, *at) < hook_timeout_secs * 1_000);
@@ -164,8 +207,7 @@ impl StormWatch {
             too_late: of(true)
                 .filter(|it| it.left_at.is_some() && it.draining_at.is_none())
                 .count(),
-            left_with_tasks: left_with_tasks().count(),
-            cut_off: left_with_tasks().map(|it| it.tasks).sum(),
+            left_with_tasks: left_with_tasks.collect(),
             completed: in_time.count(),
             to_completed: spread(&mut of(false).map(|it| it.let_go_at)),
             below_desired_task_secs: missing.div_ceil(1_000),

@@ -53,7 +53,9 @@ pub(crate) async fn leaving(
             Ok(answer) => {
                 let found = answer.auto_scaling_instances();
                 let judged = batch.iter().filter_map(|id| {
-                    let found = found.iter().find(|it| it.instance_id() == Some(id.as_str()))?;
+                    let found = found
+                        .iter()
+                        .find(|it| it.instance_id() == Some(id.as_str()))?;
                     Some(((*id).clone(), judge(found)?))
                 });
                 leaving.extend(judged);

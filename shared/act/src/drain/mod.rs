@@ -52,10 +52,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use calls::{Budget, Caller, Deadline};
-use model::{ClusterName, InstanceId};
 use model::drain::{DrainAction, DrainStep};
 use model::outcome::{Outcome, OutcomeResult};
 use model::policy::Mode;
+use model::{ClusterName, InstanceId};
 
 use crate::capacity::changes::{self, Change};
 use crate::drain::departures::Departing;
@@ -267,7 +267,10 @@ async fn activate(hand: &Hand<'_>, changes: Vec<Change>) -> Vec<OutcomeResult> {
         if hand.is_over() {
             break;
         }
-        let at: Vec<usize> = at.iter().filter_map(|it| places.get(*it).copied()).collect();
+        let at: Vec<usize> = at
+            .iter()
+            .filter_map(|it| places.get(*it).copied())
+            .collect();
         results.set(&at, changes::write(hand, &batch).await);
     }
     results.0

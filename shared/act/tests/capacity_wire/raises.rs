@@ -154,9 +154,13 @@ async fn observe_sends_nothing_and_without_time_or_budget_nothing_is_started() {
         assert_eq!(result, "not started: out of time");
     }
     assert_eq!(aws.operations(), Vec::<String>::new());
-    // One percent of the bucket is one call, and the next twenty seconds later.
-    let short = Duration::from_secs(5);
-    let results = aws.act_within(Mode::Act, 1, vec![raise(2, 5)], short).await;
+    // One percent of ECS's bucket is one call, and the next five seconds later.
+    let short = Duration::from_secs(3);
+    let drains = vec![drain("i-0", 1)];
+    let results = aws.act_within(Mode::Act, 1, drains, short).await;
     assert_eq!(results, ["not started: out of time"]);
-    assert_eq!(aws.operations(), ["DescribeAutoScalingGroups"]);
+    assert!(
+        !aws.operations()
+            .contains(&"UpdateContainerInstancesState".to_owned())
+    );
 }

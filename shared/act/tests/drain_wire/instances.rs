@@ -188,7 +188,9 @@ async fn an_instance_is_activated_only_where_it_is_draining_and_the_same() {
     )
     .await;
     let member = |state: &'static str| {
-        move |aws: &Aws<World>| aws.change(|world| _ = world.members.insert("i-0".to_owned(), state))
+        move |aws: &Aws<World>| {
+            aws.change(|world| _ = world.members.insert("i-0".to_owned(), state))
+        }
     };
     check_activation(member("InService"), "done").await;
     for state in ["Terminating:Wait", "Standby", "Detaching"] {
@@ -198,7 +200,8 @@ async fn an_instance_is_activated_only_where_it_is_draining_and_the_same() {
     let unread = |aws: &Aws<World>| {
         aws.fails(MEMBERS, vec![Fault::Error("AccessDenied", "no")]);
     };
-    let failed = "`autoscaling:DescribeAutoScalingInstances` failed: access_denied (AccessDenied: no)";
+    let failed =
+        "`autoscaling:DescribeAutoScalingInstances` failed: access_denied (AccessDenied: no)";
     check_activation(unread, failed).await;
     let denied = |aws: &Aws<World>| {
         aws.fails(DESCRIBE, vec![Fault::Error("AccessDeniedException", "no")]);

@@ -36,8 +36,26 @@ pub(crate) async fn look(look: &mut Look<'_>, named: &[ClusterName]) -> Seen {
     read_strays(look, &mut seen).await;
     search::register(seen.groups.values_mut(), &seen.clusters);
     search::leave_gaps(seen.groups.values_mut(), &unsearched);
+    if !look.observer.clusters.is_empty() {
+        leave_to_others(&mut seen);
+    }
     seen.complete(look, Extent::Everything).await;
     seen
+}
+
+/// Leaves out the groups that point to none of these clusters: neither is an instance of theirs registered in one, nor is a provider of one
+/// over them. They carry the tag for an installation that looks after other clusters, where their instances are registered.
+fn leave_to_others(seen: &mut Seen) {
+    let all_known = seen.gaps.is_empty() && seen.clusters.values().all(|it| it.about.is_some());
+    let clusters = &seen.clusters;
+    seen.groups.retain(|key, of| {
+        let DrainKey::Group { group } = key else {
+            return true;
+        };
+        let is_registered = of.instances.values().any(|it| it.registered.is_some());
+        let is_provided = clusters.values().any(|it| it.over.contains(group));
+        !all_known || !of.gaps.is_empty() || is_registered || is_provided
+    });
 }
 
 /// Reads all instances of the clusters in scope, until every instance of the groups is found, and of every opted-in cluster in any case.

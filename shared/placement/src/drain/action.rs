@@ -119,8 +119,10 @@ fn nothing_to_wait_for(
     if let Some(shown_by) = &case.gone {
         return Some(shown_by.clone());
     }
-    // What is not registered may be so in a cluster that was not read.
-    if case.place != Place::NotRegistered || !group.gaps.is_empty() {
+    // What is not registered may be so in a cluster that was not read, or, where only what an event named was looked at, in one that
+    // another installation looks after.
+    let is_proof = group.look.snapshot.is_full && group.gaps.is_empty();
+    if case.place != Place::NotRegistered || !is_proof {
         return None;
     }
     if let Some(shown_by) = is_ill_unregistered(group, case) {
@@ -134,7 +136,8 @@ fn nothing_to_wait_for(
 pub(crate) fn is_ill_unregistered(group: &GroupCase<'_>, case: &Case<'_>) -> Option<String> {
     let member = case.instance.member.as_ref();
     let is_ill = member.is_some_and(|it| !it.is_healthy);
-    let is_certain = case.place == Place::NotRegistered && group.gaps.is_empty();
+    let is_certain =
+        case.place == Place::NotRegistered && group.look.snapshot.is_full && group.gaps.is_empty();
     (is_ill && is_certain)
         .then(|| "it is not registered, and its group takes it for unhealthy".to_owned())
 }

@@ -228,8 +228,7 @@ fn gone(group: &GroupCase<'_>, departure: &Departure, place: Place<'_>) -> Optio
             let was_registered =
                 departure.draining_since.is_some() || departure.own_drain.is_some();
             let leaves = departure.causes.iter().any(|it| it.kind().is_certain());
-            (was_registered && leaves)
-                .then(|| "it was registered, and is no more".to_owned())
+            (was_registered && leaves).then(|| "it was registered, and is no more".to_owned())
         }),
     }
 }

@@ -306,7 +306,7 @@ mod tests {
             expect![[r#"
                 instance.json
                   trigger  instance_changed `effcfc5170d92dc43cd0498468f69e90` (i-099e5b32162bf9576) in `container-demo`: ACTIVE, agent not connected at 2026-03-14T09:26:53Z
-                  looks at the groups under `container-demo` (cluster-scaler); the instance `i-099e5b32162bf9576` (instance-drain)
+                  looks at the groups under `container-demo` (cluster-scaler)
             "#]],
         );
         check(

@@ -78,7 +78,7 @@ fn told_since(world: &World, key: &ServiceKey, since: Timestamp) -> String {
             .map(|it| it.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
             .collect::<Vec<_>>()
             .join("targetgroup/web/...");
-        writeln!(told, "{secs:>4} s {text}").unwrap();
+        writeln!(told, "{secs} s {text}").unwrap();
     }
     told
 }
@@ -116,39 +116,39 @@ fn the_workshops_interruption_with_headroom() {
     assert_eq!(world.account(&web).unwrap().serving_min, 6);
     books_agree(&world);
     expect![[r#"
-           1 s (service web) has stopped 3 running tasks.
-           1 s (service web) has started 3 tasks.
-           1 s (service web) deregistered 3 targets in (target-group arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/web/...)
-           1 s (service web) has begun draining connections on 3 tasks.
-          12 s (service web) registered 1 targets in (target-group arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/web/...)
-          13 s (service web) registered 1 targets in (target-group arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/web/...)
-          15 s (service web) registered 1 targets in (target-group arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/web/...)
-          92 s (service web) has reached a steady state.
+        1 s (service web) has stopped 3 running tasks.
+        1 s (service web) has started 3 tasks.
+        1 s (service web) deregistered 3 targets in (target-group arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/web/...)
+        1 s (service web) has begun draining connections on 3 tasks.
+        12 s (service web) registered 1 targets in (target-group arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/web/...)
+        13 s (service web) registered 1 targets in (target-group arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/web/...)
+        15 s (service web) registered 1 targets in (target-group arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/web/...)
+        92 s (service web) has reached a steady state.
     "#]]
     .assert_eq(&told_since(&world, &web, warned));
     let mut told = String::new();
     for entry in world.timeline().entries() {
         let secs = entry.at.duration_since(warned).as_secs();
         let text = entry.text.replace(&machine, "i-...");
-        writeln!(told, "{secs:>4} s {text}").unwrap();
+        writeln!(told, "{secs} s {text}").unwrap();
     }
     expect![[r#"
-           0 s Spot takes back instance i-... of t3.small in us-west-2b (Spot), it gets its warning
-           0 s i-... is DRAINING
-           1 s shop/web: 3 targets in web are draining
-           1 s shop/web serves with 6 of 9 tasks
-          12 s shop/web: 1 target in web is initial
-          13 s shop/web: 1 target in web is initial
-          15 s shop/web: 1 target in web is initial
-          72 s shop/web: 1 target in web is healthy
-          72 s shop/web serves with 7 of 9 tasks
-          73 s shop/web: 1 target in web is healthy
-          73 s shop/web serves with 8 of 9 tasks
-          75 s shop/web: 1 target in web is healthy
-          75 s shop/web serves with 9 of 9 tasks
-          91 s shop/web: 3 targets in web are gone
-          92 s shop/web is steady at 9 tasks
-         120 s i-... left shop with 0 tasks
+        0 s Spot takes back instance i-... of t3.small in us-west-2b (Spot), it gets its warning
+        0 s i-... is DRAINING
+        1 s shop/web: 3 targets in web are draining
+        1 s shop/web serves with 6 of 9 tasks
+        12 s shop/web: 1 target in web is initial
+        13 s shop/web: 1 target in web is initial
+        15 s shop/web: 1 target in web is initial
+        72 s shop/web: 1 target in web is healthy
+        72 s shop/web serves with 7 of 9 tasks
+        73 s shop/web: 1 target in web is healthy
+        73 s shop/web serves with 8 of 9 tasks
+        75 s shop/web: 1 target in web is healthy
+        75 s shop/web serves with 9 of 9 tasks
+        91 s shop/web: 3 targets in web are gone
+        92 s shop/web is steady at 9 tasks
+        120 s i-... left shop with 0 tasks
     "#]]
     .assert_eq(&told);
 }

@@ -42,11 +42,13 @@ pub struct Clients {
     pub application_autoscaling: aws_sdk_applicationautoscaling::Client,
     /// EC2 Auto Scaling.
     pub autoscaling: aws_sdk_autoscaling::Client,
+    /// CloudWatch.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
     /// DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// AWS's time, as the answers of all four tell it.
+    /// AWS's time, as the answers of all of them tell it.
     pub clock: AwsClock,
-    /// The requests that all four sent.
+    /// The requests that all of them sent.
     pub calls: CallCount,
 }
 
@@ -84,6 +86,7 @@ impl Clients {
                 "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING"
             ),
             autoscaling: client!(aws_sdk_autoscaling, "AWS_ENDPOINT_URL_AUTO_SCALING"),
+            cloudwatch: client!(aws_sdk_cloudwatch, "AWS_ENDPOINT_URL_CLOUDWATCH"),
             dynamodb: client!(aws_sdk_dynamodb, "AWS_ENDPOINT_URL_DYNAMODB"),
             clock,
             calls,

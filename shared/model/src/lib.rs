@@ -23,6 +23,7 @@ pub mod policy;
 pub mod settings;
 pub mod snapshot;
 pub mod strategy;
+pub mod tracking;
 pub mod trigger;
 pub mod units;
 

@@ -147,6 +147,7 @@ impl PairPolicy {
             let known = TAGS
                 .iter()
                 .chain(&crate::capacity::policy::SERVICE_TAGS)
+                .chain(&crate::tracking::policy::TRACKING_TAGS)
                 .any(|setting| setting.name == key);
             if key.starts_with(TAG_PREFIX) && !known {
                 faults.push(SettingFault {

@@ -12,6 +12,7 @@ use model::policy::{TAG_PREFIX, TAG_STANDBY, TAGS};
 use model::settings::SettingFault;
 use model::snapshot::Scheduling;
 use model::strategy::StrategyItem;
+use model::tracking::policy::TRACKING_TAGS;
 use model::{IdError, ServiceKey, Timestamp};
 
 use crate::capacity::clusters;
@@ -99,7 +100,12 @@ fn headroom(tags: &BTreeMap<String, String>) -> Result<u32, Vec<SettingFault>> {
     if tags.contains_key(TAG_STANDBY.name) {
         return headroom;
     }
-    let is_known = |name: &str| TAGS.iter().chain(&SERVICE_TAGS).any(|it| it.name == name);
+    let is_known = |name: &str| {
+        TAGS.iter()
+            .chain(&SERVICE_TAGS)
+            .chain(&TRACKING_TAGS)
+            .any(|it| it.name == name)
+    };
     let unknown = tags
         .iter()
         .filter(|(name, _)| name.starts_with(TAG_PREFIX) && !is_known(name));

@@ -1,0 +1,193 @@
+//! Holds of target tracking as an operator reads them: one line each.
+
+use std::fmt;
+
+use crate::tracking::hold::{AdviceReason, PlacementLimit, TrackingHold, TrackingHoldReason};
+use crate::tracking::readings::Unfollowed;
+use crate::units::Counted;
+
+/// The items, with a separator between them.
+fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T], separator: &str) -> fmt::Result {
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            f.write_str(separator)?;
+        }
+        write!(f, "{item}")?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for AdviceReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tag => "the tag asks for advice only",
+            Self::ApplicationAutoScaling => "Application Auto Scaling scales the service",
+        })
+    }
+}
+
+impl fmt::Display for Unfollowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.target, self.why)
+    }
+}
+
+impl fmt::Display for PlacementLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoInstanceHasRoom { at } => {
+                write!(f, "no container instance had room at {at:.0}")
+            }
+            Self::GroupAtMaximum {
+                provider,
+                group,
+                max_size,
+            } => write!(
+                f,
+                "the group `{group}` of the provider `{provider}` is at its maximum of {max_size}"
+            ),
+            Self::SpotOnly {
+                providers,
+                standby_running,
+            } => {
+                f.write_str("the service is on Spot alone (")?;
+                list(f, providers, ", ")?;
+                write!(
+                    f,
+                    "), and {} of a standby",
+                    Counted(*standby_running, "task").are()
+                )?;
+                f.write_str(" running")
+            }
+        }
+    }
+}
+
+impl fmt::Display for TrackingHoldReason {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm for each reason, side by side"
+    )]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OnTarget => f.write_str("the load needs what is asked for"),
+            Self::AtMinimum { bounds } => {
+                write!(
+                    f,
+                    "the load needs fewer, and {bounds} tasks are allowed now"
+                )
+            }
+            Self::WaitingForWindow { needed_max, window } => write!(
+                f,
+                "the load needs fewer, and within {window} it needed up to {needed_max}"
+            ),
+            Self::WaitingToTurn { turn, turn_hold } => write!(
+                f,
+                "the last change was scale-{} at {:.0}, and a direction is kept for {turn_hold}",
+                turn.direction, turn.at
+            ),
+            Self::TasksStarting => {
+                f.write_str("the load needs fewer, and tasks are still on their way")
+            }
+            Self::OwnWriteNotVisible { found, wrote } => write!(
+                f,
+                "Ballast wrote the desired count {wrote}, and AWS still answers {found}"
+            ),
+            Self::AtMaximum { needed, bounds } => {
+                write!(
+                    f,
+                    "the load needs {needed}, and {bounds} tasks are allowed now"
+                )
+            }
+            Self::NowhereToPlace {
+                needed,
+                missing,
+                since,
+                limits,
+            } => {
+                write!(
+                    f,
+                    "the load needs {needed}, but {} that were asked for have not been placed since {since:.0}",
+                    Counted(*missing, "task")
+                )?;
+                if limits.is_empty() {
+                    return Ok(());
+                }
+                f.write_str(": ")?;
+                list(f, limits, "; ")
+            }
+            Self::NothingToSpare { needed } => write!(
+                f,
+                "the load needs {needed}, and lowering could stop running tasks among these"
+            ),
+            Self::DeploymentRunning { service } => {
+                write!(
+                    f,
+                    "the load needs fewer, but a deployment of the {service} runs"
+                )
+            }
+            Self::SnapshotIncomplete { gaps } => {
+                f.write_str(
+                    "the load may need fewer, but not everything could be observed: ",
+                )?;
+                list(f, gaps, "; ")
+            }
+            Self::MemoryUnknown => {
+                f.write_str("the load needs fewer, but the ledger did not answer")
+            }
+            Self::NoData { targets } => {
+                f.write_str("no value is new enough of: ")?;
+                list(f, targets, ", ")
+            }
+            Self::TargetsUnknown { targets } => {
+                f.write_str(
+                    "what is known needs no more, but no value is new enough of: ",
+                )?;
+                list(f, targets, ", ")
+            }
+            Self::Unfollowed { targets } => list(f, targets, "; "),
+            Self::ForeignChange { found, wrote } => write!(
+                f,
+                "the load needs fewer, but somebody else set the desired count to {found} after Ballast's {wrote}"
+            ),
+            Self::SwitchedOff => f.write_str(
+                "somebody else set the desired count to 0: the service stays off until somebody sets it to something else",
+            ),
+            Self::AdviceOnly { why, would } => write!(f, "{why}; otherwise: {would}"),
+            Self::Paused => f.write_str("the tag `ballast:paused` is `true`"),
+            Self::PolicyFaults { faults } => {
+                f.write_str("the tags cannot be used: ")?;
+                list(f, faults, "; ")
+            }
+            Self::IsStandby => f.write_str(
+                "it is the standby of another service: spot-fallback alone sets its desired count, and the primary is to be tracked",
+            ),
+            Self::IsDaemon => {
+                f.write_str("it runs one task on each instance and has no desired count to set")
+            }
+            Self::NotActive { status } => write!(f, "its status is {status}"),
+            Self::NotOptedIn => f.write_str("it does not carry the tag `ballast:service-scaler`"),
+            Self::NotFound => f.write_str("AWS says that it does not exist"),
+            Self::Unread { gap } => write!(f, "it could not be read: {gap}"),
+        }
+    }
+}
+
+impl fmt::Display for TrackingHold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            subject,
+            reason,
+            numbers,
+            until,
+        } = self;
+        write!(f, "hold `{subject}` {}: {reason}", reason.as_str())?;
+        if let Some(numbers) = numbers {
+            write!(f, " ({numbers})")?;
+        }
+        if let Some(until) = until {
+            write!(f, ", until {until:.0}")?;
+        }
+        Ok(())
+    }
+}

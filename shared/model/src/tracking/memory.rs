@@ -1,0 +1,55 @@
+//! What must be remembered of a tracked service between invocations.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::memory::{ForeignEdit, Level, Write};
+
+/// What is remembered of one tracked service. The empty memory is that of a service that was never set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackingMemory {
+    /// The last desired count that Ballast wrote to the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrote: Option<Write>,
+    /// A change of the desired count by somebody else, while it is not lowered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<ForeignEdit>,
+    /// The last change of the desired count that Ballast made for a metric, and its direction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
+    /// So many tasks are asked for, and neither run nor are on their way, and since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Level>,
+}
+
+/// Up or down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Scale-out.
+    Out,
+    /// Scale-in.
+    In,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Out => "out",
+            Self::In => "in",
+        })
+    }
+}
+
+/// The last change of the desired count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Its direction.
+    pub direction: Direction,
+    /// The first change in this direction since the last one in the other.
+    pub since: Timestamp,
+    /// The latest change.
+    pub at: Timestamp,
+}

@@ -128,7 +128,9 @@ pub(super) fn trouble_blind(scope: &Scope) -> Trouble<DrainKey> {
 fn unread(why: &InstancePassedOver) -> Option<&Gap> {
     match why {
         InstancePassedOver::Unread { gap } => Some(gap),
-        InstancePassedOver::NotOptedIn { .. } | InstancePassedOver::NotFound => None,
+        InstancePassedOver::NotOptedIn { .. }
+        | InstancePassedOver::NotFound
+        | InstancePassedOver::NotRegistered => None,
     }
 }
 
@@ -184,6 +186,7 @@ mod tests {
             key: group_key(name),
             policy: Ok(DrainPolicy::with_defaults(Consent::Act)),
             group: None,
+            is_proven_ours: true,
             hooks: BTreeMap::new(),
             hooks_read: false,
             managed_draining: false,

@@ -102,6 +102,8 @@ pub enum InstancePassedOver {
     /// It is in no Auto Scaling group of this account and Region, and registered in no cluster that Ballast looks after: another
     /// cluster's, no container instance, or gone.
     NotFound,
+    /// As [`Self::NotFound`], but a cluster in scope is opted in for its instances in no group: it may register there yet.
+    NotRegistered,
     /// It could not be found out whose it is.
     Unread {
         /// What failed.
@@ -118,6 +120,11 @@ pub struct DrainGroup {
     pub policy: Result<DrainPolicy, Vec<SettingFault>>,
     /// The Auto Scaling group; `None` for the instances in no group.
     pub group: Option<Group>,
+    /// Whether its instances are known to be of the clusters that this installation looks after: it looks after all of them, an
+    /// instance of the group is registered in one, or a capacity provider of one is over the group. Else another installation may look
+    /// after them: that an instance is registered nowhere proves nothing then.
+    #[serde(default = "proven")]
+    pub is_proven_ours: bool,
     /// The group's hooks for instances on their way out (`autoscaling:EC2_INSTANCE_TERMINATING`), by name. Read only where an
     /// instance of the group is on its way out, or in a full look; else empty and [`Self::hooks_read`] is `false`.
     pub hooks: BTreeMap<LifecycleHookName, LifecycleHook>,
@@ -130,6 +137,11 @@ pub struct DrainGroup {
     pub instances: BTreeMap<InstanceId, LookedInstance>,
     /// What could not be observed about them. While this is not empty, nothing is taken back or drained by choice.
     pub gaps: Vec<Gap>,
+}
+
+/// Of a group about which nothing else was written.
+const fn proven() -> bool {
+    true
 }
 
 /// A lifecycle hook for instances on their way out.

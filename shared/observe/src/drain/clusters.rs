@@ -80,6 +80,7 @@ impl Searched {
             key: DrainKey::Cluster { cluster },
             policy,
             group: None,
+            is_proven_ours: true,
             hooks: BTreeMap::new(),
             hooks_read: false,
             managed_draining: false,

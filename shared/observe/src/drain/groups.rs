@@ -151,6 +151,7 @@ fn group(
             group: name.clone(),
         },
         policy,
+        is_proven_ours: true,
         hooks: BTreeMap::new(),
         hooks_read: false,
         managed_draining: false,

@@ -191,7 +191,9 @@ impl DrainObserver {
 fn unread(passed_over: BTreeMap<InstanceId, InstancePassedOver>) -> BTreeSet<Gap> {
     let gaps = passed_over.into_values().filter_map(|why| match why {
         InstancePassedOver::Unread { gap } => Some(gap),
-        InstancePassedOver::NotOptedIn { .. } | InstancePassedOver::NotFound => None,
+        InstancePassedOver::NotOptedIn { .. }
+        | InstancePassedOver::NotFound
+        | InstancePassedOver::NotRegistered => None,
     });
     gaps.collect()
 }

@@ -45,6 +45,7 @@ fn show_group(text: &mut String, snapshot: &DrainSnapshot, group: &DrainGroup) {
         key,
         policy,
         group,
+        is_proven_ours,
         hooks,
         hooks_read,
         managed_draining,
@@ -70,6 +71,9 @@ fn show_group(text: &mut String, snapshot: &DrainSnapshot, group: &DrainGroup) {
         for activity in &group.activities {
             writeln!(text, "  activity {}", json(activity)).unwrap();
         }
+    }
+    if !is_proven_ours {
+        writeln!(text, "  perhaps another installation's").unwrap();
     }
     if *managed_draining {
         writeln!(text, "  managed draining").unwrap();

@@ -320,7 +320,9 @@ async fn more_instances_than_one_look_takes_are_said_to_be_unread() {
         .iter()
         .filter_map(|(id, why)| match why {
             InstancePassedOver::Unread { gap } => Some((id.as_str(), gap.cause)),
-            InstancePassedOver::NotFound | InstancePassedOver::NotOptedIn { .. } => None,
+            InstancePassedOver::NotFound
+            | InstancePassedOver::NotRegistered
+            | InstancePassedOver::NotOptedIn { .. } => None,
         })
         .collect();
     let want = ids[1_000..]

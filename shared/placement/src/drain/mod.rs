@@ -207,7 +207,9 @@ fn passed_over(snapshot: &DrainSnapshot) -> impl Iterator<Item = DrainHold> + '_
                     group: group.clone(),
                     cluster: cluster.clone(),
                 },
-                InstancePassedOver::NotFound => DrainHoldReason::NotFound,
+                InstancePassedOver::NotFound | InstancePassedOver::NotRegistered => {
+                    DrainHoldReason::NotFound
+                }
                 InstancePassedOver::Unread { gap } => DrainHoldReason::Unread { gap: gap.clone() },
             },
             numbers: None,

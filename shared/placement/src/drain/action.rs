@@ -14,7 +14,9 @@
 //! Guaranteed: no action is completed while a task may be left on the instance that anybody waits for, before its deadline; no heartbeat
 //! is sent after it.
 //!
-//! Assumed: nobody else extends or completes the hook that the tag names.
+//! Assumed: nobody else extends or completes the hook that the tag names, but for another installation that looks after other clusters. Where
+//! a group may be that one's, because nothing of it is registered in a cluster of this one, only the deadline ends a wait here, and that
+//! the instance was registered when it was looked at before.
 //!
 //! Absent: `ABANDON`, which ends the group's other hooks. <https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html>
 
@@ -119,10 +121,7 @@ fn nothing_to_wait_for(
     if let Some(shown_by) = &case.gone {
         return Some(shown_by.clone());
     }
-    // What is not registered may be so in a cluster that was not read, or, where only what an event named was looked at, in one that
-    // another installation looks after.
-    let is_proof = group.look.snapshot.is_full && group.gaps.is_empty();
-    if case.place != Place::NotRegistered || !is_proof {
+    if case.place != Place::NotRegistered || !group.proves_unregistered() {
         return None;
     }
     if let Some(shown_by) = is_ill_unregistered(group, case) {
@@ -136,8 +135,7 @@ fn nothing_to_wait_for(
 pub(crate) fn is_ill_unregistered(group: &GroupCase<'_>, case: &Case<'_>) -> Option<String> {
     let member = case.instance.member.as_ref();
     let is_ill = member.is_some_and(|it| !it.is_healthy);
-    let is_certain =
-        case.place == Place::NotRegistered && group.look.snapshot.is_full && group.gaps.is_empty();
+    let is_certain = case.place == Place::NotRegistered && group.proves_unregistered();
     (is_ill && is_certain)
         .then(|| "it is not registered, and its group takes it for unhealthy".to_owned())
 }

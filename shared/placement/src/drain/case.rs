@@ -181,6 +181,12 @@ impl<'a> GroupCase<'a> {
         self.gaps.is_empty() && self.before.is_some()
     }
 
+    /// Whether an instance that is registered nowhere, as far as was seen, is registered nowhere. It may be registered in a cluster that was
+    /// not read; where only what an event named was looked at, or where the group may be of another installation, in one of that one's.
+    pub(crate) fn proves_unregistered(&self) -> bool {
+        self.look.snapshot.is_full && self.gaps.is_empty() && self.of.is_proven_ours
+    }
+
     /// The hook that Ballast completes.
     pub(crate) fn own_hook(&self) -> Option<&'a LifecycleHook> {
         self.of.hooks.get(&self.policy.lifecycle_hook)

@@ -60,7 +60,7 @@ fn not_registered(group: &GroupCase<'_>, case: &Case<'_>) -> Verdict {
     let until = why
         .deadline()
         .unwrap_or_else(|| REGISTERS_WITHIN.after(why.at()));
-    if until <= group.look.now && group.gaps.is_empty() {
+    if until <= group.look.now && group.gaps.is_empty() && group.of.is_proven_ours {
         let shown_by = format!("it had not registered by {until:.0}");
         return Verdict::hold(DrainHoldReason::Gone { shown_by });
     }

@@ -247,6 +247,31 @@ fn a_look_at_what_an_event_named_proves_nobody_unregistered() {
 }
 
 #[test]
+fn what_may_be_another_installations_goes_at_its_deadline_or_where_it_was_registered() {
+    let (mut scene, ids) = waits();
+    let starting = scene.starting("spot");
+    scene.terminating(&starting, 400);
+    scene.member(&starting).is_healthy = false;
+    scene.group("spot").is_proven_ours = false;
+    for id in &ids {
+        scene.deregister(id);
+    }
+    check(
+        &scene,
+        &expect![[r#"
+        step `group spot` `i-5` hook `ballast-instance-drain` tasks_left: keep `i-5` waiting in the hook `ballast-instance-drain`, because the action times out at 2026-03-01T11:58:20Z and may wait until 2026-03-01T12:08:20Z; 0 tasks left: 0 of services, 0 standalone, 0 stopping; 0 of daemons
+        step `group spot` `i-1` hook `ballast-instance-drain` nothing_to_wait_for: let `i-1` go on from the hook `ballast-instance-drain` (CONTINUE), because there is nothing to wait for: it was registered, and is no more
+        hold `group spot` departing: instances leave (instances: 3 looked at, 1 leaving, of which 0 draining and 0 drained, 1 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+        hold `group spot` `i-1` gone: it is gone: it was registered, and is no more
+        hold `group spot` `i-2` staying: they stay
+        hold `group spot` `i-5` not_registered: its group has been terminating it since 2026-03-01T11:53:20Z; it is not registered in the cluster, and is waited for until 2026-03-01T11:58:20Z
+    "#]],
+    );
+    scene.later(500);
+    assert_eq!(reasons(&scene), ["deadline_reached", "nothing_to_wait_for"]);
+}
+
+#[test]
 fn what_has_not_registered_and_is_unhealthy_is_not_waited_for() {
     let mut scene = Scene::new();
     let id = scene.starting("spot");

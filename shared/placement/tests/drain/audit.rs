@@ -345,7 +345,17 @@ fn an_instance_that_is_not_registered_may_still_register() {
     passes(&known, &step);
     let mut late = scene.clone();
     late.later(1);
-    check(&late, &step, &[(law, &unread)]);
+    check(
+        &late,
+        &step,
+        &[
+            (law, &unread),
+            (law, &|it| it.snapshot.is_full = false),
+            (law, &|it| it.group("spot").is_proven_ours = false),
+        ],
+    );
+    known.group("spot").is_proven_ours = false;
+    passes(&known, &step);
 }
 
 #[test]

@@ -299,6 +299,14 @@ impl<'a> Subject<'a> {
             return (Want::MustNot, Want::Must);
         }
         let is_here = is_draining || self.is(ContainerInstanceStatus::Active);
+        let was_registered =
+            self.departure.draining_since.is_some() || self.departure.own_drain.is_some();
+        let is_nowhere = self.looked.registered.is_none();
+        let is_theirs = !self.scene.snapshot.is_full || !self.group.is_proven_ours;
+        if is_nowhere && is_theirs && !was_registered && self.departure.ended_at.is_none() {
+            let before = self.age(since) < i128::from(longest) * 1_000;
+            return (Want::Open, Want::of(false, before));
+        }
         if !is_here || self.age(since) == i128::from(longest) * 1_000 {
             return (Want::Open, Want::Open);
         }

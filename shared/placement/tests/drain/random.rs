@@ -194,6 +194,7 @@ fn group(scene: &mut Scene, name: &str, tape: &mut Tape) {
     let at = scene.ago(tape.of(&[30, 700]));
     let drained = scene.group(name);
     drained.managed_draining = tape.one_in(4);
+    drained.is_proven_ours = !tape.one_in(6);
     match tape.roll(10) {
         7 => drained.hooks.clear(),
         8 => {

@@ -162,7 +162,9 @@ impl Ground<'_> {
         let is_ill = looked.member.as_ref().is_some_and(|it| !it.is_healthy);
         let (began, _) = self.began(looked);
         let waited = Seconds(NOT_REGISTERED_SECS).after(began) <= self.now;
-        let may_go = was_registered || is_ill || waited;
+        // What is registered nowhere may be registered in a cluster of which this look knows nothing.
+        let is_proof = self.snapshot.is_full && self.group.is_proven_ours;
+        let may_go = was_registered || (is_proof && (is_ill || waited));
         (!may_go).then(|| format!("`{id}` may still register"))
     }
 }

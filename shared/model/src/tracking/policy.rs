@@ -42,7 +42,7 @@ pub const TAG_TARGET_REQUESTS: Setting = Setting {
     name: "ballast:target-requests-per-task-minute",
     allowed: "a number above 0, with up to three decimals",
     default: "none: requests are not tracked",
-    meaning: "Tracks `AWS/ApplicationELB` `RequestCount` of the service's one target group: so many requests for each task and minute.",
+    meaning: "Tracks `AWS/ApplicationELB` `RequestCountPerTarget` of the service's one target group: so many requests for each task and minute.",
 };
 /// The alarm that says which metric is tracked.
 pub const TAG_TARGET_ALARM: Setting = Setting {
@@ -64,6 +64,14 @@ pub const TAG_TARGET_MEASURES: Setting = Setting {
     allowed: "`per-task` or `total`",
     default: "per-task",
     meaning: "Whether the alarm's metric stands for each task on average, so that it falls with more tasks, or for the whole fleet, such as the length of a queue.",
+};
+/// How often ECS publishes the service's metrics. ECS tells it of a revision of the service only, not of the service.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_MetricConfiguration.html>
+pub const TAG_METRIC_RESOLUTION_SECS: Setting = Setting {
+    name: "ballast:metric-resolution-secs",
+    allowed: "`20` or `60`",
+    default: "60",
+    meaning: "How often ECS publishes `CPUUtilization` and `MemoryUtilization` of the service and its standby: what the services' `monitoring` says as `resolutionSeconds`.",
 };
 /// The least tasks.
 pub const TAG_MIN_TASKS: Setting = Setting {
@@ -130,7 +138,7 @@ pub const TAG_FORECAST: Setting = Setting {
 };
 
 /// Every tag that concerns target tracking alone, in the order of the documentation.
-pub const TRACKING_TAGS: [&Setting; 16] = [
+pub const TRACKING_TAGS: [&Setting; 17] = [
     &TAG_SERVICE_SCALER,
     &TAG_TARGET_CPU_PERCENT,
     &TAG_TARGET_MEMORY_PERCENT,
@@ -138,6 +146,7 @@ pub const TRACKING_TAGS: [&Setting; 16] = [
     &TAG_TARGET_ALARM,
     &TAG_TARGET_VALUE,
     &TAG_TARGET_MEASURES,
+    &TAG_METRIC_RESOLUTION_SECS,
     &TAG_MIN_TASKS,
     &TAG_MAX_TASKS,
     &TAG_SCHEDULED_BOUNDS,
@@ -192,6 +201,9 @@ pub struct TrackingPolicy {
     pub consent: Consent,
     /// What is tracked; never empty.
     pub targets: BTreeMap<TargetName, Target>,
+    /// How often ECS publishes the metrics of the service and its standby: 20 or 60 seconds.
+    #[serde(rename = "metric_resolution_secs")]
+    pub metric_resolution: Seconds,
     /// The bounds outside of the windows.
     pub bounds: Bounds,
     /// The windows.
@@ -225,6 +237,7 @@ impl TrackingPolicy {
             }
         };
         let targets = targets(tags, &mut faults);
+        let metric_resolution = metric_resolution(tags, &mut faults);
         let bounds = bounds(tags, &mut faults);
         let windows = windows(tags, bounds, &mut faults);
         let time_zone = time_zone(tags, &mut faults);
@@ -241,6 +254,7 @@ impl TrackingPolicy {
         Some(Ok(Self {
             consent,
             targets,
+            metric_resolution,
             bounds,
             windows,
             time_zone,
@@ -300,7 +314,7 @@ fn targets(
     let of_metrics = [
         (TargetName::Cpu, cpu, Measures::PerTask),
         (TargetName::Memory, memory, Measures::PerTask),
-        (TargetName::Requests, requests, Measures::Total),
+        (TargetName::Requests, requests, Measures::PerTask),
     ];
     for (name, value, measures) in of_metrics {
         if let Some(value) = value {
@@ -370,6 +384,20 @@ fn alarm_target(
         measures,
         alarm: Some(alarm?),
     })
+}
+
+fn metric_resolution(tags: &BTreeMap<String, String>, faults: &mut Vec<SettingFault>) -> Seconds {
+    match tags
+        .get(TAG_METRIC_RESOLUTION_SECS.name)
+        .map(String::as_str)
+    {
+        None | Some("60") => Seconds(60),
+        Some("20") => Seconds(20),
+        Some(other) => {
+            faults.push(SettingFault::new(&TAG_METRIC_RESOLUTION_SECS, other));
+            Seconds(60)
+        }
+    }
 }
 
 fn bounds(tags: &BTreeMap<String, String>, faults: &mut Vec<SettingFault>) -> Bounds {
@@ -534,6 +562,7 @@ mod tests {
             (&TAG_START_UP_SECS, pace.start_up.0),
             (&TAG_FOREIGN_HOLD_SECS, policy.foreign_hold.0),
             (&TAG_MIN_TASKS, i64::from(policy.bounds.min_tasks)),
+            (&TAG_METRIC_RESOLUTION_SECS, policy.metric_resolution.0),
         ] {
             assert_eq!(setting.default, value.to_string(), "{}", setting.name);
         }
@@ -549,6 +578,7 @@ mod tests {
                 ("ballast:target-cpu-percent", "0"),
                 ("ballast:target-memory-percent", "0.5"),
                 ("ballast:target-alarm", "backlog"),
+                ("ballast:metric-resolution-secs", "30"),
                 ("ballast:min-tasks", "9"),
                 ("ballast:max-tasks", "8"),
                 ("ballast:time-zone", "Mars/Olympus"),
@@ -560,6 +590,7 @@ mod tests {
                 "`ballast:target-cpu-percent` is `0`: a number from 1 to 100, with up to three decimals is allowed",
                 "`ballast:target-memory-percent` is `0.5`: a number from 1 to 100, with up to three decimals is allowed",
                 "`ballast:target-value` is ``: a number above 0, with up to three decimals is allowed",
+                "`ballast:metric-resolution-secs` is `30`: `20` or `60` is allowed",
                 "`ballast:max-tasks` is `8`: a whole number from 1 to 5000, at least `ballast:min-tasks` is allowed",
                 "`ballast:time-zone` is `Mars/Olympus`: a name of the IANA time zone database, such as `Europe/Berlin` is allowed",
             ],

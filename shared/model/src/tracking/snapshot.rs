@@ -46,7 +46,7 @@ pub struct Fleet {
     /// The same, of the days before, where a forecast is asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub season_task_counts: Vec<Series>,
-    /// How often ECS publishes the service's metrics: 60 seconds, or 20 where the service asks for it.
+    /// How often ECS publishes the services' metrics: what the policy says, 60 seconds where it has faults.
     #[serde(rename = "resolution_secs")]
     pub resolution: Seconds,
     /// The Auto Scaling groups under it, by the provider that places its tasks there. Read only where tasks are missing.

@@ -14,7 +14,9 @@ pub enum TargetName {
     Cpu,
     /// `AWS/ECS` `MemoryUtilization`, in percent of what the tasks reserve.
     Memory,
-    /// `AWS/ApplicationELB` `RequestCount` of the service's target group, for each task and minute.
+    /// `AWS/ApplicationELB` `RequestCountPerTarget` of the service's target group: requests of a minute for each task. The one count of
+    /// requests that AWS documents by target group alone; the load balancer's name is not known from the service.
+    /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html>
     Requests,
     /// The metric, or metric math expression, that a CloudWatch alarm watches.
     Alarm,

@@ -286,6 +286,7 @@ pub(crate) fn step(instance: &str, action: DrainAction) -> DrainStep {
             deadline: Some(at("10:02:00")),
             tasks: None,
             stuck: Vec::new(),
+            budget_left: None,
         },
     }
 }

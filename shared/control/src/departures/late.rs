@@ -148,6 +148,7 @@ mod tests {
             deadline: Some(at(210)),
             tasks: None,
             stuck: vec![],
+            budget_left: None,
         };
         step(action, reason)
     }

@@ -11,7 +11,6 @@ use calls::Deadline;
 use model::Timestamp;
 use model::drain::{
     DrainAction, DrainHold, DrainKey, DrainMemory, DrainPlan, DrainSnapshot, DrainStep,
-    DrainStepReason,
 };
 use model::outcome::Outcome;
 use model::policy::{Installation, Mode};
@@ -98,16 +97,10 @@ impl Duty for Departures {
         self.actor.act(steps, deadline).await
     }
 
-    /// An instance that leaves anyway is drained, waited for and finished whatever is remembered, and doing that twice changes nothing.
-    /// What is done by choice, and what takes a drain back, needs to know what was done before.
+    /// An instance that leaves shortly is drained whatever is remembered. What is done by choice, or as the disruption budget allows, and what
+    /// takes a drain back, needs to know what was done before.
     fn needs_ledger(step: &DrainStep) -> bool {
-        match step.action {
-            DrainAction::Activate { .. } => true,
-            DrainAction::Drain { .. } => is_by_choice(&step.reason),
-            DrainAction::StopTask { .. }
-            | DrainAction::RecordHeartbeat { .. }
-            | DrainAction::CompleteLifecycleAction { .. } => false,
-        }
+        step.needs_ledger()
     }
 
     /// A notice is two minutes, and instances of one group are warned by the hundred: what leaves anyway does not wait until their
@@ -164,19 +157,5 @@ impl Duty for Departures {
 
     fn trouble_blind(scope: &Scope) -> Trouble<DrainKey> {
         seen::trouble_blind(scope)
-    }
-}
-
-/// Whether an instance is drained that may stay.
-const fn is_by_choice(reason: &DrainStepReason) -> bool {
-    match reason {
-        DrainStepReason::Selective { .. } => true,
-        DrainStepReason::Leaving { .. }
-        | DrainStepReason::CauseGone { .. }
-        | DrainStepReason::LastMoment { .. }
-        | DrainStepReason::TasksLeft { .. }
-        | DrainStepReason::Drained { .. }
-        | DrainStepReason::DeadlineReached { .. }
-        | DrainStepReason::NothingToWaitFor { .. } => false,
     }
 }

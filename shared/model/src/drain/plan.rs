@@ -118,6 +118,10 @@ pub enum DrainStepReason {
         tasks: Option<TaskCounts>,
         /// What ECS will not move in time.
         stuck: Vec<StuckTasks>,
+        /// Where it goes only later, and is drained as the disruption budget allows (planned maintenance): how many instances that still
+        /// allows to drain, this one included.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        budget_left: Option<u32>,
     },
     /// The instance may go away, its owner asked for a drain in that case, and its tasks find room in another pool.
     Selective {
@@ -221,5 +225,30 @@ impl DrainStep {
     #[must_use]
     pub const fn key(&self) -> &DrainKey {
         self.subject.key()
+    }
+
+    /// Whether it is taken only where the ledger has announced it: what takes a drain back, what is done by choice, and what keeps to the
+    /// disruption budget. An instance that leaves shortly is drained, waited for and finished whatever is remembered: doing that twice
+    /// changes nothing.
+    #[must_use]
+    pub const fn needs_ledger(&self) -> bool {
+        match (&self.action, &self.reason) {
+            (DrainAction::Activate { .. }, _) => true,
+            (
+                DrainAction::Drain { .. },
+                DrainStepReason::Selective { .. }
+                | DrainStepReason::Leaving {
+                    budget_left: Some(_),
+                    ..
+                },
+            ) => true,
+            (
+                DrainAction::Drain { .. }
+                | DrainAction::StopTask { .. }
+                | DrainAction::RecordHeartbeat { .. }
+                | DrainAction::CompleteLifecycleAction { .. },
+                _,
+            ) => false,
+        }
     }
 }

@@ -86,11 +86,15 @@ impl fmt::Display for DrainStepReason {
                 deadline,
                 tasks: left,
                 stuck,
+                budget_left,
             } => {
                 write!(f, "{why}")?;
                 match *deadline {
                     Some(deadline) => goes_at(f, Some(why), deadline)?,
                     None => f.write_str(", and when it goes is not known")?,
+                }
+                if let Some(budget_left) = budget_left {
+                    write!(f, "; the disruption budget allows {budget_left}")?;
                 }
                 tasks(f, left.as_ref(), stuck)
             }

@@ -309,7 +309,7 @@ impl<'a> Ground<'a> {
                     self.check_choice(looked, why.kind(), budget, found);
                 } else {
                     self.check_drain(step, looked, found);
-                    self.check_planned(looked, budget, found);
+                    self.check_planned(step, looked, budget, found);
                 }
                 self.check_container(step, looked, ContainerInstanceStatus::Active, found);
             }

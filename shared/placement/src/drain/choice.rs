@@ -249,6 +249,7 @@ impl<'a> Left<'a> {
                 why,
                 tasks: counts(case),
                 stuck: Vec::new(),
+                budget_left: Some(budget_left),
             },
         };
         Verdict::Step(action, reason, at)

@@ -93,6 +93,7 @@ fn active(
         deadline,
         tasks: counts(case),
         stuck: stuck::lines(case.stuck.iter()),
+        budget_left: None,
     };
     let rank = deadline.unwrap_or(Timestamp::MAX);
     Some(Verdict::Step(action, reason, rank))

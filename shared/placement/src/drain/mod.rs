@@ -131,12 +131,18 @@ pub fn decide(
 pub(crate) type Rank = (u8, Timestamp);
 
 /// The order of a plan: drains of what certainly leaves, tasks to stop, heartbeats, completions, drains that are taken back, drains by
-/// choice.
+/// choice and those that keep to the disruption budget.
 pub(crate) fn rank(action: &DrainAction, reason: &DrainStepReason, urgency: Timestamp) -> Rank {
     let kind = match action {
         DrainAction::Drain { .. } => match reason {
-            DrainStepReason::Selective { .. } => 5,
-            DrainStepReason::Leaving { .. }
+            DrainStepReason::Selective { .. }
+            | DrainStepReason::Leaving {
+                budget_left: Some(_),
+                ..
+            } => 5,
+            DrainStepReason::Leaving {
+                budget_left: None, ..
+            }
             | DrainStepReason::CauseGone { .. }
             | DrainStepReason::LastMoment { .. }
             | DrainStepReason::TasksLeft { .. }

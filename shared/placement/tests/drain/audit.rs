@@ -9,7 +9,7 @@ use model::trigger::{MachineState, Notice};
 
 use crate::planted::{
     HOOK, about, activate, breaks, check, choose, complete, drain, found, heartbeat, passes,
-    planted, second, stop, unread, warned_at,
+    planted, second, stop, unread, warned_at, within_budget,
 };
 use crate::scene::{Scene, arn, gap};
 
@@ -90,7 +90,9 @@ fn maintenance_is_evidence_when_it_is_near() {
         code: code.to_owned(),
         starts_at,
     };
-    let step = drain(&id, why);
+    let at_once = drain(&id, why);
+    breaks(&scene, &at_once, "disruption_budget");
+    let step = within_budget(at_once.clone());
     check(
         &scene,
         &step,
@@ -107,6 +109,8 @@ fn maintenance_is_evidence_when_it_is_near() {
             ("within_deadline", &|it| it.later(1_800)),
         ],
     );
+    scene.later(1_199);
+    passes(&scene, &at_once);
 }
 
 #[test]

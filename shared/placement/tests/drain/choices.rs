@@ -188,12 +188,16 @@ fn planned_maintenance_keeps_to_the_budget_until_it_is_near() {
     check(
         &scene,
         &expect![[r#"
-            step `group spot` `i-1` leaving: set `i-1` to DRAINING, because AWS Health announced `AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED` for 2026-03-01T12:16:40Z, and it goes at 2026-03-01T12:16:40Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            step `group spot` `i-1` leaving: set `i-1` to DRAINING, because AWS Health announced `AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED` for 2026-03-01T12:16:40Z, and it goes at 2026-03-01T12:16:40Z; the disruption budget allows 1; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
             hold `group spot` departing: instances leave (instances: 4 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 3 may leave; tasks: 0 left, of which 0 stuck)
             hold `group spot` `i-2` disruption_budget_spent: AWS Health announced `AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED` for 2026-03-01T12:28:20Z; 1 instance may drain at a time, and 1 drain or are not healthy until 2026-03-01T12:18:20Z
             hold `group spot` `i-3` disruption_budget_spent: AWS Health announced `AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED` for 2026-03-01T12:25:00Z; 1 instance may drain at a time, and 1 drain or are not healthy until 2026-03-01T12:15:00Z
             hold `group spot` `i-4` staying: they stay
         "#]],
+    );
+    assert!(
+        scene.decide().plan.steps[0].needs_ledger(),
+        "two might drain"
     );
     scene.act();
     scene.later(899);
@@ -202,6 +206,7 @@ fn planned_maintenance_keeps_to_the_budget_until_it_is_near() {
     let plan = scene.decide().plan;
     let steps: Vec<String> = plan.steps.iter().map(|it| it.subject.to_string()).collect();
     assert_eq!(steps, ["`group spot` `i-3`"], "600 s before it begins");
+    assert!(!plan.steps[0].needs_ledger());
     scene.forget();
     scene.snapshot.is_full = false;
     let notice = Notice::Maintenance {

@@ -61,8 +61,17 @@ pub(crate) fn drain(id: &InstanceId, why: DepartureCause) -> DrainStep {
             why,
             tasks: None,
             stuck: Vec::new(),
+            budget_left: None,
         },
     }
+}
+
+/// The drain as one that waits for the disruption budget.
+pub(crate) fn within_budget(mut step: DrainStep) -> DrainStep {
+    if let DrainStepReason::Leaving { budget_left, .. } = &mut step.reason {
+        *budget_left = Some(1);
+    }
+    step
 }
 
 pub(crate) fn choose(id: &InstanceId, why: DepartureCause) -> DrainStep {

@@ -320,7 +320,7 @@ impl Walk {
         let twice = self.has_faults && self.dice.one_in(4);
         let done = self.carry_out(&decision);
         // Another invocation that saw the same does what needs no ledger, and does not write what it remembers.
-        for step in done.iter().filter(|it| twice && !needs_ledger(it)) {
+        for step in done.iter().filter(|it| twice && !it.needs_ledger()) {
             self.show(step);
         }
         self.scene.hints = Hints::default();
@@ -451,11 +451,6 @@ impl Walk {
         }
         assert_eq!(self.scene.decide().plan.steps, Vec::new());
     }
-}
-
-const fn needs_ledger(step: &DrainStep) -> bool {
-    matches!(step.action, DrainAction::Activate { .. })
-        || matches!(step.reason, DrainStepReason::Selective { .. })
 }
 
 proptest! {

@@ -106,6 +106,7 @@ impl Ground<'_> {
     /// A drain for maintenance that is not near yet needs the budget, and what that is counted from.
     pub(super) fn check_planned(
         &self,
+        step: &DrainStep,
         looked: &LookedInstance,
         budget: &mut Budget,
         found: &mut Findings<'_>,
@@ -116,6 +117,10 @@ impl Ground<'_> {
         if !self.snapshot.is_full || self.gaps(looked) > 0 || !self.remembers() {
             let detail = format!("the maintenance of `{}` is not near", looked.id);
             found.add("evidence", detail);
+        }
+        if !step.needs_ledger() {
+            let detail = format!("the drain of `{}` would not wait for the ledger", looked.id);
+            found.add("disruption_budget", detail);
         }
         budget.spend(found);
     }

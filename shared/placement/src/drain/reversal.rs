@@ -4,7 +4,8 @@
 //! while no other certain cause is there. An instance that is on its way out of its group is never set to ACTIVE.
 //!
 //! A drain by choice is taken back after [`REBALANCE_OVER`], whether or not EC2 repeats its recommendation. One that is older than
-//! [`OWN_FOR`] is not taken back.
+//! [`OWN_FOR`] is not taken back, but for that of an instance that EC2 stopped or may have stopped: it comes back whenever its owner starts
+//! it.
 //!
 //! A drain that was taken back is remembered for [`REVERSED_FOR`]: meanwhile the instance is not drained by choice again.
 
@@ -39,7 +40,7 @@ pub(crate) fn verdict(group: &GroupCase<'_>, case: &Case<'_>) -> Option<Verdict>
         // However often it is recommended again.
         Some(_) => !own.cause.is_certain() && REBALANCE_OVER.after(own.at) <= now,
     };
-    let is_known = now < OWN_FOR.after(own.at);
+    let is_known = comes_back(own.cause) || now < OWN_FOR.after(own.at);
     let stays = match case.lifecycle() {
         None | Some(Lifecycle::InService) => true,
         Some(
@@ -66,6 +67,19 @@ pub(crate) fn verdict(group: &GroupCase<'_>, case: &Case<'_>) -> Option<Verdict>
         shown_by: shown_by(own.cause, case),
     };
     Some(Verdict::Step(action, reason, own.at))
+}
+
+/// Whether the instance may have been away all the time since it was drained: EC2 stopped it, or hibernated it. What EC2 terminated is not
+/// registered any more.
+const fn comes_back(cause: CauseKind) -> bool {
+    match cause {
+        CauseKind::SpotInterruption | CauseKind::Stopping => true,
+        CauseKind::CapacityReservationInterruption
+        | CauseKind::Terminating
+        | CauseKind::Maintenance
+        | CauseKind::Rebalance
+        | CauseKind::AgentLost => false,
+    }
 }
 
 /// What shows that it stays.

@@ -354,7 +354,8 @@ impl<'a> Subject<'a> {
             CauseKind::SpotInterruption | CauseKind::CapacityReservationInterruption => true,
             CauseKind::Terminating | CauseKind::Stopping | CauseKind::Maintenance => false,
         };
-        let is_forgotten = self.age(own.at) >= 8 * 86_400_000;
+        let stops = [CauseKind::SpotInterruption, CauseKind::Stopping].contains(&own.cause);
+        let is_forgotten = !stops && self.age(own.at) >= 8 * 86_400_000;
         Want::of(
             is_quiet && in_service && is_over && !is_forgotten,
             is_forgotten,

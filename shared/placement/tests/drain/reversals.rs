@@ -3,6 +3,7 @@
 use expect_test::expect;
 use model::InstanceId;
 use model::capacity::{ContainerInstanceStatus, Lifecycle};
+use model::drain::CauseKind;
 use model::trigger::{MachineState, Notice};
 
 use crate::scene::{Scene, check, gap};
@@ -309,7 +310,31 @@ fn a_drain_of_long_ago_may_be_somebody_elses() {
     for (secs, wanted) in [(691_199, &["cause_gone"][..]), (691_200, &[])] {
         let (mut scene, ids) = warned(300);
         let at = scene.ago(secs);
-        scene.departure(&ids[0]).own_drain.as_mut().unwrap().at = at;
+        let own = scene.departure(&ids[0]).own_drain.as_mut().unwrap();
+        own.at = at;
+        own.cause = CauseKind::Maintenance;
         assert_eq!(reasons(&scene), wanted);
+    }
+}
+
+/// What EC2 stopped or hibernated is started again when its owner wants it.
+#[test]
+fn an_instance_that_was_stopped_for_a_fortnight_is_taken_back() {
+    for action in ["stop", "hibernate"] {
+        let (mut scene, ids) = Scene::web(2);
+        let action = action.to_owned();
+        scene.said(&ids[0], 0, Notice::SpotInterruption { action });
+        scene.act();
+        scene.later(125);
+        scene.container(&ids[0]).agent_connected = false;
+        let state = MachineState::Stopped;
+        scene.said(&ids[0], 5, Notice::StateChanged { state });
+        scene.act();
+        for _ in 0..14 {
+            scene.later(86_400);
+            assert_eq!(scene.act().matches("step ").count(), 0);
+        }
+        scene.container(&ids[0]).agent_connected = true;
+        assert_eq!(reasons(&scene), ["cause_gone"]);
     }
 }

@@ -14,7 +14,7 @@ const REVERSED_SECS: i64 = 6 * 3_600;
 /// How long a drain by choice lasts at most where nothing follows, in seconds.
 const CHOICE_ENDS_SECS: i64 = 3_600;
 
-/// For how long a drain is known to be Ballast's, in seconds.
+/// For how long a drain is known to be Ballast's, in seconds; where the instance may be stopped meanwhile, without an end.
 const OWN_SECS: i64 = 8 * 24 * 3_600;
 
 /// How many instances of a group may still be drained by choice.
@@ -156,7 +156,8 @@ impl Ground<'_> {
             add(format!("Ballast is not known to drain `{id}`"));
             return;
         };
-        if Seconds(OWN_SECS).after(own.at) <= self.now {
+        let may_be_stopped = [CauseKind::SpotInterruption, CauseKind::Stopping];
+        if !may_be_stopped.contains(&own.cause) && Seconds(OWN_SECS).after(own.at) <= self.now {
             add(format!("`{id}` was drained at {}", own.at));
         }
         match &step.reason {

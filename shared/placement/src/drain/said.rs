@@ -20,6 +20,9 @@ use super::memory::FORGOTTEN_AFTER;
 /// How long it is remembered that EC2 stops an instance whose agent is still connected. ECS notices within a minute or so that an agent is
 /// gone; the number is ours.
 pub const STOP_HEARD_FOR: Seconds = Seconds(120);
+/// How late EC2's word that an instance stops is still believed. It may have been started again since, which no event tells that leads to a
+/// look, and its agent be away for another reason. The number is ours.
+pub const STOP_BELIEVED_FOR: Seconds = Seconds(3_600);
 /// Of how many kinds of maintenance of one instance it is remembered when they were last spoken of.
 const CODES_MAX: usize = 4;
 
@@ -47,6 +50,9 @@ impl<'a> Said<'a> {
         let mut words: BTreeMap<&InstanceId, Vec<Word<'a>>> = BTreeMap::new();
         for hint in &hints.notices {
             let at = hint.at.filter(|at| *at <= now);
+            if is_stop(&hint.notice) && at.is_some_and(|it| STOP_BELIEVED_FOR.after(it) <= now) {
+                continue;
+            }
             words.entry(&hint.instance).or_default().push(Word {
                 at: at.unwrap_or(now),
                 is_guess: at.is_none(),
@@ -92,6 +98,23 @@ impl<'a> Said<'a> {
                 apply(departure, word);
             }
         }
+    }
+}
+
+const fn is_stop(notice: &Notice) -> bool {
+    match notice {
+        Notice::StateChanged { state } => match state {
+            MachineState::Stopping | MachineState::Stopped => true,
+            MachineState::Pending
+            | MachineState::Running
+            | MachineState::ShuttingDown
+            | MachineState::Terminated
+            | MachineState::Other => false,
+        },
+        Notice::SpotInterruption { .. }
+        | Notice::CapacityReservationInterruption { .. }
+        | Notice::Rebalance
+        | Notice::Maintenance { .. } => false,
     }
 }
 

@@ -27,6 +27,22 @@ fn maintenance(scene: &Scene, code: &str, begins_in_secs: i64, is_over: bool) ->
     }
 }
 
+/// A dead letter is redriven a day later; meanwhile the instance was started again, and its agent is away for a moment.
+#[test]
+fn a_stop_of_an_hour_ago_is_no_news() {
+    for (secs, is_believed) in [(3_599, true), (3_600, false), (86_400, false)] {
+        for state in [MachineState::Stopping, MachineState::Stopped] {
+            let (mut scene, ids) = Scene::web(1);
+            scene.disconnected(&ids[0], 30);
+            scene.said(&ids[0], secs, Notice::StateChanged { state });
+            let is_drained = !scene.decide().plan.steps.is_empty();
+            assert_eq!(is_drained, is_believed, "{secs}");
+            let at = at(&scene, &ids[0], CauseKind::Stopping);
+            assert_eq!(at.is_some(), is_believed, "{secs}");
+        }
+    }
+}
+
 #[test]
 fn a_time_that_is_missing_or_to_come_is_now() {
     for of_event in [None, Some(Seconds(3_600))] {

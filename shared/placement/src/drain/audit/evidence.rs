@@ -20,6 +20,9 @@ const EXPECTED_SECS: i64 = 3_600;
 /// How long before it begins maintenance no longer waits for the disruption budget, in seconds.
 const MAINTENANCE_NEAR_SECS: i64 = 600;
 
+/// From which age on an event that says that the instance stops is no news, in seconds.
+const STOP_OLD_SECS: i64 = 3_600;
+
 /// How long an instance that has left its group after Ballast drained it counts as terminating, in seconds.
 const LEFT_GROUP_SECS: i64 = 600;
 
@@ -282,7 +285,9 @@ impl Reading<'_> {
                 continue;
             };
             let time = Some(self.time(hint));
+            let is_old = time.is_some_and(|it| Seconds(STOP_OLD_SECS).after(it) <= self.ground.now);
             match state {
+                MachineState::Stopping | MachineState::Stopped if is_old => {}
                 MachineState::Stopping | MachineState::Stopped => at = at.max(time),
                 MachineState::Running => running = running.max(time),
                 MachineState::Pending

@@ -31,7 +31,7 @@ use crate::audit::Violation;
 use evidence::Evidence;
 
 /// How long managed draining, or the agent, is given to set its instance to DRAINING, in seconds.
-const NEIGHBOUR_SECS: i64 = 30;
+const NEIGHBOUR_SECS: i64 = 10;
 
 /// Every law that [`audit`] checks, by name.
 pub const LAWS: [&str; 12] = [

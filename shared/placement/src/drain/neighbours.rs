@@ -9,8 +9,9 @@ use model::drain::{CauseKind, DrainHoldReason};
 
 use super::case::{Case, GroupCase};
 
-/// How long a drain is left to somebody else. ECS and the agent begin within seconds; the number is ours.
-pub const NEIGHBOUR_GRACE: Seconds = Seconds(30);
+/// How long a drain is left to somebody else. The agent asks its instance's metadata for a warning every second
+/// (<https://github.com/aws/amazon-ecs-agent>, `agent/app/agent.go`), and ECS begins within seconds; the number is ours.
+pub const NEIGHBOUR_GRACE: Seconds = Seconds(10);
 
 /// Whether the drain of an ACTIVE instance is left to somebody else, and until when.
 pub(crate) fn left_to(

@@ -42,11 +42,11 @@ fn a_drain_of_what_leaves_needs_consent_evidence_and_time() {
             }),
             ("good_neighbour", &|it| {
                 it.group("spot").managed_draining = true;
-                it.hints.notices[0].at = Some(it.ago(29));
+                it.hints.notices[0].at = Some(it.ago(9));
             }),
             ("good_neighbour", &|it| {
                 it.policy().agent_drains = true;
-                it.hints.notices[0].at = Some(it.ago(29));
+                it.hints.notices[0].at = Some(it.ago(9));
             }),
             ("precondition", &|it| {
                 let id = it.hints.notices[0].instance.clone();

@@ -232,22 +232,22 @@ fn what_ecs_deregisters_is_gone() {
 fn managed_draining_goes_first_for_a_moment() {
     let (mut scene, ids) = Scene::web(2);
     scene.group("spot").managed_draining = true;
-    scene.warned(&ids[0], 29);
+    scene.warned(&ids[0], 9);
     scene.terminating(&ids[1], 10);
     check(
         &scene,
         &expect![[r#"
-        hold `group spot` departing: instances leave (instances: 2 looked at, 2 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 2 left, of which 2 stuck)
-        hold `group spot` `i-1` left_to_managed_draining: EC2 warned at 2026-03-01T11:59:31Z of its Spot interruption (`terminate`); managed draining is on, and its drain is left to ECS until 2026-03-01T12:00:01Z
-        hold `group spot` `i-2` left_to_managed_draining: its group has been terminating it since 2026-03-01T11:59:50Z; managed draining is on, and its drain is left to ECS until 2026-03-01T12:00:20Z
-        hold `group spot` `i-2` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-    "#]],
+            step `group spot` `i-2` leaving: set `i-2` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+            hold `group spot` departing: instances leave (instances: 2 looked at, 2 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 2 left, of which 2 stuck)
+            hold `group spot` `i-1` left_to_managed_draining: EC2 warned at 2026-03-01T11:59:51Z of its Spot interruption (`terminate`); managed draining is on, and its drain is left to ECS until 2026-03-01T12:00:01Z
+            hold `group spot` `i-2` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+        "#]],
     );
     scene.later(21);
     check(
         &scene,
         &expect![[r#"
-            step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:31Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:31Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+            step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:51Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:51Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
             step `group spot` `i-2` leaving: set `i-2` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
             hold `group spot` departing: instances leave (instances: 2 looked at, 2 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 2 left, of which 2 stuck)
             hold `group spot` `i-2` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
@@ -266,10 +266,10 @@ fn an_agent_that_drains_itself_goes_first_for_a_moment() {
     check(
         &scene,
         &expect![[r#"
+            step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:50Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
             step `group spot` `i-2` leaving: set `i-2` to DRAINING, because EC2 warned at 2026-03-01T11:59:50Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: the agent is disconnected and cannot stop them
             step `group spot` `i-3` leaving: set `i-3` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
             hold `group spot` departing: instances leave (instances: 3 looked at, 3 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 3 left, of which 3 stuck)
-            hold `group spot` `i-1` left_to_agent: EC2 warned at 2026-03-01T11:59:50Z of its Spot interruption (`terminate`); by the tag `ballast:agent-drains` its drain is left to its agent until 2026-03-01T12:00:20Z
             hold `group spot` `i-3` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
         "#]],
     );
@@ -301,7 +301,7 @@ fn maintenance_is_drained_for_from_its_lead_on() {
     check(
         &scene,
         &expect![[r#"
-            step `group spot` `i-1` leaving: set `i-1` to DRAINING, because AWS Health announced `AWS_EC2_SYSTEM_REBOOT_MAINTENANCE_SCHEDULED` for 2026-03-01T12:30:01Z, and it goes at 2026-03-01T12:30:01Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            step `group spot` `i-1` leaving: set `i-1` to DRAINING, because AWS Health announced `AWS_EC2_SYSTEM_REBOOT_MAINTENANCE_SCHEDULED` for 2026-03-01T12:30:01Z, and it goes at 2026-03-01T12:30:01Z; the disruption budget allows 1; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
             hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
         "#]],
     );

@@ -193,13 +193,23 @@ impl<'a> Subject<'a> {
             .any(|(_, it)| matches!(it, Notice::StateChanged { state } if states.contains(state)))
     }
 
+    /// What is said an hour late is not believed.
+    fn said_to_stop(&self) -> bool {
+        let stops = [MachineState::Stopping, MachineState::Stopped];
+        let mut notices = self.notices();
+        notices.any(|(at, it)| {
+            matches!(it, Notice::StateChanged { state } if stops.contains(state))
+                && self.age(at) < 3_600_000
+        })
+    }
+
     fn remembers_cause(&self, kind: CauseKind) -> bool {
         self.departure.cause(kind).is_some()
     }
 
     /// Nothing anywhere says that the instance certainly leaves.
     fn stays(&self) -> bool {
-        let stops = self.said_state(&[MachineState::Stopping, MachineState::Stopped]);
+        let stops = self.said_to_stop();
         self.warnings().is_empty()
             && self.maintenance().0.is_empty()
             && self.lifecycle() != Some(Lifecycle::Terminating)
@@ -228,7 +238,7 @@ impl<'a> Subject<'a> {
         let managed = self.group.managed_draining;
         let by_agent = self.policy.agent_drains && self.is_connected();
         let warned = self.warnings().iter().any(|(at, _)| {
-            let waited = self.age(*at) >= 30_000;
+            let waited = self.age(*at) >= 10_000;
             waited || !(managed || by_agent)
         });
         let is_terminating = self.lifecycle() == Some(Lifecycle::Terminating);
@@ -256,7 +266,7 @@ impl<'a> Subject<'a> {
             && !self.remembers_cause(CauseKind::Terminating)
             && !self.remembers_cause(CauseKind::Stopping)
             && self.departure.stop_said_at.is_none()
-            && !self.said_state(&[MachineState::Stopping, MachineState::Stopped]);
+            && !self.said_to_stop();
         Want::of(must, no_time)
     }
 

@@ -372,7 +372,7 @@ fn membership(scene: &mut Scene, of: &DrainKey, id: &InstanceId, tape: &mut Tape
 
 /// The ages of warnings, around every limit.
 const AGES_SECS: [i64; 14] = [
-    10, 0, 29, 30, 60, 95, 119, 120, 121, 299, 300, 3_599, 3_600, 86_400,
+    10, 0, 9, 30, 60, 95, 119, 120, 121, 299, 300, 3_599, 3_600, 86_400,
 ];
 
 const CODES: [&str; 5] = [

@@ -111,5 +111,10 @@ pub(crate) const TASKS_OF_EACH_MAX: usize = 50;
 /// In a look at everything the tasks of instances that might be drained by choice are read where a cluster has at most so many: twenty
 /// calls.
 pub(crate) const TASKS_BY_CHOICE_MAX: u32 = 1_000;
+/// How long the lifecycle hooks of a group are taken for what they were when they were read. The number is ours.
+pub(crate) const HOOKS_KEPT_FOR: Seconds = Seconds(300);
+/// The hooks of how many groups are kept: twice as many as AWS lets an account have in a Region unless it asks for more.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-quotas.html>
+pub(crate) const HOOKS_KEPT_MAX: usize = 1_000;
 /// How many pages of a group's activities are read for when its instances began to terminate: 1,000 of them.
 pub(crate) const TERMINATION_PAGES_MAX: u32 = 10;

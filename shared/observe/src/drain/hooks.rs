@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_autoscaling::types as autoscaling;
 use calls::RateBucket;
-use model::capacity::Lifecycle;
+use model::capacity::{Group, Lifecycle};
 use model::drain::{DrainGroup, HookResult, LifecycleHook};
 use model::{InstanceId, Seconds, Timestamp};
 
 use crate::capacity::activities;
 use crate::drain::Look;
+use crate::drain::known_hooks::Hooks;
 use crate::limits::{
     GLOBAL_TIMEOUT_HEARTBEATS_MAX, GLOBAL_TIMEOUT_MAX, HEARTBEAT_TIMEOUT_DEFAULT,
     TERMINATION_PAGES_MAX,
@@ -32,13 +33,19 @@ pub(crate) fn leaving(group: &DrainGroup) -> BTreeSet<InstanceId> {
     leaving.map(|it| it.id.clone()).collect()
 }
 
-/// Reads the hooks for instances on their way out. A group has at most 50 hooks, and the answer no pages.
+/// Reads the hooks for instances on their way out, unless this process has read them lately. They are read anew where an instance waits in a
+/// hook and the one that Ballast completes is not among them: it may be new. A group has at most 50 hooks, and the answer no pages.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeLifecycleHooks.html>
 pub(crate) async fn read(look: &mut Look<'_>, group: &mut DrainGroup) {
     let operation = DESCRIBE_LIFECYCLE_HOOKS;
     let Some(of_group) = &group.group else {
         return;
     };
+    if let Some(hooks) = known(look, group, of_group) {
+        group.hooks = hooks;
+        group.hooks_read = true;
+        return;
+    }
     let about = of_group.name.to_string();
     let request = look
         .observer
@@ -67,6 +74,24 @@ pub(crate) async fn read(look: &mut Look<'_>, group: &mut DrainGroup) {
             }
         }
     }
+    if let (true, Some(now)) = (group.hooks_read, look.now()) {
+        let known = &look.observer.known_hooks;
+        known.keep(&of_group.name, group.hooks.clone(), now);
+    }
+}
+
+/// The hooks as they were read before, where they will do.
+fn known(look: &Look<'_>, group: &DrainGroup, of_group: &Group) -> Option<Hooks> {
+    let hooks = look.observer.known_hooks.get(&of_group.name, look.now()?)?;
+    let own = group.policy.as_ref().ok().map(|it| &it.lifecycle_hook);
+    let has_own = own.is_some_and(|it| hooks.contains_key(it));
+    (has_own || !waits(group)).then_some(hooks)
+}
+
+/// Whether an instance of the group that was looked at waits in a hook on its way out.
+pub(crate) fn waits(group: &DrainGroup) -> bool {
+    let mut members = group.instances.values().filter_map(|it| it.member.as_ref());
+    members.any(|it| it.waits_in_hook)
 }
 
 /// Reads a hook. What AWS leaves out of its answer is what it documents as the default.

@@ -13,7 +13,7 @@
 //! all are found, one ListContainerInstances for each 50 instances, or one for each page of the cluster where that is less; one
 //! DescribeContainerInstances for each 100 that are found. For each cluster with one of them a DescribeCapacityProviders, and with at most
 //! 200 container instances one ListContainerInstances and DescribeContainerInstances for each 100 of all. For each group with an instance
-//! on its way out one DescribeLifecycleHooks, and one DescribeScalingActivities for each 100 activities until it is known since when. The
+//! on its way out one DescribeLifecycleHooks, if its hooks are not known (see below), and one DescribeScalingActivities for each 100 activities until it is known since when. The
 //! tasks of each instance are read where at most 50 are looked at; else of those that are on their way out, and of those that drain where the
 //! group's tag lets tasks be stopped: one ListTasks for each instance, or the list of the whole cluster where that is less, one DescribeTasks
 //! for each 100 and one DescribeServices for each 10 services. Tasks that are told to stop are listed where more of an instance is taken than its other tasks explain. A task definition is
@@ -24,11 +24,12 @@
 //! one DescribeCapacityProviders for each cluster in scope with container instances, one ListContainerInstances and
 //! DescribeContainerInstances for each 100 of them, until every instance of the groups is found: the clusters that are opted in, or have a
 //! provider over an opted-in group, come first. For an opted-in cluster one DescribeAutoScalingInstances for each 50 of its instances that
-//! are in no opted-in group. One DescribeLifecycleHooks for each group; DescribeScalingActivities for those with an instance on its way
+//! are in no opted-in group. One DescribeLifecycleHooks for each group whose hooks this process has not read for up to 300 s, or of which an
+//! instance waits in a hook while Ballast's is not known; DescribeScalingActivities for those with an instance on its way
 //! out, and those that ask for drains by choice. Tasks, as above, of instances that drain, are on their way out, or have lost their agent;
 //! of a group that asks for drains by choice of all, where the cluster has at most 1,000 tasks.
 //!
-//! Assumed: as in the crate. Where an instance is in its group is told by the group's description; one that this lacks, and that
+//! Assumed: as in the crate. A group's hooks are what they were up to 300 s ago. Where an instance is in its group is told by the group's description; one that this lacks, and that
 //! DescribeAutoScalingInstances had a moment before, has just left it and is taken as it was. A cluster in which ECS counts no container
 //! instance holds none that matters: one that is REGISTERING is seen in the next look. A task takes something of its instance until it is
 //! gone.
@@ -43,6 +44,7 @@ mod contents;
 mod full;
 mod groups;
 mod hooks;
+mod known_hooks;
 mod membership;
 mod named;
 mod search;
@@ -62,6 +64,7 @@ use crate::capacity::Eyes;
 use crate::capacity::definition::Definition;
 use crate::drain::clusters::Searched;
 use crate::drain::contents::StopTimeouts;
+use crate::drain::known_hooks::KnownHooks;
 use crate::limits::{TASKS_BY_CHOICE_MAX, TASKS_OF_EACH_MAX};
 use crate::task_definitions::Kept;
 
@@ -76,6 +79,7 @@ pub struct DrainObserver {
     budget: Arc<Budget>,
     clock: AwsClock,
     definitions: Kept<Arc<Definition>>,
+    known_hooks: KnownHooks,
     /// The clusters that Ballast looks after; none stands for all.
     clusters: BTreeSet<ClusterName>,
 }
@@ -109,6 +113,7 @@ impl DrainObserver {
             budget,
             clock,
             definitions: Kept::default(),
+            known_hooks: KnownHooks::default(),
             clusters: BTreeSet::new(),
         }
     }

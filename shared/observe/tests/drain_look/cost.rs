@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::scene::{self, group, instance, instance_arn, member, task, task_arn, with};
 use crate::support::{Eye, clusters, instances};
 
-/// How often each operation is asked for in a second look, when task definitions are known.
+/// How often each operation is asked for in a second look, when task definitions and hooks are known.
 async fn check(
     script: impl Fn(&str, &Value) -> Value + Send + Sync + 'static,
     scope: Scope,
@@ -182,18 +182,17 @@ async fn a_small_cluster() {
         scene::answer,
         clusters(&[]),
         expect![[r#"
-        1 DescribeAutoScalingGroups
-        1 DescribeCapacityProviders
-        1 DescribeClusters
-        1 DescribeContainerInstances
-        1 DescribeLifecycleHooks
-        1 DescribeScalingActivities
-        1 DescribeServices
-        1 DescribeTasks
-        1 ListClusters
-        1 ListContainerInstances
-        1 ListTasks
-    "#]],
+            1 DescribeAutoScalingGroups
+            1 DescribeCapacityProviders
+            1 DescribeClusters
+            1 DescribeContainerInstances
+            1 DescribeScalingActivities
+            1 DescribeServices
+            1 DescribeTasks
+            1 ListClusters
+            1 ListContainerInstances
+            1 ListTasks
+        "#]],
     )
     .await;
 }
@@ -331,7 +330,6 @@ async fn everything_at_rest() {
             1 DescribeCapacityProviders
             1 DescribeClusters
             10 DescribeContainerInstances
-            1 DescribeLifecycleHooks
             1 ListClusters
             10 ListContainerInstances
         "#]],
@@ -349,7 +347,6 @@ async fn everything_while_10_of_1000_leave() {
             1 DescribeCapacityProviders
             1 DescribeClusters
             10 DescribeContainerInstances
-            1 DescribeLifecycleHooks
             1 DescribeScalingActivities
             1 DescribeServices
             1 DescribeTasks
@@ -371,7 +368,6 @@ async fn everything_while_300_of_1000_leave() {
             1 DescribeCapacityProviders
             1 DescribeClusters
             10 DescribeContainerInstances
-            1 DescribeLifecycleHooks
             3 DescribeScalingActivities
             1 DescribeServices
             10 DescribeTasks

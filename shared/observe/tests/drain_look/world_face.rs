@@ -24,8 +24,14 @@ fn call(world: &mut World, api: Api, operation: &str, input: serde_json::Value) 
     world.call(operation, input).unwrap();
 }
 
-/// The cluster `demo`: the group `spot` of 3 instances is opted in and has a hook, the group `other` of 2 is not. A service of 6 tasks.
+/// The cluster `demo`: the group `spot` of 3 instances is opted in and has Ballast's hook, the group `other` of 2 is not. A service of 6
+/// tasks.
 fn small() -> World {
+    small_with(HOOK)
+}
+
+/// The same, with a hook of this name.
+fn small_with(hook_name: &str) -> World {
     let mut world = World::new(Config::new(7));
     let cluster: ClusterName = "demo".parse().unwrap();
     for (name, size, tags) in [
@@ -47,7 +53,7 @@ fn small() -> World {
         heartbeat_timeout_secs: 300,
         ..Hook::new(Transition::Terminating)
     };
-    world.put_lifecycle_hook("spot", HOOK, hook).unwrap();
+    world.put_lifecycle_hook("spot", hook_name, hook).unwrap();
     let strategy = vec![line("spot", 0, 1).unwrap()];
     world
         .create_cluster_of(&cluster, &["other", "spot"], strategy)
@@ -329,4 +335,77 @@ async fn more_instances_than_one_look_takes_are_said_to_be_unread() {
         .iter()
         .map(|it| (it.as_str(), GapCause::BudgetSpent));
     assert_eq!(unread, want.collect::<Vec<_>>());
+}
+
+/// How often hooks were asked for.
+fn hooks_asked(face: &Face) -> u64 {
+    let calls = face.calls();
+    let asked = calls.get("autoscaling:DescribeLifecycleHooks");
+    asked.copied().unwrap_or(0)
+}
+
+#[tokio::test]
+async fn hooks_are_asked_for_once_in_five_minutes_and_what_changes_is_seen_then() {
+    let (face, eye) = on(small()).await;
+    eye.look(&clusters(&[])).await;
+    assert_eq!(hooks_asked(&face), 1);
+    let of_hook = |snapshot: &DrainSnapshot| {
+        let group = &snapshot.groups[&of_group("spot")];
+        assert!(group.hooks_read);
+        group.hooks.values().next().unwrap().heartbeat_timeout.0
+    };
+    face.with_world(|world| {
+        let hook = Hook {
+            heartbeat_timeout_secs: 600,
+            ..Hook::new(Transition::Terminating)
+        };
+        world.put_lifecycle_hook("spot", HOOK, hook).unwrap();
+    });
+    assert_eq!(of_hook(&eye.look(&clusters(&[])).await), 300);
+    for _ in 0..15 {
+        face.with_world(|world| world.advance_secs(60));
+        let snapshot = eye.look(&clusters(&[])).await;
+        assert_eq!(gaps(&snapshot), Vec::<&Gap>::new());
+    }
+    assert_eq!(of_hook(&eye.look(&clusters(&[])).await), 600);
+    assert!(
+        (3..=4).contains(&hooks_asked(&face)),
+        "{}",
+        hooks_asked(&face)
+    );
+}
+
+/// An instance waits while only somebody else's hook is known: Ballast's may be new.
+#[tokio::test]
+async fn a_hook_that_is_not_known_is_asked_for_where_an_instance_waits() {
+    let (face, eye) = on(small_with("welcome")).await;
+    eye.look(&clusters(&[])).await;
+    let hook = || Hook::new(Transition::Terminating);
+    let leaving = face.with_world(|world| {
+        world.put_lifecycle_hook("spot", HOOK, hook()).unwrap();
+        let leaving = members(world, "spot").swap_remove(0);
+        let input = json!({"InstanceId": leaving, "ShouldDecrementDesiredCapacity": false});
+        call(
+            world,
+            Api::AutoScaling,
+            "TerminateInstanceInAutoScalingGroup",
+            input,
+        );
+        leaving
+    });
+    for scope in [instances([&leaving]), clusters(&[])] {
+        let snapshot = eye.look(&scope).await;
+        let group = &snapshot.groups[&of_group("spot")];
+        let names: Vec<&str> = group.hooks.keys().map(|it| it.as_str()).collect();
+        assert_eq!(names, [HOOK, "welcome"]);
+        assert!(
+            group.instances[&leaving.parse().unwrap()]
+                .member
+                .as_ref()
+                .unwrap()
+                .waits_in_hook
+        );
+    }
+    // Now it is known.
+    assert_eq!(hooks_asked(&face), 2);
 }

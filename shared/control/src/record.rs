@@ -207,9 +207,10 @@ pub struct Seen {
     /// How many instances in the groups; of a look at single instances only those.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<usize>,
-    /// How many of them AWS itself shows to be on their way out: their group terminates them, or they are DRAINING.
+    /// How many of them AWS itself shows to be on their way out: their group terminates them, or they are DRAINING, by whoever's hand.
+    /// What events warned of is not counted here: that is in steps, holds and the numbers of groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub leaving: Option<usize>,
+    pub terminating_or_draining: Option<usize>,
     /// How many tasks that were read: those that run, start or wait in the clusters of providers; those on instances that leave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<usize>,

@@ -42,7 +42,11 @@ pub(super) fn counted(snapshot: &DrainSnapshot) -> Seen {
     Seen {
         groups: Some(snapshot.groups.len()),
         instances: Some(instances().count()),
-        leaving: Some(instances().filter(|it| is_leaving(snapshot, it)).count()),
+        terminating_or_draining: Some(
+            instances()
+                .filter(|it| is_terminating_or_draining(snapshot, it))
+                .count(),
+        ),
         tasks: Some(tasks.sum()),
         passed_over: snapshot.passed_over.len(),
         ..Seen::default()
@@ -50,7 +54,7 @@ pub(super) fn counted(snapshot: &DrainSnapshot) -> Seen {
 }
 
 /// Whether AWS itself shows that the instance is on its way out. What events said is not in a snapshot.
-fn is_leaving(snapshot: &DrainSnapshot, instance: &LookedInstance) -> bool {
+fn is_terminating_or_draining(snapshot: &DrainSnapshot, instance: &LookedInstance) -> bool {
     let member = instance.member.as_ref();
     let is_terminating = member.is_some_and(|it| it.lifecycle == Lifecycle::Terminating);
     let container = snapshot.container(instance);
@@ -323,7 +327,10 @@ mod tests {
         assert_eq!(gaps(&snapshot).len(), 1);
         let seen = counted(&snapshot);
         assert_eq!((seen.groups, seen.instances), (Some(2), Some(3)));
-        assert_eq!((seen.leaving, seen.passed_over), (Some(0), 1));
+        assert_eq!(
+            (seen.terminating_or_draining, seen.passed_over),
+            (Some(0), 1)
+        );
     }
 
     /// The digest is of the snapshot's JSON, whose maps need text keys.

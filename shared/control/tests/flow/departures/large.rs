@@ -75,7 +75,7 @@ async fn three_hundred_of_a_thousand_are_drained_by_one_invocation() {
     let handled = stage.sweep().await;
     assert_eq!(well_done(&handled), 0);
     assert_eq!(
-        handled.record.snapshot.as_ref().unwrap().seen.leaving,
+        handled.record.snapshot.as_ref().unwrap().seen.terminating_or_draining,
         Some(WARNED)
     );
     assert!(handled.record.line().len() <= control::LINE_BYTES_MAX);

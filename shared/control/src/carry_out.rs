@@ -9,6 +9,7 @@ use model::Timestamp;
 use model::duty::PlannedStep;
 use model::outcome::{Outcome, OutcomeResult};
 use model::policy::Mode;
+use model::snapshot::{Gap, GapCause};
 
 use crate::controller::Controller;
 use crate::duty::{DecisionOf, Duty, MemoryOf};
@@ -16,7 +17,7 @@ use crate::remember::{Writing, remember_all};
 use crate::round::{Announced, Announcement, Provisional, Round, Task};
 
 /// What is kept of the time for confirming in the ledger what was done.
-const CONFIRM_RESERVE: Duration = Duration::from_secs(1);
+pub(crate) const CONFIRM_RESERVE: Duration = Duration::from_secs(1);
 
 /// Why the audit refuses a step, by the step's index.
 type Refused = BTreeMap<usize, String>;
@@ -223,8 +224,18 @@ impl<D: Duty> Controller<D> {
     }
 }
 
+/// The gap that a subject leaves whose memory other invocations kept changing.
+pub(crate) fn contention<D: Duty>(key: &D::Key) -> Gap {
+    Gap {
+        operation: "dynamodb:PutItem".to_owned(),
+        resource: key.to_string(),
+        cause: GapCause::Other,
+        detail: contended::<D>(),
+    }
+}
+
 /// What is told of a subject that could not be agreed on.
-pub(crate) fn contended<D: Duty>() -> String {
+fn contended<D: Duty>() -> String {
     format!(
         "ledger: other invocations kept changing what is remembered of this {}",
         D::SUBJECT

@@ -1,6 +1,7 @@
 //! One invocation, from its payload to its record.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +68,15 @@ pub struct Invoked {
     pub account: Option<AccountId>,
     /// The moment by which the record must be ready.
     pub deadline: Deadline,
+}
+
+impl Invoked {
+    /// What tells this invocation from others that run at the same time; the same for all that Lambda did not name.
+    fn seed(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.request_id.hash(&mut hasher);
+        hasher.finish()
+    }
 }
 
 /// What an invocation came to.
@@ -139,7 +149,7 @@ impl<D: Duty> Controller<D> {
 
         let mut tally = Tally::<D>::default();
         if let Some(scope) = scope {
-            self.rounds(scope, &hints, invoked.deadline, &mut record, &mut tally)
+            self.rounds(scope, &hints, invoked, &mut record, &mut tally)
                 .await;
             record.triggers.oldest_event_age_secs = oldest
                 .zip(self.clock.latest())
@@ -171,17 +181,19 @@ impl<D: Duty> Controller<D> {
         &self,
         mut scope: Scope,
         hints: &Hints,
-        deadline: Deadline,
+        invoked: &Invoked,
         record: &mut RecordOf<D>,
         tally: &mut Tally<D>,
     ) {
+        let seed = invoked.seed();
         let mut asked = None;
         for number in 1..=ROUNDS_MAX {
             let task = Task {
                 scope: &scope,
                 asked: asked.as_ref(),
                 hints,
-                deadline,
+                deadline: invoked.deadline,
+                seed,
                 is_last: number == ROUNDS_MAX,
             };
             let round = self.round(&task, &mut record.durations_ms).await;

@@ -23,7 +23,7 @@ use observe::Blind;
 use placement::audit::Violation;
 use tokio::time::Instant;
 
-use crate::carry_out::contended;
+use crate::carry_out::contention;
 use crate::controller::Controller;
 use crate::duty::{Duty, MemoryOf, RecallsOf};
 use crate::record::{Durations, LedgerUse, Look};
@@ -44,6 +44,8 @@ pub(crate) struct Task<'a, D: Duty> {
     pub(crate) hints: &'a Hints,
     /// The moment by which the record must be ready.
     pub(crate) deadline: Deadline,
+    /// What tells this invocation from others that run at the same time.
+    pub(crate) seed: u64,
     /// Whether no round follows: a subject that another invocation keeps changing is not looked at again, its steps are refused.
     pub(crate) is_last: bool,
 }
@@ -262,7 +264,7 @@ impl<D: Duty> Controller<D> {
         round.hold(holds, task);
         let acting = self.carry_out(task, &mut round, steps, &refused, &recalled, &announced);
         timed(&mut durations.act, Box::pin(acting)).await;
-        let settling = self.settle(&mut round, announced, now, deadline);
+        let settling = self.settle(task, &mut round, announced, now);
         let mut troubled = timed(&mut durations.remember, Box::pin(settling)).await;
         troubled.extend(recalled.gaps.into_keys());
         troubled.extend(unremembered.into_keys());
@@ -289,15 +291,7 @@ impl<D: Duty> Controller<D> {
 fn unremembered<D: Duty>(announced: &Announced<D>) -> BTreeMap<D::Key, Gap> {
     let conflicts = announced.conflicts.iter().filter(|_| D::REMEMBERS_EVENTS);
     conflicts
-        .map(|key| {
-            let gap = Gap {
-                operation: "dynamodb:PutItem".to_owned(),
-                resource: key.to_string(),
-                cause: GapCause::Other,
-                detail: contended::<D>(),
-            };
-            (key.clone(), gap)
-        })
+        .map(|key| (key.clone(), contention::<D>(key)))
         .collect()
 }
 

@@ -1,9 +1,12 @@
 //! After acting: the ledger is told what became of the steps.
 //!
 //! Guaranteed: what was announced and is so is confirmed, what certainly is not is taken back, and what may be so stays announced. What
-//! that means for a memory is the duty's ([`Duty::settle`]).
+//! that means for a memory is the duty's ([`Duty::settle`]). What was done without an announcement and could not be remembered in
+//! [`LATE_WRITES_MAX`] tries either leaves a gap, and its events come again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use calls::Deadline;
 use ledger::LedgerError;
@@ -11,13 +14,18 @@ use model::Timestamp;
 use model::duty::PlannedStep;
 use model::outcome::Outcome;
 
+use crate::carry_out::contention;
 use crate::controller::Controller;
 use crate::duty::Duty;
 use crate::remember::{Writing, remember_all};
-use crate::round::{Announced, Announcement, Round};
+use crate::round::{Announced, Announcement, Round, Task};
 
 /// How often what could not be announced is written, each time to what another invocation has remembered meanwhile.
 const LATE_WRITES_MAX: u32 = 3;
+
+/// Into how many parts [`Controller::look_again_after`] is cut: one of them is the longest pause before the second late write, two before
+/// the third. An announcement takes some hundredths of a second, and [`CONFIRM_RESERVE`](crate::carry_out::CONFIRM_RESERVE) a second.
+const PAUSE_PARTS: u32 = 5;
 
 /// What became of the steps of each subject.
 type BySubject<D> = BTreeMap<<D as Duty>::Key, Vec<Outcome<<D as Duty>::Step>>>;
@@ -27,11 +35,12 @@ impl<D: Duty> Controller<D> {
     /// subjects that the ledger was not there for.
     pub(crate) async fn settle(
         &self,
+        task: &Task<'_, D>,
         round: &mut Round<D>,
         mut announced: Announced<D>,
         now: Timestamp,
-        deadline: Deadline,
     ) -> BTreeSet<D::Key> {
+        let deadline = task.deadline;
         let mut troubled: BTreeSet<D::Key> = announced.unavailable.into_keys().collect();
         let mut outcomes: BySubject<D> = BTreeMap::new();
         for outcome in &round.outcomes {
@@ -66,7 +75,12 @@ impl<D: Duty> Controller<D> {
                 });
             }
         }
-        for _ in 0..LATE_WRITES_MAX {
+        for number in 0..LATE_WRITES_MAX {
+            if number > 0 && !unannounced.is_empty() {
+                let longest = self.look_again_after / PAUSE_PARTS * number;
+                let pause = pause(longest, task.seed, number);
+                tokio::time::sleep(pause.min(deadline.remaining())).await;
+            }
             writings.extend(
                 self.belated(round, &unannounced, &mut troubled, now, deadline)
                     .await,
@@ -94,6 +108,10 @@ impl<D: Duty> Controller<D> {
                 }
             }
             unannounced = contended;
+        }
+        for key in unannounced.into_keys() {
+            round.ledger_gaps.insert(contention::<D>(&key));
+            troubled.insert(key);
         }
         troubled
     }
@@ -131,5 +149,32 @@ impl<D: Duty> Controller<D> {
             }
         }
         writings
+    }
+}
+
+/// How long to wait before the next late write: anything up to `longest`, so that invocations which met once do not meet again and again.
+/// What tells them apart is the seed, which is the invocation's own.
+/// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
+fn pause(longest: Duration, seed: u64, number: u32) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    (seed, number).hash(&mut hasher);
+    let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(hasher.finish() % millis.saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn invocations_pause_differently_and_none_longer_than_it_may() {
+        let longest = Duration::from_millis(200);
+        let pauses: BTreeSet<Duration> = (0..1_000).map(|seed| pause(longest, seed, 1)).collect();
+        assert!(pauses.iter().all(|it| *it <= longest), "{pauses:?}");
+        assert!(pauses.len() > 150, "{}", pauses.len());
+        assert_eq!(pause(longest, 7, 1), pause(longest, 7, 1));
+        assert_eq!(pause(Duration::ZERO, 7, 1), Duration::ZERO);
     }
 }

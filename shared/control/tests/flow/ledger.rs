@@ -18,18 +18,35 @@ use crate::stage::{Stage, dry_out, dynamodb, in_drought, interruption, invoked, 
 
 /// A DynamoDB that refuses its first requests and then keeps items, without looking at conditions.
 pub(crate) async fn away_for(refused: usize) -> String {
+    const NOT_FOUND: &str = "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException";
+    refusing(move |requests, _| (requests <= refused).then_some(NOT_FOUND)).await
+}
+
+/// A DynamoDB that says of the first so many writes that somebody else came before, and then keeps items.
+pub(crate) async fn contended_for(conflicts: usize) -> String {
+    const CONFLICT: &str = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
+    refusing(move |_, writes| (1..=conflicts).contains(&writes).then_some(CONFLICT)).await
+}
+
+/// A DynamoDB that keeps items, without looking at conditions. `refuses` is asked with the number of the request, and with that of the
+/// write where it is one, else 0; it gives the error's name.
+async fn refusing(
+    refuses: impl Fn(usize, usize) -> Option<&'static str> + Send + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         let mut kept: BTreeMap<String, Value> = BTreeMap::new();
-        let mut requests = 0;
+        let (mut requests, mut writes) = (0, 0);
         while let Ok((mut socket, _)) = listener.accept().await {
             let (head, body) = read_request(&mut socket).await;
+            let is_read = head.contains("BatchGetItem");
             requests += 1;
-            let (status, answer) = if requests <= refused {
-                let code = "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException";
+            writes += usize::from(!is_read);
+            let write = if is_read { 0 } else { writes };
+            let (status, answer) = if let Some(code) = refuses(requests, write) {
                 ("400 Bad Request", json!({"__type": code}))
-            } else if head.contains("BatchGetItem") {
+            } else if is_read {
                 let keys = body["RequestItems"]["pairs"]["Keys"].as_array().unwrap();
                 let items: Vec<&Value> = keys
                     .iter()
@@ -278,4 +295,30 @@ async fn an_accepted_foreign_count_stays_accepted_where_nothing_is_written() {
         assert_eq!(plan.steps.len(), 1, "{:?}", plan.holds_by_reason);
         assert_eq!(handled.record.outcomes[0].result, OutcomeResult::NotWritten);
     }
+}
+
+/// Of three rounds each finds that another invocation has changed the memory meanwhile. The step is not taken, and the invocation says so.
+#[tokio::test]
+async fn a_pair_that_others_change_in_every_round_is_left_alone_and_the_invocation_fails() {
+    let mut stage = in_drought().await;
+    let client = dynamodb(&contended_for(3).await);
+    stage.ledger = Arc::new(Ledger::DynamoDb(DynamoDbLedger::new(client, "pairs")));
+    let handled = stage.handle(Mode::Act, &interruption()).await;
+    assert_eq!(handled.failure.unwrap().as_str(), "StepFailed");
+    assert_eq!(handled.record.ledger.conflicts, 3);
+    let refused = "ledger: other invocations kept changing what is remembered of this pair";
+    let detail = refused.to_owned();
+    assert_eq!(handled.record.outcomes.len(), 1);
+    assert_eq!(
+        handled.record.outcomes[0].result,
+        OutcomeResult::Refused { detail }
+    );
+    assert_eq!(stage.desired(&stage.standby), 0);
+    // With one conflict less the last round takes it.
+    let client = dynamodb(&contended_for(2).await);
+    stage.ledger = Arc::new(Ledger::DynamoDb(DynamoDbLedger::new(client, "pairs")));
+    let handled = stage.handle(Mode::Act, &interruption()).await;
+    assert_eq!(handled.failure, None);
+    assert_eq!(handled.record.outcomes[0].result, OutcomeResult::Done);
+    assert_eq!(stage.desired(&stage.standby), 7);
 }

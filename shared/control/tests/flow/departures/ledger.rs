@@ -5,9 +5,9 @@ use std::sync::Arc;
 use ::ledger::{DynamoDbLedger, Ledger};
 use model::policy::Mode;
 
-use super::stage::{Scene, Stage, acted, done, well_done};
-use crate::ledger::{away_for, without_table};
-use crate::stage::dynamodb;
+use super::stage::{Scene, Stage, acted, done, group_key, well_done};
+use crate::ledger::{away_for, contended_for, without_table};
+use crate::stage::{batch, dynamodb, invoked};
 
 async fn lose(stage: &mut Stage) -> Arc<Ledger> {
     let client = dynamodb(&without_table().await);
@@ -83,4 +83,47 @@ async fn a_drain_that_could_not_be_announced_is_remembered_afterwards() {
     let departure = stage.memory().await.departures.remove(&leaving).unwrap();
     assert_eq!(departure.causes.len(), 1);
     assert!(departure.own_drain.is_some_and(|it| it.confirmed));
+}
+
+/// What becomes of a warned instance while so many writes to the ledger come too late: it is drained once and at once. Gives how the
+/// invocation failed, whether its message comes again, and whether the drain is known for Ballast's own.
+async fn check_contended(conflicts: usize, want: (Option<&str>, bool, bool)) {
+    let mut stage = Box::pin(Scene::default().open()).await;
+    let client = dynamodb(&contended_for(conflicts).await);
+    stage.ledger = Arc::new(Ledger::DynamoDb(DynamoDbLedger::new(client, "pairs")));
+    let leaving = stage.in_service().swap_remove(0);
+    let payload = batch([stage.warning(&leaving).to_string()]);
+    let handled = Box::pin(stage.handle(Mode::Act, &payload)).await;
+    assert_eq!(
+        acted(&handled),
+        [format!("set `{leaving}` to DRAINING: done")]
+    );
+    assert_eq!(stage.draining(), [leaving.clone()].into());
+    assert_eq!(handled.record.ledger.conflicts, conflicts);
+    let failure = handled.failure.as_ref().map(control::Failure::as_str);
+    let failures = handled.record.batch_item_failures.as_ref().unwrap();
+    let gaps: Vec<String> = handled
+        .record
+        .gaps
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(failure.is_some(), gaps.len() == 1, "{gaps:?}");
+    let keys = [group_key()].into();
+    let mut recalled = stage.ledger.recall(&keys, invoked().deadline).await;
+    let memory = recalled.known.remove(&group_key()).unwrap_or_default().0;
+    let departure = memory.departures.get(&leaving);
+    let is_own = departure.is_some_and(|it| it.own_drain.is_some());
+    assert_eq!((failure, failures.len() == 1, is_own), want, "{conflicts}");
+}
+
+/// The announcement and then the late writes, at most three, come too late; after them the second round's and the third's.
+#[tokio::test]
+async fn a_drain_that_cannot_be_remembered_for_others_is_told_and_its_warning_comes_again() {
+    Box::pin(check_contended(0, (None, false, true))).await;
+    Box::pin(check_contended(1, (None, false, true))).await;
+    Box::pin(check_contended(3, (None, false, true))).await;
+    let failure = Some("LedgerUnavailable");
+    Box::pin(check_contended(4, (failure, true, false))).await;
+    Box::pin(check_contended(6, (failure, true, false))).await;
 }

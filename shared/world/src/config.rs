@@ -8,6 +8,7 @@ use model::{AccountId, AvailabilityZone, RegionName};
 use crate::ec2::Ec2Times;
 use crate::ecs::{InstanceShape, shapes};
 use crate::faults::Faults;
+use crate::load::Publishing;
 use crate::operation::Category;
 
 /// How a world is set up. [`Config::new`] gives one without any fault; change its public fields.
@@ -49,6 +50,8 @@ pub struct Config {
     pub faults: Faults,
     /// What goes wrong between AWS and the functions.
     pub delivery: Delivery,
+    /// How AWS's own metrics come to where they can be read.
+    pub publishing: Publishing,
 }
 
 impl Config {
@@ -84,6 +87,7 @@ impl Config {
             rates: BTreeMap::new(),
             faults: Faults::default(),
             delivery: Delivery::default(),
+            publishing: Publishing::default(),
         }
     }
 }

@@ -18,8 +18,19 @@ pub const GUARANTEED_SOURCES: [&str; 2] = ["aws.ecs", "aws.cloudwatch"];
 pub struct Delivered {
     /// When it arrives.
     pub at: Timestamp,
-    /// The complete envelope.
+    /// The complete envelope; of an alarm's own call its payload.
     pub envelope: Value,
+    /// The ARN of the function that an alarm calls itself; `None` for an event of EventBridge, which goes where rules send it.
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html>
+    pub called: Option<String>,
+}
+
+/// What is sent, and to whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) payload: Value,
+    /// The ARN of a function that is called without a rule.
+    pub(crate) called: Option<String>,
 }
 
 /// A message of Auto Scaling that arrives at the queue or topic of a lifecycle hook.
@@ -64,7 +75,7 @@ impl Message {
 /// The events on their way.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Outbox {
-    on_the_way: BTreeMap<(Timestamp, u64), Value>,
+    on_the_way: BTreeMap<(Timestamp, u64), Sent>,
     messages: BTreeMap<(Timestamp, u64), Message>,
     sent: u64,
     deliveries: u64,
@@ -85,7 +96,7 @@ impl Outbox {
     /// Sends an event. `id` must be the event's own, so that its fate depends on nothing else.
     pub(crate) fn send(
         &mut self,
-        envelope: Value,
+        sent: Sent,
         id: &str,
         now: Timestamp,
         lateness_ms: i64,
@@ -93,7 +104,8 @@ impl Outbox {
         dice: Dice,
     ) {
         self.sent += 1;
-        let source = envelope.get("source").and_then(Value::as_str).unwrap_or("");
+        let source = sent.payload.get("source").and_then(Value::as_str);
+        let source = source.unwrap_or("");
         let may_be_lost = rules.lose_guaranteed || !GUARANTEED_SOURCES.contains(&source);
         if may_be_lost && dice.happens(rules.lost_per_mille, "event lost", id, 0) {
             return;
@@ -105,7 +117,7 @@ impl Outbox {
                 delay += dice.millis(rules.late, "event lateness", id, copy);
             }
             let swap = dice.happens(rules.swap_per_mille, "event swap", id, copy);
-            self.put(later(now, delay + lateness_ms), envelope.clone(), swap);
+            self.put(later(now, delay + lateness_ms), sent.clone(), swap);
         }
     }
 
@@ -141,18 +153,15 @@ impl Outbox {
         due
     }
 
-    fn put(&mut self, at: Timestamp, envelope: Value, swap: bool) {
+    fn put(&mut self, at: Timestamp, sent: Sent, swap: bool) {
         self.deliveries += 1;
         let last = self.on_the_way.last_entry().filter(|_| swap);
-        let (at, envelope) = match last {
-            // The two events change places: this one comes when the last one would have, and the other way round.
-            Some(mut last) => {
-                let other = last.insert(envelope);
-                (at, other)
-            }
-            None => (at, envelope),
+        // Where the two change places, this one comes when the last one would have, and the other way round.
+        let sent = match last {
+            Some(mut last) => last.insert(sent),
+            None => sent,
         };
-        self.on_the_way.insert((at, self.deliveries), envelope);
+        self.on_the_way.insert((at, self.deliveries), sent);
     }
 
     /// Takes what has arrived by `now`.
@@ -163,9 +172,11 @@ impl Outbox {
             if at > now {
                 break;
             }
+            let sent = entry.remove();
             due.push(Delivered {
                 at,
-                envelope: entry.remove(),
+                envelope: sent.payload,
+                called: sent.called,
             });
         }
         due

@@ -6,7 +6,7 @@ use model::ServiceKey;
 use model::snapshot::{Health, TaskStatus};
 use serde_json::{Map, Value, json};
 
-use crate::delivery::{Delivered, Message};
+use crate::delivery::{Delivered, Message, Sent};
 use crate::state::Task;
 use crate::world::World;
 
@@ -111,14 +111,40 @@ impl World {
             "resources": resources,
             "detail": detail,
         });
+        let sent = Sent {
+            payload: envelope,
+            called: None,
+        };
         self.outbox.send(
-            envelope,
+            sent,
             &id,
             self.now,
             lateness_ms,
             &self.config.delivery,
             self.dice,
         );
+    }
+
+    /// An AWS service calls a function itself. Lambda takes such a call for certain, and may pass it on twice.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html>
+    pub(crate) fn call_function(
+        &mut self,
+        function: &str,
+        subject: &str,
+        payload: Value,
+        number: u64,
+    ) {
+        if self.config.delivery.silent {
+            return;
+        }
+        let id = self.dice.uuid("function call", subject, number);
+        let sent = Sent {
+            payload,
+            called: Some(function.to_owned()),
+        };
+        let (now, dice) = (self.now, self.dice);
+        self.outbox
+            .send(sent, &id, now, 0, &self.config.delivery, dice);
     }
 
     /// Sends a task's state, after it changed.

@@ -83,6 +83,7 @@ pub mod face;
 mod faults;
 mod instance_account;
 mod life;
+pub mod load;
 mod operation;
 pub mod pattern;
 mod pool;
@@ -116,17 +117,19 @@ pub use pool::{Pool, PoolKey};
 pub use spec::{ServiceSpec, line};
 pub use split::split;
 pub use state::{
-    ACTIVITIES_MAX, Activity, ActivityStatus, Adjustment, Alarm, AlarmState, Allocation, Capacity,
-    CapacityProvider, Cluster, Comparison, ContainerInstance, ContainerInstanceStatus,
-    DEREGISTRATION_DELAY_DEFAULT_SECS, Datapoint, Deployment, Distribution,
-    GLOBAL_TIMEOUT_MAX_SECS, Group, GroupProvider, GroupTag, HEALTH_CHECK_INTERVAL_DEFAULT_SECS,
-    HEALTHY_THRESHOLD_DEFAULT, HEARTBEAT_TIMEOUT_DEFAULT_SECS, HEARTBEAT_TIMEOUT_SECS, Hook,
-    HookResult, Instance, LaunchOverride, LaunchSpec, LaunchTemplate, Lifecycle, LoadBalancer,
-    MachineState, ManagedScaling, MetricKey, MissingData, MixedInstances, NetworkMode, Policy,
-    PolicyKind, Process, STOP_TIMEOUT_DEFAULT_SECS, STOP_TIMEOUT_MAX_SECS, ScalableTarget,
-    ScheduledAction, Service, SimpleScaling, State, Statistic, Step, StepScaling, Target,
-    TargetGroup, TargetState, TargetTracking, Task, TaskDefinition, Transition,
-    UNHEALTHY_THRESHOLD_DEFAULT,
+    ACTIVITIES_MAX, Activity, ActivityStatus, Adjustment, Alarm, AlarmActions, AlarmState,
+    AlarmStatus, Allocation, Capacity, CapacityProvider, Cluster, Comparison, CompositeAlarm,
+    ContainerInstance, ContainerInstanceStatus, DEREGISTRATION_DELAY_DEFAULT_SECS, Datapoint,
+    Deployment, Distribution, FIVE_MINUTES_KEPT_SECS, GLOBAL_TIMEOUT_MAX_SECS, Group,
+    GroupProvider, GroupTag, HEALTH_CHECK_INTERVAL_DEFAULT_SECS, HEALTHY_THRESHOLD_DEFAULT,
+    HEARTBEAT_TIMEOUT_DEFAULT_SECS, HEARTBEAT_TIMEOUT_SECS, HOURS_KEPT_SECS, Hook, HookResult,
+    Instance, LaunchOverride, LaunchSpec, LaunchTemplate, Lifecycle, LoadBalancer,
+    MINUTES_KEPT_SECS, MachineState, ManagedScaling, MetricConfiguration, MetricKey, MetricQuery,
+    MetricStat, MissingData, MixedInstances, NetworkMode, Policy, PolicyKind, Process, QuerySource,
+    SECONDS_KEPT_SECS, STOP_TIMEOUT_DEFAULT_SECS, STOP_TIMEOUT_MAX_SECS, ScalableTarget,
+    ScheduledAction, Series, Service, SimpleScaling, Stat, State, Statistic, Step, StepScaling,
+    Target, TargetGroup, TargetState, TargetTracking, Task, TaskDefinition, Transition,
+    UNHEALTHY_THRESHOLD_DEFAULT, Watched,
 };
 pub use timeline::{Entry, Timeline};
 pub use workshop_ec2::{SPOT_TYPES, ScaledBy, WorkshopEc2};

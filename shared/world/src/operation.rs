@@ -169,6 +169,8 @@ operations! {
     DescribeAlarms: CloudWatch, AlarmRead;
     /// Makes or changes an alarm.
     PutMetricAlarm: CloudWatch, AlarmModify;
+    /// Makes or changes a composite alarm.
+    PutCompositeAlarm: CloudWatch, AlarmModify;
     /// Deletes alarms.
     DeleteAlarms: CloudWatch, AlarmModify;
     /// Sets an alarm's state until it looks next.

@@ -9,7 +9,7 @@ use model::{CapacityProviderName, ClusterName, ServiceKey};
 
 use crate::ecs::{Constraint, PlaceStrategy};
 use crate::error::ApiError;
-use crate::state::{Capacity, LoadBalancer};
+use crate::state::{Capacity, LoadBalancer, MetricConfiguration};
 use crate::world::World;
 
 /// What a service is made from, typed.
@@ -41,6 +41,8 @@ pub struct ServiceSpec {
     pub scheduling: Scheduling,
     /// Who deploys it.
     pub controller: Controller,
+    /// At which resolution ECS publishes its metrics, where not by the minute.
+    pub monitoring: Vec<MetricConfiguration>,
 }
 
 impl ServiceSpec {
@@ -61,6 +63,7 @@ impl ServiceSpec {
             placement_strategy: Vec::new(),
             scheduling: Scheduling::Replica,
             controller: Controller::Ecs,
+            monitoring: Vec::new(),
         }
     }
 

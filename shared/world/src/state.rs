@@ -9,6 +9,7 @@ use model::snapshot::{Controller, Health, Scheduling, TaskStatus};
 use model::strategy::{Market, StrategyItem};
 use model::{ClusterName, ServiceKey};
 
+mod alarm;
 mod capacity_provider;
 mod container_instance;
 mod group;
@@ -16,9 +17,13 @@ mod hook;
 mod instance;
 mod metric;
 mod policy;
+mod series;
 mod target;
 mod task_definition;
 
+pub use alarm::{
+    Alarm, AlarmActions, AlarmState, AlarmStatus, Comparison, CompositeAlarm, MissingData, Watched,
+};
 pub use capacity_provider::{CapacityProvider, ManagedScaling};
 pub use container_instance::{ContainerInstance, ContainerInstanceStatus};
 pub use group::{
@@ -31,10 +36,14 @@ pub use hook::{
     HookResult, Transition,
 };
 pub use instance::{Instance, LaunchTemplate, Lifecycle, MachineState};
-pub use metric::{Alarm, AlarmState, Comparison, Datapoint, MetricKey, MissingData, Statistic};
+pub use metric::{Datapoint, MetricKey, MetricQuery, MetricStat, QuerySource, Stat, Statistic};
 pub use policy::{
     Adjustment, Policy, PolicyKind, ScheduledAction, SimpleScaling, Step, StepScaling,
     TargetTracking,
+};
+pub(crate) use series::Sample;
+pub use series::{
+    FIVE_MINUTES_KEPT_SECS, HOURS_KEPT_SECS, MINUTES_KEPT_SECS, SECONDS_KEPT_SECS, Series,
 };
 pub use target::{
     DEREGISTRATION_DELAY_DEFAULT_SECS, HEALTH_CHECK_INTERVAL_DEFAULT_SECS,
@@ -78,10 +87,12 @@ pub struct State {
     pub groups: BTreeMap<String, Group>,
     /// The EC2 instances, by id, until an hour after they were terminated.
     pub instances: BTreeMap<String, Instance>,
-    /// The metrics: the datapoints of each minute since 1970.
-    pub metrics: BTreeMap<MetricKey, BTreeMap<i64, Datapoint>>,
-    /// The alarms, by name.
+    /// The metrics: their datapoints.
+    pub metrics: BTreeMap<MetricKey, Series>,
+    /// The alarms on metrics, by name.
     pub alarms: BTreeMap<String, Alarm>,
+    /// The composite alarms, by name.
+    pub composite_alarms: BTreeMap<String, CompositeAlarm>,
 }
 
 /// A cluster.
@@ -149,6 +160,8 @@ pub struct Service {
     pub placement_constraints: Vec<Constraint>,
     /// Where its tasks are rather placed, in order. None means spread over zones, then over instances.
     pub placement_strategy: Vec<PlaceStrategy>,
+    /// At which resolution ECS publishes its metrics, where not by the minute.
+    pub monitoring: Vec<MetricConfiguration>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// The deployments, newest first; the first is the primary one.
@@ -176,6 +189,27 @@ impl Service {
     pub fn target_groups(&self) -> impl Iterator<Item = &str> {
         let balancers = self.load_balancers.iter();
         balancers.filter_map(|it| it.target_group_arn.as_deref())
+    }
+}
+
+/// At which resolution ECS publishes some of a service's metrics.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_MetricConfiguration.html>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricConfiguration {
+    /// `CPUUtilization`, `MemoryUtilization`, or both.
+    pub metric_names: Vec<String>,
+    /// 20 or 60.
+    pub resolution_secs: u32,
+}
+
+impl Service {
+    /// At which resolution ECS publishes a metric of it, in seconds.
+    #[must_use]
+    pub fn resolution_secs(&self, metric: &str) -> u32 {
+        let mut configurations = self.monitoring.iter();
+        configurations
+            .find(|it| it.metric_names.iter().any(|name| name == metric))
+            .map_or(60, |it| it.resolution_secs)
     }
 }
 

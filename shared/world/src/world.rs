@@ -16,6 +16,7 @@ use crate::dice::Dice;
 use crate::ec2::{BillKey, Ec2Due, InstancePools};
 use crate::ecs::Asked;
 use crate::life::short;
+use crate::load::{Loads, Publication};
 use crate::pool::{Bucket, Pool, PoolKey, Pools, later};
 use crate::state::{GroupProvider, State};
 use crate::timeline::Timeline;
@@ -66,6 +67,10 @@ pub(crate) enum Happening {
     Group(GroupDue),
     /// The alarms look at their metrics.
     EvaluateAlarms,
+    /// The load on services is looked at.
+    LoadLook,
+    /// A datapoint can be read from now on.
+    Published(Box<Publication>),
 }
 
 /// A simulated AWS account in one Region. A clone goes its own way from here on, with the same luck.
@@ -106,6 +111,8 @@ pub struct World {
     pub(crate) billed: BTreeMap<BillKey, i64>,
     /// When the alarms look next.
     pub(crate) alarms_look_at: Option<Timestamp>,
+    /// The loads on services.
+    pub(crate) loads: Loads,
 }
 
 impl World {
@@ -137,6 +144,7 @@ impl World {
             capacity_changes: 0,
             billed: BTreeMap::new(),
             alarms_look_at: None,
+            loads: Loads::default(),
             config,
         }
     }
@@ -264,6 +272,8 @@ impl World {
             Happening::Ec2(due) => self.ec2_happens(due),
             Happening::Group(due) => self.group_happens(due),
             Happening::EvaluateAlarms => self.evaluate_alarms(),
+            Happening::LoadLook => self.look_at_load(),
+            Happening::Published(publication) => self.published(&publication),
         }
     }
 

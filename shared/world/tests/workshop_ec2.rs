@@ -108,8 +108,7 @@ fn the_metric_is_the_documented_one() {
             "CapacityProviderReservation",
             &dimensions,
         );
-        let minutes = &world.state().metrics[&key];
-        minutes.last_key_value().unwrap().1.sum_milli
+        world.state().metrics[&key].last().unwrap().sum_milli
     };
     // One of two instances is in use; none of two.
     assert_eq!(last(&world, names.on_demand), 50_000);

@@ -283,6 +283,9 @@ pub(super) fn with_last_item_missing(
     input: &Value,
     mut answer: Value,
 ) -> Value {
+    if operation == Operation::GetMetricData {
+        return with_last_result_failed(answer);
+    }
     let Some((_, list, arn)) = PARTIAL.iter().find(|it| it.0 == operation).copied() else {
         return answer;
     };
@@ -308,6 +311,23 @@ pub(super) fn with_last_item_missing(
         .filter(|_| item.is_some())
     {
         failures.push(failure(&name, "MISSING"));
+    }
+    answer
+}
+
+/// The last result of GetMetricData has an error of its own, and no values.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataResult.html>
+fn with_last_result_failed(mut answer: Value) -> Value {
+    let results = answer
+        .get_mut("MetricDataResults")
+        .and_then(Value::as_array_mut);
+    if let Some(last) = results
+        .and_then(|it| it.last_mut())
+        .and_then(Value::as_object_mut)
+    {
+        last.insert("Timestamps".to_owned(), json!([]));
+        last.insert("Values".to_owned(), json!([]));
+        last.insert("StatusCode".to_owned(), json!("InternalError"));
     }
     answer
 }

@@ -103,6 +103,7 @@ dispatch! {
         DeleteTags => delete_group_tags(&),
         PutMetricData => put_metric_data(&),
         PutMetricAlarm => put_metric_alarm(),
+        PutCompositeAlarm => put_composite(),
         DeleteAlarms => delete_alarms(&),
         SetAlarmState => set_state(&),
     }

@@ -15,7 +15,7 @@ use super::wire::{
 };
 use crate::error::ApiError;
 use crate::spec::ServiceSpec;
-use crate::state::{Capacity, Deployment, LoadBalancer, Service};
+use crate::state::{Capacity, Deployment, LoadBalancer, MetricConfiguration, Service};
 use crate::world::World;
 
 #[derive(Debug, Default, Deserialize)]
@@ -23,6 +23,20 @@ use crate::world::World;
 struct DeploymentConfiguration {
     maximum_percent: Option<u32>,
     minimum_healthy_percent: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Monitoring {
+    #[serde(default)]
+    metric_configurations: Vec<MetricConfigurationInput>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MetricConfigurationInput {
+    metric_names: Vec<String>,
+    resolution_seconds: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,6 +66,7 @@ pub(super) struct CreateService {
     placement_strategy: Vec<PlacementLine>,
     scheduling_strategy: Option<String>,
     deployment_controller: Option<ControllerInput>,
+    monitoring: Option<Monitoring>,
     #[serde(default)]
     tags: Vec<Tag>,
 }
@@ -72,6 +87,7 @@ pub(super) struct UpdateService {
     placement_strategy: Option<Vec<PlacementLine>>,
     load_balancers: Option<Vec<LoadBalancer>>,
     health_check_grace_period_seconds: Option<u32>,
+    monitoring: Option<Monitoring>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,6 +115,30 @@ fn desired_count(asked: i64) -> Result<u32, ApiError> {
                 "The desired count must be between 0 and {DESIRED_COUNT_MAX}."
             ))
         })
+}
+
+/// The metrics whose resolution a service may choose, and the resolutions.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_MetricConfiguration.html>
+fn monitoring(input: Monitoring) -> Result<Vec<MetricConfiguration>, ApiError> {
+    let known = ["CPUUtilization", "MemoryUtilization"];
+    let configurations = input.metric_configurations.into_iter().map(|it| {
+        let is_known = it.metric_names.iter().all(|name| known.contains(&name.as_str()));
+        if it.metric_names.is_empty() || !is_known {
+            return Err(ApiError::invalid_parameter(
+                "The metric names of a monitoring configuration must be CPUUtilization or MemoryUtilization.",
+            ));
+        }
+        if ![20, 60].contains(&it.resolution_seconds) {
+            return Err(ApiError::invalid_parameter(
+                "The resolution of a monitoring configuration must be 20 or 60 seconds.",
+            ));
+        }
+        Ok(MetricConfiguration {
+            metric_names: it.metric_names,
+            resolution_secs: it.resolution_seconds,
+        })
+    });
+    configurations.collect()
 }
 
 fn scheduling(text: Option<&str>) -> Result<Scheduling, ApiError> {
@@ -169,6 +209,7 @@ impl World {
                     .as_ref()
                     .map(|it| it.kind.as_str()),
             )?,
+            monitoring: monitoring(input.monitoring.unwrap_or_default())?,
         };
         self.create(spec)?;
         Ok(json!({ "service": self.service_json(&self.state, &key, true) }))
@@ -216,6 +257,7 @@ impl World {
             health_check_grace_period_secs: spec.health_check_grace_period_secs,
             placement_constraints: spec.placement_constraints,
             placement_strategy: spec.placement_strategy,
+            monitoring: spec.monitoring,
             tags: spec.tags,
             deployments: Vec::new(),
             tasks: before.map_or_else(BTreeSet::new, |it| it.tasks.clone()),
@@ -271,7 +313,11 @@ impl World {
         let constraints = input.placement_constraints.as_deref().map(constraints);
         let strategy = input.placement_strategy.as_deref().map(strategy);
         let (constraints, strategy) = (constraints.transpose()?, strategy.transpose()?);
+        let monitoring = input.monitoring.map(monitoring).transpose()?;
         if let Some(service) = self.state.services.get_mut(&key) {
+            if let Some(monitoring) = monitoring {
+                service.monitoring = monitoring;
+            }
             if let Some(constraints) = constraints {
                 service.placement_constraints = constraints;
             }

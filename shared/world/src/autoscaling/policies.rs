@@ -10,8 +10,8 @@ use super::desired::group_not_found;
 use crate::error::ApiError;
 use crate::pool::later;
 use crate::state::{
-    Adjustment, Alarm, AlarmState, Comparison, Group, MetricKey, MissingData, Policy, PolicyKind,
-    Process, SimpleScaling, Statistic, StepScaling, TargetTracking,
+    Adjustment, Alarm, Comparison, Group, MetricKey, Policy, PolicyKind, Process, SimpleScaling,
+    Statistic, StepScaling, TargetTracking, Watched,
 };
 use crate::world::World;
 
@@ -177,30 +177,13 @@ impl World {
                 self.dice
                     .uuid("policy alarm", id, u64::from(which == "High"))
             );
-            self.put_alarm(Alarm {
-                name: name.clone(),
-                description: Some(format!(
-                    "DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {arn}."
-                )),
-                metric: tracking.metric.clone(),
-                statistic: tracking.statistic,
-                period_secs: 60,
-                evaluation_periods: minutes,
-                datapoints_to_alarm: minutes,
-                threshold_milli,
-                comparison,
-                missing_data: MissingData::Missing,
-                actions_enabled: true,
-                alarm_actions: vec![arn.to_owned()],
-                ok_actions: Vec::new(),
-                insufficient_data_actions: Vec::new(),
-                state: AlarmState::InsufficientData,
-                state_reason: String::new(),
-                state_reason_data: None,
-                state_updated_at: self.now,
-                configured_at: self.now,
-                changes: 0,
-            });
+            let watched = Watched::metric(tracking.metric.clone(), tracking.statistic.into(), 60);
+            let mut alarm = Alarm::new(&name, watched, comparison, threshold_milli);
+            alarm.description = Some(format!(
+                "DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {arn}."
+            ));
+            alarm.actions.alarm = vec![arn.to_owned()];
+            self.put_alarm(alarm.takes(minutes, minutes));
             tracking.alarms.push(name);
         }
         tracking

@@ -1,24 +1,20 @@
-//! Alarms: each minute they look, and where their state changes they say so and act.
+//! Alarms on metrics: each minute they look, and where their state changes they say so and act.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::judge::{EXTRA_PERIODS, judge};
+use super::notify::{AnyAlarm, alarm_time};
+use super::query::{Queries, Window, line_of, milli_of};
 use crate::autoscaling::PolicyTrigger;
-use crate::state::{Alarm, AlarmState, Comparison};
+use crate::state::{Alarm, AlarmState, AlarmStatus, Comparison, Watched};
 use crate::world::{Happening, World};
 
-/// Times of alarms in texts and events.
-fn alarm_time(at: Timestamp) -> String {
-    // AWS writes milliseconds and a numeric offset, such as `2026-03-02T09:00:00.000+0000`.
-    let text = at.to_string();
-    let (seconds, fraction) = text
-        .trim_end_matches('Z')
-        .split_once('.')
-        .unwrap_or((text.trim_end_matches('Z'), ""));
-    let millis: String = fraction.chars().chain("000".chars()).take(3).collect();
-    format!("{seconds}.{millis}+0000")
-}
+/// From one look of the alarms to the next, in seconds.
+const EVERY_SECS: i64 = 60;
+/// The same, of alarms whose period is shorter than a minute.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html>
+const EVERY_SECS_HIGH_RESOLUTION: i64 = 10;
 
 /// Thousandths as a decimal, such as `80.0`.
 fn decimal(milli: i64) -> String {
@@ -31,50 +27,51 @@ fn decimal(milli: i64) -> String {
 }
 
 impl World {
-    /// An alarm's ARN.
-    #[must_use]
-    pub fn alarm_arn(&self, name: &str) -> String {
-        format!(
-            "arn:aws:cloudwatch:{}:{}:alarm:{name}",
-            self.config.region, self.config.account
-        )
-    }
-
     /// Makes an alarm, or changes what one of that name looks at. A new one has insufficient data; an old one keeps its state until
     /// it looks next.
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>
     pub fn put_alarm(&mut self, mut alarm: Alarm) {
-        alarm.configured_at = self.now;
-        match self.state.alarms.get(&alarm.name) {
-            Some(old) => {
-                alarm.state = old.state;
-                alarm.state_reason.clone_from(&old.state_reason);
-                alarm.state_reason_data.clone_from(&old.state_reason_data);
-                alarm.state_updated_at = old.state_updated_at;
-                alarm.changes = old.changes;
-            }
-            None => {
-                alarm.state = AlarmState::InsufficientData;
-                "Unchecked: Initial alarm creation".clone_into(&mut alarm.state_reason);
-                alarm.state_reason_data = None;
-                alarm.state_updated_at = self.now;
-            }
-        }
-        self.state.alarms.insert(alarm.name.clone(), alarm);
+        let before = self.state.alarms.get(&alarm.name).cloned();
+        alarm.status = written(before.as_ref().map(|it| &it.status), self.now);
+        self.state.alarms.insert(alarm.name.clone(), alarm.clone());
+        let operation = if before.is_some() { "update" } else { "create" };
+        let before = before.as_ref().map(AnyAlarm::Metric);
+        self.tell_configuration(operation, AnyAlarm::Metric(&alarm), before);
         self.plan_evaluation();
     }
 
-    /// Removes an alarm. Whether there was one is the answer.
+    /// Removes an alarm of either kind. Whether there was one is the answer.
     pub fn delete_alarm(&mut self, name: &str) -> bool {
-        self.state.alarms.remove(name).is_some()
+        if let Some(mut alarm) = self.state.alarms.remove(name) {
+            alarm.status.changes += 1;
+            self.tell_configuration("delete", AnyAlarm::Metric(&alarm), None);
+            return true;
+        }
+        if let Some(mut alarm) = self.state.composite_alarms.remove(name) {
+            alarm.status.changes += 1;
+            self.tell_configuration("delete", AnyAlarm::Composite(&alarm), None);
+            return true;
+        }
+        false
     }
 
-    /// The alarms look at the next full minute, and every minute from then on, as long as there are any.
+    /// The alarms look at the next full minute, and every minute from then on, as long as there are any; at every ten seconds, where
+    /// one of them has a shorter period.
     fn plan_evaluation(&mut self) {
-        if self.alarms_look_at.is_some_and(|it| it > self.now) {
+        let is_short = |it: &Alarm| i64::from(it.watched.period_secs()) < EVERY_SECS;
+        let every = if self.state.alarms.values().any(is_short) {
+            EVERY_SECS_HIGH_RESOLUTION
+        } else {
+            EVERY_SECS
+        };
+        let next = (self.now.as_second().div_euclid(every) + 1).saturating_mul(every);
+        let at = Timestamp::from_second(next).unwrap_or(Timestamp::MAX);
+        if self
+            .alarms_look_at
+            .is_some_and(|it| it > self.now && it <= at)
+        {
             return;
         }
-        let minute = self.now.as_second().div_euclid(60) + 1;
-        let at = Timestamp::from_second(minute.saturating_mul(60)).unwrap_or(Timestamp::MAX);
         self.alarms_look_at = Some(at);
         self.plan(at, Happening::EvaluateAlarms);
     }
@@ -83,45 +80,58 @@ impl World {
         if self.alarms_look_at != Some(self.now) || self.state.alarms.is_empty() {
             return;
         }
-        let names: Vec<String> = self.state.alarms.keys().cloned().collect();
+        let is_minute = self.now.as_second().rem_euclid(EVERY_SECS) == 0;
+        let due = |it: &&Alarm| is_minute || i64::from(it.watched.period_secs()) < EVERY_SECS;
+        let alarms = self.state.alarms.values().filter(due);
+        let names: Vec<String> = alarms.map(|it| it.name.clone()).collect();
         for name in names {
             self.evaluate_alarm(&name);
         }
         self.plan_evaluation();
     }
 
+    /// The values of the periods that an alarm looks at, in thousandths, newest first.
+    fn values_of(&self, alarm: &Alarm) -> Vec<Option<i64>> {
+        let period = i64::from(alarm.watched.period_secs());
+        // A period is aligned to its own length, and the one that goes on is not looked at.
+        let end = self.now.as_second().div_euclid(period) * period;
+        let periods = i64::from(alarm.evaluation_periods.saturating_add(EXTRA_PERIODS));
+        let window = Window {
+            now_secs: self.now.as_second(),
+            from_secs: end - periods.saturating_mul(period),
+            to_secs: end,
+        };
+        let line = match &alarm.watched {
+            Watched::Metric(stat) => Some(line_of(&self.state, stat, window)),
+            // An expression that cannot be evaluated has no values; the API refuses it before.
+            Watched::Math(queries) => Queries::read(queries)
+                .and_then(|it| it.evaluate(&self.state, window))
+                .ok()
+                .into_iter()
+                .flatten()
+                .find(|it| it.return_data)
+                .and_then(|it| it.lines.into_iter().next()),
+        };
+        let at = |back: i64| {
+            let line = line.as_ref()?;
+            line.points
+                .get(&(end - back * period))
+                .copied()
+                .map(milli_of)
+        };
+        (1..=periods).map(at).collect()
+    }
+
     fn evaluate_alarm(&mut self, name: &str) {
         let Some(alarm) = self.state.alarms.get(name) else {
             return;
         };
-        let minute = self.now.as_second().div_euclid(60);
-        let minutes = i64::from(alarm.period_secs / 60).max(1);
-        // A period is aligned to its own length, and the one that goes on is not looked at.
-        let end = minute.div_euclid(minutes) * minutes;
-        let values: Vec<Option<i64>> = (1..=i64::from(alarm.evaluation_periods + EXTRA_PERIODS))
-            .map(|back| {
-                let from = end - back * minutes;
-                self.metric_value(&alarm.metric, alarm.statistic, from, minutes)
-            })
-            .collect();
+        let values = self.values_of(alarm);
         let newest = values.iter().flatten().next().copied();
-        let state = judge(alarm, &values).unwrap_or(alarm.state);
-        if state != alarm.state {
+        let state = judge(alarm, &values).unwrap_or(alarm.status.state);
+        if state != alarm.status.state {
             let reason = reason_of(alarm, state, &values);
-            let data = json!({
-                "version": "1.0",
-                "queryDate": alarm_time(self.now),
-                "statistic": alarm.statistic.as_str(),
-                "period": alarm.period_secs,
-                "recentDatapoints": values
-                    .iter()
-                    .take(usize::try_from(alarm.evaluation_periods).unwrap_or(usize::MAX))
-                    .rev()
-                    .flatten()
-                    .map(|it| super::value_of(*it))
-                    .collect::<Vec<_>>(),
-                "threshold": super::value_of(alarm.threshold_milli),
-            });
+            let data = reason_data(alarm, self.now, &values);
             self.change_alarm(name, state, reason, Some(data.to_string()));
         }
         if let Some(value) = newest {
@@ -129,31 +139,31 @@ impl World {
         }
     }
 
-    /// Sets an alarm's state by hand, until it looks next. Whether there is such an alarm is the answer.
+    /// Sets an alarm's state by hand, until it looks next; a composite one's, until one of its alarms changes. Whether there is such an
+    /// alarm is the answer.
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_SetAlarmState.html>
     pub fn set_alarm_state(&mut self, name: &str, state: AlarmState, reason: &str) -> bool {
-        let Some(alarm) = self.state.alarms.get(name) else {
+        let Some(alarm) = self.any_alarm(name) else {
             return false;
         };
-        let value = alarm.threshold_milli;
-        if alarm.state != state {
-            self.change_alarm(name, state, reason.to_owned(), None);
+        if alarm.status().state == state {
+            return true;
+        }
+        let value = self.state.alarms.get(name).map(|it| it.threshold_milli);
+        self.change_alarm(name, state, reason.to_owned(), None);
+        if let Some(value) = value {
             self.act_on_alarm(name, value);
         }
         true
     }
 
-    /// The scaling policies among the actions of the alarm's state.
+    /// The scaling policies among the actions of the alarm's state. They act for as long as it lasts.
     fn act_on_alarm(&mut self, name: &str, value_milli: i64) {
-        let Some(alarm) = self.state.alarms.get(name).filter(|it| it.actions_enabled) else {
+        let Some(alarm) = self.state.alarms.get(name) else {
             return;
         };
-        let actions = match alarm.state {
-            AlarmState::Ok => &alarm.ok_actions,
-            AlarmState::Alarm => &alarm.alarm_actions,
-            AlarmState::InsufficientData => &alarm.insufficient_data_actions,
-        };
+        let actions = alarm.actions.of(alarm.status.state).iter();
         let policies: Vec<String> = actions
-            .iter()
             .filter(|it| it.contains(":scalingPolicy:"))
             .cloned()
             .collect();
@@ -174,71 +184,69 @@ impl World {
         reason: String,
         data: Option<String>,
     ) {
+        self.set_status(name, state, reason, data);
+        self.evaluate_composites_over(name, &mut Vec::new());
+    }
+
+    /// Writes an alarm's new state, and tells it.
+    pub(super) fn set_status(
+        &mut self,
+        name: &str,
+        state: AlarmState,
+        reason: String,
+        data: Option<String>,
+    ) {
         let now = self.now;
-        let Some(alarm) = self.state.alarms.get_mut(name) else {
+        let metric = self.state.alarms.get_mut(name).map(|it| &mut it.status);
+        let composites = &mut self.state.composite_alarms;
+        let status = metric.or_else(|| composites.get_mut(name).map(|it| &mut it.status));
+        let Some(status) = status else {
             return;
         };
-        let before = state_json(alarm);
-        alarm.state = state;
-        alarm.state_reason = reason;
-        alarm.state_reason_data = data;
-        alarm.state_updated_at = now;
-        alarm.changes += 1;
-        let changes = alarm.changes;
-        let detail = json!({
-            "alarmName": name,
-            "state": state_json(alarm),
-            "previousState": before,
-            "configuration": configuration_json(alarm),
-        });
-        self.timeline
-            .note(now, format!("alarm {name} is {}", state.as_str()));
-        let arn = self.alarm_arn(name);
-        self.send(
-            "aws.cloudwatch",
-            "CloudWatch Alarm State Change",
-            std::slice::from_ref(&arn),
-            detail,
-            &arn,
-            changes,
-        );
+        let before = status.clone();
+        *status = AlarmStatus {
+            state,
+            reason,
+            reason_data: data,
+            updated_at: now,
+            configured_at: before.configured_at,
+            changes: before.changes + 1,
+        };
+        self.tell_state(name, &before);
     }
 }
 
-fn state_json(alarm: &Alarm) -> Value {
-    let mut state = json!({
-        "value": alarm.state.as_str(),
-        "reason": alarm.state_reason,
-        "timestamp": alarm_time(alarm.state_updated_at),
-    });
-    if let (Some(data), Some(state)) = (&alarm.state_reason_data, state.as_object_mut()) {
-        state.insert("reasonData".to_owned(), json!(data));
+/// The status of an alarm that was written just now.
+pub(super) fn written(before: Option<&AlarmStatus>, now: Timestamp) -> AlarmStatus {
+    match before {
+        Some(before) => AlarmStatus {
+            configured_at: now,
+            changes: before.changes + 1,
+            ..before.clone()
+        },
+        None => AlarmStatus {
+            changes: 1,
+            ..AlarmStatus::new(now)
+        },
     }
-    state
 }
 
-/// What an alarm's event says of what it looks at.
-/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html>
-fn configuration_json(alarm: &Alarm) -> Value {
-    let mut configuration = json!({
-        "metrics": [{
-            "id": "m1",
-            "metricStat": {
-                "metric": {
-                    "namespace": alarm.metric.namespace,
-                    "name": alarm.metric.name,
-                    "dimensions": alarm.metric.dimensions,
-                },
-                "period": alarm.period_secs,
-                "stat": alarm.statistic.as_str(),
-            },
-            "returnData": true,
-        }],
-    });
-    if let (Some(text), Some(configuration)) = (&alarm.description, configuration.as_object_mut()) {
-        configuration.insert("description".to_owned(), json!(text));
+/// Why an alarm came to a state, for machines.
+fn reason_data(alarm: &Alarm, now: Timestamp, values: &[Option<i64>]) -> Value {
+    let mut data = Map::new();
+    let mut put = |name: &str, value: Value| data.insert(name.to_owned(), value);
+    put("version", json!("1.0"));
+    put("queryDate", json!(alarm_time(now)));
+    if let Watched::Metric(stat) = &alarm.watched {
+        put("statistic", json!(stat.stat.to_string()));
     }
-    configuration
+    put("period", json!(alarm.watched.period_secs()));
+    let periods = usize::try_from(alarm.evaluation_periods).unwrap_or(usize::MAX);
+    let recent = values.iter().take(periods).rev().flatten();
+    let recent: Vec<Value> = recent.map(|it| super::value_of(*it)).collect();
+    put("recentDatapoints", json!(recent));
+    put("threshold", super::value_of(alarm.threshold_milli));
+    Value::Object(data)
 }
 
 /// Why an alarm came to a state, in AWS's words.
@@ -281,11 +289,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_and_numbers_are_written_as_aws_does() {
-        let at: Timestamp = "2026-03-02T09:00:00.25Z".parse().unwrap();
-        assert_eq!(alarm_time(at), "2026-03-02T09:00:00.250+0000");
-        let at: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
-        assert_eq!(alarm_time(at), "2026-03-02T09:00:00.000+0000");
+    fn numbers_are_written_as_aws_does() {
         for (milli, text) in [
             (80_000, "80.0"),
             (-1_250, "-1.25"),

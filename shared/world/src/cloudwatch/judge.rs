@@ -59,33 +59,19 @@ fn is_premature(marks: &[Option<bool>], needed: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
-    use crate::state::{MetricKey, Statistic};
+    use crate::state::{MetricKey, Stat, Statistic, Watched};
 
     fn alarm(needed: u32, periods: u32, missing_data: MissingData) -> Alarm {
+        let watched = Watched::metric(
+            MetricKey::new("N", "m", &[]),
+            Stat::Of(Statistic::Average),
+            60,
+        );
+        let alarm = Alarm::new("a", watched, Comparison::GreaterThan, 100).takes(needed, periods);
         Alarm {
-            name: "a".to_owned(),
-            description: None,
-            metric: MetricKey::new("N", "m", &[]),
-            statistic: Statistic::Average,
-            period_secs: 60,
-            evaluation_periods: periods,
-            datapoints_to_alarm: needed,
-            threshold_milli: 100,
-            comparison: Comparison::GreaterThan,
             missing_data,
-            actions_enabled: true,
-            alarm_actions: Vec::new(),
-            ok_actions: Vec::new(),
-            insufficient_data_actions: Vec::new(),
-            state: AlarmState::Ok,
-            state_reason: String::new(),
-            state_reason_data: None,
-            state_updated_at: Timestamp::UNIX_EPOCH,
-            configured_at: Timestamp::UNIX_EPOCH,
-            changes: 0,
+            ..alarm
         }
     }
 

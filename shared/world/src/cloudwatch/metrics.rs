@@ -1,15 +1,10 @@
-//! Metrics: datapoints of a minute each.
+//! Metrics: what is put into them.
 
-use std::collections::BTreeMap;
-
+use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::state::{Datapoint, MetricKey, Statistic};
+use crate::state::{Datapoint, MetricKey, Sample, Series, Statistic};
 use crate::world::World;
-
-/// How many minutes of a metric are kept. AWS keeps fifteen days at this resolution; a day is enough here.
-/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html>
-const MINUTES_KEPT: usize = 1_440;
 
 impl World {
     /// Puts a value into a metric, at the world's time. The value is in thousandths.
@@ -21,38 +16,36 @@ impl World {
         value_milli: i64,
     ) {
         let key = MetricKey::new(namespace, name, dimensions);
-        let minute = self.now.as_second().div_euclid(60);
-        self.put_datapoint(key, minute, Datapoint::one(value_milli));
+        self.put_metric_at(&key, self.now, false, &[value_milli]);
     }
 
-    /// The value of a metric over some minutes, in thousandths; `None` where it has no datapoint there.
-    pub(crate) fn metric_value(
-        &self,
-        metric: &MetricKey,
-        statistic: Statistic,
-        from_minute: i64,
-        minutes: i64,
-    ) -> Option<i64> {
-        self.state
-            .metrics
-            .get(metric)?
-            .range(from_minute..from_minute.saturating_add(minutes))
-            .map(|(_, it)| *it)
-            .reduce(|mut all, it| {
-                all.add(&it);
-                all
-            })
-            .map(|it| it.value_milli(statistic))
+    /// Puts values into a metric, at any time; they can be read at once. The values are in thousandths; each is a sample. Values at
+    /// high resolution are kept by the second, others by the minute.
+    pub fn put_metric_at(
+        &mut self,
+        key: &MetricKey,
+        at: Timestamp,
+        is_high_resolution: bool,
+        values_milli: &[i64],
+    ) {
+        if let Some(sample) = Sample::of_all(values_milli.iter().copied()) {
+            self.put_sample(key, at.as_second(), is_high_resolution, &sample);
+        }
     }
 
-    pub(crate) fn put_datapoint(&mut self, key: MetricKey, minute: i64, datapoint: Datapoint) {
-        let minutes: &mut BTreeMap<i64, Datapoint> = self.state.metrics.entry(key).or_default();
-        minutes
-            .entry(minute)
-            .and_modify(|it| it.add(&datapoint))
-            .or_insert(datapoint);
-        while minutes.len() > MINUTES_KEPT {
-            minutes.pop_first();
+    pub(crate) fn put_sample(
+        &mut self,
+        key: &MetricKey,
+        at_secs: i64,
+        is_high_resolution: bool,
+        sample: &Sample,
+    ) {
+        let now_secs = self.now.as_second();
+        if !self.state.metrics.contains_key(key) {
+            self.state.metrics.insert(key.clone(), Series::default());
+        }
+        if let Some(series) = self.state.metrics.get_mut(key) {
+            series.put(now_secs, at_secs, is_high_resolution, sample);
         }
     }
 }
@@ -80,17 +73,6 @@ impl Datapoint {
             Statistic::Minimum => self.min_milli,
             Statistic::Maximum => self.max_milli,
             Statistic::SampleCount => count.saturating_mul(1_000),
-        }
-    }
-
-    /// One value, in thousandths.
-    #[must_use]
-    pub const fn one(value_milli: i64) -> Self {
-        Self {
-            count: 1,
-            sum_milli: value_milli,
-            min_milli: value_milli,
-            max_milli: value_milli,
         }
     }
 

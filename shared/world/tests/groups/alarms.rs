@@ -153,7 +153,7 @@ fn put(world: &mut World, value: f64) {
 }
 
 fn state(world: &World, name: &str) -> AlarmState {
-    world.state().alarms[name].state
+    world.state().alarms[name].status.state
 }
 
 #[test]

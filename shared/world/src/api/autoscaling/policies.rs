@@ -161,7 +161,7 @@ impl World {
         let alarms: Vec<String> = state
             .alarms
             .values()
-            .filter(|it| it.alarm_actions.contains(&policy.arn))
+            .filter(|it| it.actions.alarm.contains(&policy.arn))
             .map(|it| it.name.clone())
             .collect();
         put("Alarms", self.alarms_json(&alarms));

@@ -1,19 +1,21 @@
-//! Alarms.
+//! Making, deleting and setting alarms.
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{Milli, WireDimension, dimensions_json, dimensions_of, invalid, word_of};
-use crate::api::limits::{page, page_size};
-use crate::cloudwatch::value_of;
+use super::queries::{WireQuery, period_secs, read_all, stat_of};
+use super::{Milli, WireDimension, dimensions_of, invalid, word_of};
+use crate::cloudwatch::Queries;
 use crate::error::ApiError;
-use crate::state::{Alarm, AlarmState, Comparison, MetricKey, MissingData, State, Statistic};
+use crate::state::{
+    Alarm, AlarmActions, AlarmState, Comparison, MetricKey, MissingData, QuerySource, Statistic,
+    Watched,
+};
 use crate::world::World;
 
-/// Alarms on one page. <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html>
-const PAGE_MAX: usize = 100;
-/// Alarms on a page where the caller does not say.
-const PAGE_DEFAULT: usize = 50;
+/// Metrics in the expression of an alarm.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create-alarm-on-metric-math-expression.html>
+const METRICS_MAX: usize = 10;
 /// Alarms in one DeleteAlarms call. <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DeleteAlarms.html>
 const DELETE_MAX: usize = 100;
 /// The longest time that an alarm may evaluate, in seconds, with periods of less than an hour.
@@ -37,26 +39,16 @@ pub(in crate::api) struct PutAlarm {
     statistic: Option<String>,
     #[serde(default)]
     dimensions: Vec<WireDimension>,
-    period: Option<u32>,
+    period: Option<i64>,
     evaluation_periods: u32,
     datapoints_to_alarm: Option<u32>,
     threshold: Option<Milli>,
     comparison_operator: String,
     treat_missing_data: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(in crate::api) struct DescribeAlarms {
+    extended_statistic: Option<String>,
     #[serde(default)]
-    alarm_names: Vec<String>,
-    alarm_name_prefix: Option<String>,
-    #[serde(default)]
-    alarm_types: Vec<String>,
-    state_value: Option<String>,
-    action_prefix: Option<String>,
-    max_records: Option<i64>,
-    next_token: Option<String>,
+    metrics: Vec<WireQuery>,
+    threshold_metric_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,23 +66,75 @@ pub(in crate::api) struct SetState {
     state_reason: String,
 }
 
-impl World {
-    pub(in crate::api) fn put_metric_alarm(&mut self, input: PutAlarm) -> Result<Value, ApiError> {
-        let (Some(name), Some(namespace), Some(statistic), Some(period), Some(threshold)) = (
-            input.metric_name,
-            input.namespace,
-            input.statistic,
-            input.period,
-            input.threshold,
-        ) else {
+impl PutAlarm {
+    /// What the alarm watches: one metric, or the one query whose data are returned.
+    fn watched(&self) -> Result<Watched, ApiError> {
+        if !self.metrics.is_empty() {
+            return self.math();
+        }
+        let (Some(name), Some(namespace), Some(period)) =
+            (&self.metric_name, &self.namespace, self.period)
+        else {
             return Err(invalid(
-                "this world takes alarms on one metric with a statistic and a fixed threshold only: MetricName, Namespace, \
-                 Statistic, Period and Threshold are required",
+                "MetricName, Namespace and Period are required where there are no Metrics",
             ));
         };
-        if period < 60 || period % 60 != 0 {
-            return Err(invalid("Period must be a multiple of 60 in this world"));
+        let stat = match (&self.statistic, &self.extended_statistic) {
+            (Some(word), None) => word_of(word, "statistic", Statistic::parse)?.into(),
+            (None, Some(word)) => stat_of(word)?,
+            (None, None) | (Some(_), Some(_)) => {
+                return Err(invalid(
+                    "Exactly one of Statistic and ExtendedStatistic must be specified",
+                ));
+            }
+        };
+        let metric = MetricKey {
+            namespace: namespace.clone(),
+            name: name.clone(),
+            dimensions: dimensions_of(&self.dimensions),
+        };
+        Ok(Watched::metric(metric, stat, period_secs(period)?))
+    }
+
+    fn math(&self) -> Result<Watched, ApiError> {
+        let single = [&self.metric_name, &self.namespace, &self.statistic];
+        if single.iter().any(|it| it.is_some()) || self.period.is_some() {
+            return Err(invalid(
+                "MetricName, Namespace, Statistic, Dimensions and Period must not be specified together with Metrics",
+            ));
         }
+        let queries = read_all(&self.metrics)?;
+        let watched = queries.iter().filter(|it| it.return_data).count();
+        let mut periods: Vec<u32> = Vec::new();
+        for query in &queries {
+            if let QuerySource::Metric(stat) = &query.source {
+                periods.push(stat.period_secs);
+            }
+        }
+        let metrics = periods.len();
+        periods.dedup();
+        if watched != 1 || metrics > METRICS_MAX || periods.len() > 1 {
+            return Err(invalid(format!(
+                "Invalid metrics list: exactly one query must return data, there must be at most {METRICS_MAX} metrics, and all must have \
+                 the same period"
+            )));
+        }
+        Queries::read(&queries).map_err(|why| invalid(format!("Invalid metrics list: {why}")))?;
+        Ok(Watched::Math(queries))
+    }
+}
+
+impl World {
+    pub(in crate::api) fn put_metric_alarm(&mut self, input: PutAlarm) -> Result<Value, ApiError> {
+        let watched = input.watched()?;
+        let Some(threshold) = input
+            .threshold
+            .filter(|_| input.threshold_metric_id.is_none())
+        else {
+            return Err(invalid(
+                "this world takes alarms with a fixed Threshold only",
+            ));
+        };
         let datapoints = input
             .datapoints_to_alarm
             .unwrap_or(input.evaluation_periods);
@@ -99,94 +143,42 @@ impl World {
                 "DatapointsToAlarm must be from 1 to EvaluationPeriods",
             ));
         }
-        if input.evaluation_periods.saturating_mul(period) > EVALUATED_SECS_MAX {
+        if input
+            .evaluation_periods
+            .saturating_mul(watched.period_secs())
+            > EVALUATED_SECS_MAX
+        {
             return Err(invalid(
                 "Metrics cannot be checked across more than a day (EvaluationPeriods * Period must be <= 86400).",
             ));
         }
+        if self.state.composite_alarms.contains_key(&input.alarm_name) {
+            return Err(invalid(format!(
+                "An alarm of another type with the name {} already exists",
+                input.alarm_name
+            )));
+        }
         let missing = input.treat_missing_data.as_deref().unwrap_or("missing");
-        let now = self.now;
+        let comparison = word_of(
+            &input.comparison_operator,
+            "comparisonOperator",
+            Comparison::parse,
+        )?;
+        let alarm = Alarm::new(&input.alarm_name, watched, comparison, threshold.0);
         self.put_alarm(Alarm {
-            name: input.alarm_name,
             description: input.alarm_description,
-            metric: MetricKey {
-                namespace,
-                name,
-                dimensions: dimensions_of(&input.dimensions),
-            },
-            statistic: word_of(&statistic, "statistic", Statistic::parse)?,
-            period_secs: period,
             evaluation_periods: input.evaluation_periods,
             datapoints_to_alarm: datapoints,
-            threshold_milli: threshold.0,
-            comparison: word_of(
-                &input.comparison_operator,
-                "comparisonOperator",
-                Comparison::parse,
-            )?,
             missing_data: word_of(missing, "treatMissingData", MissingData::parse)?,
-            actions_enabled: input.actions_enabled.unwrap_or(true),
-            alarm_actions: input.alarm_actions,
-            ok_actions: input.ok_actions,
-            insufficient_data_actions: input.insufficient_data_actions,
-            state: AlarmState::InsufficientData,
-            state_reason: String::new(),
-            state_reason_data: None,
-            state_updated_at: now,
-            configured_at: now,
-            changes: 0,
+            actions: AlarmActions {
+                enabled: input.actions_enabled.unwrap_or(true),
+                alarm: input.alarm_actions,
+                ok: input.ok_actions,
+                insufficient_data: input.insufficient_data_actions,
+            },
+            ..alarm
         });
         Ok(json!({}))
-    }
-
-    pub(in crate::api) fn describe_alarms(
-        &self,
-        state: &State,
-        input: &DescribeAlarms,
-    ) -> Result<Value, ApiError> {
-        let size = page_size(input.max_records, PAGE_DEFAULT, PAGE_MAX)
-            .map_err(|it| invalid(it.message))?;
-        let value = input
-            .state_value
-            .as_deref()
-            .map(|it| word_of(it, "stateValue", AlarmState::parse))
-            .transpose()?;
-        let starts = |it: &String, prefix: &Option<String>| {
-            prefix
-                .as_ref()
-                .is_none_or(|prefix| it.starts_with(prefix.as_str()))
-        };
-        // Without a type, AWS leaves the other types out.
-        let wants_metric_alarms =
-            input.alarm_types.is_empty() || input.alarm_types.iter().any(|it| it == "MetricAlarm");
-        let alarms = state.alarms.iter().filter(|(name, it)| {
-            wants_metric_alarms
-                && (input.alarm_names.is_empty() || input.alarm_names.contains(name))
-                && starts(name, &input.alarm_name_prefix)
-                && value.is_none_or(|value| it.state == value)
-                && (input.action_prefix.is_none()
-                    || it
-                        .alarm_actions
-                        .iter()
-                        .any(|action| starts(action, &input.action_prefix)))
-        });
-        let (items, next) = page(
-            alarms.map(|(name, it)| (name.as_str(), it)),
-            input.next_token.as_deref(),
-            size,
-        )
-        .map_err(|it| ApiError::new("InvalidNextToken", it.message, 400))?;
-        let mut answer = json!({
-            "MetricAlarms": items
-                .into_iter()
-                .map(|it| Value::Object(self.alarm_json(it)))
-                .collect::<Vec<_>>(),
-            "CompositeAlarms": [],
-        });
-        if let (Some(token), Some(answer)) = (next, answer.as_object_mut()) {
-            answer.insert("NextToken".to_owned(), Value::String(token));
-        }
-        Ok(answer)
     }
 
     pub(in crate::api) fn delete_alarms(
@@ -198,12 +190,29 @@ impl World {
                 "The collection AlarmNames must not have a size greater than {DELETE_MAX}."
             )));
         }
+        let names = &input.alarm_names;
+        let composites = names
+            .iter()
+            .filter(|it| self.state.composite_alarms.contains_key(*it));
+        if composites.count() > 1 {
+            return Err(invalid(
+                "No more than one composite alarm can be deleted in one call",
+            ));
+        }
+        for name in names {
+            // One whose composite alarm goes as well is not held by it.
+            let over = self.composites_over(name).into_iter();
+            let held: Vec<String> = over.filter(|it| !names.contains(it)).collect();
+            if !held.is_empty() {
+                return Err(invalid(format!(
+                    "Cannot delete {name} as there are composite alarm(s) depending on it: [{}]",
+                    held.join(", ")
+                )));
+            }
+        }
         // If one of several is missing, none is deleted.
-        if let [_, _, ..] = input.alarm_names.as_slice()
-            && input
-                .alarm_names
-                .iter()
-                .any(|it| !self.state.alarms.contains_key(it))
+        if let [_, _, ..] = names.as_slice()
+            && names.iter().any(|it| self.any_alarm(it).is_none())
         {
             return Err(ApiError::new(
                 "ResourceNotFound",
@@ -211,7 +220,7 @@ impl World {
                 404,
             ));
         }
-        for name in &input.alarm_names {
+        for name in names {
             self.delete_alarm(name);
         }
         Ok(json!({}))
@@ -223,46 +232,5 @@ impl World {
             return Err(ApiError::new("ResourceNotFound", "Unknown", 404));
         }
         Ok(json!({}))
-    }
-
-    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricAlarm.html>
-    fn alarm_json(&self, alarm: &Alarm) -> Map<String, Value> {
-        let mut json = Map::new();
-        let mut put = |name: &str, value: Value| {
-            json.insert(name.to_owned(), value);
-        };
-        put("AlarmName", json!(alarm.name));
-        put("AlarmArn", json!(self.alarm_arn(&alarm.name)));
-        if let Some(text) = &alarm.description {
-            put("AlarmDescription", json!(text));
-        }
-        let configured = json!(alarm.configured_at.to_string());
-        put("AlarmConfigurationUpdatedTimestamp", configured);
-        put("ActionsEnabled", json!(alarm.actions_enabled));
-        put("OKActions", json!(alarm.ok_actions));
-        put("AlarmActions", json!(alarm.alarm_actions));
-        put(
-            "InsufficientDataActions",
-            json!(alarm.insufficient_data_actions),
-        );
-        put("StateValue", json!(alarm.state.as_str()));
-        put("StateReason", json!(alarm.state_reason));
-        if let Some(data) = &alarm.state_reason_data {
-            put("StateReasonData", json!(data));
-        }
-        let since = json!(alarm.state_updated_at.to_string());
-        put("StateUpdatedTimestamp", since.clone());
-        put("StateTransitionedTimestamp", since);
-        put("MetricName", json!(alarm.metric.name));
-        put("Namespace", json!(alarm.metric.namespace));
-        put("Statistic", json!(alarm.statistic.as_str()));
-        put("Dimensions", dimensions_json(&alarm.metric.dimensions));
-        put("Period", json!(alarm.period_secs));
-        put("EvaluationPeriods", json!(alarm.evaluation_periods));
-        put("DatapointsToAlarm", json!(alarm.datapoints_to_alarm));
-        put("Threshold", value_of(alarm.threshold_milli));
-        put("ComparisonOperator", json!(alarm.comparison.as_str()));
-        put("TreatMissingData", json!(alarm.missing_data.as_str()));
-        json
     }
 }

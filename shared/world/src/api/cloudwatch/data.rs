@@ -1,20 +1,24 @@
-//! Putting data in, and getting it out.
+//! Putting data in.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Milli, WireDimension, dimensions_of, invalid, word_of};
-use crate::cloudwatch::value_of;
+use super::{Milli, WireDimension, dimensions_of, invalid};
 use crate::error::ApiError;
-use crate::state::{Datapoint, MetricKey, State, Statistic};
+use crate::state::{Datapoint, MetricKey, Sample};
 use crate::world::World;
 
-/// Queries in one GetMetricData call, and datums in one PutMetricData call.
-/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>
-const QUERIES_MAX: usize = 500;
+/// Datums in one PutMetricData call.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html>
 const DATUMS_MAX: usize = 1_000;
+/// Different values in one datum.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html>
+const VALUES_MAX: usize = 150;
+/// How far before now, and after it, a datum's time may be, in seconds.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html>
+const BEFORE_SECS_MAX: i64 = 14 * 86_400;
+const AFTER_SECS_MAX: i64 = 2 * 3_600;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -31,89 +35,104 @@ struct Datum {
     #[serde(default)]
     dimensions: Vec<WireDimension>,
     timestamp: Option<Timestamp>,
-    value: Option<Milli>,
+    value: Option<Number>,
     #[serde(default)]
-    values: Vec<Milli>,
+    values: Vec<Number>,
     #[serde(default)]
-    counts: Vec<Milli>,
+    counts: Vec<Number>,
     statistic_values: Option<StatisticSet>,
+    storage_resolution: Option<i64>,
+}
+
+/// A number, or the word for one that is none: `NaN`, `Infinity` or `-Infinity`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Finite(Milli),
+    Odd(String),
+}
+
+impl Number {
+    fn read(&self, parameter: &str) -> Result<i64, ApiError> {
+        match self {
+            Self::Finite(milli) => Ok(milli.0),
+            Self::Odd(text) => Err(ApiError::new(
+                "InvalidParameterValue",
+                format!("The value {text} for parameter MetricData.member.{parameter} is invalid."),
+                400,
+            )),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct StatisticSet {
-    sample_count: Milli,
-    sum: Milli,
-    minimum: Milli,
-    maximum: Milli,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(in crate::api) struct GetData {
-    #[serde(default)]
-    metric_data_queries: Vec<DataQuery>,
-    start_time: Timestamp,
-    end_time: Timestamp,
-    scan_by: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct DataQuery {
-    id: String,
-    metric_stat: Option<MetricStat>,
-    label: Option<String>,
-    return_data: Option<bool>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct MetricStat {
-    metric: WireMetric,
-    period: i64,
-    stat: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WireMetric {
-    namespace: String,
-    metric_name: String,
-    #[serde(default)]
-    dimensions: Vec<WireDimension>,
+    sample_count: Number,
+    sum: Number,
+    minimum: Number,
+    maximum: Number,
 }
 
 /// How often a value counts; a count of less than one counts once.
-fn count_of(count: Milli) -> u64 {
-    u64::try_from(count.0 / 1_000).unwrap_or(0).max(1)
+fn count_of(count_milli: i64) -> u64 {
+    u64::try_from(count_milli / 1_000).unwrap_or(0).max(1)
 }
 
 impl Datum {
-    fn datapoints(&self) -> Vec<Datapoint> {
+    /// What it holds; `None` where it holds nothing.
+    fn sample(&self) -> Result<Option<Sample>, ApiError> {
         if let Some(set) = &self.statistic_values {
-            return vec![Datapoint {
-                count: count_of(set.sample_count),
-                sum_milli: set.sum.0,
-                min_milli: set.minimum.0,
-                max_milli: set.maximum.0,
-            }];
+            let part = |it: &Number, name: &str| it.read(&format!("StatisticValues.{name}"));
+            return Ok(Some(Sample::of_set(Datapoint {
+                count: count_of(part(&set.sample_count, "SampleCount")?),
+                sum_milli: part(&set.sum, "Sum")?,
+                min_milli: part(&set.minimum, "Minimum")?,
+                max_milli: part(&set.maximum, "Maximum")?,
+            })));
         }
-        if let Some(value) = self.value {
-            return vec![Datapoint::one(value.0)];
+        if let Some(value) = &self.value {
+            return Ok(Some(Sample::of(value.read("Value")?, 1)));
         }
-        let counts = self.counts.iter().copied().map(count_of);
-        self.values
-            .iter()
-            .zip(counts.chain(std::iter::repeat(1)))
-            .map(|(value, count)| Datapoint {
-                count,
-                sum_milli: value
-                    .0
-                    .saturating_mul(i64::try_from(count).unwrap_or(i64::MAX)),
-                ..Datapoint::one(value.0)
-            })
-            .collect()
+        if self.values.len() > VALUES_MAX {
+            return Err(invalid(format!(
+                "The collection MetricData.member.Values must not have a size greater than {VALUES_MAX}."
+            )));
+        }
+        if !self.counts.is_empty() && self.counts.len() != self.values.len() {
+            return Err(ApiError::new(
+                "InvalidParameterValue",
+                "The parameters MetricData.member.Values and MetricData.member.Counts must be of the same size.",
+                400,
+            ));
+        }
+        let mut counts = self.counts.iter();
+        let mut all: Option<Sample> = None;
+        for value in &self.values {
+            let count = counts.next().map(|it| it.read("Counts")).transpose()?;
+            let sample = Sample::of(value.read("Values")?, count.map_or(1, count_of));
+            match &mut all {
+                Some(all) => all.add(&sample),
+                None => all = Some(sample),
+            }
+        }
+        Ok(all)
+    }
+
+    /// When it is of, which must be from two weeks ago to in two hours.
+    fn time(&self, now: Timestamp) -> Result<Timestamp, ApiError> {
+        let at = self.timestamp.unwrap_or(now);
+        let passed = now.as_second() - at.as_second();
+        if passed > BEFORE_SECS_MAX || -passed > AFTER_SECS_MAX {
+            return Err(ApiError::new(
+                "InvalidParameterValue",
+                format!(
+                    "The parameter MetricData.member.Timestamp must specify a time within the past two weeks and the next two hours, not {at}."
+                ),
+                400,
+            ));
+        }
+        Ok(at)
     }
 }
 
@@ -124,122 +143,27 @@ impl World {
                 "The collection MetricData must not have a size greater than {DATUMS_MAX}."
             )));
         }
+        // All of them are good, or none is put in.
+        let mut read = Vec::new();
         for datum in &input.metric_data {
-            let points = datum.datapoints();
-            if points.is_empty() {
+            let Some(sample) = datum.sample()? else {
                 return Err(ApiError::new(
                     "MissingParameter",
                     "At least one of the parameters must be specified: Value, Values, StatisticValues.",
                     400,
                 ));
-            }
+            };
             let key = MetricKey {
                 namespace: input.namespace.clone(),
                 name: datum.metric_name.clone(),
                 dimensions: dimensions_of(&datum.dimensions),
             };
-            let at = datum.timestamp.unwrap_or(self.now);
-            let minute = at.as_second().div_euclid(60);
-            for point in points {
-                self.put_datapoint(key.clone(), minute, point);
-            }
+            let at = datum.time(self.now)?.as_second();
+            read.push((key, at, datum.storage_resolution == Some(1), sample));
+        }
+        for (key, at_secs, is_high_resolution, sample) in &read {
+            self.put_sample(key, *at_secs, *is_high_resolution, sample);
         }
         Ok(json!({}))
     }
-
-    /// The answer has all data: there are no pages, because a world keeps a day only.
-    pub(in crate::api) fn get_metric_data(
-        &self,
-        state: &State,
-        input: &GetData,
-    ) -> Result<Value, ApiError> {
-        if input.metric_data_queries.len() > QUERIES_MAX {
-            return Err(invalid(format!(
-                "The collection MetricDataQueries must not have a size greater than {QUERIES_MAX}."
-            )));
-        }
-        if input.start_time >= input.end_time {
-            return Err(invalid(
-                "The parameter StartTime must be less than the parameter EndTime.",
-            ));
-        }
-        let newest_first = match input.scan_by.as_deref() {
-            None | Some("TimestampDescending") => true,
-            Some("TimestampAscending") => false,
-            Some(other) => {
-                return Err(invalid(format!(
-                    "The value {other} for ScanBy is not valid."
-                )));
-            }
-        };
-        let results = input
-            .metric_data_queries
-            .iter()
-            .filter(|it| it.return_data != Some(false))
-            .map(|it| data_result(state, it, input, newest_first))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(json!({ "MetricDataResults": results, "Messages": [] }))
-    }
-}
-
-fn data_result(
-    state: &State,
-    query: &DataQuery,
-    input: &GetData,
-    newest_first: bool,
-) -> Result<Value, ApiError> {
-    let Some(stat) = &query.metric_stat else {
-        return Err(invalid(format!(
-            "this world answers queries with a MetricStat only, and `{}` has none",
-            query.id
-        )));
-    };
-    let statistic = word_of(&stat.stat, "stat", Statistic::parse)?;
-    if stat.period < 60 || stat.period % 60 != 0 {
-        return Err(invalid(
-            "The parameter Period must be a multiple of 60 in this world.",
-        ));
-    }
-    let key = MetricKey {
-        namespace: stat.metric.namespace.clone(),
-        name: stat.metric.metric_name.clone(),
-        dimensions: dimensions_of(&stat.metric.dimensions),
-    };
-    let length = stat.period / 60;
-    let minutes = input.start_time.as_second().div_euclid(60)
-        ..input
-            .end_time
-            .as_second()
-            .div_euclid(60)
-            .max(input.start_time.as_second().div_euclid(60));
-    let mut periods = std::collections::BTreeMap::<i64, Datapoint>::new();
-    for (minute, point) in state
-        .metrics
-        .get(&key)
-        .into_iter()
-        .flat_map(|it| it.range(minutes.clone()))
-    {
-        periods
-            .entry(minute.div_euclid(length) * length)
-            .and_modify(|it| it.add(point))
-            .or_insert(*point);
-    }
-    let mut points: Vec<(String, Value)> = periods
-        .iter()
-        .map(|(minute, it)| {
-            let at = Timestamp::from_second(minute.saturating_mul(60)).unwrap_or(Timestamp::MIN);
-            (at.to_string(), value_of(it.value_milli(statistic)))
-        })
-        .collect();
-    if newest_first {
-        points.reverse();
-    }
-    let (timestamps, values): (Vec<String>, Vec<Value>) = points.into_iter().unzip();
-    Ok(json!({
-        "Id": query.id,
-        "Label": query.label.as_deref().unwrap_or(&stat.metric.metric_name),
-        "Timestamps": timestamps,
-        "Values": values,
-        "StatusCode": "Complete",
-    }))
 }

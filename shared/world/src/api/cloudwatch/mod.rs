@@ -5,7 +5,11 @@
 //! thousandths; what is finer is cut off.
 
 mod alarms;
+mod composite;
 mod data;
+mod describe;
+mod get;
+mod queries;
 
 use std::collections::BTreeMap;
 

@@ -50,9 +50,18 @@ fn to_json(value: Cbor) -> Result<Value, ApiError> {
         Cbor::Bool(flag) => Ok(Value::Bool(flag)),
         Cbor::Text(text) => Ok(Value::String(text)),
         Cbor::Integer(number) => integer(number).ok_or_else(strange),
-        Cbor::Float(number) => Number::from_f64(number)
-            .map(Value::Number)
-            .ok_or_else(|| ApiError::serialization("a number is not finite")),
+        // JSON has no such numbers; Smithy's JSON has these words for them.
+        Cbor::Float(number) => Ok(Number::from_f64(number).map_or_else(
+            || {
+                let word = match (number.is_nan(), number.is_sign_negative()) {
+                    (true, _) => "NaN",
+                    (false, false) => "Infinity",
+                    (false, true) => "-Infinity",
+                };
+                Value::String(word.to_owned())
+            },
+            Value::Number,
+        )),
         Cbor::Tag(TAG_EPOCH, inner) => times::from_epoch(&to_json(*inner)?).ok_or_else(strange),
         Cbor::Array(items) => items
             .into_iter()

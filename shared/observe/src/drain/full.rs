@@ -8,7 +8,7 @@ use model::{ClusterName, InstanceId};
 
 use crate::drain::clusters::{self, Searched};
 use crate::drain::search::{self, Unsearched};
-use crate::drain::{Extent, Look, Seen, groups, strays};
+use crate::drain::{Extent, Look, Seen, groups, hooks, strays};
 
 /// Looks at the instances of every opted-in group, and at those in no group of these clusters where they are opted in; of all clusters
 /// where none is named.
@@ -37,24 +37,19 @@ pub(crate) async fn look(look: &mut Look<'_>, named: &[ClusterName]) -> Seen {
     search::register(seen.groups.values_mut(), &seen.clusters);
     search::leave_gaps(seen.groups.values_mut(), &unsearched);
     if !look.observer.clusters.is_empty() {
+        seen.prove_ours();
         leave_to_others(&mut seen);
     }
     seen.complete(look, Extent::Everything).await;
     seen
 }
 
-/// Leaves out the groups that point to none of these clusters: neither is an instance of theirs registered in one, nor is a provider of one
-/// over them. They carry the tag for an installation that looks after other clusters, where their instances are registered.
+/// Leaves out the groups that point to none of these clusters. They carry the tag for an installation that looks after other clusters,
+/// where their instances are registered. One of which an instance waits in a hook is kept: if it is nobody else's, nobody lets that go.
 fn leave_to_others(seen: &mut Seen) {
     let all_known = seen.gaps.is_empty() && seen.clusters.values().all(|it| it.about.is_some());
-    let clusters = &seen.clusters;
-    seen.groups.retain(|key, of| {
-        let DrainKey::Group { group } = key else {
-            return true;
-        };
-        let is_registered = of.instances.values().any(|it| it.registered.is_some());
-        let is_provided = clusters.values().any(|it| it.over.contains(group));
-        !all_known || !of.gaps.is_empty() || is_registered || is_provided
+    seen.groups.retain(|_, group| {
+        !all_known || !group.gaps.is_empty() || group.is_proven_ours || hooks::waits(group)
     });
 }
 

@@ -128,3 +128,38 @@ fn member(id: &InstanceId, answer: &AutoScalingInstanceDetails) -> Result<Member
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a state's text comes to: where the instance is, and whether it waits in a hook on its way out.
+    fn check(state: &str, want: (Lifecycle, bool)) {
+        assert_eq!((lifecycle(state), waits_in_hook(state)), want, "{state}");
+        let answer = AutoScalingInstanceDetails::builder()
+            .auto_scaling_group_name("web")
+            .lifecycle_state(state)
+            .build();
+        let id: InstanceId = "i-1".parse().unwrap();
+        let read = member(&id, &answer).unwrap().instance.member.unwrap();
+        assert_eq!((read.lifecycle, read.waits_in_hook), want, "{state}");
+    }
+
+    #[test]
+    fn an_instance_waits_on_its_way_out_of_a_group_and_out_of_its_warm_pool() {
+        check("InService", (Lifecycle::InService, false));
+        check("Pending:Wait", (Lifecycle::Pending, false));
+        check("Terminating", (Lifecycle::Terminating, false));
+        check("Terminating:Wait", (Lifecycle::Terminating, true));
+        check("Terminating:Proceed", (Lifecycle::Terminating, false));
+        check("Terminated", (Lifecycle::Terminating, false));
+        check("Warmed:Stopped", (Lifecycle::Warmed, false));
+        check("Warmed:Pending:Wait", (Lifecycle::Warmed, false));
+        check("Warmed:Terminating", (Lifecycle::Terminating, false));
+        check("Warmed:Terminating:Wait", (Lifecycle::Terminating, true));
+        check(
+            "Warmed:Terminating:Proceed",
+            (Lifecycle::Terminating, false),
+        );
+    }
+}

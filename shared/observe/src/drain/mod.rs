@@ -34,6 +34,9 @@
 //! instance holds none that matters: one that is REGISTERING is seen in the next look. A task takes something of its instance until it is
 //! gone.
 //!
+//! Where the installation looks after some clusters alone, a group that points to none of them is left out of a look at everything, unless one
+//! of its instances waits in a hook: it is marked as not proven to be ours then.
+//!
 //! Absent: any meaning, as in the crate. EC2's API is not called: that EC2 takes an instance is told by events alone. How many network
 //! interfaces are free on an instance whose tasks were not read is not known: as many as it has tasks are taken off. ECS Managed Instances
 //! are AWS's own to drain, and left out. Of up to 50 instances that events named, the types and the market of a group with a launch
@@ -262,6 +265,19 @@ impl Seen {
                 }
                 // One may have registered in the meantime.
                 search::register(self.groups.values_mut(), &self.clusters);
+            }
+        }
+    }
+
+    /// Finds out which groups point to a cluster that Ballast looks after: an instance of theirs is registered in one, or a provider of one
+    /// is over them. The others may be another installation's.
+    fn prove_ours(&mut self) {
+        let clusters = &self.clusters;
+        for (key, of) in &mut self.groups {
+            if let DrainKey::Group { group } = key {
+                let is_registered = of.instances.values().any(|it| it.registered.is_some());
+                let is_provided = clusters.values().any(|it| it.over.contains(group));
+                of.is_proven_ours = is_registered || is_provided;
             }
         }
     }

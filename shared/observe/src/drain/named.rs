@@ -43,6 +43,10 @@ pub(crate) async fn look(
     let unsearched = search::find(look, &mut seen.clusters, &BTreeSet::new(), &wanted).await;
     read_providers(look, &wanted, &asked.clusters, &mut seen).await;
     place_in_clusters(&in_no_group, &unsearched, &mut seen);
+    if !look.observer.clusters.is_empty() {
+        search::register(seen.groups.values_mut(), &seen.clusters);
+        seen.prove_ours();
+    }
     for cluster in &asked.clusters {
         read_cluster(look, cluster, &asked.instances, &mut seen).await;
     }
@@ -204,6 +208,7 @@ async fn read_providers(
 /// Puts the instances in no group into the clusters that they are registered in, where these are opted in.
 fn place_in_clusters(in_no_group: &BTreeSet<InstanceId>, unsearched: &Unsearched, seen: &mut Seen) {
     let places = search::places(&seen.clusters);
+    let may_register = seen.clusters.values().any(|it| it.group().is_some());
     for id in in_no_group {
         let searched = places.get(id).and_then(|(cluster, arn)| {
             let searched = seen.clusters.get(cluster)?;
@@ -216,6 +221,7 @@ fn place_in_clusters(in_no_group: &BTreeSet<InstanceId>, unsearched: &Unsearched
         let why = match searched {
             None => match unsearched.get(id).and_then(BTreeSet::first) {
                 Some(gap) => InstancePassedOver::Unread { gap: gap.clone() },
+                None if may_register => InstancePassedOver::NotRegistered,
                 None => InstancePassedOver::NotFound,
             },
             Some((cluster, searched, _)) if searched.about.is_none() => {

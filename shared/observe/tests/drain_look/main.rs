@@ -1,5 +1,5 @@
 //! Looks at instances that are going away with real SDK clients, at a simulated AWS (`world_face`), and at answers that are written down
-//! here: a small cluster (`scene`), what fails (`failing`), what is odd (`odd_answers`), and what a look costs (`cost`).
+//! here: a small cluster (`scene`), what fails (`failing`), what is odd (`odd_answers`), whose it is (`whose`), and what a look costs (`cost`).
 
 #[cfg(test)]
 mod cost;
@@ -16,5 +16,7 @@ mod scene;
 mod show;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod whose;
 #[cfg(test)]
 mod world_face;

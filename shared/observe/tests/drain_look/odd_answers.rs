@@ -294,36 +294,6 @@ async fn an_instance_of_a_cluster_outside_the_scope_is_found_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_group_of_another_installations_cluster_is_left_to_it() {
-    let look_at = async |installed: &[&str]| {
-        let eye = Eye::on(|operation, input| match operation {
-            "DescribeClusters" => {
-                let aside = json!({"clusterName": "aside", "capacityProviders": []});
-                let aside = with(scene::cluster(), &aside);
-                let all = [aside, scene::cluster()];
-                let asked = input["clusters"].as_array().unwrap();
-                let of_asked = all
-                    .into_iter()
-                    .filter(|it| asked.contains(&it["clusterName"]));
-                json!({"clusters": of_asked.collect::<Vec<Value>>()})
-            }
-            "ListContainerInstances" if input["cluster"] == "aside" => {
-                json!({"containerInstanceArns": []})
-            }
-            _ => scene::answer(operation, input),
-        })
-        .await
-        .of_clusters(installed);
-        let snapshot = eye.look(&clusters(installed)).await;
-        (snapshot.groups.len(), snapshot.gaps)
-    };
-    // Nothing of the group is in the cluster `aside`: that its instances are not registered there says nothing about their tasks.
-    assert_eq!(look_at(&["aside"]).await, (0, vec![]));
-    let (both, _) = look_at(&["aside", "demo"]).await;
-    assert!(both > 0);
-}
-
-#[tokio::test]
 async fn a_member_without_a_readable_group_is_unread() {
     let eye = eye("DescribeAutoScalingInstances", |_| {
         let odd = with(member("i-1", "web"), &json!({"AutoScalingGroupName": ""}));

@@ -15,6 +15,7 @@ pub mod packing;
 pub mod query;
 mod staircase;
 pub mod strategy;
+pub mod tracking;
 
 use std::collections::BTreeMap;
 

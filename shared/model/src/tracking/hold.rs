@@ -52,6 +52,21 @@ pub enum TrackingHoldReason {
         #[serde(rename = "window_secs")]
         window: Seconds,
     },
+    /// Fewer tasks are needed now, but not every period of the window has a value, so that the most that was needed is not known.
+    WindowIncomplete {
+        /// The targets whose values are missing.
+        targets: Vec<TargetName>,
+        /// The window.
+        #[serde(rename = "window_secs")]
+        window: Seconds,
+        /// How many of their values are no usable numbers.
+        unusable: u32,
+    },
+    /// The load needs more, and the last step, which went as far as one may, was a moment ago.
+    WaitingToRaise {
+        /// How many it needs.
+        needed: u32,
+    },
     /// The desired count would change its direction, and the last change was a short while ago.
     WaitingToTurn {
         /// The last change.
@@ -89,9 +104,9 @@ pub enum TrackingHoldReason {
         /// What is known of the reason.
         limits: Vec<PlacementLimit>,
     },
-    /// Fewer are needed, but lowering could stop running tasks that the load needs.
+    /// Fewer are needed, but not even those run: tasks that cannot keep up may show less load than there is.
     NothingToSpare {
-        /// How many it needs.
+        /// How many it showed to need within the window.
         needed: u32,
     },
 
@@ -106,7 +121,7 @@ pub enum TrackingHoldReason {
         /// What.
         gaps: Vec<Gap>,
     },
-    /// Fewer are needed, but the ledger did not answer.
+    /// The ledger did not answer: nothing is lowered, and a service at 0 is not raised, since it is not known who set it so.
     MemoryUnknown,
     /// No target has a value that is new enough.
     NoData {
@@ -207,10 +222,12 @@ pub enum PlacementLimit {
 
 impl TrackingHoldReason {
     /// Every name, in the order of the variants.
-    pub const NAMES: [&'static str; 26] = [
+    pub const NAMES: [&'static str; 28] = [
         "on_target",
         "at_minimum",
         "waiting_for_window",
+        "window_incomplete",
+        "waiting_to_raise",
         "waiting_to_turn",
         "tasks_starting",
         "own_write_not_visible",
@@ -243,6 +260,8 @@ impl TrackingHoldReason {
             Self::OnTarget => "on_target",
             Self::AtMinimum { .. } => "at_minimum",
             Self::WaitingForWindow { .. } => "waiting_for_window",
+            Self::WindowIncomplete { .. } => "window_incomplete",
+            Self::WaitingToRaise { .. } => "waiting_to_raise",
             Self::WaitingToTurn { .. } => "waiting_to_turn",
             Self::TasksStarting => "tasks_starting",
             Self::OwnWriteNotVisible { .. } => "own_write_not_visible",
@@ -286,6 +305,8 @@ impl TrackingHoldReason {
             Self::OnTarget
             | Self::AtMinimum { .. }
             | Self::WaitingForWindow { .. }
+            | Self::WindowIncomplete { .. }
+            | Self::WaitingToRaise { .. }
             | Self::WaitingToTurn { .. }
             | Self::TasksStarting
             | Self::OwnWriteNotVisible { .. }

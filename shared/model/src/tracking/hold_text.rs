@@ -81,6 +81,26 @@ impl fmt::Display for TrackingHoldReason {
                 f,
                 "the load needs fewer, and within {window} it needed up to {needed_max}"
             ),
+            Self::WindowIncomplete {
+                targets,
+                window,
+                unusable,
+            } => {
+                write!(
+                    f,
+                    "the load needs fewer now, but not every period of the last {window} has a value of: "
+                )?;
+                list(f, targets, ", ")?;
+                if *unusable > 0 {
+                    let values = Counted(*unusable, "value").are();
+                    write!(f, " ({values} no usable number)")?;
+                }
+                Ok(())
+            }
+            Self::WaitingToRaise { needed } => write!(
+                f,
+                "the load needs {needed}, and the last step went as far as one may a moment ago"
+            ),
             Self::WaitingToTurn { turn, turn_hold } => write!(
                 f,
                 "the last change was scale-{} at {:.0}, and a direction is kept for {turn_hold}",
@@ -118,7 +138,7 @@ impl fmt::Display for TrackingHoldReason {
             }
             Self::NothingToSpare { needed } => write!(
                 f,
-                "the load needs {needed}, and lowering could stop running tasks among these"
+                "the load shows a need of {needed}, and not even so many run: tasks that cannot keep up may show too little"
             ),
             Self::DeploymentRunning { service } => {
                 write!(
@@ -132,9 +152,9 @@ impl fmt::Display for TrackingHoldReason {
                 )?;
                 list(f, gaps, "; ")
             }
-            Self::MemoryUnknown => {
-                f.write_str("the load needs fewer, but the ledger did not answer")
-            }
+            Self::MemoryUnknown => f.write_str(
+                "the ledger did not answer: the desired count is not lowered, and not raised from 0",
+            ),
             Self::NoData { targets } => {
                 f.write_str("no value is new enough of: ")?;
                 list(f, targets, ", ")

@@ -16,10 +16,10 @@ pub struct TrackingMemory {
     /// A change of the desired count by somebody else, while it is not lowered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign: Option<ForeignEdit>,
-    /// The last change of the desired count that Ballast made for a metric, and its direction.
+    /// The last change of the desired count that Ballast made, and its direction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,
-    /// So many tasks are asked for, and neither run nor are on their way, and since when.
+    /// So many tasks are asked for and are not placed, the standby's in their place left out, and since when there have been any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Level>,
 }

@@ -1,0 +1,161 @@
+//! What the load of a target needs, as fractions that are never rounded before the end.
+
+use jiff::Timestamp;
+use model::Seconds;
+use model::snapshot::Standby;
+use model::tracking::{Measures, Part, Reading, Series, TargetName};
+
+use super::Ground;
+
+/// For how long the tasks that run now stand in for a count that CloudWatch does not have, in seconds.
+const COUNT_STANDS_IN_SECS: i64 = 300;
+
+/// How old the end of the newest period may be, in seconds; in any case three periods.
+const NEW_ENOUGH_SECS: i64 = 300;
+
+/// What was measured of one target, period by period.
+#[derive(Debug)]
+pub(super) struct Measured {
+    /// Whether the newest period ended lately.
+    pub(super) is_new_enough: bool,
+    /// The periods of the scale-in window without a whole value.
+    pub(super) holes: u32,
+    /// The most tasks that any period of the window needed, by what there is of it, and when that period began.
+    pub(super) most: (i128, Timestamp),
+}
+
+/// The load of one period: the tasks that it needs, rounded up, by what there is, and whether that is all of it.
+struct Load {
+    needed: i128,
+    is_whole: bool,
+}
+
+impl Measured {
+    /// `None` where there is nothing at all.
+    pub(super) fn of(ground: &Ground<'_>, name: TargetName) -> Option<Self> {
+        let Reading::Read { recent, .. } = ground.fleet.readings.get(&name)? else {
+            return None;
+        };
+        let period = recent.iter().map(|it| it.period.0).max()?;
+        let period = Seconds(period.max(1));
+        let now = ground.now;
+        let ended = |at: &Timestamp| period.after(*at) <= now;
+        let all = recent.iter().flat_map(|it| &it.points).map(|it| it.at);
+        let newest = all.filter(ended).max()?;
+        let oldest = ground.policy.pace.scale_in_window.before(now);
+        let grace = Seconds(NEW_ENOUGH_SECS.max(period.0.saturating_mul(3)));
+        let mut measured = Self {
+            is_new_enough: grace.after(period.after(newest)) >= now,
+            holes: 0,
+            most: (0, newest),
+        };
+        let mut at = newest;
+        loop {
+            let load = load(ground, name, recent, at, period);
+            measured.holes += u32::from(!load.is_whole);
+            if load.needed > measured.most.0 {
+                measured.most = (load.needed, at);
+            }
+            let before = period.before(at);
+            if before < oldest || before >= at {
+                return Some(measured);
+            }
+            at = before;
+        }
+    }
+}
+
+/// The load of the period that begins at a time.
+fn load(
+    ground: &Ground<'_>,
+    name: TargetName,
+    recent: &[Series],
+    at: Timestamp,
+    period: Seconds,
+) -> Load {
+    let nothing = Load {
+        needed: 0,
+        is_whole: false,
+    };
+    let Some(target) = ground.policy.targets.get(&name) else {
+        return nothing;
+    };
+    // In thousandths of the metric's unit, times thousandths of a task where the metric is of each task.
+    let mut sum: i128 = 0;
+    let mut is_whole = true;
+    let standby_is_unread = matches!(ground.fleet.standby, Some(Standby::Unknown));
+    let of_fleet: Vec<&Series> = recent.iter().filter(|it| it.part == Part::Fleet).collect();
+    if of_fleet.is_empty() {
+        for part in [Part::Primary, Part::Standby] {
+            let of_part = || recent.iter().filter(|it| it.part == part);
+            let value = mean(of_part(), at, period);
+            let tasks = tasks(ground, part, at, period);
+            is_whole &= match (value, tasks) {
+                (Some(_), tasks) => tasks.is_some(),
+                (None, Some(0)) => running(ground, part) == 0,
+                (None, Some(_) | None) => false,
+            };
+            sum = sum.saturating_add(value.unwrap_or(0).saturating_mul(tasks.unwrap_or(0)));
+        }
+        is_whole &= !standby_is_unread;
+    } else {
+        let value = mean(of_fleet.into_iter(), at, period);
+        is_whole &= value.is_some();
+        let mut times = 1_000;
+        if target.measures == Measures::PerTask {
+            let parts = [Part::Primary, Part::Standby].map(|it| tasks(ground, it, at, period));
+            is_whole &= parts.iter().all(Option::is_some) && !standby_is_unread;
+            times = parts.iter().flatten().sum();
+        }
+        sum = value.unwrap_or(0).saturating_mul(times);
+    }
+    let of_one = i128::from(target.value_milli.max(1)).saturating_mul(1_000);
+    let needed = sum / of_one + i128::from(sum % of_one > 0);
+    Load { needed, is_whole }
+}
+
+/// The mean of what overlaps a period, rounded down; values below 0 count as 0.
+fn mean<'s>(
+    series: impl Iterator<Item = &'s Series>,
+    at: Timestamp,
+    period: Seconds,
+) -> Option<i128> {
+    let end = period.after(at);
+    let (mut sum, mut count) = (0, 0);
+    for it in series {
+        let first = it
+            .points
+            .partition_point(|point| it.period.after(point.at) <= at);
+        let overlapping = it
+            .points
+            .iter()
+            .skip(first)
+            .take_while(|point| point.at < end);
+        for point in overlapping {
+            sum += i128::from(point.value_milli.max(0));
+            count += 1;
+        }
+    }
+    (count > 0).then(|| sum / count)
+}
+
+/// The tasks of a part in a period, in thousandths, by what CloudWatch counted, or else by what runs now where that is near enough.
+/// A standby that does not exist has none.
+fn tasks(ground: &Ground<'_>, part: Part, at: Timestamp, period: Seconds) -> Option<i128> {
+    let counts = ground.fleet.task_counts.iter();
+    let counted = mean(counts.filter(|it| it.part == part), at, period);
+    counted.or_else(|| {
+        let running = running(ground, part);
+        let is_near = Seconds(COUNT_STANDS_IN_SECS).after(period.after(at)) >= ground.now;
+        (running == 0 || is_near).then(|| i128::from(running) * 1_000)
+    })
+}
+
+/// The RUNNING tasks of a part now.
+fn running(ground: &Ground<'_>, part: Part) -> u32 {
+    match (part, &ground.fleet.standby) {
+        (Part::Primary | Part::Fleet, _) => ground.fleet.primary.running_count,
+        (Part::Standby, Some(Standby::Present(standby))) => standby.running_count,
+        (Part::Standby, Some(Standby::Missing | Standby::Unknown) | None) => 0,
+    }
+}

@@ -1,0 +1,180 @@
+//! One tracked service with its numbers: what the rules ask about.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use model::snapshot::{Gap, GapCause, Service, Standby};
+use model::tracking::readings::Unfollowed;
+use model::tracking::{
+    BoundsInForce, Fleet, Measures, Reading, Target, TargetName, TargetNeed, TrackingMemory,
+    TrackingNumbers, TrackingPolicy, TrackingSnapshot,
+};
+
+use super::load;
+use super::pace::{self, History, Need};
+
+/// What is known of one target.
+pub(crate) struct Tracked {
+    pub(crate) name: TargetName,
+    /// What its load needs; `None` where no value is new enough.
+    pub(crate) need: Option<Need>,
+    /// How many of its values are no usable numbers.
+    pub(crate) unusable: u32,
+    /// Whether CloudWatch did not answer.
+    pub(crate) is_unread: bool,
+}
+
+/// A tracked service that may be touched.
+pub(crate) struct Case<'a> {
+    pub(crate) fleet: &'a Fleet,
+    pub(crate) policy: &'a TrackingPolicy,
+    /// What is remembered, brought up to date; `None` where the ledger did not answer.
+    pub(crate) memory: Option<TrackingMemory>,
+    pub(crate) now: Timestamp,
+    /// The targets that lead to a metric, by name.
+    pub(crate) targets: Vec<Tracked>,
+    /// The targets that do not.
+    pub(crate) unfollowed: Vec<Unfollowed>,
+    pub(crate) bounds: BoundsInForce,
+    /// Everything that could not be observed about it, each once.
+    pub(crate) gaps: Vec<Gap>,
+    pub(crate) numbers: TrackingNumbers,
+}
+
+impl<'a> Case<'a> {
+    pub(crate) fn new(
+        snapshot: &TrackingSnapshot,
+        fleet: &'a Fleet,
+        policy: &'a TrackingPolicy,
+        memory: Option<TrackingMemory>,
+        now: Timestamp,
+    ) -> Self {
+        let zone = TimeZone::get(&policy.time_zone).unwrap_or(TimeZone::UTC);
+        let bounds = BoundsInForce::at(policy.bounds, &policy.windows, &zone, now);
+        let (mut targets, mut unfollowed) = (Vec::new(), Vec::new());
+        for (name, target) in &policy.targets {
+            if let Some(Reading::Unusable { why }) = fleet.readings.get(name) {
+                unfollowed.push(Unfollowed {
+                    target: *name,
+                    why: why.clone(),
+                });
+                continue;
+            }
+            targets.push(tracked(fleet, policy, *name, target, now));
+        }
+        let numbers = numbers(fleet, &targets, bounds);
+        Self {
+            fleet,
+            policy,
+            memory,
+            now,
+            targets,
+            unfollowed,
+            bounds,
+            gaps: gaps(snapshot, fleet),
+            numbers,
+        }
+    }
+
+    pub(crate) const fn desired(&self) -> u32 {
+        self.fleet.primary.desired_count
+    }
+
+    /// What the load of each target needs, where that is known.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = (TargetName, &Need)> {
+        let targets = self.targets.iter();
+        targets.filter_map(|it| Some((it.name, it.need.as_ref()?)))
+    }
+
+    /// The targets without a value that is new enough.
+    pub(crate) fn unknown(&self) -> Vec<TargetName> {
+        let targets = self.targets.iter();
+        targets
+            .filter(|it| it.need.is_none())
+            .map(|it| it.name)
+            .collect()
+    }
+
+    /// The standby, where it was read.
+    pub(crate) fn standby(&self) -> Option<&'a Service> {
+        standby(self.fleet)
+    }
+}
+
+/// The standby, where it was read.
+pub(crate) fn standby(fleet: &Fleet) -> Option<&Service> {
+    match fleet.standby.as_ref()? {
+        Standby::Present(service) => Some(service),
+        Standby::Missing | Standby::Unknown => None,
+    }
+}
+
+fn tracked(
+    fleet: &Fleet,
+    policy: &TrackingPolicy,
+    name: TargetName,
+    target: &Target,
+    now: Timestamp,
+) -> Tracked {
+    let (recent, season): (&[_], &[_]) = match fleet.readings.get(&name) {
+        Some(Reading::Read { recent, season }) => (recent, season),
+        Some(Reading::Unusable { .. } | Reading::Unread) | None => (&[], &[]),
+    };
+    let is_unread = match fleet.readings.get(&name) {
+        Some(Reading::Unread) | None => true,
+        Some(Reading::Read { .. } | Reading::Unusable { .. }) => false,
+    };
+    let recent_loads = load::of_target(fleet, target, recent, &fleet.task_counts, now);
+    let season_loads = load::of_target(fleet, target, season, &fleet.season_task_counts, now);
+    let history = History {
+        recent: recent_loads.as_loads(),
+        season: season_loads.as_loads(),
+        tasks_min: match target.measures {
+            Measures::PerTask => 1,
+            Measures::Total => 0,
+        },
+    };
+    let unusable = recent.iter().map(|it| it.unusable);
+    Tracked {
+        name,
+        need: pace::need(&history, &policy.pace, now),
+        unusable: unusable.fold(0, u32::saturating_add),
+        is_unread,
+    }
+}
+
+fn numbers(fleet: &Fleet, targets: &[Tracked], bounds: BoundsInForce) -> TrackingNumbers {
+    let primary = &fleet.primary;
+    let targets = targets.iter().map(|it| TargetNeed {
+        target: it.name,
+        measured_at: it.need.as_ref().map(|need| need.measured_at),
+        load_milli_tasks: it.need.as_ref().map(|need| need.load_milli_tasks),
+        needed: it.need.as_ref().map(|need| need.needed),
+        needed_max: it.need.as_ref().and_then(Need::needed_max),
+        forecast: it.need.as_ref().and_then(|need| need.forecast),
+    });
+    TrackingNumbers {
+        desired: primary.desired_count,
+        running: primary.running_count,
+        pending: primary.pending_count,
+        standby_running: standby(fleet).map_or(0, |it| it.running_count),
+        targets: targets.collect(),
+        bounds: Some(bounds),
+    }
+}
+
+/// Everything that could not be observed about the service, each once.
+fn gaps(snapshot: &TrackingSnapshot, fleet: &Fleet) -> Vec<Gap> {
+    let unknown = fleet.primary.scaled_by_application_auto_scaling.is_none();
+    let of_scaling = unknown.then(|| Gap {
+        operation: "application-autoscaling:DescribeScalableTargets".to_owned(),
+        resource: fleet.primary.key.to_string(),
+        cause: GapCause::Other,
+        detail: "it is not known whether Application Auto Scaling scales the service".to_owned(),
+    });
+    let named: BTreeSet<&Gap> = snapshot.gaps.iter().chain(&fleet.gaps).collect();
+    let is_named = |gap: &Gap| named.iter().any(|it| it.operation == gap.operation);
+    let of_scaling = of_scaling.filter(|it| !is_named(it));
+    named.into_iter().cloned().chain(of_scaling).collect()
+}

@@ -1,0 +1,260 @@
+//! How many tasks would have served the load exactly at the target, period by period?
+//!
+//! The load of a period is counted in thousandths of a task. A metric for each task gives its value times the tasks that ran, over the
+//! target; a metric of the whole fleet gives its value over the target. The parts of a pair add up: what the standby serves is load too.
+//!
+//! A load is *complete* where every task that ran is in it. One that is not is a lower bound: it may raise, and never lowers. ECS
+//! publishes nothing for a service without tasks, so that a part without a value is 0 where no task of it ran.
+//!
+//! Guaranteed: nothing overflows; every load is rounded up; a negative value counts as 0; a value twice in a period counts as the larger.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use model::Seconds;
+use model::snapshot::Standby;
+use model::tracking::readings::{Part, Point, Series};
+use model::tracking::{Fleet, Measures, Target};
+
+use super::case;
+use super::pace::Loads;
+
+/// A value is new enough for so long after its period has ended, and for [`FRESH_PERIODS`] periods at least. CloudWatch has most values
+/// within three minutes; the number is ours.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/viewing-cloudwatch-metrics.html>
+pub const FRESH_FOR: Seconds = Seconds(300);
+
+/// A value of a long period is new enough for so many periods.
+pub const FRESH_PERIODS: i64 = 3;
+
+/// The load of one period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// When the period began.
+    pub at: Timestamp,
+    /// So many thousandths of a task would have served it exactly at the target. Not negative.
+    pub milli_tasks: i64,
+    /// Whether every task that ran is in it. One that is not complete is a lower bound.
+    pub is_complete: bool,
+}
+
+/// A target's load over time, with the length of its periods.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Summed {
+    period: Seconds,
+    loads: Vec<Load>,
+}
+
+impl Summed {
+    /// As the core asks about it.
+    pub(crate) fn as_loads(&self) -> Loads<'_> {
+        Loads {
+            period: self.period,
+            loads: &self.loads,
+        }
+    }
+}
+
+/// Adds up a target's load.
+pub(crate) fn of_target(
+    fleet: &Fleet,
+    target: &Target,
+    series: &[Series],
+    task_counts: &[Series],
+    now: Timestamp,
+) -> Summed {
+    let period = series.iter().map(|it| it.period).max().unwrap_or_default();
+    if period <= Seconds::ZERO || target.value_milli <= 0 {
+        return Summed::default();
+    }
+    let counts = Counts::new(fleet, task_counts, now);
+    let parts: Vec<(Part, BTreeMap<Timestamp, i64>)> = series
+        .iter()
+        .map(|it| (it.part, values(&it.points)))
+        .collect();
+    let is_all_given = series.iter().all(|it| it.is_complete);
+    let is_over = |at: &Timestamp| period.after(*at) <= now;
+    let times: BTreeSet<Timestamp> = parts
+        .iter()
+        .flat_map(|(_, values)| values.keys().copied())
+        .filter(is_over)
+        .collect();
+    let expected = expected(target.measures, &parts);
+    let loads = times.into_iter().map(|at| {
+        let sum = expected.iter().fold(
+            Share {
+                milli_tasks: 0,
+                is_complete: is_all_given,
+            },
+            |sum, part| {
+                let values = parts.iter().filter(|(it, _)| it == part);
+                let value = values.filter_map(|(_, it)| it.get(&at)).max().copied();
+                sum.and(share(&counts, *part, value, target, at, period))
+            },
+        );
+        Load {
+            at,
+            milli_tasks: sum.milli_tasks,
+            is_complete: sum.is_complete,
+        }
+    });
+    Summed {
+        period,
+        loads: loads.collect(),
+    }
+}
+
+/// The parts that a load is made of. A metric that is read for each service is expected of both.
+fn expected(measures: Measures, parts: &[(Part, BTreeMap<Timestamp, i64>)]) -> Vec<Part> {
+    let is_fleet = parts.iter().all(|(part, _)| *part == Part::Fleet);
+    match measures {
+        Measures::Total => vec![Part::Fleet],
+        Measures::PerTask if is_fleet => vec![Part::Fleet],
+        Measures::PerTask => vec![Part::Primary, Part::Standby],
+    }
+}
+
+/// What one part adds to a load.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    milli_tasks: i64,
+    is_complete: bool,
+}
+
+impl Share {
+    const fn and(self, other: Self) -> Self {
+        Self {
+            milli_tasks: self.milli_tasks.saturating_add(other.milli_tasks),
+            is_complete: self.is_complete && other.is_complete,
+        }
+    }
+}
+
+fn share(
+    counts: &Counts<'_>,
+    part: Part,
+    value: Option<i64>,
+    target: &Target,
+    at: Timestamp,
+    period: Seconds,
+) -> Share {
+    let nothing = |is_complete| Share {
+        milli_tasks: 0,
+        is_complete,
+    };
+    let Some(value) = value else {
+        // Without a value nothing is known, unless no task ran that could have had one.
+        let ran = match part {
+            Part::Fleet => true,
+            Part::Primary | Part::Standby => {
+                counts.counted(part, at, period).is_some_and(|it| it > 0) || counts.runs_now(part)
+            }
+        };
+        return nothing(!ran);
+    };
+    let tasks = match target.measures {
+        Measures::Total => Some(1_000),
+        Measures::PerTask => counts.tasks(part, at, period),
+    };
+    let Some(tasks) = tasks else {
+        return nothing(false);
+    };
+    // Thousandths of the unit, times thousandths of a task, over thousandths of the unit for each task.
+    let product = i128::from(value.max(0)).saturating_mul(i128::from(tasks.max(0)));
+    let milli = div_ceil(product, i128::from(target.value_milli));
+    Share {
+        milli_tasks: i64::try_from(milli).unwrap_or(i64::MAX),
+        is_complete: true,
+    }
+}
+
+/// How many tasks ran.
+struct Counts<'a> {
+    fleet: &'a Fleet,
+    series: &'a [Series],
+    now: Timestamp,
+}
+
+impl<'a> Counts<'a> {
+    const fn new(fleet: &'a Fleet, series: &'a [Series], now: Timestamp) -> Self {
+        Self { fleet, series, now }
+    }
+
+    /// The tasks of a part in a period, in thousandths: as counted, or as they run now where that is a short while ago. `None` where
+    /// neither is known.
+    fn tasks(&self, part: Part, at: Timestamp, period: Seconds) -> Option<i64> {
+        if part == Part::Fleet {
+            let primary = self.tasks(Part::Primary, at, period)?;
+            let standby = self.tasks(Part::Standby, at, period)?;
+            return Some(primary.saturating_add(standby));
+        }
+        if let Some(counted) = self.counted(part, at, period) {
+            return Some(counted);
+        }
+        let running = self.running(part)?;
+        let is_recent = FRESH_FOR.before(self.now) <= period.after(at);
+        (running == 0 || is_recent).then(|| i64::from(running).saturating_mul(1_000))
+    }
+
+    /// The mean of the counts in a period, rounded up. A count's period that lies partly in it counts wholly.
+    fn counted(&self, part: Part, at: Timestamp, period: Seconds) -> Option<i64> {
+        let end = period.after(at);
+        let series = self.series.iter().filter(|it| it.part == part);
+        let (mut sum, mut number) = (0_i128, 0_i128);
+        for series in series {
+            let from = series
+                .points
+                .partition_point(|it| series.period.after(it.at) <= at);
+            let points = series.points.iter().skip(from);
+            for point in points.take_while(|it| it.at < end) {
+                sum = sum.saturating_add(i128::from(point.value_milli.max(0)));
+                number = number.saturating_add(1);
+            }
+        }
+        (number > 0).then(|| i64::try_from(div_ceil(sum, number)).unwrap_or(i64::MAX))
+    }
+
+    /// The tasks of a part that run now; `None` where that was not read.
+    fn running(&self, part: Part) -> Option<u32> {
+        match part {
+            Part::Primary => Some(self.fleet.primary.running_count),
+            Part::Standby => match &self.fleet.standby {
+                None | Some(Standby::Missing) => Some(0),
+                Some(Standby::Present(service)) => Some(service.running_count),
+                Some(Standby::Unknown) => None,
+            },
+            Part::Fleet => {
+                let standby = case::standby(self.fleet).map_or(0, |it| it.running_count);
+                Some(self.fleet.primary.running_count.saturating_add(standby))
+            }
+        }
+    }
+
+    /// Whether tasks of a part run now, or may.
+    fn runs_now(&self, part: Part) -> bool {
+        self.running(part) != Some(0)
+    }
+}
+
+/// The values by their time; the larger of two.
+fn values(points: &[Point]) -> BTreeMap<Timestamp, i64> {
+    let mut values = BTreeMap::new();
+    for point in points {
+        let value = values.entry(point.at).or_insert(point.value_milli);
+        *value = point.value_milli.max(*value);
+    }
+    values
+}
+
+/// The quotient of two numbers that are not negative, rounded up.
+pub(crate) const fn div_ceil(dividend: i128, divisor: i128) -> i128 {
+    if divisor <= 0 {
+        return 0;
+    }
+    let quotient = dividend / divisor;
+    if dividend % divisor > 0 {
+        quotient.saturating_add(1)
+    } else {
+        quotient
+    }
+}

@@ -1,0 +1,114 @@
+//! Are the tasks that were asked for before placed at all?
+//!
+//! AWS's target tracking raises the desired count of a service whose tasks nothing can place, on and on. Here a raise waits while tasks
+//! are missing for [`MISSING_FOR`] and there is evidence of why: it is then said, and asks for nothing that cannot be had. Tasks of the
+//! standby that run in their place, or are on their way, are not missing: spot-fallback covers a raise as it covers anything else.
+
+use model::Seconds;
+use model::memory::Level;
+use model::snapshot::ProviderShare;
+use model::strategy::Market;
+use model::tracking::TrackingHoldReason;
+use model::tracking::hold::PlacementLimit;
+
+use super::Verdict;
+use super::case::Case;
+
+/// For so long tasks may be missing before that says anything. ECS starts the tasks of a service within seconds where it has room, and
+/// tries again and again where it has not; the number is ours.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-throttle-logic.html>
+pub const MISSING_FOR: Seconds = Seconds(120);
+
+/// How long a line of the service's log, that no instance had room, counts.
+pub const LOG_LINE_FOR: Seconds = Seconds(300);
+
+/// Remembers since when tasks are missing.
+pub(crate) fn note(case: &mut Case<'_>) {
+    let (tasks, now) = (missing(case), case.now);
+    if let Some(memory) = case.memory.as_mut() {
+        let since = memory.missing.map_or(now, |it| it.at.min(now));
+        memory.missing = (tasks > 0).then_some(Level { tasks, at: since });
+    }
+}
+
+/// The tasks that are asked for and are not placed, those left out that the standby runs or starts. A task on its way counts as placed,
+/// unless ECS says that no instance had room.
+fn missing(case: &Case<'_>) -> u32 {
+    let primary = &case.fleet.primary;
+    let on_their_way = match no_room(case) {
+        None => primary.pending_count,
+        Some(_) => 0,
+    };
+    let standby = case.standby();
+    let in_their_place = standby.map_or(0, |it| it.running_count.saturating_add(it.pending_count));
+    primary
+        .desired_count
+        .saturating_sub(primary.running_count)
+        .saturating_sub(on_their_way)
+        .saturating_sub(in_their_place)
+}
+
+/// When ECS said last that no container instance had room, where that is a short while ago.
+fn no_room(case: &Case<'_>) -> Option<PlacementLimit> {
+    let lines = case.fleet.primary.not_placed.iter().map(|it| it.at);
+    let from = LOG_LINE_FOR.before(case.now);
+    let at = lines.filter(|at| from < *at).max()?;
+    Some(PlacementLimit::NoInstanceHasRoom { at })
+}
+
+/// The reason not to ask for more, where there is one.
+pub(crate) fn limited(case: &Case<'_>, needed: u32) -> Option<Verdict> {
+    let Level { tasks, at } = case.memory.as_ref()?.missing?;
+    if case.now <= MISSING_FOR.after(at) {
+        return None;
+    }
+    let limits: Vec<PlacementLimit> = no_room(case)
+        .into_iter()
+        .chain(groups_at_maximum(case))
+        .chain(spot_only(case))
+        .collect();
+    if limits.is_empty() {
+        return None;
+    }
+    Some(Verdict::hold(TrackingHoldReason::NowhereToPlace {
+        needed,
+        missing: tasks,
+        since: at,
+        limits,
+    }))
+}
+
+fn places<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a ProviderShare> + use<'a> {
+    let capacity = case.fleet.primary.capacity.iter();
+    capacity.filter(|it| it.places_tasks())
+}
+
+/// The groups, where every provider that takes tasks of the service is on one that is as large as it may be.
+fn groups_at_maximum(case: &Case<'_>) -> Vec<PlacementLimit> {
+    let full = places(case).map(|share| {
+        let provider = &share.item.provider;
+        let group = case.fleet.groups.get(provider)?;
+        (group.desired_capacity >= group.max_size).then(|| PlacementLimit::GroupAtMaximum {
+            provider: provider.clone(),
+            group: group.group.clone(),
+            max_size: group.max_size,
+        })
+    });
+    full.collect::<Option<_>>().unwrap_or_default()
+}
+
+/// The providers, where all of them are Spot.
+fn spot_only(case: &Case<'_>) -> Option<PlacementLimit> {
+    let is_spot = |it: &ProviderShare| match it.market {
+        Market::Spot => true,
+        Market::OnDemand | Market::Unknown => false,
+    };
+    let providers: Vec<_> = places(case).map(|it| it.item.provider.clone()).collect();
+    if providers.is_empty() || !places(case).all(is_spot) {
+        return None;
+    }
+    Some(PlacementLimit::SpotOnly {
+        providers,
+        standby_running: case.numbers.standby_running,
+    })
+}

@@ -1,0 +1,171 @@
+//! Fewer tasks: only with everything known, only to what was needed for the whole of the window, and not soon after a raise.
+
+use jiff::Timestamp;
+use model::plan::Role;
+use model::tracking::{Direction, TargetName, TrackingHoldReason, TrackingStepReason};
+
+use super::case::{Case, Tracked};
+use super::pace::{Lower, Need};
+use super::{Verdict, foreign};
+
+/// More tasks are asked for than are allowed.
+pub(crate) fn above_maximum(case: &Case<'_>) -> Option<Verdict> {
+    let most = case.bounds.bounds.max_tasks;
+    if case.desired() <= most {
+        return None;
+    }
+    let vetoed = unseen(case)
+        .or_else(|| deployment(case))
+        .or_else(|| foreign::in_force(case))
+        .or_else(|| starting(case));
+    Some(vetoed.unwrap_or_else(|| {
+        let reason = TrackingStepReason::AboveMaximum {
+            bounds: case.bounds,
+        };
+        Verdict::Step(most, reason)
+    }))
+}
+
+/// No target needs more; whether all need fewer, and whether that may be followed.
+pub(crate) fn decide(case: &Case<'_>) -> Verdict {
+    if let Some(hold) = not_known(case) {
+        return hold;
+    }
+    let mut to = 0;
+    let mut not_yet: Option<Timestamp> = None;
+    let mut incomplete = Vec::new();
+    for target in &case.targets {
+        match target.need.as_ref().map(|it| lower(case, it)) {
+            Some(Lower::To(count)) => to = to.max(count),
+            Some(Lower::NotYet(until)) => not_yet = not_yet.max(Some(until)),
+            Some(Lower::NotKnown) => incomplete.push(target),
+            Some(Lower::No) | None => return Verdict::hold(TrackingHoldReason::OnTarget),
+        }
+    }
+    let bounds = case.bounds;
+    let to = to.max(bounds.bounds.min_tasks);
+    if case.desired() <= bounds.bounds.min_tasks {
+        return Verdict::hold(TrackingHoldReason::AtMinimum { bounds });
+    }
+    unseen(case)
+        .or_else(|| window_incomplete(case, &incomplete))
+        .or_else(|| not_yet.map(|until| waiting_for_window(case, until)))
+        .or_else(|| deployment(case))
+        .or_else(|| foreign::in_force(case))
+        .or_else(|| turning(case))
+        .or_else(|| starting(case))
+        .or_else(|| nothing_to_spare(case, to))
+        .unwrap_or_else(|| {
+            let reason = TrackingStepReason::ScaleIn {
+                needed_max: needed_max(case),
+                window: case.policy.pace.scale_in_window,
+            };
+            Verdict::Step(to, reason)
+        })
+}
+
+fn lower(case: &Case<'_>, need: &Need) -> Lower {
+    let turn = case.memory.as_ref().and_then(|it| it.turn);
+    need.lower(case.desired(), turn, &case.policy.pace)
+}
+
+/// Targets that lead nowhere, or without a value that is new enough: what is known needs no more, and that is all.
+fn not_known(case: &Case<'_>) -> Option<Verdict> {
+    if !case.unfollowed.is_empty() {
+        return Some(Verdict::hold(TrackingHoldReason::Unfollowed {
+            targets: case.unfollowed.clone(),
+        }));
+    }
+    let targets = case.unknown();
+    if targets.is_empty() {
+        return None;
+    }
+    let is_unread = case.targets.iter().any(|it| it.is_unread);
+    Some(Verdict::hold(if is_unread && !case.gaps.is_empty() {
+        TrackingHoldReason::SnapshotIncomplete {
+            gaps: case.gaps.clone(),
+        }
+    } else if targets.len() == case.targets.len() {
+        TrackingHoldReason::NoData { targets }
+    } else {
+        TrackingHoldReason::TargetsUnknown { targets }
+    }))
+}
+
+/// What was remembered, and what was observed, must be whole.
+fn unseen(case: &Case<'_>) -> Option<Verdict> {
+    if case.memory.is_none() {
+        return Some(Verdict::hold(TrackingHoldReason::MemoryUnknown));
+    }
+    if case.gaps.is_empty() {
+        return None;
+    }
+    Some(Verdict::hold(TrackingHoldReason::SnapshotIncomplete {
+        gaps: case.gaps.clone(),
+    }))
+}
+
+fn window_incomplete(case: &Case<'_>, incomplete: &[&Tracked]) -> Option<Verdict> {
+    if incomplete.is_empty() {
+        return None;
+    }
+    let targets: Vec<TargetName> = incomplete.iter().map(|it| it.name).collect();
+    let unusable = incomplete.iter().map(|it| it.unusable);
+    Some(Verdict::hold(TrackingHoldReason::WindowIncomplete {
+        targets,
+        window: case.policy.pace.scale_in_window,
+        unusable: unusable.fold(0, u32::saturating_add),
+    }))
+}
+
+fn waiting_for_window(case: &Case<'_>, until: Timestamp) -> Verdict {
+    let reason = TrackingHoldReason::WaitingForWindow {
+        needed_max: needed_max(case),
+        window: case.policy.pace.scale_in_window,
+    };
+    Verdict::Hold(reason, Some(until))
+}
+
+/// While an older deployment's tasks are replaced, the count is more than what serves.
+fn deployment(case: &Case<'_>) -> Option<Verdict> {
+    let runs = case.fleet.primary.deployment_running();
+    runs.then(|| {
+        Verdict::hold(TrackingHoldReason::DeploymentRunning {
+            service: Role::Primary,
+        })
+    })
+}
+
+/// A raise is kept for a time.
+fn turning(case: &Case<'_>) -> Option<Verdict> {
+    let turn = case.memory.as_ref()?.turn?;
+    let turn_hold = case.policy.pace.turn_hold;
+    let until = turn_hold.after(turn.at);
+    let holds = turn.direction == Direction::Out && case.now < until;
+    holds.then(|| {
+        let reason = TrackingHoldReason::WaitingToTurn { turn, turn_hold };
+        Verdict::Hold(reason, Some(until))
+    })
+}
+
+/// Tasks on their way have not taken their share of the load yet.
+fn starting(case: &Case<'_>) -> Option<Verdict> {
+    let of_standby = case.standby().map_or(0, |it| it.pending_count);
+    let are = case.numbers.pending > 0 || of_standby > 0;
+    are.then_some(Verdict::hold(TrackingHoldReason::TasksStarting))
+}
+
+/// Tasks that cannot keep up show no more load than they can take: the fewer that are asked for must run at least.
+fn nothing_to_spare(case: &Case<'_>, to: u32) -> Option<Verdict> {
+    let numbers = &case.numbers;
+    let run = numbers.running.saturating_add(numbers.standby_running);
+    (run < to).then_some(Verdict::hold(TrackingHoldReason::NothingToSpare {
+        needed: to,
+    }))
+}
+
+/// The most that any target needed within the window, or will need.
+fn needed_max(case: &Case<'_>) -> u32 {
+    let needs = case.needs().filter_map(|(_, need)| need.needed_max());
+    needs.max().unwrap_or(0)
+}

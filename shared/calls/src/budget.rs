@@ -36,6 +36,12 @@ pub enum RateBucket {
     ApplicationAutoScaling,
     /// Every action of EC2 Auto Scaling, which share one bucket. AWS publishes no number.
     AutoScaling,
+    /// `GetMetricData`. CloudWatch publishes the calls of a second, and no burst.
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>
+    MetricRead,
+    /// `DescribeAlarms`. CloudWatch publishes the calls of a second, and no burst.
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>
+    AlarmRead,
 }
 
 /// The size of a bucket and what flows into it.
@@ -72,6 +78,8 @@ impl RateBucket {
             Self::TaskDefinitionRead => "task_definition_read",
             Self::ApplicationAutoScaling => "application_auto_scaling",
             Self::AutoScaling => "auto_scaling",
+            Self::MetricRead => "metric_read",
+            Self::AlarmRead => "alarm_read",
         }
     }
 
@@ -85,7 +93,9 @@ impl RateBucket {
             | Self::ClusterResourceModify
             | Self::TaskProtection
             | Self::CapacityProviderRead
-            | Self::TaskDefinitionRead => true,
+            | Self::TaskDefinitionRead
+            | Self::MetricRead
+            | Self::AlarmRead => true,
             Self::ApplicationAutoScaling | Self::AutoScaling => false,
         }
     }
@@ -114,6 +124,14 @@ impl RateBucket {
                 refill_per_second: 20,
             },
             Self::ApplicationAutoScaling | Self::AutoScaling => UNPUBLISHED,
+            Self::MetricRead => Rate {
+                burst: 50,
+                refill_per_second: 50,
+            },
+            Self::AlarmRead => Rate {
+                burst: 9,
+                refill_per_second: 9,
+            },
         }
     }
 }
@@ -150,6 +168,8 @@ pub struct Budget {
     task_definition_read: Mutex<Gate>,
     application_auto_scaling: Mutex<Gate>,
     auto_scaling: Mutex<Gate>,
+    metric_read: Mutex<Gate>,
+    alarm_read: Mutex<Gate>,
 }
 
 impl Budget {
@@ -179,6 +199,8 @@ impl Budget {
             task_definition_read: gate(RateBucket::TaskDefinitionRead),
             application_auto_scaling: gate(RateBucket::ApplicationAutoScaling),
             auto_scaling: gate(RateBucket::AutoScaling),
+            metric_read: gate(RateBucket::MetricRead),
+            alarm_read: gate(RateBucket::AlarmRead),
         }
     }
 
@@ -213,6 +235,8 @@ impl Budget {
             RateBucket::TaskDefinitionRead => &self.task_definition_read,
             RateBucket::ApplicationAutoScaling => &self.application_auto_scaling,
             RateBucket::AutoScaling => &self.auto_scaling,
+            RateBucket::MetricRead => &self.metric_read,
+            RateBucket::AlarmRead => &self.alarm_read,
         };
         // The numbers of a gate are whole at every moment: a panic elsewhere cannot have broken them.
         let mut gate = gate.lock().unwrap_or_else(PoisonError::into_inner);
@@ -299,6 +323,8 @@ mod tests {
         check(50, RateBucket::ClusterResourceModify, 2, 50 + 40);
         check(100, RateBucket::TaskProtection, 1, 200 + 80);
         check(50, RateBucket::CapacityProviderRead, 3, 25 + 30);
+        check(50, RateBucket::MetricRead, 1, 25 + 25);
+        check(50, RateBucket::AlarmRead, 2, 4 + 9);
         check(1, RateBucket::ServiceModify, 40, 1 + 2);
         check(0, RateBucket::ServiceModify, 0, 1);
         check(900, RateBucket::ServiceModify, 1, 450 + 45);

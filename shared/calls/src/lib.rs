@@ -1,7 +1,7 @@
 //! How AWS is called: a budget of calls per rate bucket, the invocation's deadline, AWS's own clock, and errors that are
 //! classified once.
 //!
-//! Guaranteed: [`Caller::call`] is the only way that a step of the flow reaches ECS and Auto Scaling. It takes a token of the call's rate bucket
+//! Guaranteed: [`Caller::call`] is the only way that a step of the flow reaches ECS, Auto Scaling and CloudWatch. It takes a token of the call's rate bucket
 //! first, never waits beyond the deadline, and turns whatever goes wrong into a [`Failure`], whose [`Gap`](model::snapshot::Gap) is
 //! one line that names the call, what it was about and what AWS said.
 //!

@@ -37,7 +37,8 @@ pub(crate) async fn fill(
 
     let tasks = tasks::read(look, &services, &standbys, running_in_cluster).await;
     let markets = markets::read(look, &providers).await;
-    let scaled = scaling::read(look, &standbys).await;
+    let client = &look.observer.application_autoscaling;
+    let scaled = scaling::read(look, client, &standbys).await;
 
     for pair in pairs.values_mut() {
         let mut gaps: BTreeSet<Gap> = pair.gaps.drain(..).collect();

@@ -28,6 +28,7 @@ mod scaling;
 mod services;
 mod task_definitions;
 mod tasks;
+pub mod tracking;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -42,6 +43,7 @@ use crate::services::{Read, Reads};
 
 pub use crate::capacity::CapacityObserver;
 pub use crate::drain::DrainObserver;
+pub use crate::tracking::TrackingObserver;
 
 /// Looks at AWS. One per process: it keeps what never changes in AWS between looks.
 #[derive(Debug)]

@@ -66,7 +66,7 @@ pub(crate) async fn read(look: &mut Look<'_>, providers: &BTreeSet<ProviderKey>)
 }
 
 /// What a provider's description tells.
-enum Found {
+pub(crate) enum Found {
     /// Its market, or why that is not known.
     Market(Result<Market, Gap>),
     /// The group that tells its market.
@@ -154,7 +154,7 @@ pub(crate) fn group_name(
     })
 }
 
-fn of_provider(provider: &CapacityProvider) -> Found {
+pub(crate) fn of_provider(provider: &CapacityProvider) -> Found {
     if let Some(group) = provider.auto_scaling_group_provider() {
         return match group_name(provider.name().unwrap_or("*"), group) {
             Ok(name) => Found::Group(name),
@@ -238,7 +238,7 @@ pub(crate) async fn groups<O>(
     found
 }
 
-fn of_group(group: &AutoScalingGroup) -> Market {
+pub(crate) fn of_group(group: &AutoScalingGroup) -> Market {
     let distribution = group
         .mixed_instances_policy()
         .and_then(|policy| policy.instances_distribution());

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_applicationautoscaling::Client;
 use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
 use calls::RateBucket;
 use model::ServiceKey;
@@ -16,16 +17,25 @@ const DESCRIBE_SCALABLE_TARGETS: &str = "application-autoscaling:DescribeScalabl
 pub(crate) type Scaled = BTreeMap<ServiceKey, Result<bool, Gap>>;
 
 /// Finds out which of these services are scalable targets. Every one is in the answer.
-pub(crate) async fn read(look: &mut Look<'_>, services: &BTreeSet<&ServiceKey>) -> Scaled {
+pub(crate) async fn read<O>(
+    look: &mut Look<'_, O>,
+    client: &Client,
+    services: &BTreeSet<&ServiceKey>,
+) -> Scaled {
     let all: Vec<&ServiceKey> = services.iter().copied().collect();
     let mut scaled = Scaled::new();
     for batch in all.chunks(DESCRIBE_SCALABLE_TARGETS_MAX) {
-        read_batch(look, batch, &mut scaled).await;
+        read_batch(look, client, batch, &mut scaled).await;
     }
     scaled
 }
 
-async fn read_batch(look: &mut Look<'_>, batch: &[&ServiceKey], scaled: &mut Scaled) {
+async fn read_batch<O>(
+    look: &mut Look<'_, O>,
+    client: &Client,
+    batch: &[&ServiceKey],
+    scaled: &mut Scaled,
+) {
     // The id of an ECS service in Application Auto Scaling: `service/<cluster>/<service>`.
     let ids: BTreeMap<String, &ServiceKey> = batch
         .iter()
@@ -38,9 +48,7 @@ async fn read_batch(look: &mut Look<'_>, batch: &[&ServiceKey], scaled: &mut Sca
     let mut targets = BTreeSet::new();
     let mut pages = Pages::default();
     let rest = loop {
-        let request = look
-            .observer
-            .application_autoscaling
+        let request = client
             .describe_scalable_targets()
             .service_namespace(ServiceNamespace::Ecs)
             .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)

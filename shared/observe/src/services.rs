@@ -74,7 +74,7 @@ pub(crate) async fn read(look: &mut Look<'_>, keys: &BTreeSet<ServiceKey>, reads
 }
 
 /// Whether AWS could have made a service of this name.
-fn could_exist(key: &ServiceKey) -> bool {
+pub(crate) fn could_exist(key: &ServiceKey) -> bool {
     let name = key.service.as_str();
     name.len() <= SERVICE_NAME_CHARACTERS_MAX
         && name

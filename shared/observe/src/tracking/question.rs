@@ -1,0 +1,296 @@
+//! What is asked of CloudWatch about a fleet.
+
+use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
+use model::snapshot::{Scheduling, ServiceStatus, Standby};
+use model::tracking::policy::is_standby;
+use model::tracking::{
+    Fleet, Measures, Part, Reading, Target, TargetName, TrackingKey, TrackingPolicy, UnusableMetric,
+};
+use model::{AlarmName, Seconds, ServiceKey};
+
+use crate::tracking::Tracked;
+use crate::tracking::alarms::{Alarms, Defined, Watch};
+use crate::tracking::limits::{LONG_PERIODS, MINUTE, RECENT_MARGIN, RECENT_MAX};
+use crate::tracking::values::Scale;
+
+/// What the answer of a question is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Slot {
+    /// Values of a target's metric.
+    Value(TargetName, Part),
+    /// How many tasks ran.
+    Tasks(Part),
+}
+
+impl Slot {
+    /// What of the fleet it is about.
+    pub(crate) const fn part(self) -> Part {
+        match self {
+            Self::Value(_, part) | Self::Tasks(part) => part,
+        }
+    }
+}
+
+/// A series that is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Question {
+    /// Whose it is.
+    pub(crate) key: TrackingKey,
+    /// What it is.
+    pub(crate) slot: Slot,
+    /// The queries: one metric, or everything that an expression is made of.
+    pub(crate) queries: Vec<MetricDataQuery>,
+    /// The id of the query that gives the series.
+    pub(crate) returned: String,
+    /// The length of its periods.
+    pub(crate) period: Seconds,
+    /// What the values are multiplied with.
+    pub(crate) scale: Scale,
+    /// How far back it goes.
+    pub(crate) span: Seconds,
+    /// The alarm whose definition it is.
+    pub(crate) alarm: Option<AlarmName>,
+}
+
+/// Whether the fleet is tracked, as far as the answers of ECS tell: of others no metric is read.
+pub(crate) fn policy_in_force(fleet: &Fleet) -> Option<&TrackingPolicy> {
+    let primary = &fleet.primary;
+    let policy = fleet.policy.as_ref().ok().filter(|it| !it.paused)?;
+    let is_live = primary.status == ServiceStatus::Active;
+    let is_replica = match primary.scheduling {
+        Scheduling::Replica => true,
+        Scheduling::Daemon => false,
+    };
+    (is_live && is_replica && !is_standby(&primary.tags)).then_some(policy)
+}
+
+/// Adds what is to be asked about a fleet. A target that leads to no question has its reading afterwards.
+pub(crate) fn ask_about(
+    key: &TrackingKey,
+    tracked: &mut Tracked,
+    alarms: &Alarms,
+    questions: &mut Vec<Question>,
+) {
+    let Some(policy) = policy_in_force(&tracked.fleet).cloned() else {
+        return;
+    };
+    let about = About {
+        key,
+        parts: parts(&tracked.fleet),
+        resolution: policy.metric_resolution,
+        span: span(&policy),
+    };
+    let is_per_task = |it: &Target| it.measures == Measures::PerTask;
+    if policy.targets.values().any(is_per_task) {
+        let of_parts = about.parts.iter();
+        questions.extend(of_parts.map(|part| about.tasks(part)));
+    }
+    for (name, target) in &policy.targets {
+        let asked = match name {
+            TargetName::Cpu => Ok(about.of_service(*name, CPU)),
+            TargetName::Memory => Ok(about.of_service(*name, MEMORY)),
+            TargetName::Requests => about.requests(tracked),
+            TargetName::Alarm => about.alarm(target, tracked, alarms),
+        };
+        match asked {
+            Ok(asked) => questions.extend(asked),
+            Err(reading) => _ = tracked.fleet.readings.insert(*name, reading),
+        }
+    }
+}
+
+/// The metric's name.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html>
+const CPU: &str = "CPUUtilization";
+/// The metric's name.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html>
+const MEMORY: &str = "MemoryUtilization";
+/// The requests that each target of a target group received. Its `Sum` is the average of the targets: the only statistic that means
+/// something.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html>
+const REQUESTS: &str = "RequestCountPerTarget";
+/// The id of the one query of a question that is one metric.
+const ONE: &str = "m";
+
+/// The services of a fleet that may run tasks.
+fn parts(fleet: &Fleet) -> Vec<(Part, ServiceKey)> {
+    let mut parts = vec![(Part::Primary, fleet.primary.key.clone())];
+    match &fleet.standby {
+        Some(Standby::Present(standby)) => parts.push((Part::Standby, standby.key.clone())),
+        Some(Standby::Missing | Standby::Unknown) | None => {}
+    }
+    parts
+}
+
+/// How far back the decision goes, and a margin.
+fn span(policy: &TrackingPolicy) -> Seconds {
+    let window = policy.pace.scale_in_window.0;
+    Seconds(window.saturating_add(RECENT_MARGIN.0).min(RECENT_MAX.0))
+}
+
+/// What is asked about.
+struct About<'a> {
+    key: &'a TrackingKey,
+    parts: Vec<(Part, ServiceKey)>,
+    resolution: Seconds,
+    span: Seconds,
+}
+
+impl About<'_> {
+    /// A metric of ECS, of each service.
+    fn of_service(&self, target: TargetName, name: &'static str) -> Vec<Question> {
+        let of_part = |(part, service): &(Part, ServiceKey)| {
+            let slot = Slot::Value(target, *part);
+            self.metric(
+                slot,
+                self.resolution,
+                stat_of_service(name, service),
+                "Average",
+            )
+        };
+        self.parts.iter().map(of_part).collect()
+    }
+
+    /// How many tasks of a service ran: ECS publishes one sample of each RUNNING task in each period.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/viewing-cloudwatch-metrics.html>
+    fn tasks(&self, (part, service): &(Part, ServiceKey)) -> Question {
+        let metric = stat_of_service(CPU, service);
+        self.metric(Slot::Tasks(*part), self.resolution, metric, "SampleCount")
+    }
+
+    fn requests(&self, tracked: &Tracked) -> Result<Vec<Question>, Reading> {
+        let mut groups = tracked.target_groups.iter();
+        let (Some(group), None) = (groups.next(), groups.next()) else {
+            let count = u32::try_from(tracked.target_groups.len()).unwrap_or(u32::MAX);
+            let why = UnusableMetric::TargetGroups { count };
+            return Err(Reading::Unusable { why });
+        };
+        let metric = metric("AWS/ApplicationELB", REQUESTS, &[("TargetGroup", group)]);
+        let slot = Slot::Value(TargetName::Requests, Part::Fleet);
+        Ok(vec![self.metric(slot, MINUTE, metric, "Sum")])
+    }
+
+    fn alarm(
+        &self,
+        target: &Target,
+        tracked: &mut Tracked,
+        alarms: &Alarms,
+    ) -> Result<Vec<Question>, Reading> {
+        let unusable = |why| Err(Reading::Unusable { why });
+        let Some((name, defined)) = target
+            .alarm
+            .as_ref()
+            .and_then(|name| Some((name, alarms.get(name)?)))
+        else {
+            return Err(Reading::Unread);
+        };
+        let watch = match defined {
+            Defined::Watches(watch) => watch,
+            Defined::Unusable(why) => return unusable(why.clone()),
+            Defined::Unread(gap) => {
+                tracked.note(gap);
+                return Err(Reading::Unread);
+            }
+        };
+        let is_ours = |it: &&ServiceKey| self.parts.iter().any(|(_, part)| part == *it);
+        // A standby that was not read may be the one that is meant.
+        let is_sure = match &tracked.fleet.standby {
+            None | Some(Standby::Present(_) | Standby::Missing) => true,
+            Some(Standby::Unknown) => false,
+        };
+        if let Some(service) = watch.services.iter().find(|it| !is_ours(it))
+            && is_sure
+        {
+            return unusable(UnusableMetric::AlarmOfAnotherService {
+                alarm: name.clone(),
+                service: service.clone(),
+            });
+        }
+        Ok(vec![self.watched(name, watch)])
+    }
+
+    fn watched(&self, name: &AlarmName, watch: &Watch) -> Question {
+        let long = watch.period.0.saturating_mul(LONG_PERIODS);
+        Question {
+            key: self.key.clone(),
+            slot: Slot::Value(TargetName::Alarm, Part::Fleet),
+            queries: watch.queries.clone(),
+            returned: watch.returned.clone(),
+            period: watch.period,
+            scale: Scale::ONE,
+            span: Seconds(self.span.0.max(long)),
+            alarm: Some(name.clone()),
+        }
+    }
+
+    fn metric(&self, slot: Slot, period: Seconds, metric: Metric, stat: &str) -> Question {
+        Question {
+            key: self.key.clone(),
+            slot,
+            queries: vec![query(ONE, stat_of(metric, period, stat))],
+            returned: ONE.to_owned(),
+            period,
+            scale: Scale::ONE,
+            span: self.span,
+            alarm: None,
+        }
+    }
+}
+
+impl Question {
+    /// The same of earlier days: CloudWatch keeps periods of less than a minute for hours only.
+    pub(crate) fn of_earlier_days(&self) -> Self {
+        let mut question = self.clone();
+        question.period = Seconds(self.period.0.max(MINUTE.0));
+        for query in &mut question.queries {
+            if let Some(stat) = &mut query.metric_stat {
+                stat.period = stat.period.map(|it| it.max(60));
+            }
+            query.period = query.period.map(|it| it.max(60));
+        }
+        // Counts of shorter periods add up to those of longer ones.
+        question.scale = match self.slot {
+            Slot::Tasks(_) => Scale::of_times(question.period, self.period),
+            Slot::Value(..) => self.scale,
+        };
+        question
+    }
+}
+
+fn stat_of_service(name: &str, service: &ServiceKey) -> Metric {
+    let cluster = ("ClusterName", service.cluster.as_str());
+    metric(
+        "AWS/ECS",
+        name,
+        &[cluster, ("ServiceName", service.service.as_str())],
+    )
+}
+
+fn metric(namespace: &str, name: &str, dimensions: &[(&str, &str)]) -> Metric {
+    let dimension =
+        |(name, value): &(&str, &str)| Dimension::builder().name(*name).value(*value).build();
+    Metric::builder()
+        .namespace(namespace)
+        .metric_name(name)
+        .set_dimensions(Some(dimensions.iter().map(dimension).collect()))
+        .build()
+}
+
+/// A statistic of a metric.
+pub(crate) fn stat_of(metric: Metric, period: Seconds, stat: &str) -> MetricStat {
+    let period = i32::try_from(period.0).unwrap_or(i32::MAX);
+    MetricStat::builder()
+        .metric(metric)
+        .period(period)
+        .stat(stat)
+        .build()
+}
+
+/// The query of a question that is one metric.
+pub(crate) fn query(id: &str, stat: MetricStat) -> MetricDataQuery {
+    MetricDataQuery::builder()
+        .id(id)
+        .metric_stat(stat)
+        .return_data(true)
+        .build()
+}

@@ -1,0 +1,175 @@
+//! The same time of earlier days, for fleets that ask for a forecast.
+//!
+//! What lies days back does not change, so that a process reads it once for half an hour: [`AHEAD`] is so much more than a forecast looks
+//! ahead.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use model::tracking::{Reading, Series, TrackingKey};
+use model::{Seconds, Timestamp};
+
+use crate::tracking::ask::{self, Frame, Outcome};
+use crate::tracking::question::{Question, Slot};
+use crate::tracking::values::Answer;
+use crate::tracking::{Look, Seen};
+
+/// How many days back the season goes.
+pub(crate) const DAYS: i64 = 3;
+/// A day, whatever the clocks do.
+const DAY_SECS: i64 = 86_400;
+/// How long before the time of day the season begins.
+pub(crate) const BEFORE: Seconds = Seconds(600);
+/// How long after it the season ends: the time that it is kept, and the longest time ahead that a forecast is for.
+pub(crate) const AHEAD: Seconds = Seconds(2_700);
+/// How long what was read is kept.
+pub(crate) const KEPT_FOR: Seconds = Seconds(1_800);
+/// Of how many fleets it is kept.
+const KEPT_MAX: usize = 5_000;
+
+/// What was read of earlier days.
+#[derive(Debug, Default)]
+pub(crate) struct KnownSeasons {
+    by_fleet: Mutex<BTreeMap<TrackingKey, Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    until: Timestamp,
+    /// What was asked: an alarm may have been defined anew, or a target added.
+    asked: Vec<Question>,
+    series: Vec<(Slot, Series)>,
+}
+
+impl KnownSeasons {
+    fn get(
+        &self,
+        key: &TrackingKey,
+        asked: &[Question],
+        now: Timestamp,
+    ) -> Option<Vec<(Slot, Series)>> {
+        let kept = self.by_fleet.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept
+            .get(key)
+            .filter(|it| now < it.until && it.asked == asked)?;
+        Some(known.series.clone())
+    }
+
+    fn keep(&self, key: TrackingKey, known: Known) {
+        let mut kept = self.by_fleet.lock().unwrap_or_else(PoisonError::into_inner);
+        // Fleets that are gone stay behind; starting over is simpler than knowing which.
+        if kept.len() >= KEPT_MAX {
+            kept.clear();
+        }
+        kept.insert(key, known);
+    }
+}
+
+/// Reads the season of the fleets that these questions are about, as far as it is not known.
+pub(crate) async fn read(
+    look: &mut Look<'_>,
+    seen: &mut Seen,
+    recent: &[Question],
+    now: Timestamp,
+) {
+    let mut asked: BTreeMap<TrackingKey, Vec<Question>> = BTreeMap::new();
+    for question in recent {
+        if wants(seen, &question.key) {
+            let of_fleet = asked.entry(question.key.clone()).or_default();
+            of_fleet.push(question.of_earlier_days());
+        }
+    }
+    let known = &look.observer.known_seasons;
+    let mut new = Vec::new();
+    for (key, questions) in &asked {
+        match known.get(key, questions, now) {
+            Some(series) => enter(seen, key, series),
+            None => new.extend(questions.iter().cloned()),
+        }
+    }
+    let days = read_days(look, seen, &new, now).await;
+    for (key, questions) in asked {
+        let Some(days) = days.get(&key) else {
+            continue;
+        };
+        let series = |question: &Question| {
+            let answer = days.get(&question.slot).cloned().unwrap_or_default();
+            let part = question.slot.part();
+            let series = answer.series(part, question.period, question.scale);
+            (question.slot, series)
+        };
+        let series: Vec<(Slot, Series)> = questions.iter().map(series).collect();
+        if series.iter().all(|(_, it)| it.is_complete) {
+            let known = Known {
+                until: KEPT_FOR.after(now),
+                asked: questions,
+                series: series.clone(),
+            };
+            look.observer.known_seasons.keep(key.clone(), known);
+        }
+        enter(seen, &key, series);
+    }
+}
+
+fn wants(seen: &Seen, key: &TrackingKey) -> bool {
+    let policy = seen.tracked.get(key).map(|it| &it.fleet.policy);
+    policy.is_some_and(|it| it.as_ref().is_ok_and(|it| it.pace.forecast))
+}
+
+/// What the days said, by fleet. A fleet is left out of which CloudWatch refuses a query: its recent values say so.
+async fn read_days(
+    look: &mut Look<'_>,
+    seen: &mut Seen,
+    questions: &[Question],
+    now: Timestamp,
+) -> BTreeMap<TrackingKey, BTreeMap<Slot, Answer>> {
+    let mut days: BTreeMap<TrackingKey, BTreeMap<Slot, Answer>> = BTreeMap::new();
+    if questions.is_empty() {
+        return days;
+    }
+    for day in 1..=DAYS {
+        let then = Seconds(-day * DAY_SECS).after(now);
+        let frame = Frame::Between(Seconds(-BEFORE.0).after(then), AHEAD.after(then));
+        for (question, outcome) in ask::ask(look, questions.to_vec(), frame).await {
+            let Some(tracked) = seen.tracked.get_mut(&question.key) else {
+                continue;
+            };
+            let answer = match outcome {
+                Outcome::Answered(answer, gap) => {
+                    gap.iter().for_each(|gap| tracked.note(gap));
+                    answer
+                }
+                Outcome::Failed(gap) => {
+                    tracked.note(&gap);
+                    Answer::default()
+                }
+                Outcome::Refused(_) => Answer::default(),
+            };
+            let of_fleet = days.entry(question.key).or_default();
+            match of_fleet.get_mut(&question.slot) {
+                Some(before) => before.extend(answer),
+                None => _ = of_fleet.insert(question.slot, answer),
+            }
+        }
+    }
+    days
+}
+
+fn enter(seen: &mut Seen, key: &TrackingKey, series: Vec<(Slot, Series)>) {
+    let Some(tracked) = seen.tracked.get_mut(key) else {
+        return;
+    };
+    let fleet = &mut tracked.fleet;
+    for (slot, series) in series {
+        match slot {
+            Slot::Tasks(_) => fleet.season_task_counts.push(series),
+            Slot::Value(target, _) => {
+                match fleet.readings.get_mut(&target) {
+                    Some(Reading::Read { season, .. }) => season.push(series),
+                    // Without recent values nothing is forecast.
+                    Some(Reading::Unusable { .. } | Reading::Unread) | None => {}
+                }
+            }
+        }
+    }
+}

@@ -11,7 +11,8 @@ use model::trigger::Hints;
 use model::{ServiceKey, Timestamp};
 use placement::Decision;
 
-use crate::stage::{in_drought, interruption, invoked};
+use crate::stage::{interruption, invoked};
+use crate::workshop::in_drought;
 
 /// Plans as the real planner does, but ten times as much.
 fn greedy(
@@ -52,5 +53,5 @@ async fn a_step_that_breaks_a_law_is_recorded_and_not_taken() {
     // What was not done is not remembered as done: the right planner starts from a clean page.
     let handled = stage.handle(Mode::Act, &interruption()).await;
     assert_eq!(handled.failure, None);
-    assert_eq!(stage.desired(&stage.standby), 7);
+    assert_eq!(stage.desired(&stage.cast.standby), 7);
 }

@@ -9,7 +9,8 @@ use model::snapshot::GapCause;
 use serde_json::json;
 use world::{Fault, FaultRule, Operation};
 
-use crate::stage::{Stage, batch, dry_out, in_drought, interruption, invoked, schedule, with};
+use crate::stage::{batch, interruption, invoked, schedule};
+use crate::workshop::{Stage, dry_out, in_drought, with};
 
 /// With this fault: the failure's name, the failed call and its cause, and where the standby ends.
 async fn check(operation: Operation, fault: Fault, want: (&str, &str, &str), standby: u32) {
@@ -33,7 +34,7 @@ async fn check(operation: Operation, fault: Fault, want: (&str, &str, &str), sta
     });
     assert!(in_gaps || in_outcomes, "{operation:?}: {record:#?}");
     assert!(failure.to_string().contains(call), "{failure}");
-    assert_eq!(stage.desired(&stage.standby), standby, "{operation:?}");
+    assert_eq!(stage.desired(&stage.cast.standby), standby, "{operation:?}");
 }
 
 #[tokio::test]
@@ -98,7 +99,7 @@ async fn an_answer_that_was_lost_is_healed_by_looking() {
     assert_eq!(handled.failure, None);
     assert_eq!(handled.record.outcomes[0].result, OutcomeResult::AlreadySo);
     assert_eq!(handled.record.ledger.confirmed, 1);
-    assert_eq!(stage.desired(&stage.standby), 7);
+    assert_eq!(stage.desired(&stage.cast.standby), 7);
 }
 
 #[tokio::test]
@@ -119,7 +120,7 @@ async fn a_deleted_cluster_fails_and_the_others_are_looked_after() {
         gap.to_string().contains("ClusterNotFoundException"),
         "{gap}"
     );
-    assert_eq!(stage.desired(&stage.standby), 7);
+    assert_eq!(stage.desired(&stage.cast.standby), 7);
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ use model::policy::Mode;
 use serde_json::json;
 use world::{Fault, FaultRule, Operation};
 
-use crate::stage::{batch, in_drought, interruption, sample};
+use crate::stage::{batch, interruption, sample};
+use crate::workshop::in_drought;
 
 #[tokio::test]
 async fn five_thousand_interruptions_of_one_service_cost_a_handful_of_calls() {
@@ -24,7 +25,7 @@ async fn five_thousand_interruptions_of_one_service_cost_a_handful_of_calls() {
     assert_eq!(triggers.kinds.get("task_interrupted"), Some(&5_000));
     assert_eq!(triggers.services_count, Some(1));
     assert_eq!(triggers.event_ids.len(), control::EVENT_IDS_SHOWN_MAX);
-    assert_eq!(stage.desired(&stage.standby), 7);
+    assert_eq!(stage.desired(&stage.cast.standby), 7);
     assert_eq!(stage.updates(), 1);
     let calls = stage.total_calls();
     assert!(calls <= 15, "{calls} calls: {:?}", stage.face.calls());
@@ -47,7 +48,7 @@ async fn malformed_messages_go_back_alone_and_the_others_are_handled() {
         result["batchItemFailures"],
         json!([{"itemIdentifier": "message-1"}, {"itemIdentifier": "message-2"}])
     );
-    assert_eq!(stage.desired(&stage.standby), 7);
+    assert_eq!(stage.desired(&stage.cast.standby), 7);
 }
 
 #[tokio::test]
@@ -90,9 +91,9 @@ async fn of_a_batch_only_the_messages_of_a_broken_pair_go_back() {
     };
     let payload = batch([
         about("no-such-service"),
-        about(stage.primary.service.as_str()),
+        about(stage.cast.primary.service.as_str()),
         about("no-such-service"),
-        about(stage.standby.service.as_str()),
+        about(stage.cast.standby.service.as_str()),
     ]);
     let handled = stage.handle(Mode::Act, &payload).await;
     assert_eq!(handled.failure.as_ref().unwrap().as_str(), "StepFailed");

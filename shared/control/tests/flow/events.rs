@@ -6,7 +6,8 @@ use model::outcome::OutcomeResult;
 use model::policy::Mode;
 use model::trigger::TriggerKind;
 
-use crate::stage::{at_rest, in_drought, interruption, invoked, sample, schedule};
+use crate::stage::{interruption, invoked, sample, schedule};
+use crate::workshop::{at_rest, in_drought};
 
 fn files() -> Vec<PathBuf> {
     let folder = format!("{}/../../events", env!("CARGO_MANIFEST_DIR"));
@@ -72,11 +73,14 @@ async fn every_sample_is_handled_and_writes_to_the_standby_only() {
         } else {
             assert!(asks_for_a_look, "{name}");
         }
-        assert_eq!(stage.desired(&stage.primary), 10, "{name}");
-        assert!([0, 7].contains(&stage.desired(&stage.standby)), "{name}");
+        assert_eq!(stage.desired(&stage.cast.primary), 10, "{name}");
+        assert!(
+            [0, 7].contains(&stage.desired(&stage.cast.standby)),
+            "{name}"
+        );
         assert_eq!(
             stage.updates(),
-            u64::from(stage.desired(&stage.standby) == 7),
+            u64::from(stage.desired(&stage.cast.standby) == 7),
             "{name}"
         );
 
@@ -96,7 +100,7 @@ async fn an_interruption_in_a_drought_raises_the_standby_once() {
     assert_eq!(first.failure, None);
     let results: Vec<&OutcomeResult> = first.record.outcomes.iter().map(|it| &it.result).collect();
     assert_eq!(results, [&OutcomeResult::Done]);
-    assert_eq!(stage.desired(&stage.standby), 7);
+    assert_eq!(stage.desired(&stage.cast.standby), 7);
     assert_eq!(first.record.ledger.confirmed, 1);
 
     // The same event again, and the schedule: nothing is left to do.
@@ -114,7 +118,7 @@ async fn the_schedule_alone_reaches_the_same() {
     let handled = stage.handle(Mode::Act, &schedule()).await;
     assert_eq!(handled.failure, None);
     assert!(handled.record.triggers.is_sweep);
-    assert_eq!(stage.desired(&stage.standby), 7);
+    assert_eq!(stage.desired(&stage.cast.standby), 7);
 }
 
 #[tokio::test]
@@ -148,11 +152,11 @@ async fn observe_plans_and_writes_nothing_and_remembers_no_write() {
         assert_eq!(handled.record.ledger.confirmed, 0);
     }
     assert_eq!(stage.updates(), 0);
-    assert_eq!(stage.desired(&stage.standby), 0);
+    assert_eq!(stage.desired(&stage.cast.standby), 0);
     // Nothing that was not written stands in the way of the first real write.
     let handled = stage.handle(Mode::Act, &interruption()).await;
     assert_eq!(handled.record.outcomes[0].result, OutcomeResult::Done);
-    assert_eq!(stage.desired(&stage.standby), 7);
+    assert_eq!(stage.desired(&stage.cast.standby), 7);
 }
 
 #[tokio::test]

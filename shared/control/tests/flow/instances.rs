@@ -1,19 +1,15 @@
 //! A pair on groups of EC2 instances, of which one is Spot: what spot-fallback makes of instances that drain.
 
-use std::sync::Arc;
-
-use ledger::{Ledger, MemoryLedger};
 use model::plan::{Action, StepReason};
-use model::policy::{Mode, TAG_STANDBY, TAG_STANDBY_OF};
+use model::policy::{TAG_STANDBY, TAG_STANDBY_OF};
 use model::strategy::Market;
 use serde_json::json;
-use world::face::{FaceOptions, serve};
 use world::{
     Config, ContainerInstanceStatus, Fault, FaultRule, InstancePoolKey, Operation, SPOT_TYPES,
     ScaledBy, ServiceSpec, TaskDefinition, World, line,
 };
 
-use crate::stage::{Stage, at_rest, schedule};
+use crate::workshop::{Pair, Stage, at_rest};
 
 /// Five tasks on `EC2` and fifteen on `EC2Spot`, each with a spare instance; the standby is on `EC2`.
 const TASKS: u32 = 20;
@@ -47,12 +43,7 @@ async fn on_instances(percents: (u32, u32)) -> Stage {
     world.create(spare).unwrap();
     world.advance_secs(900);
     assert_eq!(world.account(&primary).unwrap().serving, TASKS);
-    Stage {
-        face: serve(world, FaceOptions::default()).await.unwrap(),
-        primary,
-        standby,
-        ledger: Arc::new(Ledger::Memory(MemoryLedger::new())),
-    }
+    Stage::over(world, Pair { primary, standby }).await
 }
 
 /// The EC2 ids of the ACTIVE Spot instances, those with the fewest tasks first.
@@ -93,7 +84,7 @@ impl Stage {
                 .map(|it| it.arn.clone())
                 .unwrap();
             let input = json!({
-                "cluster": self.primary.cluster.as_str(),
+                "cluster": self.cast.primary.cluster.as_str(),
                 "containerInstances": [arn],
                 "status": "DRAINING",
             });
@@ -102,13 +93,9 @@ impl Stage {
         });
     }
 
-    fn advance_secs(&self, secs: u32) {
-        self.face.with_world(|world| world.advance_secs(secs));
-    }
-
     /// One look of the schedule: the plan's text, and the name of its evidence where the standby is raised.
     async fn look(&self) -> (String, Option<&'static str>) {
-        let handled = self.handle(Mode::Act, &schedule()).await;
+        let handled = self.sweep().await;
         assert_eq!(handled.failure, None);
         let plan = &handled.record.plan;
         let evidence = plan.steps.first().map(|it| {
@@ -136,14 +123,14 @@ async fn interrupted_instances_are_covered_before_their_tasks_end() {
     stage.advance_secs(5);
     let (plan, evidence) = stage.look().await;
     assert_eq!(evidence, Some("spot_instances_draining"), "{plan}");
-    assert_eq!(stage.desired(&stage.standby), ON_SPOT);
+    assert_eq!(stage.desired(&stage.cast.standby), ON_SPOT);
     // The tasks of the drained instances still serve; what was done leaves nothing to do, then and when they are gone.
     for secs in [10, 60, 60] {
         stage.advance_secs(secs);
         let (plan, evidence) = stage.look().await;
         assert_eq!(evidence, None, "{plan}");
     }
-    assert_eq!(stage.desired(&stage.standby), ON_SPOT);
+    assert_eq!(stage.desired(&stage.cast.standby), ON_SPOT);
     assert_eq!(stage.updates(), 1);
 }
 
@@ -159,7 +146,7 @@ async fn a_drain_that_ecs_cannot_finish_is_covered_at_the_second_look() {
     stage.advance_secs(60);
     let (plan, evidence) = stage.look().await;
     assert_eq!(evidence, Some("spot_instances_draining"), "{plan}");
-    assert_eq!(stage.desired(&stage.standby), ON_SPOT);
+    assert_eq!(stage.desired(&stage.cast.standby), ON_SPOT);
 }
 
 /// As `cluster-scaler` drains: the tasks of one instance fit on another. Whenever spot-fallback looks, it lends nothing.
@@ -213,22 +200,17 @@ async fn instances_that_cannot_be_read_are_a_gap() {
     stage.advance_secs(5);
     let operation = Operation::DescribeContainerInstances;
     stage.fault(FaultRule::always(operation, Fault::AccessDenied));
-    let handled = stage.handle(Mode::Act, &schedule()).await;
-    assert_eq!(stage.desired(&stage.standby), 0);
+    let handled = stage.sweep().await;
+    assert_eq!(stage.desired(&stage.cast.standby), 0);
     let line = handled.record.line();
     assert!(line.contains("ecs:DescribeContainerInstances"), "{line}");
     // Where a standby is lent already, it stays.
-    let remove_faults = || {
-        stage
-            .face
-            .with_world(|world| world.config_mut().faults.rules.clear());
-    };
-    remove_faults();
+    stage.clear_faults();
     assert_eq!(stage.look().await.1, Some("spot_instances_draining"));
     stage.fault(FaultRule::always(operation, Fault::AccessDenied));
     stage.advance_secs(60);
-    let _gap = stage.handle(Mode::Act, &schedule()).await;
-    assert_eq!(stage.desired(&stage.standby), ON_SPOT);
+    let _gap = stage.sweep().await;
+    assert_eq!(stage.desired(&stage.cast.standby), ON_SPOT);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What happens without the ledger.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::ledger::{DynamoDbLedger, Ledger, Version};
@@ -14,7 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use world::{Fault, FaultRule, Operation};
 
-use crate::stage::{Stage, dry_out, dynamodb, in_drought, interruption, invoked, schedule, with};
+use crate::stage::{Stage, Staged, dynamodb, interruption, schedule};
+use crate::workshop::{self, dry_out, in_drought, with};
 
 /// A DynamoDB that refuses its first requests and then keeps items, without looking at conditions.
 pub(crate) async fn away_for(refused: usize) -> String {
@@ -112,19 +113,17 @@ pub(crate) async fn without_table() -> String {
     url
 }
 
-async fn lost(stage: &mut Stage) {
-    let url = without_table().await;
-    let client = dynamodb(&url);
-    stage.ledger = Arc::new(Ledger::DynamoDb(DynamoDbLedger::new(
-        client,
-        "no-such-table",
-    )));
+/// Takes the ledger's table away; gives the ledger that was there.
+pub(crate) async fn lose<D: Staged>(stage: &mut Stage<D>) -> Arc<Ledger> {
+    let client = dynamodb(&without_table().await);
+    let lost = DynamoDbLedger::new(client, "no-such-table");
+    std::mem::replace(&mut stage.ledger, Arc::new(Ledger::DynamoDb(lost)))
 }
 
 #[tokio::test]
 async fn without_its_table_evident_shortage_is_covered_and_the_invocation_fails() {
     let mut stage = in_drought().await;
-    lost(&mut stage).await;
+    lose(&mut stage).await;
     let handled = stage.handle(Mode::Act, &interruption()).await;
     let failure = handled.failure.unwrap();
     assert_eq!(failure.as_str(), "LedgerUnavailable");
@@ -136,26 +135,26 @@ async fn without_its_table_evident_shortage_is_covered_and_the_invocation_fails(
     assert_eq!(gap.cause, GapCause::NotFound);
     assert!(gap.operation.starts_with("dynamodb:"), "{gap}");
     assert_eq!(handled.record.outcomes[0].result, OutcomeResult::Done);
-    assert_eq!(stage.desired(&stage.standby), 7);
+    assert_eq!(stage.desired(&stage.cast.standby), 7);
 }
 
 #[tokio::test]
 async fn without_its_table_nothing_is_given_back() {
     let mut stage = in_drought().await;
     stage.handle(Mode::Act, &interruption()).await;
-    assert_eq!(stage.desired(&stage.standby), 7);
+    assert_eq!(stage.desired(&stage.cast.standby), 7);
     stage.face.with_world(|world| {
         let now = world.now();
         world.set_capacity_everywhere("FARGATE_SPOT", now, 100);
     });
-    lost(&mut stage).await;
+    lose(&mut stage).await;
     for _ in 0..20 {
-        stage.face.with_world(|world| world.advance_secs(60));
+        stage.advance_secs(60);
         let handled = stage.handle(Mode::Act, &schedule()).await;
         assert_eq!(handled.failure.unwrap().as_str(), "LedgerUnavailable");
         assert_eq!(handled.record.plan.steps, []);
     }
-    assert_eq!(stage.desired(&stage.standby), 7);
+    assert_eq!(stage.desired(&stage.cast.standby), 7);
 }
 
 #[tokio::test]
@@ -167,17 +166,17 @@ async fn with_its_ledger_everything_is_given_back_and_then_rests() {
         world.set_capacity_everywhere("FARGATE_SPOT", now, 100);
     });
     for _ in 0..30 {
-        stage.face.with_world(|world| world.advance_secs(60));
+        stage.advance_secs(60);
         // Each time a fresh process: what is needed is in the ledger.
         let handled = stage.handle(Mode::Act, &schedule()).await;
         assert_eq!(handled.failure, None);
         let serving = stage.face.with_world(|world| {
             let serving = |key| world.account(key).unwrap().serving;
-            serving(&stage.primary) + serving(&stage.standby)
+            serving(&stage.cast.primary) + serving(&stage.cast.standby)
         });
         assert!(serving >= 10, "{serving} tasks serve");
     }
-    assert_eq!(stage.desired(&stage.standby), 0);
+    assert_eq!(stage.desired(&stage.cast.standby), 0);
     let last = stage.handle(Mode::Act, &schedule()).await;
     assert_eq!(last.record.plan.steps, []);
     assert!(last.record.plan.holds_by_reason.contains_key("at_rest"));
@@ -192,9 +191,7 @@ async fn a_write_that_certainly_failed_is_tried_again_at_once() {
     ));
     let handled = stage.handle(Mode::Act, &interruption()).await;
     assert_eq!(handled.failure.unwrap().as_str(), "StepFailed");
-    stage
-        .face
-        .with_world(|world| world.config_mut().faults.rules.clear());
+    stage.clear_faults();
     let handled = stage.handle(Mode::Act, &interruption()).await;
     assert_eq!(handled.failure, None);
     assert_eq!(handled.record.outcomes[0].result, OutcomeResult::Done);
@@ -212,7 +209,7 @@ async fn a_write_that_may_be_under_way_is_waited_for_and_then_tried_again() {
     assert_eq!(handled.failure, None);
     let holds = &handled.record.plan.holds_by_reason;
     assert_eq!(holds.get("own_write_not_visible"), Some(&1), "{holds:?}");
-    stage.face.with_world(|world| world.advance_secs(30));
+    stage.advance_secs(30);
     let handled = stage.handle(Mode::Act, &schedule()).await;
     assert_eq!(handled.failure, None);
     assert_eq!(handled.record.outcomes[0].result, OutcomeResult::Done);
@@ -228,14 +225,12 @@ async fn a_raise_that_could_not_be_announced_is_remembered_afterwards() {
     assert_eq!(handled.failure.unwrap().as_str(), "LedgerUnavailable");
     assert_eq!(handled.record.outcomes[0].result, OutcomeResult::Done);
     assert_eq!(handled.record.ledger.confirmed, 1);
-    let keys = BTreeSet::from([stage.primary.clone()]);
-    let recalled = stage.ledger.recall(&keys, invoked().deadline).await;
-    let wrote = recalled.known[&stage.primary].0.wrote.unwrap();
+    let wrote = stage.memory().await.wrote.unwrap();
     assert_eq!((wrote.from, wrote.to, wrote.confirmed), (0, 7, true));
 }
 
 /// Somebody else set the standby to 2 more than an hour ago; Ballast had written 1 before.
-async fn with_an_expired_foreign_edit() -> Stage {
+async fn with_an_expired_foreign_edit() -> workshop::Stage {
     let stage = with(|world| {
         // The standby is older than what was written to it.
         world.advance_secs(10_000);
@@ -243,7 +238,7 @@ async fn with_an_expired_foreign_edit() -> Stage {
     })
     .await;
     let now = stage.face.with_world(|world| {
-        world.set_desired_count(&stage.standby, 2).unwrap();
+        world.set_desired_count(&stage.cast.standby, 2).unwrap();
         world.now()
     });
     let memory = PairMemory {
@@ -260,11 +255,7 @@ async fn with_an_expired_foreign_edit() -> Stage {
         }),
         ..PairMemory::default()
     };
-    let deadline = invoked().deadline;
-    let written = stage
-        .ledger
-        .remember(&stage.primary, &memory, Version::NONE, now, deadline);
-    written.await.unwrap();
+    stage.remember(&memory, Version::NONE).await;
     stage
 }
 
@@ -277,9 +268,7 @@ async fn an_accepted_foreign_count_stays_accepted_when_the_step_fails() {
     ));
     let handled = stage.handle(Mode::Act, &interruption()).await;
     assert_eq!(handled.failure.unwrap().as_str(), "StepFailed");
-    stage
-        .face
-        .with_world(|world| world.config_mut().faults.rules.clear());
+    stage.clear_faults();
     let handled = stage.handle(Mode::Act, &interruption()).await;
     let plan = &handled.record.plan;
     assert_eq!(plan.steps.len(), 1, "{:?}", plan.holds_by_reason);
@@ -313,12 +302,12 @@ async fn a_pair_that_others_change_in_every_round_is_left_alone_and_the_invocati
         handled.record.outcomes[0].result,
         OutcomeResult::Refused { detail }
     );
-    assert_eq!(stage.desired(&stage.standby), 0);
+    assert_eq!(stage.desired(&stage.cast.standby), 0);
     // With one conflict less the last round takes it.
     let client = dynamodb(&contended_for(2).await);
     stage.ledger = Arc::new(Ledger::DynamoDb(DynamoDbLedger::new(client, "pairs")));
     let handled = stage.handle(Mode::Act, &interruption()).await;
     assert_eq!(handled.failure, None);
     assert_eq!(handled.record.outcomes[0].result, OutcomeResult::Done);
-    assert_eq!(stage.desired(&stage.standby), 7);
+    assert_eq!(stage.desired(&stage.cast.standby), 7);
 }

@@ -19,3 +19,4 @@ mod races;
 mod record;
 mod several_steps;
 mod stage;
+mod workshop;

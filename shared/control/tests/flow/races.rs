@@ -7,27 +7,22 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use ::ledger::Version;
+use control::{Handled, HandledOf};
 use model::memory::{PairMemory, Write};
-use model::outcome::OutcomeResult;
 use model::policy::Mode;
+use serde_json::Value;
 
-use crate::stage::{Stage, in_drought, interruption, invoked, schedule};
-
-fn acted(all: &[control::Handled]) -> usize {
-    all.iter()
-        .flat_map(|it| &it.record.outcomes)
-        .filter(|it| it.result == OutcomeResult::Done)
-        .count()
-}
+use crate::stage::{Stage, Staged, done, interruption, invoked, schedule};
+use crate::workshop::{self, in_drought};
 
 /// One of them acts, none fails, and the state is as after one alone.
-fn check(stage: &Stage, all: &[control::Handled]) {
+fn check(stage: &workshop::Stage, all: &[Handled]) {
     for handled in all {
         assert_eq!(handled.failure, None);
     }
-    assert_eq!(acted(all), 1, "{all:#?}");
+    assert_eq!(all.iter().map(done).sum::<usize>(), 1, "{all:#?}");
     assert_eq!(stage.updates(), 1);
-    assert_eq!(stage.desired(&stage.standby), 7);
+    assert_eq!(stage.desired(&stage.cast.standby), 7);
 }
 
 /// Polls a future so many times. `None`: it is not done yet.
@@ -46,12 +41,15 @@ pub(crate) async fn poll_times<F: Future + Unpin>(
     .await
 }
 
-/// The first invocation is stopped at each of its waits in turn, while the second runs from its begin to its end.
-#[tokio::test]
-async fn wherever_one_invocation_waits_while_another_runs_one_of_them_acts() {
-    let (event, sweep, invoked) = (interruption(), schedule(), invoked());
+/// The first invocation, of what is opened's payload, is stopped at each of its waits in turn, while the second, of the schedule, runs
+/// from its begin to its end. Every pair of invocations is checked.
+pub(crate) async fn check_everywhere<D: Staged, F: Future<Output = (Stage<D>, Value)>>(
+    open: impl Fn() -> F,
+    check: impl Fn(&Stage<D>, &[HandledOf<D>]),
+) {
+    let (sweep, invoked) = (schedule(), invoked());
     for times in 0..1_000 {
-        let stage = in_drought().await;
+        let (stage, event) = open().await;
         let (a, b) = (stage.controller(Mode::Act), stage.controller(Mode::Act));
         let mut first = Box::pin(a.handle(&event, &invoked));
         let early = poll_times(&mut first, times).await;
@@ -70,6 +68,24 @@ async fn wherever_one_invocation_waits_while_another_runs_one_of_them_acts() {
     panic!("the first invocation did not end");
 }
 
+/// Three invocations at once: two of this payload, one of the schedule.
+pub(crate) async fn three_at_once<D: Staged>(stage: &Stage<D>, event: &Value) -> [HandledOf<D>; 3] {
+    let controllers = [0, 1, 2].map(|_| stage.controller(Mode::Act));
+    let (sweep, invoked) = (schedule(), invoked());
+    let [a, b, c] = &controllers;
+    let (a, b, c) = tokio::join!(
+        a.handle(event, &invoked),
+        b.handle(event, &invoked),
+        c.handle(&sweep, &invoked)
+    );
+    [a, b, c]
+}
+
+#[tokio::test]
+async fn wherever_one_invocation_waits_while_another_runs_one_of_them_acts() {
+    check_everywhere(|| async { (in_drought().await, interruption()) }, check).await;
+}
+
 #[tokio::test]
 async fn of_two_interleaved_invocations_one_acts() {
     let stage = in_drought().await;
@@ -82,15 +98,7 @@ async fn of_two_interleaved_invocations_one_acts() {
 #[tokio::test]
 async fn of_three_interleaved_invocations_one_acts() {
     let stage = in_drought().await;
-    let controllers = [0, 1, 2].map(|_| stage.controller(Mode::Act));
-    let (event, sweep, invoked) = (interruption(), schedule(), invoked());
-    let [a, b, c] = &controllers;
-    let (a, b, c) = tokio::join!(
-        a.handle(&event, &invoked),
-        b.handle(&event, &invoked),
-        c.handle(&sweep, &invoked)
-    );
-    check(&stage, &[a, b, c]);
+    check(&stage, &three_at_once(&stage, &interruption()).await);
 }
 
 #[tokio::test]
@@ -107,7 +115,7 @@ async fn invocations_of_one_controller_do_not_disturb_each_other() {
 
 thread_local! {
     /// The stage on which another invocation's write lands after the next decision.
-    static LANDS_ON: RefCell<Option<Rc<Stage>>> = const { RefCell::new(None) };
+    static LANDS_ON: RefCell<Option<Rc<workshop::Stage>>> = const { RefCell::new(None) };
 }
 
 /// Another invocation has announced to raise the standby to 2 and writes it after this one has looked.
@@ -124,20 +132,13 @@ async fn an_announced_write_is_waited_for_within_the_invocation() {
         }),
         ..PairMemory::default()
     };
-    let remembered = stage.ledger.remember(
-        &stage.primary,
-        &memory,
-        Version::NONE,
-        now,
-        invoked().deadline,
-    );
-    remembered.await.unwrap();
+    stage.remember(&memory, Version::NONE).await;
 
     let mut controller = stage.controller(Mode::Act);
     controller.decide = |snapshot, installation, memories, hints, now| {
         let decision = (control::DECIDE)(snapshot, installation, memories, hints, now);
         if let Some(stage) = LANDS_ON.take() {
-            let key = stage.standby.clone();
+            let key = stage.cast.standby.clone();
             let write = |world: &mut world::World| world.set_desired_count(&key, 2);
             stage.face.with_world(write).unwrap();
         }
@@ -146,7 +147,7 @@ async fn an_announced_write_is_waited_for_within_the_invocation() {
     LANDS_ON.set(Some(Rc::clone(&stage)));
     let handled = controller.handle(&interruption(), &invoked()).await;
     assert_eq!(handled.failure, None);
-    assert_eq!(stage.desired(&stage.standby), 7);
+    assert_eq!(stage.desired(&stage.cast.standby), 7);
     assert_eq!(handled.record.looked_again.len(), 1);
     assert!(handled.record.plan.holds_by_reason.is_empty());
 }
@@ -171,14 +172,7 @@ async fn an_announced_write_is_not_waited_for_in_vain() {
             ..PairMemory::default()
         };
         let mut invoked = invoked();
-        let remembered = stage.ledger.remember(
-            &stage.primary,
-            &memory,
-            Version::NONE,
-            now,
-            invoked.deadline,
-        );
-        remembered.await.unwrap();
+        stage.remember(&memory, Version::NONE).await;
         invoked.deadline = calls::Deadline::after(std::time::Duration::from_secs(secs));
         let handled = stage
             .controller(mode)

@@ -2,12 +2,14 @@
 
 use control::{Durations, Record};
 use expect_test::{ExpectFile, expect_file};
+use model::duty::{PlannedHold, PlannedStep};
 use model::policy::Mode;
 
-use crate::stage::{at_rest, in_drought, interruption, sample};
+use crate::stage::{interruption, sample};
+use crate::workshop::{at_rest, in_drought};
 
 /// The record in lines, with this host's times and the digest taken out.
-fn check(record: &Record, want: &ExpectFile) {
+pub(crate) fn check<S: PlannedStep, H: PlannedHold>(record: &Record<S, H>, want: &ExpectFile) {
     let mut record = record.clone();
     record.durations_ms = Durations::default();
     if let Some(look) = &mut record.snapshot {

@@ -3,8 +3,8 @@
 use model::policy::Mode;
 use serde_json::{Value, json};
 
-use super::stage::{Scene, acted};
-use crate::stage::{batch, sample};
+use super::stage::Scene;
+use crate::stage::{acted, batch, sample};
 
 /// How many messages a batch of the queue has at most.
 const BATCH_MAX: usize = 5_000;
@@ -133,7 +133,7 @@ async fn a_failed_launch_is_a_hint_for_its_group_alone() {
     stage.set_tasks(7);
     let handled = stage.handle(Mode::Observe, &sample(failed)).await;
     assert_eq!(handled.record.plan.steps.len(), 1);
-    assert!(stage.memory().await.0.pools.is_empty());
+    assert!(stage.memory().await.pools.is_empty());
     let mut of_this_group = sample(failed);
     of_this_group["detail"]["AutoScalingGroupName"] = super::stage::GROUP.into();
     of_this_group["time"] = stage.now().to_string().into();
@@ -141,6 +141,6 @@ async fn a_failed_launch_is_a_hint_for_its_group_alone() {
     let handled = stage.handle(Mode::Observe, &of_this_group).await;
     // The group has other zones.
     assert_eq!(handled.record.plan.steps.len(), 1);
-    let pools: Vec<String> = stage.memory().await.0.pools.into_keys().collect();
+    let pools: Vec<String> = stage.memory().await.pools.into_keys().collect();
     assert_eq!(pools, ["t3.small/us-west-2a/on-demand"]);
 }

@@ -3,7 +3,8 @@
 use model::outcome::OutcomeResult;
 use world::{Fault, FaultRule, Operation};
 
-use super::stage::{Scene, acted, done, held};
+use super::stage::Scene;
+use crate::stage::{acted, done, held};
 
 /// Every read of a look.
 const READS: [Operation; 13] = [
@@ -143,7 +144,7 @@ async fn a_drain_that_fails_is_no_drain() {
             minutes += 1;
             assert!(minutes < 40, "{fault:?}: {:?}", stage.statuses());
         }
-        let (memory, _) = stage.memory().await;
+        let memory = stage.memory().await;
         assert!(memory.drains.is_empty(), "{fault:?} {memory:?}");
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use model::capacity::CapacitySubject;
 
-use super::stage::{Handled, Scene, done, held};
+use super::stage::{Handled, Scene};
+use crate::stage::{done, held};
 
 const INSTANCES: u32 = 5_000;
 const TASKS: u32 = 1_000;

@@ -2,18 +2,12 @@
 
 use std::sync::Arc;
 
-use ::ledger::{DynamoDbLedger, Ledger, MemoryLedger};
+use ::ledger::{Ledger, MemoryLedger};
 use world::{Fault, FaultRule, Operation};
 
-use super::stage::{Scene, Stage, acted, done, held};
-use crate::ledger::without_table;
-use crate::stage::dynamodb;
-
-async fn lose(stage: &mut Stage) -> Arc<Ledger> {
-    let client = dynamodb(&without_table().await);
-    let lost = DynamoDbLedger::new(client, "no-such-table");
-    std::mem::replace(&mut stage.ledger, Arc::new(Ledger::DynamoDb(lost)))
-}
+use super::stage::Scene;
+use crate::ledger::lose;
+use crate::stage::{acted, done, held};
 
 #[tokio::test]
 async fn without_its_table_the_group_is_raised_and_the_invocation_fails() {

@@ -6,8 +6,8 @@ use model::policy::Mode;
 use serde_json::json;
 use world::{Operation, ScaledBy, World};
 
-use super::stage::{GROUP, Handled, Scene, Stage, acted, add_service, held};
-use crate::stage::schedule;
+use super::stage::{GROUP, Handled, Scene, Stage, add_service};
+use crate::stage::{acted, held, schedule};
 
 /// One task has no room, or two instances are empty for long: whatever is wanted, nothing is written, and the hold says why.
 async fn check(scene: Scene, before: impl Fn(&Stage), reason: &str) {
@@ -83,7 +83,7 @@ async fn in_the_mode_observe_nothing_is_written_but_what_is_seen_is_remembered()
     assert_eq!(drains.len(), 1, "{drains:?}");
     assert!(drains[0].ends_with("to DRAINING: not written: the mode is `observe`"));
     assert_eq!(stage.writes().len(), 0);
-    let (memory, _) = stage.memory().await;
+    let memory = stage.memory().await;
     // Two were found, and nothing says that Ballast asked for more or fewer.
     assert_eq!(memory.wrote.map(|it| (it.from, it.to)), Some((2, 2)));
     assert!(memory.drains.is_empty(), "{memory:?}");
@@ -103,7 +103,7 @@ async fn managed_scaling_is_never_fought() {
         world.call(Operation::CreateOrUpdateTags, tags).unwrap();
     }
     world.advance_secs(900);
-    let stage = Stage::over(world, names.service, names.on_demand).await;
+    let stage = Stage::under(world, names.service, names.on_demand).await;
     stage.set_tasks(40);
     for _ in 0..10 {
         let handled = stage.sweep_for(1).await;

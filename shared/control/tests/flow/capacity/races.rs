@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use model::capacity::CapacityWrite;
-use model::policy::Mode;
 
-use super::stage::{Handled, Scene, Stage, done};
-use crate::races::poll_times;
-use crate::stage::{invoked, sample, schedule};
+use super::stage::{Handled, Scene, Stage};
+use crate::races::{check_everywhere, three_at_once};
+use crate::stage::{done, sample};
 
 /// A task has no room: the group is to be raised.
 async fn short() -> Stage {
@@ -66,59 +65,34 @@ async fn one_after_the_other<F: Future<Output = Stage>>(open: impl Fn() -> F) ->
     states
 }
 
-/// The first invocation is stopped at each of its waits in turn, while the second runs from its begin to its end.
-async fn check_everywhere<F: Future<Output = Stage>>(open: impl Fn() -> F) {
-    let (event, sweep, invoked) = (sample(EVENT), schedule(), invoked());
+async fn check_two<F: Future<Output = Stage>>(open: impl Fn() -> F) {
     let want = one_after_the_other(&open).await;
-    for times in 0..1_000 {
-        let stage = open().await;
-        let (a, b) = (stage.controller(Mode::Act), stage.controller(Mode::Act));
-        let mut first = Box::pin(a.handle(&event, &invoked));
-        let early = poll_times(&mut first, times).await;
-        let is_over = early.is_some();
-        let second = b.handle(&sweep, &invoked).await;
-        let first = match early {
-            Some(handled) => handled,
-            None => first.await,
-        };
-        check(&stage, &[first, second], &want);
-        if is_over {
-            assert!(times > 10, "it waited only {times} times");
-            return;
-        }
-    }
-    panic!("the first invocation did not end");
+    let open = || async { (open().await, sample(EVENT)) };
+    check_everywhere(open, |stage, all| check(stage, all, &want)).await;
 }
 
 async fn check_three<F: Future<Output = Stage>>(open: impl Fn() -> F) {
     let want = one_after_the_other(&open).await;
     let stage = open().await;
-    let controllers = [0, 1, 2].map(|_| stage.controller(Mode::Act));
-    let (event, sweep, invoked) = (sample(EVENT), schedule(), invoked());
-    let [a, b, c] = &controllers;
-    let (a, b, c) = tokio::join!(
-        a.handle(&event, &invoked),
-        b.handle(&event, &invoked),
-        c.handle(&sweep, &invoked)
-    );
-    check(&stage, &[a, b, c], &want);
+    let all = three_at_once(&stage, &sample(EVENT)).await;
+    check(&stage, &all, &want);
 }
 
 const EVENT: &str = "aws.ecs--ecs-service-action--placement-failure-memory.json";
 
 #[tokio::test]
 async fn wherever_one_invocation_waits_while_another_runs_one_of_them_raises() {
-    check_everywhere(short).await;
+    check_two(short).await;
 }
 
 #[tokio::test]
 async fn wherever_one_invocation_waits_while_another_runs_one_of_them_drains() {
-    check_everywhere(idle).await;
+    check_two(idle).await;
 }
 
 #[tokio::test]
 async fn wherever_one_invocation_waits_while_another_runs_one_of_them_terminates() {
-    check_everywhere(drained).await;
+    check_two(drained).await;
 }
 
 #[tokio::test]
@@ -132,7 +106,8 @@ async fn of_three_interleaved_invocations_none_repeats_a_step() {
 #[tokio::test]
 async fn an_announced_raise_is_waited_for_and_not_made_twice() {
     let stage = short().await;
-    let (mut memory, version) = stage.memory().await;
+    let (memory, version) = stage.recall().await;
+    let mut memory = memory.unwrap();
     memory.wrote = Some(CapacityWrite {
         from: 2,
         to: 3,

@@ -4,7 +4,8 @@ use model::policy::Mode;
 use serde_json::Value;
 use world::{ScaledBy, World};
 
-use super::stage::{Scene, Stage, acted, held};
+use super::stage::{Scene, Stage};
+use crate::stage::{acted, held};
 
 /// The placement failures that ECS has told of since the last time.
 fn placement_failures(stage: &Stage) -> Vec<Value> {
@@ -62,7 +63,7 @@ async fn both_groups_of_the_workshop_grow_and_shrink_as_its_tables_say() {
     let mut world = World::new(world::Config::new(3));
     let names = world.add_workshop_ec2(ScaledBy::Ballast).unwrap();
     world.advance_secs(900);
-    let stage = Stage::over(world, names.service, names.on_demand).await;
+    let stage = Stage::under(world, names.service, names.on_demand).await;
     let sizes = || {
         let capacity = |name| stage.face.with_world(|world| world.group_capacity(name));
         [capacity(names.on_demand), capacity(names.spot)]

@@ -1,30 +1,21 @@
 //! The decision record of cluster-scaler, as an operator reads it.
 
-use control::Durations;
-use expect_test::{ExpectFile, expect_file};
+use expect_test::expect_file;
 use model::policy::Mode;
 
-use super::stage::{Handled, Scene};
+use super::stage::Scene;
+use crate::record::check;
 use crate::stage::schedule;
-
-/// The record in lines, with this host's times and the digest taken out.
-fn check(handled: &Handled, want: &ExpectFile) {
-    let mut record = handled.record.clone();
-    record.durations_ms = Durations::default();
-    if let Some(look) = &mut record.snapshot {
-        assert_eq!(look.digest.len(), 64);
-        look.digest = "sha256".to_owned();
-    }
-    let text = serde_json::to_string_pretty(&record).unwrap();
-    want.assert_eq(&format!("{text}\n"));
-}
 
 #[tokio::test]
 async fn a_raise() {
     let stage = Scene::default().open().await;
     stage.set_tasks(7);
     let handled = stage.sweep().await;
-    check(&handled, &expect_file!["../golden/capacity/scale_out.json"]);
+    check(
+        &handled.record,
+        &expect_file!["../golden/capacity/scale_out.json"],
+    );
 }
 
 #[tokio::test]
@@ -38,7 +29,10 @@ async fn a_removal() {
             break handled;
         }
     };
-    check(&handled, &expect_file!["../golden/capacity/scale_in.json"]);
+    check(
+        &handled.record,
+        &expect_file!["../golden/capacity/scale_in.json"],
+    );
 }
 
 #[tokio::test]
@@ -47,7 +41,10 @@ async fn advice() {
     let stage = scene.open().await;
     stage.set_tasks(7);
     let handled = stage.sweep().await;
-    check(&handled, &expect_file!["../golden/capacity/advice.json"]);
+    check(
+        &handled.record,
+        &expect_file!["../golden/capacity/advice.json"],
+    );
 }
 
 #[tokio::test]

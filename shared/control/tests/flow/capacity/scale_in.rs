@@ -5,7 +5,8 @@ use std::fmt::Write;
 use expect_test::{Expect, expect};
 use model::capacity::CapacityHold;
 
-use super::stage::{Handled, Scene, Stage, acted, held};
+use super::stage::{Handled, Scene, Stage};
+use crate::stage::{acted, held};
 
 /// The hold of the provider itself, if it has one.
 fn of_provider(handled: &Handled) -> &'static str {
@@ -138,7 +139,7 @@ async fn an_instance_that_drains_is_taken_back_before_one_is_bought() {
     let handled = stage.sweep_for(2).await;
     assert_eq!(acted(&handled), [""; 0]);
     assert_eq!((stage.desired(), stage.serving()), (2, 6));
-    let (memory, _) = stage.memory().await;
+    let memory = stage.memory().await;
     assert!(memory.drains.is_empty(), "{memory:?}");
 }
 
@@ -151,7 +152,7 @@ async fn an_instance_that_is_protected_while_it_drains_is_not_terminated() {
     while stage.statuses() != (1, 1) {
         stage.sweep_for(1).await;
     }
-    let draining = stage.memory().await.0.drains.into_keys().next().unwrap();
+    let draining = stage.memory().await.drains.into_keys().next().unwrap();
     let input = serde_json::json!({
         "AutoScalingGroupName": super::stage::GROUP,
         "InstanceIds": [draining],

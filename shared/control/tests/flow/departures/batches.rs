@@ -4,8 +4,8 @@ use model::InstanceId;
 use model::policy::Mode;
 use world::{Fault, FaultRule, Operation};
 
-use super::stage::{Scene, Stage, TERMINATE_ACTION, done};
-use crate::stage::{batch, schedule};
+use super::stage::{Scene, Stage, TERMINATE_ACTION};
+use crate::stage::{batch, done, schedule};
 
 /// The messages that go back to the queue.
 async fn kept(stage: &Stage, events: &[serde_json::Value]) -> Vec<String> {

@@ -5,10 +5,8 @@ use model::{InstanceId, Seconds};
 use serde_json::Value;
 use world::{ContainerInstanceStatus, Lifecycle, Operation};
 
-use super::stage::{
-    DRAINS, GROUP, HOOK, REBALANCE, Scene, Stage, TERMINATE_ACTION, about, acted, held, well_done,
-};
-use crate::stage::{batch, invoked, sample};
+use super::stage::{DRAINS, GROUP, HOOK, REBALANCE, Scene, Stage, TERMINATE_ACTION, about};
+use crate::stage::{acted, batch, held, invoked, sample, well_done};
 
 const DAY: Seconds = Seconds(86_400);
 const STATE_CHANGE: &str = "EC2 Instance State-change Notification";
@@ -65,7 +63,7 @@ async fn a_warning_of_yesterday_drains_nothing_and_is_handled_once() {
     let named = stage.in_service().swap_remove(0);
     let late = stage.warning_at(&named, DAY.before(stage.now()));
     check_batch(&stage, &[late], &[]).await;
-    assert_eq!(stage.sweep_for(2).await, [""; 0]);
+    assert_eq!(stage.acted_in(2).await, [""; 0]);
     assert_eq!(stage.writes().len(), 0);
 }
 
@@ -121,7 +119,7 @@ async fn an_instance_that_is_not_looked_after_is_named_and_left_alone() {
         assert_eq!(held(&handled, "not_opted_in"), 1);
         assert_eq!(handled.record.ledger.remembered, 0);
     }
-    assert_eq!(stage.sweep_for(2).await, [""; 0]);
+    assert_eq!(stage.acted_in(2).await, [""; 0]);
     assert_eq!(stage.writes().len(), 0);
 }
 

@@ -3,8 +3,8 @@
 use model::drain::DrainSubject;
 use model::policy::Mode;
 
-use super::stage::{DRAINS, GROUP, Handled, Scene, WARNING, held, well_done};
-use crate::stage::batch;
+use super::stage::{DRAINS, GROUP, Handled, Scene, WARNING};
+use crate::stage::{batch, held, well_done};
 
 const INSTANCES: u32 = 1_000;
 const WARNED: usize = 300;
@@ -75,7 +75,13 @@ async fn three_hundred_of_a_thousand_are_drained_by_one_invocation() {
     let handled = stage.sweep().await;
     assert_eq!(well_done(&handled), 0);
     assert_eq!(
-        handled.record.snapshot.as_ref().unwrap().seen.terminating_or_draining,
+        handled
+            .record
+            .snapshot
+            .as_ref()
+            .unwrap()
+            .seen
+            .terminating_or_draining,
         Some(WARNED)
     );
     assert!(handled.record.line().len() <= control::LINE_BYTES_MAX);

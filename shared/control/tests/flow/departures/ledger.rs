@@ -5,15 +5,9 @@ use std::sync::Arc;
 use ::ledger::{DynamoDbLedger, Ledger};
 use model::policy::Mode;
 
-use super::stage::{Scene, Stage, acted, done, group_key, well_done};
-use crate::ledger::{away_for, contended_for, without_table};
-use crate::stage::{batch, dynamodb, invoked};
-
-async fn lose(stage: &mut Stage) -> Arc<Ledger> {
-    let client = dynamodb(&without_table().await);
-    let lost = DynamoDbLedger::new(client, "no-such-table");
-    std::mem::replace(&mut stage.ledger, Arc::new(Ledger::DynamoDb(lost)))
-}
+use super::stage::{Scene, group_key};
+use crate::ledger::{away_for, contended_for, lose};
+use crate::stage::{acted, batch, done, dynamodb, invoked, well_done};
 
 #[tokio::test]
 async fn without_its_table_what_leaves_is_drained_and_finished_and_the_invocation_fails() {

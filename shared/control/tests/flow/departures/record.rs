@@ -1,30 +1,21 @@
 //! The decision record of instance-drain, as an operator reads it.
 
-use control::Durations;
-use expect_test::{ExpectFile, expect_file};
+use expect_test::expect_file;
 use model::policy::Mode;
 
-use super::stage::{Handled, Scene};
+use super::stage::Scene;
+use crate::record::check;
 use crate::stage::schedule;
-
-/// The record in lines, with this host's times and the digest taken out.
-fn check(handled: &Handled, want: &ExpectFile) {
-    let mut record = handled.record.clone();
-    record.durations_ms = Durations::default();
-    if let Some(look) = &mut record.snapshot {
-        assert_eq!(look.digest.len(), 64);
-        look.digest = "sha256".to_owned();
-    }
-    let text = serde_json::to_string_pretty(&record).unwrap();
-    want.assert_eq(&format!("{text}\n"));
-}
 
 #[tokio::test]
 async fn a_warning() {
     let stage = Scene::default().open().await;
     let leaving = stage.in_service().swap_remove(0);
     let handled = stage.handle(Mode::Act, &stage.warning(&leaving)).await;
-    check(&handled, &expect_file!["../golden/departures/warning.json"]);
+    check(
+        &handled.record,
+        &expect_file!["../golden/departures/warning.json"],
+    );
 }
 
 /// One instance waits for tasks that have no room, another is warned; the third stays.
@@ -40,7 +31,10 @@ async fn a_sweep() {
     stage.sweep().await;
     stage.handle(Mode::Act, &stage.warning(&all[1])).await;
     let handled = stage.sweep().await;
-    check(&handled, &expect_file!["../golden/departures/sweep.json"]);
+    check(
+        &handled.record,
+        &expect_file!["../golden/departures/sweep.json"],
+    );
 }
 
 #[tokio::test]

@@ -1,27 +1,20 @@
-//! A world with a group of Spot instances that is opted in, and controllers over it.
+//! A world with a group of Spot instances that is opted in, for instance-drain.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use act::DrainActor;
-use calls::{AwsClock, Budget, CallCount};
-use control::{Controller, Departures, Duty, HandledOf};
-use ledger::{Ledger, MemoryLedger};
-use model::drain::{DrainKey, DrainMemory};
-use model::duty::PlannedStep;
-use model::outcome::OutcomeResult;
-use model::policy::{Installation, Mode};
+use control::{Departures, HandledOf};
+use model::drain::DrainKey;
 use model::{InstanceId, ServiceKey, Timestamp};
 use observe::DrainObserver;
 use serde_json::{Value, json};
-use world::face::{Face, FaceOptions, serve};
 use world::{
-    CapacityProvider, Config, ContainerInstanceStatus, FaultRule, GroupSpec, Hook, HookResult,
-    LaunchSpec, Lifecycle, Operation, ServiceSpec, TaskDefinition, Transition, World, line,
+    CapacityProvider, Config, ContainerInstanceStatus, GroupSpec, Hook, HookResult, LaunchSpec,
+    Lifecycle, Operation, ServiceSpec, TaskDefinition, Transition, World, line,
 };
 
-use crate::stage::{autoscaling, ecs, invoked, schedule};
+use crate::stage::{Process, Staged};
 
 /// The group, and the provider over it.
 pub(crate) const GROUP: &str = "workers";
@@ -29,23 +22,45 @@ pub(crate) const GROUP: &str = "workers";
 /// The hook that Ballast completes where no tag names another.
 pub(crate) const HOOK: &str = model::drain::policy::LIFECYCLE_HOOK_DEFAULT;
 
-/// Every write that instance-drain can send.
-pub(crate) const WRITES: [&str; 4] = [
-    "ecs:UpdateContainerInstancesState",
-    "ecs:StopTask",
-    "autoscaling:RecordLifecycleActionHeartbeat",
-    "autoscaling:CompleteLifecycleAction",
-];
-
 /// The writes that change which instances take tasks.
-pub(crate) const DRAINS: &str = WRITES[0];
+pub(crate) const DRAINS: &str = "ecs:UpdateContainerInstancesState";
+
+pub(crate) type Stage = crate::stage::Stage<Departures>;
 
 pub(crate) type Handled = HandledOf<Departures>;
 
-pub(crate) struct Stage {
-    pub(crate) face: Face,
-    pub(crate) service: ServiceKey,
-    pub(crate) ledger: Arc<Ledger>,
+impl Staged for Departures {
+    const FUNCTION: &'static str = "instance-drain";
+    const WRITES: &'static [&'static str] = &[
+        DRAINS,
+        "ecs:StopTask",
+        "autoscaling:RecordLifecycleActionHeartbeat",
+        "autoscaling:CompleteLifecycleAction",
+    ];
+    /// The service on the group.
+    type Cast = ServiceKey;
+
+    fn subject(_service: &ServiceKey) -> DrainKey {
+        group_key()
+    }
+
+    fn service(service: &ServiceKey) -> &ServiceKey {
+        service
+    }
+
+    fn in_process(process: &Process) -> Self {
+        let (ecs, autoscaling) = (process.ecs(), process.autoscaling());
+        let budget = Arc::clone(&process.budget);
+        Self {
+            observer: DrainObserver::new(
+                ecs.clone(),
+                autoscaling.clone(),
+                Arc::clone(&budget),
+                process.clock.clone(),
+            ),
+            actor: DrainActor::new(ecs, autoscaling, budget, process.mode),
+        }
+    }
 }
 
 /// What a stage opens with: a group of Spot instances, each with room for three tasks, and one service on it.
@@ -129,73 +144,6 @@ impl Scene {
 }
 
 impl Stage {
-    pub(crate) async fn over(world: World, service: ServiceKey) -> Self {
-        Self {
-            face: serve(world, FaceOptions::default()).await.unwrap(),
-            service,
-            ledger: Arc::new(Ledger::Memory(MemoryLedger::new())),
-        }
-    }
-
-    /// Another process of the function; all share the stage's ledger.
-    pub(crate) fn controller(&self, mode: Mode) -> Controller<Departures> {
-        let (clock, calls) = (AwsClock::new(), CallCount::new());
-        let url = self.face.url();
-        let ecs = ecs(&url, &clock, &calls);
-        let autoscaling = autoscaling(&url, &clock, &calls);
-        let budget = Arc::new(Budget::new(100));
-        Controller {
-            function: "instance-drain",
-            region: Some("us-west-2".parse().unwrap()),
-            clusters: Vec::new(),
-            installation: Installation::default(),
-            duty: Departures {
-                observer: DrainObserver::new(
-                    ecs.clone(),
-                    autoscaling.clone(),
-                    Arc::clone(&budget),
-                    clock.clone(),
-                ),
-                actor: DrainActor::new(ecs, autoscaling, budget, mode),
-            },
-            decide: Departures::DECIDE,
-            ledger: Arc::clone(&self.ledger),
-            clock,
-            calls,
-            look_again_after: Duration::ZERO,
-        }
-    }
-
-    /// What one fresh process of the function makes of a payload.
-    pub(crate) async fn handle(&self, mode: Mode, payload: &Value) -> Handled {
-        self.controller(mode).handle(payload, &invoked()).await
-    }
-
-    /// What one fresh process of the function makes of the schedule's event.
-    pub(crate) async fn sweep(&self) -> Handled {
-        self.handle(Mode::Act, &schedule()).await
-    }
-
-    /// So many minutes pass, with a sweep at the end of each, none of which fails. Gives the steps that were carried out.
-    pub(crate) async fn sweep_for(&self, minutes: u32) -> Vec<String> {
-        let mut acts = Vec::new();
-        for _ in 0..minutes {
-            self.advance_secs(60);
-            let handled = self.sweep().await;
-            assert_eq!(handled.failure, None);
-            acts.extend(acted(&handled));
-        }
-        acts
-    }
-
-    pub(crate) fn advance_secs(&self, secs: u32) {
-        self.face.with_world(|world| world.advance_secs(secs));
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.face.with_world(|world| world.now())
-    }
-
     /// The group's instances in service, the one with the most tasks first.
     pub(crate) fn in_service(&self) -> Vec<InstanceId> {
         self.face.with_world(|world| {
@@ -242,32 +190,6 @@ impl Stage {
         self.call(Operation::TerminateInstanceInAutoScalingGroup, &input);
     }
 
-    /// A call of somebody else's.
-    pub(crate) fn call(&self, operation: Operation, input: &Value) {
-        let called = self
-            .face
-            .with_world(|world| world.call(operation, input.clone()));
-        called.unwrap();
-    }
-
-    /// The events of this type that have come since this was last asked.
-    pub(crate) fn events(&self, detail_type: &str) -> Vec<Value> {
-        let events = self.face.with_world(World::take_due_events);
-        let mut envelopes: Vec<Value> = events.into_iter().map(|it| it.envelope).collect();
-        envelopes.retain(|it| it["detail-type"] == detail_type);
-        envelopes
-    }
-
-    pub(crate) fn fault(&self, rule: FaultRule) {
-        self.face
-            .with_world(|world| world.config_mut().faults.rules.push(rule));
-    }
-
-    pub(crate) fn clear_faults(&self) {
-        self.face
-            .with_world(|world| world.config_mut().faults.rules.clear());
-    }
-
     /// Where an instance is in its group's life-cycle. `None`: it is in no group any more.
     pub(crate) fn lifecycle(&self, instance: &InstanceId) -> Option<Lifecycle> {
         self.face.with_world(|world| {
@@ -305,30 +227,6 @@ impl Stage {
             of_instance.map_or(0, |it| it.tasks.len())
         })
     }
-
-    /// How many tasks of the service serve.
-    pub(crate) fn serving(&self) -> u32 {
-        self.face
-            .with_world(|world| world.account(&self.service).unwrap().serving)
-    }
-
-    /// How many writes AWS was asked for, by operation.
-    pub(crate) fn writes(&self) -> BTreeMap<String, u64> {
-        let mut calls = self.face.calls();
-        calls.retain(|operation, _| WRITES.contains(&operation.as_str()));
-        calls
-    }
-
-    pub(crate) fn total_calls(&self) -> u64 {
-        self.face.calls().values().sum()
-    }
-
-    /// What is remembered of the group.
-    pub(crate) async fn memory(&self) -> DrainMemory {
-        let keys = [group_key()].into();
-        let mut recalled = self.ledger.recall(&keys, invoked().deadline).await;
-        recalled.known.remove(&group_key()).unwrap().0
-    }
 }
 
 pub(crate) const WARNING: &str = "EC2 Spot Instance Interruption Warning";
@@ -354,38 +252,4 @@ pub(crate) fn group_key() -> DrainKey {
     DrainKey::Group {
         group: GROUP.parse().unwrap(),
     }
-}
-
-/// The steps of a plan and what became of them, one line each.
-pub(crate) fn acted(handled: &Handled) -> Vec<String> {
-    let record = &handled.record;
-    assert_eq!(record.plan.steps.len(), record.outcomes.len());
-    record
-        .outcomes
-        .iter()
-        .map(|it| {
-            let text = record.plan.steps[it.step].step.action_text();
-            format!("{text}: {}", it.result)
-        })
-        .collect()
-}
-
-/// How many steps were carried out.
-pub(crate) fn done(handled: &Handled) -> usize {
-    let outcomes = handled.record.outcomes.iter();
-    outcomes
-        .filter(|it| it.result == OutcomeResult::Done)
-        .count()
-}
-
-/// How many steps were carried out, in an invocation that did not fail.
-pub(crate) fn well_done(handled: &Handled) -> usize {
-    assert_eq!(handled.failure, None);
-    done(handled)
-}
-
-/// How many holds have this reason.
-pub(crate) fn held(handled: &Handled, reason: &str) -> usize {
-    let holds = &handled.record.plan.holds_by_reason;
-    holds.get(reason).copied().unwrap_or(0)
 }

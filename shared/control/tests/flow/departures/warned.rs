@@ -5,10 +5,8 @@ use model::outcome::OutcomeResult;
 use model::policy::Mode;
 use world::{ContainerInstanceStatus, Lifecycle};
 
-use super::stage::{
-    DRAINS, Scene, Stage, TERMINATE_ACTION, WARNING, acted, done, group_key, held, well_done,
-};
-use crate::stage::schedule;
+use super::stage::{DRAINS, Scene, Stage, TERMINATE_ACTION, WARNING, group_key};
+use crate::stage::{acted, done, held, schedule, well_done};
 
 /// EC2 warns of an instance, and its group lets it go at the same time, as it does with Capacity Rebalancing.
 fn let_go(stage: &Stage, leaving: &InstanceId) {
@@ -56,7 +54,7 @@ async fn a_warning_drains_at_once_and_the_hook_goes_on_when_the_tasks_are_gone()
     let completed =
         format!("let `{leaving}` go on from the hook `ballast-instance-drain` (CONTINUE): done");
     assert_eq!(acted(&handled), [completed]);
-    assert_eq!(stage.sweep_for(3).await, [""; 0]);
+    assert_eq!(stage.acted_in(3).await, [""; 0]);
     check_end(&stage, &leaving, 6, &[DRAINS, COMPLETIONS]);
 }
 
@@ -87,7 +85,7 @@ async fn the_schedule_alone_reaches_the_same() {
     let stage = scene.open().await;
     let leaving = stage.in_service().swap_remove(0);
     stage.terminate(&leaving);
-    assert_eq!(stage.sweep_for(6).await.len(), 2);
+    assert_eq!(stage.acted_in(6).await.len(), 2);
     check_end(&stage, &leaving, 6, &[DRAINS, COMPLETIONS]);
 }
 
@@ -116,7 +114,7 @@ async fn what_cannot_be_moved_is_waited_for_as_long_as_the_tag_says_and_no_longe
     assert!(handled.record.plan.unprotected > 0);
     let mut acts = Vec::new();
     for minute in 1..12 {
-        acts.extend(stage.sweep_for(1).await);
+        acts.extend(stage.acted_in(1).await);
         let waits = stage.lifecycle(&leaving) == Some(Lifecycle::TerminatingWait);
         assert_eq!(waits, minute < 10, "minute {minute}");
     }
@@ -135,7 +133,7 @@ async fn a_rebalance_recommendation_alone_is_recorded_and_drains_nothing() {
     let handled = stage.handle(Mode::Act, &event).await;
     assert_eq!(well_done(&handled), 0);
     assert_eq!(held(&handled, "rebalance_not_asked"), 1);
-    assert_eq!(stage.sweep_for(3).await, [""; 0]);
+    assert_eq!(stage.acted_in(3).await, [""; 0]);
     assert_eq!(stage.writes().len(), 0);
 }
 
@@ -153,13 +151,13 @@ async fn with_the_tag_it_drains_and_the_drain_is_taken_back_where_nothing_comes_
     let handled = stage.sweep().await;
     assert_eq!(done(&handled), 1, "{handled:#?}");
     assert_eq!(stage.draining(), [named.clone()].into());
-    let acts = stage.sweep_for(62).await;
+    let acts = stage.acted_in(62).await;
     assert_eq!(acts, [format!("set `{named}` to ACTIVE again: done")]);
     assert_eq!(stage.draining(), [].into());
     // A second recommendation soon after does not begin it anew.
     let event = super::stage::about(super::stage::REBALANCE, &named, stage.now());
     stage.handle(Mode::Act, &event).await;
-    assert_eq!(stage.sweep_for(3).await, [""; 0]);
+    assert_eq!(stage.acted_in(3).await, [""; 0]);
     assert!(stage.memory().await.reversed.contains_key(&named));
 }
 

@@ -59,6 +59,9 @@ pub struct Departure {
     /// When AWS Health last spoke of maintenance, also that it is over, by its code: what was said before that changes nothing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub maintenance_said: BTreeMap<String, Timestamp>,
+    /// Maintenance of other codes than its cause's that AWS Health announced as well: when it begins, by its code. Bounded.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub other_maintenance: BTreeMap<String, Timestamp>,
     /// That somebody else set it to ACTIVE again after Ballast's drain, when that was seen, and for which cause it had been drained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activated: Option<Reversal>,

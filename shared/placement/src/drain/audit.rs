@@ -11,6 +11,7 @@
 mod choice;
 mod evidence;
 mod hooks;
+mod maintenance;
 mod stops;
 
 use std::collections::{BTreeMap, BTreeSet};

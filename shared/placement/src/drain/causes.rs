@@ -21,7 +21,7 @@ use model::capacity::Lifecycle;
 use model::drain::{CauseKind, Departure, DepartureCause, DrainPolicy, LookedInstance, Reversal};
 
 use super::case::{GroupCase, Place};
-use super::said::{Said, forget};
+use super::said::{Said, choose_maintenance, forget};
 use crate::fallback::foreign::READ_LAG;
 
 /// How long after its deadline a warning counts. EC2 takes an instance two minutes after the warning, give or take some seconds; one that
@@ -73,6 +73,8 @@ pub(crate) fn note(
     note_own_drain(&mut departure, place, returned_at, now);
     let terminating = note_terminating(&mut departure, group, instance, said);
     departure.causes.retain(|it| !is_over(it, place, now));
+    let planned = before.and_then(|it| it.cause(CauseKind::Maintenance));
+    choose_maintenance(&mut departure, planned, group.policy.maintenance_lead, now);
     let is_open = |it: &Reversal| departure.cause(it.cause).is_some();
     departure.activated = departure.activated.filter(is_open);
     let gone = gone(group, &departure, place);
@@ -81,6 +83,7 @@ pub(crate) fn note(
         departure
             .causes
             .retain(|it| it.kind() == CauseKind::Terminating);
+        departure.other_maintenance.clear();
     }
     Noted {
         departure,

@@ -1,7 +1,7 @@
 //! What events said about instances, and what that makes of what is known.
 //!
-//! Of each kind an instance has one cause: the one that was said last. Of two kinds of maintenance it is the one that begins first. An event
-//! without a time, or with one to come, is of now; it renews nothing that is known already.
+//! Of each kind an instance has one cause: the one that was said last. Of maintenance of several codes it is the one that is next; the others
+//! are remembered until it is over. An event without a time, or with one to come, is of now; it renews nothing that is known already.
 //!
 //! Guaranteed: in whatever order events come, and however often, the same is known in the end. AWS Health's word about one kind of
 //! maintenance is compared with the last one that was heard of it, also where that was that it is over.
@@ -14,7 +14,7 @@ use model::drain::{CauseKind, Departure, DepartureCause, DrainKey};
 use model::ids::InstanceId;
 use model::trigger::{Hints, MachineState, Notice};
 
-use super::causes::{remove, set, set_later};
+use super::causes::{MAINTENANCE_OVER, remove, set, set_later};
 use super::memory::FORGOTTEN_AFTER;
 
 /// How long it is remembered that EC2 stops an instance whose agent is still connected. ECS notices within a minute or so that an agent is
@@ -126,6 +126,9 @@ pub(crate) fn forget(departure: &mut Departure, now: Timestamp) {
     departure
         .maintenance_said
         .retain(|_, at| now < FORGOTTEN_AFTER.after(*at));
+    departure
+        .other_maintenance
+        .retain(|_, starts_at| now < MAINTENANCE_OVER.after(*starts_at));
 }
 
 /// Whether what an event says is known already.
@@ -223,32 +226,83 @@ fn is_news(departure: &mut Departure, code: &str, at: Timestamp, is_over: bool) 
     true
 }
 
+/// What is known of maintenance of every code, with the word of one.
 fn apply_maintenance(
     departure: &mut Departure,
     code: &str,
     starts_at: Option<Timestamp>,
     is_over: bool,
 ) {
-    let known = departure.cause(CauseKind::Maintenance);
-    let (is_same, known_at) = match known {
-        Some(DepartureCause::Maintenance {
-            code: of_known,
-            starts_at,
-        }) => (of_known == code || code.is_empty(), Some(*starts_at)),
-        Some(_) | None => (false, None),
-    };
-    if is_over {
-        if is_same {
-            remove(departure, CauseKind::Maintenance);
-        }
-        return;
+    let known = known_maintenance(departure);
+    let mut all = std::mem::take(&mut departure.other_maintenance);
+    all.extend(known.clone());
+    match starts_at.filter(|_| is_disruptive(code)) {
+        // A word without a code is about every kind.
+        _ if is_over && code.is_empty() => all.clear(),
+        _ if is_over => _ = all.remove(code),
+        Some(starts_at) => _ = all.insert(code.to_owned(), starts_at),
+        None => {}
     }
-    let Some(starts_at) = starts_at.filter(|_| is_disruptive(code)) else {
-        return;
-    };
-    if is_same || known_at.is_none_or(|known_at| starts_at < known_at) {
-        let code = code.to_owned();
+    while all.len() > CODES_MAX {
+        let last = all.iter().max_by_key(|(code, at)| (**at, *code));
+        let Some(last) = last.map(|(code, _)| code.clone()) else {
+            break;
+        };
+        all.remove(&last);
+    }
+    remove(departure, CauseKind::Maintenance);
+    let of_known = known.and_then(|(code, _)| all.remove_entry(&code));
+    if let Some((code, starts_at)) = of_known.or_else(|| take_earliest(&mut all)) {
         set(departure, DepartureCause::Maintenance { code, starts_at });
+    }
+    departure.other_maintenance = all;
+}
+
+/// The maintenance that is a cause.
+fn known_maintenance(departure: &Departure) -> Option<(String, Timestamp)> {
+    match departure.cause(CauseKind::Maintenance)? {
+        DepartureCause::Maintenance { code, starts_at } => Some((code.clone(), *starts_at)),
+        DepartureCause::SpotInterruption { .. }
+        | DepartureCause::CapacityReservationInterruption { .. }
+        | DepartureCause::Terminating { .. }
+        | DepartureCause::Stopping { .. }
+        | DepartureCause::Rebalance { .. }
+        | DepartureCause::AgentLost { .. } => None,
+    }
+}
+
+fn take_earliest(all: &mut BTreeMap<String, Timestamp>) -> Option<(String, Timestamp)> {
+    let first = all.iter().min_by_key(|(code, at)| (**at, *code));
+    let code = first.map(|(code, _)| code.clone())?;
+    all.remove_entry(&code)
+}
+
+/// Makes of several kinds of maintenance the one the cause that counts now: the earliest to come whose lead has begun, else one that has
+/// begun, else the earliest. What somebody else set to ACTIVE again is theirs only as long as that one is the same.
+pub(crate) fn choose_maintenance(
+    departure: &mut Departure,
+    before: Option<&DepartureCause>,
+    lead: Seconds,
+    now: Timestamp,
+) {
+    if !departure.other_maintenance.is_empty() {
+        let mut all = std::mem::take(&mut departure.other_maintenance);
+        all.extend(known_maintenance(departure));
+        let urgency = |(code, at): &(&String, &Timestamp)| {
+            let is_due = lead.before(**at) <= now;
+            (!is_due, **at <= now, **at, (*code).clone())
+        };
+        let first = all.iter().min_by_key(urgency).map(|(code, _)| code.clone());
+        if let Some((code, starts_at)) = first.and_then(|code| all.remove_entry(&code)) {
+            set(departure, DepartureCause::Maintenance { code, starts_at });
+        }
+        departure.other_maintenance = all;
+    }
+    let cause = departure.cause(CauseKind::Maintenance);
+    if before.is_some() && cause != before {
+        departure.activated = departure
+            .activated
+            .filter(|it| it.cause != CauseKind::Maintenance);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is remembered of why instances leave.
 
 use jiff::Timestamp;
-use model::capacity::Lifecycle;
+use model::capacity::{ContainerInstanceStatus, Lifecycle};
 use model::drain::{CauseKind, Departure, DepartureCause};
 use model::trigger::{MachineState, Notice, NoticeHint};
 use model::{InstanceId, Seconds};
@@ -203,6 +203,53 @@ fn maintenance_is_moved_and_called_off_by_its_own_code() {
 }
 
 /// AWS Health's events come in any order, and over the ledger.
+/// Of a reboot and a retirement the retirement is not lost when the reboot is over, or called off.
+#[test]
+fn maintenance_of_another_code_is_drained_for_in_its_turn() {
+    let reboot = "AWS_EC2_INSTANCE_REBOOT_MAINTENANCE_SCHEDULED";
+    let retirement = "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED";
+    let announced = || {
+        let (mut scene, ids) = Scene::web(1);
+        for (code, begins_in_secs) in [(retirement, 90_000), (reboot, 1_000)] {
+            let notice = maintenance(&scene, code, begins_in_secs, false);
+            scene.said(&ids[0], 5, notice);
+        }
+        scene.act();
+        (scene, ids[0].clone())
+    };
+    let planned = |scene: &Scene, id: &InstanceId| {
+        let at = at(scene, id, CauseKind::Maintenance);
+        at.map(|it| Seconds::between(scene.now, it).0)
+    };
+    let (mut over, id) = announced();
+    assert_eq!(planned(&over, &id), Some(1_000));
+    over.later(4_599);
+    assert_eq!(planned(&over, &id), Some(-3_599), "it goes on");
+    over.later(1);
+    assert_eq!(planned(&over, &id), Some(85_400));
+    let step = over.decide().plan.steps.remove(0);
+    assert_eq!(step.reason.as_str(), "cause_gone");
+    over.act();
+    over.later(83_601);
+    assert_eq!(over.decide().plan.steps.len(), 1, "half an hour before it");
+    let (mut called_off, id) = announced();
+    let notice = maintenance(&called_off, reboot, 1_000, true);
+    called_off.said(&id, 0, notice);
+    called_off.act();
+    assert_eq!(planned(&called_off, &id), Some(90_000));
+    // What begins while the other is under way is drained for as well.
+    let (mut both, id) = announced();
+    let notice = maintenance(&both, retirement, 2_000, false);
+    both.said(&id, 0, notice);
+    both.act();
+    both.later(1_001);
+    assert_eq!(planned(&both, &id), Some(999));
+    both.container(&id).status = ContainerInstanceStatus::Active;
+    let nothing = maintenance(&both, "", 0, true);
+    both.said(&id, 0, nothing);
+    assert_eq!(planned(&both, &id), None, "a word about all");
+}
+
 #[test]
 fn what_was_said_of_maintenance_before_the_last_word_changes_nothing() {
     let (stop, reboot) = ("AWS_EC2_INSTANCE_STOP_SCHEDULED", "AWS_EC2_SYSTEM_REBOOT");

@@ -233,24 +233,24 @@ fn managed_draining_goes_first_for_a_moment() {
     let (mut scene, ids) = Scene::web(2);
     scene.group("spot").managed_draining = true;
     scene.warned(&ids[0], 9);
-    scene.terminating(&ids[1], 10);
+    scene.terminating(&ids[1], 5);
     check(
         &scene,
         &expect![[r#"
-            step `group spot` `i-2` leaving: set `i-2` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
             hold `group spot` departing: instances leave (instances: 2 looked at, 2 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 2 left, of which 2 stuck)
             hold `group spot` `i-1` left_to_managed_draining: EC2 warned at 2026-03-01T11:59:51Z of its Spot interruption (`terminate`); managed draining is on, and its drain is left to ECS until 2026-03-01T12:00:01Z
-            hold `group spot` `i-2` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+            hold `group spot` `i-2` left_to_managed_draining: its group has been terminating it since 2026-03-01T11:59:55Z; managed draining is on, and its drain is left to ECS until 2026-03-01T12:00:05Z
+            hold `group spot` `i-2` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:55Z and may wait until 2026-03-01T12:14:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
         "#]],
     );
-    scene.later(21);
+    scene.later(5);
     check(
         &scene,
         &expect![[r#"
             step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:51Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:51Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-            step `group spot` `i-2` leaving: set `i-2` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+            step `group spot` `i-2` leaving: set `i-2` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:55Z, and it goes at 2026-03-01T12:14:55Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
             hold `group spot` departing: instances leave (instances: 2 looked at, 2 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 2 left, of which 2 stuck)
-            hold `group spot` `i-2` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+            hold `group spot` `i-2` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:55Z and may wait until 2026-03-01T12:14:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
         "#]],
     );
 }
@@ -259,17 +259,17 @@ fn managed_draining_goes_first_for_a_moment() {
 fn an_agent_that_drains_itself_goes_first_for_a_moment() {
     let (mut scene, ids) = Scene::web(3);
     scene.policy().agent_drains = true;
-    scene.warned(&ids[0], 10);
-    scene.warned(&ids[1], 10);
+    scene.warned(&ids[0], 9);
+    scene.warned(&ids[1], 9);
     scene.container(&ids[1]).agent_connected = false;
     scene.terminating(&ids[2], 10);
     check(
         &scene,
         &expect![[r#"
-            step `group spot` `i-1` leaving: set `i-1` to DRAINING, because EC2 warned at 2026-03-01T11:59:50Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
-            step `group spot` `i-2` leaving: set `i-2` to DRAINING, because EC2 warned at 2026-03-01T11:59:50Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: the agent is disconnected and cannot stop them
+            step `group spot` `i-2` leaving: set `i-2` to DRAINING, because EC2 warned at 2026-03-01T11:59:51Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:51Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: the agent is disconnected and cannot stop them
             step `group spot` `i-3` leaving: set `i-3` to DRAINING, because its group has been terminating it since 2026-03-01T11:59:50Z, and it goes at 2026-03-01T12:14:50Z at the latest; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
             hold `group spot` departing: instances leave (instances: 3 looked at, 3 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 3 left, of which 3 stuck)
+            hold `group spot` `i-1` left_to_agent: EC2 warned at 2026-03-01T11:59:51Z of its Spot interruption (`terminate`); by the tag `ballast:agent-drains` its drain is left to its agent until 2026-03-01T12:00:01Z
             hold `group spot` `i-3` hook `ballast-instance-drain` waiting_for_tasks: tasks are waited for; the action times out at 2026-03-01T12:04:50Z and may wait until 2026-03-01T12:14:50Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
         "#]],
     );

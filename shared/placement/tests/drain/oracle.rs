@@ -4,21 +4,18 @@
 use jiff::Timestamp;
 use model::capacity::{Consent, ContainerInstance, ContainerInstanceStatus, Lifecycle};
 use model::drain::{
-    CauseKind, Departure, DepartureCause, DrainAction, DrainGroup, DrainKey, DrainPlan,
-    DrainPolicy, DrainStep, DrainStepReason, LookedInstance,
+    CauseKind, Departure, DepartureCause, DrainGroup, DrainKey, DrainPlan, DrainPolicy,
+    LookedInstance,
 };
 use model::memory::Recall;
 use model::trigger::{MachineState, Notice};
-use model::{InstanceId, TaskArn};
 use proptest::prelude::*;
 
-use crate::random::situation;
 use crate::scene::Scene;
-use crate::shown::text;
 
 /// What a plan has to say about something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Want {
+pub(crate) enum Want {
     Must,
     MustNot,
     /// It depends on more than the oracle reads.
@@ -26,7 +23,7 @@ enum Want {
 }
 
 impl Want {
-    const fn of(must: bool, must_not: bool) -> Self {
+    pub(crate) const fn of(must: bool, must_not: bool) -> Self {
         match (must, must_not) {
             (true, _) => Self::Must,
             (false, true) => Self::MustNot,
@@ -34,7 +31,7 @@ impl Want {
         }
     }
 
-    fn check(self, is: bool, what: &str, plan: &DrainPlan) -> Result<(), TestCaseError> {
+    pub(crate) fn check(self, is: bool, what: &str, plan: &DrainPlan) -> Result<(), TestCaseError> {
         match self {
             Self::Must => prop_assert!(is, "missing: {}\n{}", what, plan),
             Self::MustNot => prop_assert!(!is, "wrong: {}\n{}", what, plan),
@@ -45,7 +42,7 @@ impl Want {
 }
 
 /// One instance, with everything that is said about it anywhere.
-struct Subject<'a> {
+pub(crate) struct Subject<'a> {
     scene: &'a Scene,
     group: &'a DrainGroup,
     policy: &'a DrainPolicy,
@@ -59,7 +56,7 @@ struct Subject<'a> {
 type Warning = (Timestamp, bool);
 
 impl<'a> Subject<'a> {
-    fn of(
+    pub(crate) fn of(
         scene: &'a Scene,
         key: &DrainKey,
         group: &'a DrainGroup,
@@ -150,6 +147,7 @@ impl<'a> Subject<'a> {
                 starts.push(*starts_at);
             }
         }
+        starts.extend(self.departure.other_maintenance.values());
         (starts, called_off)
     }
 
@@ -228,7 +226,7 @@ impl<'a> Subject<'a> {
         in_time && starts.iter().all(|it| self.age(*it) < 0) && !self.said_state(&ends)
     }
 
-    fn wants_drain(&self) -> Want {
+    pub(crate) fn wants_drain(&self) -> Want {
         let is_active = self.is(ContainerInstanceStatus::Active);
         if !self.acts() || !is_active || self.stays() {
             // What may leave is another matter.
@@ -271,7 +269,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The tasks on it but daemons'. `None` where they were not read.
-    fn tasks_left(&self) -> Option<usize> {
+    pub(crate) fn tasks_left(&self) -> Option<usize> {
         let tasks = self.scene.snapshot.tasks(self.looked)?;
         Some(tasks.iter().filter(|it| !it.is_daemon).count())
     }
@@ -285,7 +283,7 @@ impl<'a> Subject<'a> {
     }
 
     /// What becomes of the wait in the own hook: whether it is kept up, and whether it is ended.
-    fn wants_wait(&self) -> (Want, Want) {
+    pub(crate) fn wants_wait(&self) -> (Want, Want) {
         let waits = self.looked.member.as_ref().filter(|it| it.waits_in_hook);
         let hook = self.group.hooks.get(&self.policy.lifecycle_hook);
         let (Some(member), Some(hook)) = (waits, hook) else {
@@ -341,7 +339,7 @@ impl<'a> Subject<'a> {
     }
 
     /// Whether a drain of Ballast's is taken back.
-    fn wants_activation(&self) -> Want {
+    pub(crate) fn wants_activation(&self) -> Want {
         let is_draining = self.is(ContainerInstanceStatus::Draining);
         let Some(own) = self
             .departure
@@ -373,7 +371,11 @@ impl<'a> Subject<'a> {
     }
 
     /// Whether a standalone task is stopped.
-    fn wants_stop(&self, is_standalone: bool, definition: &model::TaskDefinitionArn) -> Want {
+    pub(crate) fn wants_stop(
+        &self,
+        is_standalone: bool,
+        definition: &model::TaskDefinitionArn,
+    ) -> Want {
         let is_draining = self.is(ContainerInstanceStatus::Draining);
         let allowed = self.acts() && self.policy.stop_tasks && is_draining && self.is_connected();
         if !allowed {
@@ -401,99 +403,5 @@ impl<'a> Subject<'a> {
         let next_look_millis = i128::from(interval + 30) * 1_000;
         let must = is_standalone && spare_millis < next_look_millis && self.tasks_left().is_some();
         Want::of(must, spare_millis > next_look_millis)
-    }
-}
-
-/// Whether the plan has a step that does this to the instance.
-fn has(plan: &DrainPlan, id: &InstanceId, is: impl Fn(&DrainStep) -> bool) -> bool {
-    let about = |step: &&DrainStep| match &step.action {
-        DrainAction::Drain { instance, .. }
-        | DrainAction::Activate { instance, .. }
-        | DrainAction::RecordHeartbeat { instance, .. }
-        | DrainAction::CompleteLifecycleAction { instance, .. } => instance == id,
-        DrainAction::StopTask { .. } => false,
-    };
-    plan.steps.iter().filter(about).any(is)
-}
-
-fn stops(plan: &DrainPlan, arn: &TaskArn) -> bool {
-    let mut steps = plan.steps.iter();
-    steps.any(|it| matches!(&it.action, DrainAction::StopTask { task, .. } if task == arn))
-}
-
-fn judged(
-    scene: &Scene,
-    plan: &DrainPlan,
-    told: &mut Vec<(&'static str, Want)>,
-) -> Result<(), TestCaseError> {
-    for (key, group) in &scene.snapshot.groups {
-        for looked in group.instances.values() {
-            let id = &looked.id;
-            let Some(subject) = Subject::of(scene, key, group, looked) else {
-                prop_assert!(!has(plan, id, |_| true), "{}", plan);
-                continue;
-            };
-            let mut check = |what: &'static str, want: Want, is: bool| {
-                told.push((what, want));
-                want.check(is, &format!("{what} `{id}`"), plan)
-            };
-            let leaves = |it: &DrainStep| {
-                let by_choice = matches!(it.reason, DrainStepReason::Selective { .. });
-                matches!(it.action, DrainAction::Drain { .. }) && !by_choice
-            };
-            check("drain", subject.wants_drain(), has(plan, id, leaves))?;
-            let (kept, ended) = subject.wants_wait();
-            let keeps = |it: &DrainStep| matches!(it.action, DrainAction::RecordHeartbeat { .. });
-            check("heartbeat", kept, has(plan, id, keeps))?;
-            let ends =
-                |it: &DrainStep| matches!(it.action, DrainAction::CompleteLifecycleAction { .. });
-            check("complete", ended, has(plan, id, ends))?;
-            let returns = |it: &DrainStep| matches!(it.action, DrainAction::Activate { .. });
-            check(
-                "activate",
-                subject.wants_activation(),
-                has(plan, id, returns),
-            )?;
-            for task in scene.snapshot.tasks(looked).unwrap_or_default() {
-                let want = if task.is_daemon || !task.desired_running {
-                    Want::MustNot
-                } else {
-                    subject.wants_stop(task.service.is_none(), &task.task_definition)
-                };
-                check("stop", want, stops(plan, &task.arn))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-proptest! {
-    #[test]
-    fn what_must_be_done_is_done_and_what_must_not_is_not(scene in situation()) {
-        let decision = scene.decide();
-        judged(&scene, &decision.plan, &mut Vec::new())?;
-    }
-}
-
-/// An oracle that never says anything proves nothing.
-#[test]
-fn the_oracle_says_both_of_everything() {
-    use proptest::strategy::ValueTree as _;
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let mut told = Vec::new();
-    for _ in 0..2_000 {
-        let scene = situation().new_tree(&mut runner).unwrap().current();
-        let decision = scene.decide();
-        judged(&scene, &decision.plan, &mut told)
-            .unwrap_or_else(|it| panic!("{it}\n{}", text(&decision)));
-    }
-    for what in ["drain", "heartbeat", "complete", "activate", "stop"] {
-        let count = |want: Want| told.iter().filter(|it| **it == (what, want)).count();
-        let (must, must_not, open) = (count(Want::Must), count(Want::MustNot), count(Want::Open));
-        assert!(
-            must > 5 && must_not > 20,
-            "{what}: {must}, {must_not}, {open}"
-        );
-        assert!(open < must_not, "{what}: {must}, {must_not}, {open}");
     }
 }

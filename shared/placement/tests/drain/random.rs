@@ -4,16 +4,14 @@
 //! A state is read off a tape of numbers: a shorter tape and smaller numbers make a simpler state, so that a failing one shrinks.
 
 use model::capacity::{Activity, Consent, ContainerInstanceStatus, Lifecycle, Resources};
-use model::drain::{
-    CauseKind, Departure, DepartureCause, DrainKey, DrainMemory, InstancePassedOver, OwnDrain,
-    Reversal,
-};
+use model::drain::{CauseKind, Departure, DrainKey, DrainMemory, InstancePassedOver, OwnDrain};
 use model::memory::Recall;
-use model::trigger::{LifecycleAction, MachineState, Notice, NoticeHint};
+use model::trigger::LifecycleAction;
 use model::{InstanceId, Seconds};
 use proptest::prelude::*;
 
 use crate::scene::{Scene, arn, gap, hook, key};
+use crate::words::{remembered, said};
 
 /// Numbers to choose by; 0 once they are used up.
 #[derive(Debug)]
@@ -29,16 +27,16 @@ impl Tape {
     }
 
     /// A number below `sides`.
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
         usize::from(self.numbers.next().unwrap_or(0)) % sides
     }
 
     /// Rare: once in so many times, and never once the tape is used up.
-    fn one_in(&mut self, times: usize) -> bool {
+    pub(crate) fn one_in(&mut self, times: usize) -> bool {
         self.roll(times) == times - 1
     }
 
-    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(crate) fn of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.roll(choices.len())]
     }
 }
@@ -70,7 +68,7 @@ pub(crate) fn departure<'a>(
     Some(memory.departures.entry(id.clone()).or_default())
 }
 
-fn memory<'a>(scene: &'a mut Scene, of: &DrainKey) -> Option<&'a mut DrainMemory> {
+pub(crate) fn memory<'a>(scene: &'a mut Scene, of: &DrainKey) -> Option<&'a mut DrainMemory> {
     let made = || Recall::Known(DrainMemory::default());
     match scene.memories.entry(of.clone()).or_insert_with(made) {
         Recall::Known(memory) => Some(memory),
@@ -367,134 +365,5 @@ fn membership(scene: &mut Scene, of: &DrainKey, id: &InstanceId, tape: &mut Tape
             destination: None,
         };
         scene.hints.lifecycle_actions.push((at, action));
-    }
-}
-
-/// The ages of warnings, around every limit.
-const AGES_SECS: [i64; 14] = [
-    10, 0, 9, 30, 60, 95, 119, 120, 121, 299, 300, 3_599, 3_600, 86_400,
-];
-
-const CODES: [&str; 5] = [
-    "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED",
-    "AWS_EC2_INSTANCE_REBOOT_MAINTENANCE_SCHEDULED",
-    "AWS_EC2_PERSISTENT_INSTANCE_RETIREMENT_SCHEDULED",
-    "AWS_EC2_INSTANCE_NETWORK_MAINTENANCE_SCHEDULED",
-    "",
-];
-
-/// When maintenance begins, in seconds before now.
-const MAINTENANCE_SECS: [i64; 8] = [-600, -1_800, -1_801, -90_000, 0, 10, 3_599, 3_600];
-
-/// What EC2 does with the instance that it warned of so long ago: two warnings of one moment are the same warning.
-fn action(secs: i64) -> String {
-    let action = match secs {
-        60 | 299 => "hibernate",
-        95 => "stop",
-        119 => "",
-        _ => "terminate",
-    };
-    action.to_owned()
-}
-
-fn said(scene: &mut Scene, id: &InstanceId, tape: &mut Tape) {
-    let (at, action) = match tape.roll(10) {
-        8 => (None, action(0)),
-        9 => (Some(scene.ago(-30)), action(0)),
-        _ => {
-            let secs = tape.of(&AGES_SECS);
-            (Some(scene.ago(secs)), action(secs))
-        }
-    };
-    let notice = match tape.roll(12) {
-        0..=3 => Notice::SpotInterruption { action },
-        4 => Notice::CapacityReservationInterruption { action },
-        5 | 6 => Notice::Rebalance,
-        7..=9 => Notice::StateChanged {
-            state: tape.of(&[
-                MachineState::Stopping,
-                MachineState::Stopped,
-                MachineState::ShuttingDown,
-                MachineState::Terminated,
-                MachineState::Running,
-                MachineState::Pending,
-                MachineState::Other,
-            ]),
-        },
-        10.. => Notice::Maintenance {
-            code: tape.of(&CODES).to_owned(),
-            starts_at: (!tape.one_in(6)).then(|| scene.ago(tape.of(&MAINTENANCE_SECS))),
-            is_over: tape.one_in(4),
-        },
-    };
-    scene.hints.notices.push(NoticeHint {
-        at,
-        instance: id.clone(),
-        notice,
-    });
-}
-
-fn cause(scene: &Scene, secs: i64, tape: &mut Tape) -> DepartureCause {
-    let at = scene.ago(secs);
-    match tape.roll(9) {
-        0 | 1 => DepartureCause::SpotInterruption {
-            warned_at: at,
-            action: action(secs),
-        },
-        2 => DepartureCause::CapacityReservationInterruption { warned_at: at },
-        3 => DepartureCause::Terminating { since: at },
-        4 => DepartureCause::Stopping { at },
-        5 => DepartureCause::Maintenance {
-            code: CODES[tape.roll(3)].to_owned(),
-            starts_at: scene.ago(tape.of(&MAINTENANCE_SECS)),
-        },
-        6 | 7 => DepartureCause::Rebalance { at },
-        _ => DepartureCause::AgentLost { since: at },
-    }
-}
-
-fn remembered(scene: &mut Scene, of: &DrainKey, id: &InstanceId, tape: &mut Tape) {
-    let secs = tape.of(&AGES_SECS);
-    let mut causes: Vec<DepartureCause> = Vec::new();
-    for _ in 0..=tape.roll(2) {
-        causes.push(cause(scene, secs, tape));
-    }
-    causes.sort_by_key(DepartureCause::kind);
-    causes.dedup_by_key(|it| it.kind());
-    let moment = scene.ago(tape.of(&[10, 59, 60, 61, 400]));
-    let reversed = tape.one_in(8).then(|| Reversal {
-        at: scene.ago(tape.of(&[100, 21_599, 21_600])),
-        cause: CauseKind::Rebalance,
-    });
-    let activated = tape.one_in(6).then(|| Reversal {
-        at: scene.ago(60),
-        cause: tape.of(&[
-            CauseKind::Rebalance,
-            CauseKind::AgentLost,
-            CauseKind::Maintenance,
-        ]),
-    });
-    let stop_said_at = tape.one_in(8).then(|| scene.ago(tape.of(&[30, 119, 120])));
-    let maintenance_said = tape.one_in(6).then(|| {
-        (
-            CODES[tape.roll(5)].to_owned(),
-            scene.ago(tape.of(&[20, 3_000])),
-        )
-    });
-    let maintenance_said = maintenance_said.into_iter().collect();
-    let is_waiting = scene.looked(id).member.as_ref();
-    let is_waiting = is_waiting.is_some_and(|it| it.waits_in_hook);
-    if let Some(departure) = departure(scene, of, id) {
-        departure.causes = causes;
-        departure.activated = activated;
-        departure.stop_said_at = stop_said_at;
-        departure.maintenance_said = maintenance_said;
-        if is_waiting {
-            departure.heartbeat_at = (tape.roll(2) == 1).then_some(moment);
-            departure.completed_at = tape.one_in(6).then_some(moment);
-        }
-    }
-    if let (Some(memory), Some(reversal)) = (memory(scene, of), reversed) {
-        memory.reversed.insert(id.clone(), reversal);
     }
 }

@@ -281,6 +281,39 @@ fn maintenance_that_aws_moved_to_later() {
     assert_eq!(reasons(&scene), ["leaving"]);
 }
 
+/// Whoever set it to ACTIVE knew of another maintenance.
+#[test]
+fn what_was_set_to_active_is_drained_for_maintenance_that_aws_moves_or_announces() {
+    let stop = "AWS_EC2_INSTANCE_STOP_SCHEDULED";
+    let retirement = "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED";
+    let notice = |scene: &Scene, code: &str, begins_in_secs: i64| Notice::Maintenance {
+        code: code.to_owned(),
+        starts_at: Some(scene.ago(-begins_in_secs)),
+        is_over: false,
+    };
+    for (code, begins_in_secs, is_drained) in [
+        // As it was announced first, 60 s ago.
+        (stop, 440, false),
+        (stop, 590, true),
+        (retirement, 300, true),
+        // The other one comes first.
+        (retirement, 590, false),
+    ] {
+        let (mut scene, ids) = activated(|scene| Notice::Maintenance {
+            code: "AWS_EC2_INSTANCE_STOP_SCHEDULED".to_owned(),
+            starts_at: Some(scene.ago(-500)),
+            is_over: false,
+        });
+        scene.act();
+        assert!(reasons(&scene).is_empty());
+        scene.later(1);
+        let notice = notice(&scene, code, begins_in_secs - 1);
+        scene.said(&ids[0], 0, notice);
+        let drained = !reasons(&scene).is_empty();
+        assert_eq!(drained, is_drained, "{code} in {begins_in_secs} s");
+    }
+}
+
 /// EC2 may repeat it every few minutes, for ever.
 #[test]
 fn a_recommendation_that_is_repeated_keeps_no_drain() {

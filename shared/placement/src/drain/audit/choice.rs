@@ -133,7 +133,10 @@ impl Ground<'_> {
         found: &mut Findings<'_>,
     ) {
         let activated = self.departure(&looked.id).and_then(|it| it.activated);
-        if activated.is_some_and(|it| it.cause == kind) {
+        // What AWS announced since is another matter.
+        let is_new =
+            kind == CauseKind::Maintenance && Evidence::of(self, looked).maintenance_is_new;
+        if activated.is_some_and(|it| it.cause == kind) && !is_new {
             let detail = format!("somebody else set `{}` to ACTIVE again", looked.id);
             found.add("good_neighbour", detail);
         }

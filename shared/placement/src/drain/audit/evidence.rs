@@ -15,7 +15,7 @@ const WARNING_OVER_SECS: i64 = 180;
 const STOPPED_OVER_SECS: i64 = 24 * 3_600;
 
 /// How long after it was to begin maintenance is still expected, and how long a recommendation counts, in seconds.
-const EXPECTED_SECS: i64 = 3_600;
+pub(super) const EXPECTED_SECS: i64 = 3_600;
 
 /// How long before it begins maintenance no longer waits for the disruption budget, in seconds.
 const MAINTENANCE_NEAR_SECS: i64 = 600;
@@ -33,12 +33,12 @@ pub(super) struct Sign {
     /// When it began, by the source that says the earliest.
     pub(super) at: Timestamp,
     /// From when on it is reason enough to drain.
-    due_at: Timestamp,
+    pub(super) due_at: Timestamp,
     pub(super) deadline: Option<Timestamp>,
     /// Whether no reading of the sources makes it go away.
-    is_sure: bool,
+    pub(super) is_sure: bool,
     /// Whether the instance is there after its deadline as well: stopped, or perhaps.
-    stays_registered: bool,
+    pub(super) stays_registered: bool,
 }
 
 impl Sign {
@@ -59,6 +59,8 @@ pub(super) struct Evidence {
     now: Timestamp,
     /// Whether EC2 said that the instance is gone, and its agent does not speak against it.
     pub(super) is_ghost: bool,
+    /// Whether there may be other maintenance than the one that is remembered: another code, or another beginning.
+    pub(super) maintenance_is_new: bool,
 }
 
 impl Evidence {
@@ -79,17 +81,16 @@ impl Evidence {
         signs.extend(sources.rebalance());
         signs.extend(sources.agent_lost());
         // What somebody else set to ACTIVE again after a drain for a cause need not leave for it.
-        let activated = ground
-            .departure(&looked.id)
-            .and_then(|it| it.activated)
-            .map(|it| it.cause);
+        let activated = ground.departure(&looked.id).and_then(|it| it.activated);
         for sign in &mut signs {
-            sign.is_sure &= activated != Some(sign.kind);
+            sign.is_sure &= activated.map(|it| it.cause) != Some(sign.kind);
         }
+        let maintenance = sources.maintenance_is_new();
         Self {
             signs,
             now: ground.now,
             is_ghost: sources.is_silent && sources.ends(),
+            maintenance_is_new: maintenance,
         }
     }
 
@@ -132,10 +133,10 @@ impl Evidence {
     }
 }
 
-struct Reading<'a> {
-    ground: &'a Ground<'a>,
-    looked: &'a LookedInstance,
-    said: &'a [&'a NoticeHint],
+pub(super) struct Reading<'a> {
+    pub(super) ground: &'a Ground<'a>,
+    pub(super) looked: &'a LookedInstance,
+    pub(super) said: &'a [&'a NoticeHint],
     /// Whether no agent speaks for the instance.
     is_silent: bool,
 }
@@ -147,12 +148,12 @@ impl Reading<'_> {
         hint.at.map_or(now, |at| at.min(now))
     }
 
-    fn remembered(&self, kind: CauseKind) -> Option<DepartureCause> {
+    pub(super) fn remembered(&self, kind: CauseKind) -> Option<DepartureCause> {
         let departure = self.ground.departure(&self.looked.id)?;
         departure.cause(kind).cloned()
     }
 
-    fn sign(&self, cause: &DepartureCause, over_secs: i64) -> Option<Sign> {
+    pub(super) fn sign(&self, cause: &DepartureCause, over_secs: i64) -> Option<Sign> {
         let begins = cause.deadline().unwrap_or_else(|| cause.at());
         let is_over = Seconds(over_secs).after(begins) <= self.ground.now;
         (!is_over).then(|| Sign {
@@ -307,69 +308,6 @@ impl Reading<'_> {
         })
     }
 
-    fn maintenance(&self) -> Vec<Sign> {
-        let mut causes: Vec<DepartureCause> = Vec::new();
-        let mut ended: Vec<&str> = Vec::new();
-        for hint in self.said {
-            let Notice::Maintenance {
-                code,
-                starts_at,
-                is_over,
-            } = &hint.notice
-            else {
-                continue;
-            };
-            if self.is_old_news(hint.at, code) {
-                continue;
-            }
-            if *is_over {
-                ended.push(code);
-            } else if let Some(starts_at) = starts_at
-                && takes_away(code)
-            {
-                let cause = DepartureCause::Maintenance {
-                    code: code.clone(),
-                    starts_at: *starts_at,
-                };
-                causes.push(cause);
-            }
-        }
-        // What is remembered of a code that is over, and of which nothing new was said, is over.
-        let remembered = self.remembered(CauseKind::Maintenance).filter(|it| {
-            let DepartureCause::Maintenance { code, .. } = it else {
-                return false;
-            };
-            !ended
-                .iter()
-                .any(|over| over.is_empty() || *over == code.as_str())
-        });
-        causes.extend(remembered);
-        let lead = self.ground.policy.maintenance_lead;
-        let of_causes = causes.iter().map(|it| {
-            let sign = self.sign(it, EXPECTED_SECS)?;
-            Some(Sign {
-                due_at: lead.before(it.at()),
-                ..sign
-            })
-        });
-        let of_causes: Vec<Option<Sign>> = of_causes.collect();
-        // Where one is due and another is not, AWS may have moved it.
-        let is_due = |it: &Option<Sign>| it.is_some_and(|it| it.due_at <= self.ground.now);
-        let is_sure = ended.is_empty() && of_causes.iter().all(is_due);
-        let signs = of_causes.into_iter().flatten();
-        signs.map(|it| Sign { is_sure, ..it }).collect()
-    }
-
-    /// Whether something later was heard of this kind of maintenance.
-    fn is_old_news(&self, at: Option<Timestamp>, code: &str) -> bool {
-        let departure = self.ground.departure(&self.looked.id);
-        let Some((departure, at)) = departure.zip(at) else {
-            return false;
-        };
-        let mut words = departure.maintenance_said.iter();
-        words.any(|(of, last)| (of == code || of.is_empty()) && at <= *last)
-    }
-
     fn rebalance(&self) -> Vec<Sign> {
         let mut causes: Vec<DepartureCause> = Vec::new();
         causes.extend(self.remembered(CauseKind::Rebalance));
@@ -429,13 +367,6 @@ fn is_stop(cause: &DepartureCause) -> bool {
         | DepartureCause::Rebalance { .. }
         | DepartureCause::AgentLost { .. } => false,
     }
-}
-
-/// Whether a scheduled change of this code interrupts the instance.
-fn takes_away(code: &str) -> bool {
-    ["RETIREMENT", "STOP", "TERMINAT", "REBOOT", "POWER"]
-        .iter()
-        .any(|it| code.contains(it))
 }
 
 impl Ground<'_> {

@@ -1,0 +1,104 @@
+//! Plans, held against the [`oracle`](crate::oracle).
+
+use model::drain::{DrainAction, DrainPlan, DrainStep, DrainStepReason};
+use model::{InstanceId, TaskArn};
+use proptest::prelude::*;
+
+use crate::oracle::{Subject, Want};
+use crate::random::situation;
+use crate::scene::Scene;
+use crate::shown::text;
+
+/// Whether the plan has a step that does this to the instance.
+fn has(plan: &DrainPlan, id: &InstanceId, is: impl Fn(&DrainStep) -> bool) -> bool {
+    let about = |step: &&DrainStep| match &step.action {
+        DrainAction::Drain { instance, .. }
+        | DrainAction::Activate { instance, .. }
+        | DrainAction::RecordHeartbeat { instance, .. }
+        | DrainAction::CompleteLifecycleAction { instance, .. } => instance == id,
+        DrainAction::StopTask { .. } => false,
+    };
+    plan.steps.iter().filter(about).any(is)
+}
+
+fn stops(plan: &DrainPlan, arn: &TaskArn) -> bool {
+    let mut steps = plan.steps.iter();
+    steps.any(|it| matches!(&it.action, DrainAction::StopTask { task, .. } if task == arn))
+}
+
+fn judged(
+    scene: &Scene,
+    plan: &DrainPlan,
+    told: &mut Vec<(&'static str, Want)>,
+) -> Result<(), TestCaseError> {
+    for (key, group) in &scene.snapshot.groups {
+        for looked in group.instances.values() {
+            let id = &looked.id;
+            let Some(subject) = Subject::of(scene, key, group, looked) else {
+                prop_assert!(!has(plan, id, |_| true), "{}", plan);
+                continue;
+            };
+            let mut check = |what: &'static str, want: Want, is: bool| {
+                told.push((what, want));
+                want.check(is, &format!("{what} `{id}`"), plan)
+            };
+            let leaves = |it: &DrainStep| {
+                let by_choice = matches!(it.reason, DrainStepReason::Selective { .. });
+                matches!(it.action, DrainAction::Drain { .. }) && !by_choice
+            };
+            check("drain", subject.wants_drain(), has(plan, id, leaves))?;
+            let (kept, ended) = subject.wants_wait();
+            let keeps = |it: &DrainStep| matches!(it.action, DrainAction::RecordHeartbeat { .. });
+            check("heartbeat", kept, has(plan, id, keeps))?;
+            let ends =
+                |it: &DrainStep| matches!(it.action, DrainAction::CompleteLifecycleAction { .. });
+            check("complete", ended, has(plan, id, ends))?;
+            let returns = |it: &DrainStep| matches!(it.action, DrainAction::Activate { .. });
+            check(
+                "activate",
+                subject.wants_activation(),
+                has(plan, id, returns),
+            )?;
+            for task in scene.snapshot.tasks(looked).unwrap_or_default() {
+                let want = if task.is_daemon || !task.desired_running {
+                    Want::MustNot
+                } else {
+                    subject.wants_stop(task.service.is_none(), &task.task_definition)
+                };
+                check("stop", want, stops(plan, &task.arn))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn what_must_be_done_is_done_and_what_must_not_is_not(scene in situation()) {
+        let decision = scene.decide();
+        judged(&scene, &decision.plan, &mut Vec::new())?;
+    }
+}
+
+/// An oracle that never says anything proves nothing.
+#[test]
+fn the_oracle_says_both_of_everything() {
+    use proptest::strategy::ValueTree as _;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut told = Vec::new();
+    for _ in 0..2_000 {
+        let scene = situation().new_tree(&mut runner).unwrap().current();
+        let decision = scene.decide();
+        judged(&scene, &decision.plan, &mut told)
+            .unwrap_or_else(|it| panic!("{it}\n{}", text(&decision)));
+    }
+    for what in ["drain", "heartbeat", "complete", "activate", "stop"] {
+        let count = |want: Want| told.iter().filter(|it| **it == (what, want)).count();
+        let (must, must_not, open) = (count(Want::Must), count(Want::MustNot), count(Want::Open));
+        assert!(
+            must > 5 && must_not > 20,
+            "{what}: {must}, {must_not}, {open}"
+        );
+        assert!(open < must_not, "{what}: {must}, {must_not}, {open}");
+    }
+}

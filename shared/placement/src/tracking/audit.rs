@@ -36,8 +36,8 @@ const ONE_STEP_SECS: i64 = 30;
 /// How long a write may not show in what AWS answers, in seconds.
 const UNDER_WAY_SECS: i64 = 60;
 
-/// How much later than a write a service may have been made and still be the one that was written to, in seconds: the function's timeout.
-const MADE_BEFORE_SECS: i64 = 30;
+/// How much later than a write a service may have been made and still be the one that was written to, in seconds.
+const MADE_BEFORE_SECS: i64 = UNDER_WAY_SECS;
 
 /// Every law that [`audit`] checks, by name.
 pub const LAWS: [&str; 13] = [
@@ -229,7 +229,13 @@ impl<'a> Ground<'a> {
     /// A desired count of 0 is somebody's wish, unless Ballast is known to have set it.
     fn check_switched_off(&self, from: u32, found: &mut Findings<'_>) {
         let wrote = self.memory().and_then(|it| it.wrote);
-        let is_own = wrote.is_some_and(|it| it.to == 0 || (!it.confirmed && it.from == 0));
+        // What was taken as given at first sight goes from 0 to 0.
+        let is_own = wrote.is_some_and(|it| match (it.from, it.to) {
+            (0, 0) => false,
+            (_, 0) => true,
+            (0, _) => !it.confirmed,
+            _ => false,
+        });
         if from == 0 && !is_own {
             let key = &self.fleet.primary.key;
             let detail = format!("`{key}` is at 0, and not by Ballast's hand");

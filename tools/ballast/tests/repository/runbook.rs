@@ -106,10 +106,11 @@ fn everything_that_a_record_can_say_is_in_the_runbook() {
 fn every_law_of_an_audit_is_in_the_runbook() {
     let runbook = read("docs/runbook.md");
     let laws = section(&runbook, "## The audit's laws");
-    let of_functions: [(&str, &[&str]); 3] = [
+    let of_functions: [(&str, &[&str]); 4] = [
         ("spot-fallback", &placement::audit::LAWS),
         ("cluster-scaler", &placement::capacity::audit::LAWS),
         ("instance-drain", &placement::drain::audit::LAWS),
+        ("service-scaler", &placement::tracking::audit::LAWS),
     ];
     for (function, names) in of_functions {
         let (_, rest) = laws.split_once(&format!("\n`{function}`:")).unwrap();

@@ -128,6 +128,8 @@ type NoticeKey = (InstanceId, Notice);
 struct Gathering<I: Interest> {
     triggers: Triggers,
     named: BTreeSet<I::Named>,
+    /// What slight events named.
+    slight: BTreeSet<I::Named>,
     everything: bool,
     groups: BTreeSet<AutoScalingGroupName>,
     event_ids: BTreeSet<EventId>,
@@ -146,6 +148,7 @@ impl<I: Interest> Default for Gathering<I> {
         Self {
             triggers: Triggers::default(),
             named: BTreeSet::new(),
+            slight: BTreeSet::new(),
             everything: false,
             groups: BTreeSet::new(),
             event_ids: BTreeSet::new(),
@@ -186,6 +189,7 @@ impl<I: Interest> Gathering<I> {
         }
         self.groups.extend(kind.group().cloned());
         match &about {
+            About::Named(names) if I::is_slight(kind) => self.slight.extend(names.iter().cloned()),
             About::Named(names) => self.named.extend(names.iter().cloned()),
             About::Everything => self.everything = true,
         }
@@ -268,6 +272,7 @@ impl<I: Interest> Gathering<I> {
         let Self {
             mut triggers,
             named,
+            mut slight,
             everything,
             groups,
             event_ids,
@@ -280,7 +285,8 @@ impl<I: Interest> Gathering<I> {
             messages,
             malformed,
         } = self;
-        I::enter(&mut triggers, &named);
+        slight.retain(|it| !named.contains(it));
+        I::enter(&mut triggers, &named.union(&slight).cloned().collect());
         triggers.groups = groups.into_iter().take(NAMES_SHOWN_MAX).collect();
         triggers.event_ids = event_ids.into_iter().take(EVENT_IDS_SHOWN_MAX).collect();
         let launch_failures = launches
@@ -302,7 +308,7 @@ impl<I: Interest> Gathering<I> {
             .into_iter()
             .map(|(action, at)| (at, action));
         Coalesced {
-            scope: I::scope(named, everything, &home.clusters),
+            scope: I::scope_with_slight(named, slight, everything, &home.clusters),
             hints: Hints {
                 placement_failures: failures.into_values().collect(),
                 launch_failures: launch_failures.collect(),

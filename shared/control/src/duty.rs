@@ -90,6 +90,24 @@ pub trait Interest {
         installed: &[ClusterName],
     ) -> Option<Scope>;
 
+    /// Whether what an event names is looked at only where something waits for it: such an event tells of a state that lasts, and comes so
+    /// often that a whole look for each would hold up the others.
+    #[must_use]
+    fn is_slight(_kind: &TriggerKind) -> bool {
+        false
+    }
+
+    /// As [`Self::scope`], with what slight events alone named ([`Self::is_slight`]).
+    fn scope_with_slight(
+        mut named: BTreeSet<Self::Named>,
+        slight: BTreeSet<Self::Named>,
+        everything: bool,
+        installed: &[ClusterName],
+    ) -> Option<Scope> {
+        named.extend(slight);
+        Self::scope(named, everything, installed)
+    }
+
     /// Enters what the events named into the record.
     fn enter(triggers: &mut Triggers, named: &BTreeSet<Self::Named>);
 }

@@ -434,6 +434,9 @@ pub enum Scope {
     Departures {
         /// The instances.
         instances: std::collections::BTreeSet<InstanceId>,
+        /// Instances of which ECS says that they drain or are gone, and nothing else is said: they are looked at where something waits for
+        /// them, and else left to the schedule's look.
+        draining: std::collections::BTreeSet<InstanceId>,
         /// The groups.
         groups: std::collections::BTreeSet<DrainKey>,
     },

@@ -113,7 +113,12 @@ fn hides_instances(gap: &Gap) -> bool {
 /// Nothing was seen of what was asked for.
 pub(super) fn trouble_blind(scope: &Scope) -> Trouble<DrainKey> {
     match scope {
-        Scope::Departures { instances, groups } => Trouble {
+        // What waits for an instance that drains the schedule's look sees as well.
+        Scope::Departures {
+            instances,
+            groups,
+            draining: _,
+        } => Trouble {
             concerned: instances
                 .iter()
                 .cloned()
@@ -134,7 +139,8 @@ fn unread(why: &InstancePassedOver) -> Option<&Gap> {
         InstancePassedOver::Unread { gap } => Some(gap),
         InstancePassedOver::NotOptedIn { .. }
         | InstancePassedOver::NotFound
-        | InstancePassedOver::NotRegistered => None,
+        | InstancePassedOver::NotRegistered
+        | InstancePassedOver::LeftToSchedule { .. } => None,
     }
 }
 
@@ -296,6 +302,7 @@ mod tests {
     fn a_look_that_sees_nothing_concerns_what_was_asked_for() {
         let asked = |instances: &[&str], groups: &[&str]| {
             trouble_blind(&Scope::Departures {
+                draining: BTreeSet::new(),
                 instances: instances.iter().map(|it| it.parse().unwrap()).collect(),
                 groups: groups.iter().map(|it| group_key(it)).collect(),
             })

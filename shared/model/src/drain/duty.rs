@@ -75,6 +75,7 @@ impl PlannedHold for DrainHold {
     const QUIET: &'static [&'static str] = &[
         "not_found",
         "not_opted_in",
+        "left_to_schedule",
         "staying",
         "group_held",
         "agent_disconnected",

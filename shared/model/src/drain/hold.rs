@@ -232,6 +232,11 @@ pub enum DrainHoldReason {
     },
     /// It is in no group, and registered in no cluster that Ballast looks after.
     NotFound,
+    /// An event told that it drains or is gone, and nothing waits for that.
+    LeftToSchedule {
+        /// Its group.
+        group: AutoScalingGroupName,
+    },
     /// It could not be found out whose it is.
     Unread {
         /// What failed.
@@ -266,7 +271,7 @@ pub enum DrainHoldReason {
 
 impl DrainHoldReason {
     /// Every stable name.
-    pub const NAMES: [&'static str; 35] = [
+    pub const NAMES: [&'static str; 36] = [
         "watching",
         "departing",
         "policy_faults",
@@ -297,6 +302,7 @@ impl DrainHoldReason {
         "group_held",
         "not_opted_in",
         "not_found",
+        "left_to_schedule",
         "unread",
         "waiting_for_tasks",
         "completed",
@@ -338,6 +344,7 @@ impl DrainHoldReason {
             Self::GroupHeld => "group_held",
             Self::NotOptedIn { .. } => "not_opted_in",
             Self::NotFound => "not_found",
+            Self::LeftToSchedule { .. } => "left_to_schedule",
             Self::Unread { .. } => "unread",
             Self::WaitingForTasks { .. } => "waiting_for_tasks",
             Self::Completed { .. } => "completed",
@@ -382,6 +389,7 @@ impl DrainHoldReason {
             | Self::GroupHeld
             | Self::NotOptedIn { .. }
             | Self::NotFound
+            | Self::LeftToSchedule { .. }
             | Self::Completed { .. }
             | Self::HookOfSomebodyElse { .. } => false,
         }

@@ -211,6 +211,10 @@ impl fmt::Display for DrainHoldReason {
             Self::NotFound => f.write_str(
                 "it is in no Auto Scaling group and registered in no cluster that Ballast looks after",
             ),
+            Self::LeftToSchedule { group } => write!(
+                f,
+                "it drains or is gone, and nothing waits for that: it is in no lifecycle hook of the group `{group}`; the schedule's look sees what is left"
+            ),
             Self::Unread { gap } => write!(f, "it could not be found out whose it is: {gap}"),
             Self::WaitingForTasks {
                 tasks,

@@ -104,6 +104,12 @@ pub enum InstancePassedOver {
     NotFound,
     /// As [`Self::NotFound`], but a cluster in scope is opted in for its instances in no group: it may register there yet.
     NotRegistered,
+    /// An event told that it drains or is gone, and nothing is to be done about that now: it waits in no lifecycle hook, and its group lets no
+    /// task be stopped. The schedule's look sees the rest.
+    LeftToSchedule {
+        /// Its group.
+        group: AutoScalingGroupName,
+    },
     /// It could not be found out whose it is.
     Unread {
         /// What failed.

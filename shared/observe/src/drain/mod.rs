@@ -8,7 +8,8 @@
 //!
 //! Per look at what events named: one DescribeAutoScalingInstances for up to 50 instances, one DescribeAutoScalingGroups for each 50 of
 //! their groups, and nothing more where none is opted in and all are in groups. Of more instances the groups that carry the tag are listed
-//! first, in pages of 100, and only the instances that are in none of them are asked about, 50 in a call. Where an instance may be looked
+//! first, in pages of 100, and only the instances that are in none of them are asked about, 50 in a call. An instance of a group of which
+//! events told only that it drains or is gone costs nothing more, unless it waits in a hook or its group's tag lets tasks be stopped. Where an instance may be looked
 //! after: ListClusters if no clusters are configured, one DescribeClusters for each 100; in each cluster with container instances, until
 //! all are found, one ListContainerInstances for each 50 instances, or one for each page of the cluster where that is less; one
 //! DescribeContainerInstances for each 100 that are found. For each cluster with one of them a DescribeCapacityProviders, and with at most
@@ -139,9 +140,13 @@ impl DrainObserver {
         let mut look = Look::new(self, &self.clock, &self.budget, deadline);
         let (is_full, seen) = match scope {
             Scope::Clusters(named) => (true, Box::pin(full::look(&mut look, named)).await),
-            Scope::Departures { instances, groups } => (
+            Scope::Departures {
+                instances,
+                draining,
+                groups,
+            } => (
                 false,
-                Box::pin(named::look(&mut look, instances, groups)).await,
+                Box::pin(named::look(&mut look, instances, draining, groups)).await,
             ),
             // Services are not what an instance is looked at by.
             Scope::Services(_) => (false, Seen::default()),
@@ -201,7 +206,8 @@ fn unread(passed_over: BTreeMap<InstanceId, InstancePassedOver>) -> BTreeSet<Gap
         InstancePassedOver::Unread { gap } => Some(gap),
         InstancePassedOver::NotOptedIn { .. }
         | InstancePassedOver::NotFound
-        | InstancePassedOver::NotRegistered => None,
+        | InstancePassedOver::NotRegistered
+        | InstancePassedOver::LeftToSchedule { .. } => None,
     });
     gaps.collect()
 }

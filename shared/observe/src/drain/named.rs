@@ -10,7 +10,7 @@ use crate::drain::clusters::{self, Searched};
 use crate::drain::groups::{self, Described};
 use crate::drain::membership::{self, DESCRIBE_AUTO_SCALING_INSTANCES, Member, Members};
 use crate::drain::search::{self, Unsearched};
-use crate::drain::{Extent, Look, Seen, strays};
+use crate::drain::{Extent, Look, Seen, stops_tasks, strays};
 use crate::limits::{DESCRIBE_AUTO_SCALING_INSTANCES_MAX, INSTANCES_NAMED_MAX};
 use crate::look::unreadable;
 
@@ -18,21 +18,25 @@ use crate::look::unreadable;
 #[derive(Debug, Default)]
 struct Asked {
     instances: BTreeSet<InstanceId>,
+    /// Those of them of which it was said only that they drain or are gone.
+    draining: BTreeSet<InstanceId>,
     groups: BTreeSet<AutoScalingGroupName>,
     clusters: BTreeSet<ClusterName>,
 }
 
-/// Looks at these instances, and at all instances of these groups.
+/// Looks at these instances, and at all instances of these groups; at those that drain only where something waits for them.
 pub(crate) async fn look(
     look: &mut Look<'_>,
     instances: &BTreeSet<InstanceId>,
+    draining: &BTreeSet<InstanceId>,
     groups: &BTreeSet<DrainKey>,
 ) -> Seen {
     let mut seen = Seen::default();
-    let asked = asked(instances, groups, &mut seen);
+    let asked = asked(instances, draining, groups, &mut seen);
     let open = place_by_tag(look, &asked, &mut seen).await;
     let members = membership::read(look, &open).await;
     let in_no_group = place(look, members, &asked.groups, &mut seen).await;
+    leave_to_schedule(&asked, &mut seen);
     let mut wanted = in_no_group.clone();
     wanted.extend(seen.looked().map(|it| it.id.clone()));
     if wanted.is_empty() && asked.clusters.is_empty() {
@@ -55,8 +59,14 @@ pub(crate) async fn look(
     seen
 }
 
-/// Takes the question apart. Of more instances than one look takes the last ones are not looked at.
-fn asked(instances: &BTreeSet<InstanceId>, groups: &BTreeSet<DrainKey>, seen: &mut Seen) -> Asked {
+/// Takes the question apart. Of more instances than one look takes the last ones are not looked at; those that drain come last, and
+/// go without a word: the schedule's look sees them.
+fn asked(
+    instances: &BTreeSet<InstanceId>,
+    draining: &BTreeSet<InstanceId>,
+    groups: &BTreeSet<DrainKey>,
+    seen: &mut Seen,
+) -> Asked {
     let mut asked = Asked::default();
     let mut named = instances.clone();
     for key in groups {
@@ -75,7 +85,36 @@ fn asked(instances: &BTreeSet<InstanceId>, groups: &BTreeSet<DrainKey>, seen: &m
                 .insert(id, InstancePassedOver::Unread { gap });
         }
     }
+    let left = INSTANCES_NAMED_MAX.saturating_sub(asked.instances.len());
+    let draining = draining.difference(&asked.instances);
+    asked.draining = draining.take(left).cloned().collect();
+    asked.instances.extend(asked.draining.iter().cloned());
     asked
+}
+
+/// Leaves out the instances of groups of which it was said only that they drain, where nothing waits for them: they are in no hook, and none
+/// of their tasks may be stopped.
+fn leave_to_schedule(asked: &Asked, seen: &mut Seen) {
+    let passed_over = &mut seen.passed_over;
+    seen.groups.retain(|_, of| {
+        let Some(group) = of.group.as_ref().map(|it| it.name.clone()) else {
+            return true;
+        };
+        let is_named = asked.groups.contains(&group);
+        if is_named || stops_tasks(of) {
+            return true;
+        }
+        of.instances.retain(|id, instance| {
+            let waits = instance.member.as_ref().is_some_and(|it| it.waits_in_hook);
+            let is_left = asked.draining.contains(id) && !waits;
+            if is_left {
+                let group = group.clone();
+                passed_over.insert(id.clone(), InstancePassedOver::LeftToSchedule { group });
+            }
+            !is_left
+        });
+        !of.instances.is_empty()
+    });
 }
 
 fn too_many(id: &InstanceId) -> Gap {

@@ -5,7 +5,7 @@ use model::snapshot::Scope;
 use serde_json::{Value, json};
 
 use crate::scene::{self, group, instance, instance_arn, member, task, task_arn, with};
-use crate::support::{Eye, clusters, instances};
+use crate::support::{Eye, clusters, draining, instances};
 
 /// How often each operation is asked for in a second look, when task definitions and hooks are known.
 async fn check(
@@ -298,6 +298,24 @@ async fn three_hundred_that_drain_already() {
             1 ListClusters
             6 ListContainerInstances
             10 ListTasks
+        "#]],
+    )
+    .await;
+}
+
+/// Nine of ten events of a storm tell of these: nothing is asked of ECS.
+#[tokio::test]
+async fn three_hundred_of_which_only_ecs_tells_that_they_drain() {
+    let drain = |operation: &str, input: &Value| match operation {
+        "DescribeAutoScalingGroups" => large(operation, input, 0),
+        _ => large(operation, input, 300),
+    };
+    let ids = || (0..300).map(|index| format!("i-{index}"));
+    check(
+        drain,
+        draining(ids()),
+        expect![[r#"
+            1 DescribeAutoScalingGroups
         "#]],
     )
     .await;

@@ -79,6 +79,7 @@ impl Eye {
 /// The scope of these instances.
 pub(crate) fn instances<T: AsRef<str>>(ids: impl IntoIterator<Item = T>) -> Scope {
     Scope::Departures {
+        draining: std::collections::BTreeSet::new(),
         instances: ids
             .into_iter()
             .map(|it| it.as_ref().parse().unwrap())
@@ -87,9 +88,24 @@ pub(crate) fn instances<T: AsRef<str>>(ids: impl IntoIterator<Item = T>) -> Scop
     }
 }
 
+/// The scope of these instances, of which it was said only that they drain.
+pub(crate) fn draining<T: AsRef<str>>(ids: impl IntoIterator<Item = T>) -> Scope {
+    match instances(ids) {
+        Scope::Departures {
+            instances, groups, ..
+        } => Scope::Departures {
+            instances: std::collections::BTreeSet::new(),
+            draining: instances,
+            groups,
+        },
+        other @ (Scope::Clusters(_) | Scope::Services(_)) => other,
+    }
+}
+
 /// The scope of all instances of this group, or of this cluster.
 pub(crate) fn whole(key: DrainKey) -> Scope {
     Scope::Departures {
+        draining: std::collections::BTreeSet::new(),
         instances: std::collections::BTreeSet::new(),
         groups: [key].into(),
     }

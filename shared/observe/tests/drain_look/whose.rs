@@ -5,7 +5,7 @@ use model::snapshot::Scope;
 use serde_json::{Value, json};
 
 use crate::scene::{self, group, with};
-use crate::support::{Eye, clusters, error, instances, of_group};
+use crate::support::{Eye, clusters, draining, error, instances, of_group};
 
 /// The scene, in which `i-1` is in this state, beside an empty cluster `aside`. Only the clusters that are installed are looked after.
 async fn eye(state: &'static str, installed: &[&str]) -> Eye {
@@ -97,6 +97,7 @@ async fn check_nowhere(tags: Value, list: Value, want: &str) {
         InstancePassedOver::NotRegistered => "not registered",
         InstancePassedOver::Unread { .. } => "unread",
         InstancePassedOver::NotOptedIn { .. } => "not opted in",
+        InstancePassedOver::LeftToSchedule { .. } => "left to the schedule",
     };
     assert_eq!(name, want, "{why:?}");
 }
@@ -109,4 +110,62 @@ async fn an_instance_that_may_register_in_an_opted_in_cluster_is_said_to_be_so()
     check_nowhere(json!([]), none(), "not found").await;
     let refused = error("ServerException", "no");
     check_nowhere(opted_in(), refused, "unread").await;
+}
+
+/// Which of both instances are looked at where events told only that they drain. `i-1` is in this state, and the group has these tags
+/// besides.
+async fn check_draining(state: &'static str, tags: Value, scope: Scope, want: &[&str]) {
+    let eye = Eye::on(move |operation, input| match operation {
+        "DescribeAutoScalingGroups" => {
+            let mut group = group();
+            group["Instances"][0]["LifecycleState"] = json!(state);
+            let of_group = group["Tags"].as_array_mut().unwrap();
+            of_group.extend(tags.as_array().unwrap().iter().cloned());
+            json!({"AutoScalingGroups": [group]})
+        }
+        _ => scene::answer(operation, input),
+    })
+    .await;
+    let snapshot = eye.look(&scope).await;
+    let group = snapshot.groups.get(&of_group("web"));
+    let looked = group.into_iter().flat_map(|it| it.instances.keys());
+    let looked: Vec<&str> = looked.map(|it| it.as_str()).collect();
+    assert_eq!(looked, want, "{state} {scope:?}");
+    let left = InstancePassedOver::LeftToSchedule {
+        group: "web".parse().unwrap(),
+    };
+    assert!(snapshot.passed_over.values().all(|it| *it == left));
+    assert_eq!(looked.len() + snapshot.passed_over.len(), 2);
+    assert_eq!(snapshot.gaps, []);
+}
+
+#[tokio::test]
+async fn an_instance_that_drains_is_looked_at_where_something_waits_for_it() {
+    let both = || draining(["i-1", "i-2"]);
+    let none = || json!([]);
+    check_draining("Terminating:Wait", none(), both(), &["i-1"]).await;
+    check_draining("Warmed:Terminating:Wait", none(), both(), &["i-1"]).await;
+    check_draining("Terminating", none(), both(), &[]).await;
+    check_draining("InService", none(), both(), &[]).await;
+    let stop = || json!([{"Key": "ballast:stop-tasks", "Value": "true"}]);
+    check_draining("InService", stop(), both(), &["i-1", "i-2"]).await;
+    // What was warned as well is looked at in any case.
+    let (
+        Scope::Departures {
+            draining, groups, ..
+        },
+        instances,
+    ) = (both(), instances(["i-2"]))
+    else {
+        unreachable!()
+    };
+    let Scope::Departures { instances, .. } = instances else {
+        unreachable!()
+    };
+    let warned = Scope::Departures {
+        instances,
+        draining,
+        groups,
+    };
+    check_draining("InService", none(), warned, &["i-2"]).await;
 }

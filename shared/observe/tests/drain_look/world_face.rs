@@ -328,6 +328,7 @@ async fn more_instances_than_one_look_takes_are_said_to_be_unread() {
             InstancePassedOver::Unread { gap } => Some((id.as_str(), gap.cause)),
             InstancePassedOver::NotFound
             | InstancePassedOver::NotRegistered
+            | InstancePassedOver::LeftToSchedule { .. }
             | InstancePassedOver::NotOptedIn { .. } => None,
         })
         .collect();

@@ -216,6 +216,9 @@ fn passed_over(snapshot: &DrainSnapshot) -> impl Iterator<Item = DrainHold> + '_
                 InstancePassedOver::NotFound | InstancePassedOver::NotRegistered => {
                     DrainHoldReason::NotFound
                 }
+                InstancePassedOver::LeftToSchedule { group } => DrainHoldReason::LeftToSchedule {
+                    group: group.clone(),
+                },
                 InstancePassedOver::Unread { gap } => DrainHoldReason::Unread { gap: gap.clone() },
             },
             numbers: None,

@@ -164,17 +164,38 @@ fn numbers(fleet: &Fleet, targets: &[Tracked], bounds: BoundsInForce) -> Trackin
     }
 }
 
-/// Everything that could not be observed about the service, each once.
+/// Everything that could not be observed about the service, each once: its own gaps, and those that concern more than one service.
 fn gaps(snapshot: &TrackingSnapshot, fleet: &Fleet) -> Vec<Gap> {
-    let unknown = fleet.primary.scaled_by_application_auto_scaling.is_none();
-    let of_scaling = unknown.then(|| Gap {
-        operation: "application-autoscaling:DescribeScalableTargets".to_owned(),
-        resource: fleet.primary.key.to_string(),
-        cause: GapCause::Other,
-        detail: "it is not known whether Application Auto Scaling scales the service".to_owned(),
-    });
-    let named: BTreeSet<&Gap> = snapshot.gaps.iter().chain(&fleet.gaps).collect();
-    let is_named = |gap: &Gap| named.iter().any(|it| it.operation == gap.operation);
-    let of_scaling = of_scaling.filter(|it| !is_named(it));
-    named.into_iter().cloned().chain(of_scaling).collect()
+    let key = &fleet.primary.key;
+    let standby = standby(fleet).map(|it| it.key.to_string());
+    let concerns = |gap: &&Gap| {
+        let resource = gap.resource.as_str();
+        resource == "*"
+            || resource == key.cluster.as_str()
+            || resource == key.to_string()
+            || Some(resource) == standby.as_deref()
+    };
+    let of_all = snapshot.gaps.iter().filter(concerns);
+    let named: BTreeSet<&Gap> = of_all.chain(&fleet.gaps).collect();
+    let mut gaps: Vec<Gap> = named.into_iter().cloned().collect();
+    let mut not_known = |operation: &str, detail: &str| {
+        if !gaps.iter().any(|it| it.operation == operation) {
+            gaps.push(Gap {
+                operation: operation.to_owned(),
+                resource: key.to_string(),
+                cause: GapCause::Other,
+                detail: detail.to_owned(),
+            });
+        }
+    };
+    if fleet.primary.scaled_by_application_auto_scaling.is_none() {
+        not_known(
+            "application-autoscaling:DescribeScalableTargets",
+            "it is not known whether Application Auto Scaling scales the service",
+        );
+    }
+    if fleet.standby == Some(Standby::Unknown) {
+        not_known("ecs:DescribeServices", "the standby was not read");
+    }
+    gaps
 }

@@ -13,6 +13,7 @@ use model::tracking::{TrackingHoldReason, TrackingMemory};
 
 use super::Verdict;
 use super::case::Case;
+use crate::fallback::foreign::READ_LAG;
 
 /// How long Ballast's own last write may take to show. ECS promises only that its answers become consistent
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>); the number is ours, and longer than the function's
@@ -29,7 +30,7 @@ pub(crate) fn check(case: &mut Case<'_>) -> Option<Verdict> {
     };
     let created_at = case.fleet.primary.created_at;
     let last_possible = |it: &Write| OWN_WRITE_SHOWS_WITHIN.after(it.at);
-    let is_of_a_former = |it: &Write| created_at.is_some_and(|at| last_possible(it) < at);
+    let is_of_a_former = |it: &Write| created_at.is_some_and(|at| READ_LAG.after(it.at) < at);
     if memory.wrote.as_ref().is_some_and(is_of_a_former) {
         // The service that was written to is gone; this one has its name.
         *memory = TrackingMemory::default();
@@ -45,7 +46,8 @@ pub(crate) fn check(case: &mut Case<'_>) -> Option<Verdict> {
         }
     }
     compare(memory, found, case.policy.foreign_hold, now);
-    let is_ours = |it: &Write| it.to == 0 && it.from != 0;
+    // A count of 0 that was taken as given is nobody's wish to run. A raise from 0 that never happened leaves what was Ballast's before.
+    let is_ours = |it: &Write| it.from != it.to && (it.to == 0 || !it.confirmed);
     let is_off = found == 0 && !memory.wrote.as_ref().is_some_and(is_ours);
     is_off.then_some(Verdict::hold(TrackingHoldReason::SwitchedOff))
 }
@@ -92,13 +94,13 @@ fn compare(memory: &mut TrackingMemory, found: u32, foreign_hold: Seconds, now: 
     }
 }
 
-/// Somebody else's change that keeps the desired count from being lowered, and until when.
-pub(crate) fn in_force(case: &Case<'_>) -> Option<Verdict> {
+/// Somebody else's change that keeps the desired count from becoming less than what was found, and until when.
+pub(crate) fn in_force(case: &Case<'_>) -> Option<(u32, Verdict)> {
     let edit = case.memory.as_ref()?.foreign?;
     let reason = TrackingHoldReason::ForeignChange {
         found: edit.found,
         wrote: edit.wrote,
     };
     let until = case.policy.foreign_hold.after(edit.noticed_at);
-    Some(Verdict::Hold(reason, Some(until)))
+    Some((edit.found, Verdict::Hold(reason, Some(until))))
 }

@@ -63,38 +63,34 @@ pub(crate) fn of_target(
     task_counts: &[Series],
     now: Timestamp,
 ) -> Summed {
-    let period = series.iter().map(|it| it.period).max().unwrap_or_default();
+    let period = series.iter().map(|it| it.period).min().unwrap_or_default();
     if period <= Seconds::ZERO || target.value_milli <= 0 {
         return Summed::default();
     }
     let counts = Counts::new(fleet, task_counts, now);
-    let parts: Vec<(Part, BTreeMap<Timestamp, i64>)> = series
-        .iter()
-        .map(|it| (it.part, values(&it.points)))
-        .collect();
+    let parts: Vec<Values> = series.iter().map(|it| Values::new(it, now)).collect();
     let is_all_given = series.iter().all(|it| it.is_complete);
-    let is_over = |at: &Timestamp| period.after(*at) <= now;
     let times: BTreeSet<Timestamp> = parts
         .iter()
-        .flat_map(|(_, values)| values.keys().copied())
-        .filter(is_over)
+        .flat_map(|it| it.by_time.keys())
+        .copied()
         .collect();
     let expected = expected(target.measures, &parts);
     let loads = times.into_iter().map(|at| {
-        let sum = expected.iter().fold(
-            Share {
-                milli_tasks: 0,
-                is_complete: is_all_given,
-            },
-            |sum, part| {
-                let values = parts.iter().filter(|(it, _)| it == part);
-                let value = values.filter_map(|(_, it)| it.get(&at)).max().copied();
-                sum.and(share(&counts, *part, value, target, at, period))
-            },
-        );
+        let nothing = Share {
+            product: 0,
+            is_complete: is_all_given,
+        };
+        let sum = expected.iter().fold(nothing, |sum, part| {
+            let values = parts.iter().filter(|it| it.part == *part);
+            let value = values.filter_map(|it| it.at(at)).max();
+            sum.and(share(&counts, *part, value, target.measures, at, period))
+        });
+        // Thousandths of the unit, times thousandths of a task, over thousandths of the unit for each task.
+        let milli = div_ceil(sum.product, i128::from(target.value_milli));
         Load {
             at,
-            milli_tasks: sum.milli_tasks,
+            milli_tasks: i64::try_from(milli).unwrap_or(i64::MAX),
             is_complete: sum.is_complete,
         }
     });
@@ -105,8 +101,8 @@ pub(crate) fn of_target(
 }
 
 /// The parts that a load is made of. A metric that is read for each service is expected of both.
-fn expected(measures: Measures, parts: &[(Part, BTreeMap<Timestamp, i64>)]) -> Vec<Part> {
-    let is_fleet = parts.iter().all(|(part, _)| *part == Part::Fleet);
+fn expected(measures: Measures, parts: &[Values]) -> Vec<Part> {
+    let is_fleet = parts.iter().all(|it| it.part == Part::Fleet);
     match measures {
         Measures::Total => vec![Part::Fleet],
         Measures::PerTask if is_fleet => vec![Part::Fleet],
@@ -114,17 +110,17 @@ fn expected(measures: Measures, parts: &[(Part, BTreeMap<Timestamp, i64>)]) -> V
     }
 }
 
-/// What one part adds to a load.
+/// What one part adds to a load, times the target.
 #[derive(Debug, Clone, Copy)]
 struct Share {
-    milli_tasks: i64,
+    product: i128,
     is_complete: bool,
 }
 
 impl Share {
     const fn and(self, other: Self) -> Self {
         Self {
-            milli_tasks: self.milli_tasks.saturating_add(other.milli_tasks),
+            product: self.product.saturating_add(other.product),
             is_complete: self.is_complete && other.is_complete,
         }
     }
@@ -134,12 +130,12 @@ fn share(
     counts: &Counts<'_>,
     part: Part,
     value: Option<i64>,
-    target: &Target,
+    measures: Measures,
     at: Timestamp,
     period: Seconds,
 ) -> Share {
     let nothing = |is_complete| Share {
-        milli_tasks: 0,
+        product: 0,
         is_complete,
     };
     let Some(value) = value else {
@@ -152,19 +148,43 @@ fn share(
         };
         return nothing(!ran);
     };
-    let tasks = match target.measures {
+    let tasks = match measures {
         Measures::Total => Some(1_000),
         Measures::PerTask => counts.tasks(part, at, period),
     };
-    let Some(tasks) = tasks else {
-        return nothing(false);
-    };
-    // Thousandths of the unit, times thousandths of a task, over thousandths of the unit for each task.
-    let product = i128::from(value.max(0)).saturating_mul(i128::from(tasks.max(0)));
-    let milli = div_ceil(product, i128::from(target.value_milli));
-    Share {
-        milli_tasks: i64::try_from(milli).unwrap_or(i64::MAX),
+    tasks.map_or(nothing(false), |tasks| Share {
+        product: i128::from(value.max(0)).saturating_mul(i128::from(tasks.max(0))),
         is_complete: true,
+    })
+}
+
+/// The values of one series.
+struct Values {
+    part: Part,
+    period: Seconds,
+    by_time: BTreeMap<Timestamp, i64>,
+}
+
+impl Values {
+    /// Those of periods that are over; the larger of two of the same.
+    fn new(series: &Series, now: Timestamp) -> Self {
+        let mut by_time = BTreeMap::new();
+        let is_over = |it: &&Point| series.period.after(it.at) <= now;
+        for point in series.points.iter().filter(is_over) {
+            let value = by_time.entry(point.at).or_insert(point.value_milli);
+            *value = point.value_milli.max(*value);
+        }
+        Self {
+            part: series.part,
+            period: series.period,
+            by_time,
+        }
+    }
+
+    /// The value of the period that holds a time.
+    fn at(&self, at: Timestamp) -> Option<i64> {
+        let (begin, value) = self.by_time.range(..=at).next_back()?;
+        (at < self.period.after(*begin)).then_some(*value)
     }
 }
 
@@ -234,16 +254,6 @@ impl<'a> Counts<'a> {
     fn runs_now(&self, part: Part) -> bool {
         self.running(part) != Some(0)
     }
-}
-
-/// The values by their time; the larger of two.
-fn values(points: &[Point]) -> BTreeMap<Timestamp, i64> {
-    let mut values = BTreeMap::new();
-    for point in points {
-        let value = values.entry(point.at).or_insert(point.value_milli);
-        *value = point.value_milli.max(*value);
-    }
-    values
 }
 
 /// The quotient of two numbers that are not negative, rounded up.

@@ -2,21 +2,33 @@
 
 use jiff::Timestamp;
 use model::memory::Write;
-use model::tracking::{Direction, TrackingMemory, Turn};
+use model::tracking::{Direction, TrackingMemory, TrackingStep, TrackingStepReason, Turn};
 
 /// A change is about to be made: it is announced in the ledger before.
-pub(crate) fn announce(memory: &mut TrackingMemory, from: u32, to: u32, now: Timestamp) {
+pub(crate) fn announce(memory: &mut TrackingMemory, step: &TrackingStep, now: Timestamp) {
+    let (from, to) = step.counts();
     memory.wrote = Some(Write {
         from,
         to,
         at: now,
         confirmed: false,
     });
-    memory.turn = Some(turned(memory.turn, from, to, now));
+    if follows_a_metric(&step.reason, to) {
+        memory.turn = Some(turned(memory.turn, from, to, now));
+    }
+}
+
+/// Whether the load is a reason of the change. Bounds that move have no direction to keep.
+fn follows_a_metric(reason: &TrackingStepReason, to: u32) -> bool {
+    match reason {
+        TrackingStepReason::ScaleOut { .. } | TrackingStepReason::ScaleIn { .. } => true,
+        TrackingStepReason::BelowMinimum { bounds } => bounds.bounds.min_tasks < to,
+        TrackingStepReason::AboveMaximum { .. } => false,
+    }
 }
 
 /// The last change, now that there is one more.
-pub(crate) fn turned(before: Option<Turn>, from: u32, to: u32, now: Timestamp) -> Turn {
+fn turned(before: Option<Turn>, from: u32, to: u32, now: Timestamp) -> Turn {
     let direction = if to > from {
         Direction::Out
     } else {

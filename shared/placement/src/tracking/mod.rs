@@ -74,16 +74,15 @@ impl Verdict {
 /// Decides about everything in the snapshot.
 ///
 /// `now` is AWS's own time, normally [`TrackingSnapshot::taken_at`]. A service without an entry in `memories` counts as never seen. What
-/// events reported changes nothing here: the numbers come from CloudWatch.
+/// events reported, and what the installation adds, changes nothing here: the numbers come from CloudWatch.
 #[must_use]
 pub fn decide(
     snapshot: &TrackingSnapshot,
-    installation: &Installation,
+    _installation: &Installation,
     memories: &BTreeMap<TrackingKey, Recall<TrackingMemory>>,
-    hints: &Hints,
+    _hints: &Hints,
     now: Timestamp,
 ) -> TrackingDecision {
-    let _ = (installation, hints);
     let mut plan = TrackingPlan::default();
     let mut remembered = BTreeMap::new();
     for (key, fleet) in &snapshot.fleets {
@@ -92,14 +91,20 @@ pub fn decide(
             Some(Recall::Known(memory)) => Some(memory.clone()),
             Some(Recall::Unknown) => None,
         };
-        let (verdict, numbers, memory) = of_fleet(snapshot, fleet, recalled, now);
+        let (verdict, numbers, mut memory) = of_fleet(snapshot, fleet, recalled, now);
         match verdict {
-            Verdict::Step(to, reason) => plan.steps.push(TrackingStep {
-                subject: key.clone(),
-                action: set(fleet, to),
-                reason,
-                numbers: numbers.unwrap_or_default(),
-            }),
+            Verdict::Step(to, reason) => {
+                let step = TrackingStep {
+                    subject: key.clone(),
+                    action: set(fleet, to),
+                    reason,
+                    numbers: numbers.unwrap_or_default(),
+                };
+                if let Some(memory) = memory.as_mut() {
+                    memory::announce(memory, &step, now);
+                }
+                plan.steps.push(step);
+            }
             Verdict::Hold(reason, until) => plan.holds.push(TrackingHold {
                 subject: key.clone(),
                 reason,
@@ -151,17 +156,12 @@ fn of_fleet(
         choose(&case)
     });
     let verdict = match advice {
+        None => verdict,
         Some(why) => {
             if let Some(memory) = case.memory.as_mut() {
                 memory::forget_writes(memory);
             }
             advice::given(why, fleet, &verdict)
-        }
-        None => {
-            if let (Verdict::Step(to, _), Some(memory)) = (&verdict, case.memory.as_mut()) {
-                memory::announce(memory, fleet.primary.desired_count, *to, now);
-            }
-            verdict
         }
     };
     (verdict, Some(case.numbers), case.memory)

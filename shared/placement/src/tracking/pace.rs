@@ -5,7 +5,7 @@
 //!
 //! What is needed *now* is the mean of the last two minutes, what it rises by until a task that is asked for now serves (by its own trend,
 //! or by how it rose at this time of the days before), and a margin for noise. What was needed *within the window* is the largest mean of
-//! two minutes with the same margin. With a load that stands still both are the load itself, rounded up: AWS's own rule, desired count
+//! two minutes with the same margin, and no less than any single value. With a load that stands still both are the load itself, rounded up: AWS's own rule, desired count
 //! times metric over target (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-autoscaling-targettracking.html>).
 //!
 //! Out is followed at once. In stops short of what was needed by the tolerance and the band, and after a scale-in the desired count only
@@ -101,10 +101,19 @@ pub struct Need {
 pub struct Window {
     /// The most tasks.
     pub needed_max: u32,
-    /// The largest load with its margin, in thousandths of a task.
-    calm_max_milli: i128,
-    /// When each minute ends to count, and what it needed: oldest first.
-    minutes: Vec<(Timestamp, i128)>,
+    /// The minutes, newest first.
+    minutes: Vec<Minute>,
+}
+
+/// A minute of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Minute {
+    /// From then on it counts no more.
+    until: Timestamp,
+    /// Its load, with that of the minute before it and the margin, in thousandths of a task.
+    calm_milli: i128,
+    /// The largest load of a period in it, in thousandths of a task: no fewer tasks are asked for than it needed.
+    peak_milli: i128,
 }
 
 /// Whether the desired count is to be lowered for one target.
@@ -148,28 +157,24 @@ impl Need {
     /// Whether, and how far, the desired count may be lowered. How long ago it was raised is not asked here.
     #[must_use]
     pub fn lower(&self, desired: u32, turn: Option<Turn>, pace: &Pace) -> Lower {
-        let lowers = |load: i128| {
-            let goal = self.goal(load, pace);
-            let asked = milli(desired);
-            let reach = asked - tolerance(asked, pace) - self.band_milli;
-            let turns = turn.is_none_or(|it| it.direction == Direction::Out);
-            (goal < desired && (!turns || milli(goal) <= reach)).then_some(goal)
-        };
-        if lowers(self.expected_milli).is_none() {
+        let asked = milli(desired);
+        let reach = asked - tolerance(asked, pace) - self.band_milli;
+        let turns = turn.is_none_or(|it| it.direction == Direction::Out);
+        let lowers = |goal: u32| goal < desired && (!turns || milli(goal) <= reach);
+        let now = self.goal(self.expected_milli, pace);
+        if !lowers(now) {
             return Lower::No;
         }
         let Some(window) = &self.window else {
             return Lower::NotKnown;
         };
-        match lowers(window.calm_max_milli) {
-            Some(goal) => Lower::To(goal),
-            None => {
-                let minutes = window.minutes.iter().rev();
-                let mut high = minutes.filter(|(_, load)| lowers(*load).is_none());
-                high.next()
-                    .map_or(Lower::No, |(until, _)| Lower::NotYet(*until))
-            }
+        let goal = |it: &Minute| self.goal(it.calm_milli, pace).max(tasks(it.peak_milli));
+        let most = window.minutes.iter().map(goal).fold(now, u32::max);
+        if lowers(most) {
+            return Lower::To(most);
         }
+        let high = window.minutes.iter().find(|it| !lowers(goal(it)));
+        high.map_or(Lower::No, |it| Lower::NotYet(it.until))
     }
 
     /// How many tasks keep the tolerance and the band above a load.
@@ -190,7 +195,7 @@ pub fn need(history: &History<'_>, pace: &Pace, now: Timestamp) -> Option<Need> 
         return None;
     }
     let minutes = Minutes { of: recent, end };
-    let level = minutes.mean(0, LEVEL_MINUTES, 1)?;
+    let level = minutes.level()?;
     let noise = minutes.noise();
     let margin = noise * MARGIN_NOISES;
     let lead = Seconds(pace.start_up.0.saturating_add(LEAD_BESIDES_START.0));
@@ -202,17 +207,19 @@ pub fn need(history: &History<'_>, pace: &Pace, now: Timestamp) -> Option<Need> 
     };
     let usual = level + trend + margin;
     let expected = level + trend.max(season.unwrap_or(0)) + margin;
-    let window = minutes.calm(margin, expected, pace.scale_in_window, now);
+    let window = minutes.window(margin, pace.scale_in_window, now);
     let at_least = |load: i128| tasks(load).max(history.tasks_min);
     Some(Need {
         measured_at: newest.at,
         load_milli_tasks: i64::try_from(level).unwrap_or(i64::MAX),
         needed: at_least(usual),
         forecast: season.map(|_| at_least(expected)),
-        window: window.map(|(calm_max_milli, minutes)| Window {
-            needed_max: at_least(calm_max_milli),
-            calm_max_milli,
-            minutes,
+        window: window.map(|minutes| {
+            let loads = minutes.iter().map(|it| it.calm_milli.max(it.peak_milli));
+            Window {
+                needed_max: at_least(loads.fold(expected, i128::max)),
+                minutes,
+            }
         }),
         expected_milli: expected,
         band_milli: noise * BAND_NOISE_QUARTERS / 4,
@@ -270,28 +277,30 @@ impl Minutes<'_> {
         sum / pairs
     }
 
-    /// The largest load within the window with its margin, and that of each minute with the time from which on it counts no more. `None`
-    /// where a minute is missing or incomplete.
-    fn calm(
-        self,
-        margin: i128,
-        expected: i128,
-        window: Seconds,
-        now: Timestamp,
-    ) -> Option<(i128, Vec<(Timestamp, i128)>)> {
+    /// The mean of the last minutes; without those that are incomplete, where that is more.
+    fn level(self) -> Option<i128> {
+        let loads = || (0..LEVEL_MINUTES).filter_map(|back| self.load(back));
+        let complete = mean(loads().filter(|it| it.is_complete), 1);
+        mean(loads(), 1).max(complete)
+    }
+
+    /// The minutes of the window, newest first. `None` where one is missing or incomplete.
+    fn window(self, margin: i128, window: Seconds, now: Timestamp) -> Option<Vec<Minute>> {
         let from = window.before(now);
         let mut minutes = Vec::new();
-        let mut most = expected;
         let mut back = 0;
-        while back == 0 || self.start(back) >= from {
-            self.load(back).filter(|it| it.is_complete)?;
-            let load = self.mean(back, LEVEL_MINUTES, 1)? + margin;
-            most = most.max(load);
-            minutes.push((window.after(self.start(back)), load));
+        while back == 0 || from < MINUTE.after(self.start(back)) {
+            let load = self.load(back).filter(|it| it.is_complete)?;
+            let start = self.start(back);
+            let peak = self.of.within(start).iter().map(|it| it.milli_tasks).max();
+            minutes.push(Minute {
+                until: window.after(MINUTE.after(start)),
+                calm_milli: self.mean(back, LEVEL_MINUTES, 1)? + margin,
+                peak_milli: i128::from(peak.unwrap_or(load.milli_tasks)),
+            });
             back += 1;
         }
-        minutes.reverse();
-        Some((most, minutes))
+        Some(minutes)
     }
 }
 
@@ -322,23 +331,27 @@ fn season_rise(season: Loads<'_>, end: Timestamp, level: i128, pace: &Pace) -> O
 }
 
 impl Loads<'_> {
-    /// The load of a minute: the mean of its periods, or that of the period that holds it.
-    fn minute(&self, start: Timestamp) -> Option<Load> {
+    /// The loads of the periods in a minute, or of the one that holds it.
+    fn within(&self, start: Timestamp) -> &[Load] {
         let from = self
             .loads
             .partition_point(|it| self.period.after(it.at) <= start);
         let end = MINUTE.after(start);
-        let loads = self.loads.get(from..)?;
-        let loads = loads.iter().take_while(|it| it.at < end);
-        let number = loads.clone().count();
-        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        let loads = self.loads.get(from..).unwrap_or_default();
+        let number = loads.partition_point(|it| it.at < end);
+        loads.get(..number).unwrap_or_default()
+    }
+
+    /// The load of a minute: the mean of its periods, or that of the period that holds it.
+    fn minute(&self, start: Timestamp) -> Option<Load> {
+        let loads = self.within(start);
+        let number = i64::try_from(loads.len()).unwrap_or(i64::MAX);
         let is_whole = number.saturating_mul(self.period.0) >= MINUTE.0;
-        let is_complete = is_whole && loads.clone().all(|it| it.is_complete);
-        let mean = mean(loads.copied(), 1)?;
+        let mean = mean(loads.iter().copied(), 1)?;
         Some(Load {
             at: start,
             milli_tasks: i64::try_from(mean).unwrap_or(i64::MAX),
-            is_complete,
+            is_complete: is_whole && loads.iter().all(|it| it.is_complete),
         })
     }
 }

@@ -8,16 +8,19 @@ use super::case::{Case, Tracked};
 use super::pace::{Lower, Need};
 use super::{Verdict, foreign};
 
-/// More tasks are asked for than are allowed.
+/// More tasks are asked for than are allowed: it becomes what is allowed, or fewer where fewer are needed.
 pub(crate) fn above_maximum(case: &Case<'_>) -> Option<Verdict> {
     let most = case.bounds.bounds.max_tasks;
     if case.desired() <= most {
         return None;
     }
+    match decide(case) {
+        step @ Verdict::Step(to, _) if to <= most => return Some(step),
+        Verdict::Step(..) | Verdict::Hold(..) => {}
+    }
     let vetoed = unseen(case)
         .or_else(|| deployment(case))
-        .or_else(|| foreign::in_force(case))
-        .or_else(|| starting(case));
+        .or_else(|| foreign::in_force(case).map(|(_, hold)| hold));
     Some(vetoed.unwrap_or_else(|| {
         let reason = TrackingStepReason::AboveMaximum {
             bounds: case.bounds,
@@ -51,17 +54,25 @@ pub(crate) fn decide(case: &Case<'_>) -> Verdict {
         .or_else(|| window_incomplete(case, &incomplete))
         .or_else(|| not_yet.map(|until| waiting_for_window(case, until)))
         .or_else(|| deployment(case))
-        .or_else(|| foreign::in_force(case))
         .or_else(|| turning(case))
         .or_else(|| starting(case))
-        .or_else(|| nothing_to_spare(case, to))
-        .unwrap_or_else(|| {
-            let reason = TrackingStepReason::ScaleIn {
-                needed_max: needed_max(case),
-                window: case.policy.pace.scale_in_window,
-            };
-            Verdict::Step(to, reason)
-        })
+        .unwrap_or_else(|| lowered(case, to))
+}
+
+/// As far as somebody else's change and the tasks that run let it.
+fn lowered(case: &Case<'_>, to: u32) -> Verdict {
+    let foreign = foreign::in_force(case);
+    let to = foreign.as_ref().map_or(to, |(found, _)| to.max(*found));
+    if let Some((_, hold)) = foreign.filter(|_| case.desired() <= to) {
+        return hold;
+    }
+    nothing_to_spare(case, to).unwrap_or_else(|| {
+        let reason = TrackingStepReason::ScaleIn {
+            needed_max: needed_max(case),
+            window: case.policy.pace.scale_in_window,
+        };
+        Verdict::Step(to, reason)
+    })
 }
 
 fn lower(case: &Case<'_>, need: &Need) -> Lower {

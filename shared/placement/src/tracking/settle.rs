@@ -35,7 +35,7 @@ pub fn settle(
         }
         let is_announced = |it: &Write| (it.from, it.to) == (from, to);
         if !settled.wrote.as_ref().is_some_and(is_announced) {
-            memory::announce(&mut settled, from, to, now);
+            memory::announce(&mut settled, &outcome.step, now);
         }
         if let Some(wrote) = &mut settled.wrote {
             wrote.confirmed |= effect == Some(true);

@@ -36,8 +36,8 @@ const ONE_STEP_SECS: i64 = 30;
 /// How long a write may not show in what AWS answers, in seconds.
 const UNDER_WAY_SECS: i64 = 60;
 
-/// How much later than a write a service may have been made and still be the one that was written to, in seconds.
-const MADE_BEFORE_SECS: i64 = UNDER_WAY_SECS;
+/// How much later than a write a service may have been made and still be the one that was written to, in seconds: the function's timeout.
+const MADE_BEFORE_SECS: i64 = 30;
 
 /// Every law that [`audit`] checks, by name.
 pub const LAWS: [&str; 13] = [

@@ -13,19 +13,14 @@ const COUNT_STANDS_IN_SECS: i64 = 300;
 /// How old the end of the newest period may be, in seconds; in any case three periods.
 const NEW_ENOUGH_SECS: i64 = 300;
 
-/// How far back the load must be known before it is lowered, in seconds, where the scale-in window is shorter: the margin for noise is
-/// that of half an hour of neighbouring minutes.
-const KNOWN_FOR_SECS: i64 = 31 * 60;
-
 /// What was measured of one target, period by period.
 #[derive(Debug)]
 pub(super) struct Measured {
     /// Whether the newest period ended lately.
     pub(super) is_new_enough: bool,
-    /// The periods without a whole value, of those that must have one.
+    /// The periods of the scale-in window without a whole value.
     pub(super) holes: u32,
-    /// The most tasks that any minute of the scale-in window, or a longer period of it, needed by what there is of it, and when that
-    /// began.
+    /// The most tasks that a period of the window needed, by what there is of it, and when that period began.
     pub(super) most: (i128, Timestamp),
 }
 
@@ -35,61 +30,32 @@ struct Load {
     is_whole: bool,
 }
 
-/// The load of one minute, or of one period where that is longer.
-#[derive(Clone, Copy)]
-struct Minute {
-    back: i64,
-    sum: i128,
-    count: i64,
-}
-
-impl Minute {
-    /// Whole tasks, rounded up.
-    fn needed(self) -> i128 {
-        let milli_tasks = self.sum / i128::from(self.count.max(1));
-        milli_tasks / 1_000 + i128::from(milli_tasks % 1_000 > 0)
-    }
-}
-
 impl Measured {
     /// `None` where there is nothing at all.
     pub(super) fn of(ground: &Ground<'_>, name: TargetName) -> Option<Self> {
         let Reading::Read { recent, .. } = ground.fleet.readings.get(&name)? else {
             return None;
         };
-        let period = recent.iter().map(|it| it.period.0).max()?;
+        let period = recent.iter().map(|it| it.period.0).min()?;
         let period = Seconds(period.max(1));
         let now = ground.now;
         let ended = |at: &Timestamp| period.after(*at) <= now;
         let all = recent.iter().flat_map(|it| &it.points).map(|it| it.at);
         let newest = all.filter(ended).max()?;
-        let end = period.after(newest);
         let window_from = ground.policy.pace.scale_in_window.before(now);
-        let known_from = window_from.min(Seconds(KNOWN_FOR_SECS).before(end));
         let grace = Seconds(NEW_ENOUGH_SECS.max(period.0.saturating_mul(3)));
         let mut measured = Self {
-            is_new_enough: grace.after(end) >= now,
+            is_new_enough: grace.after(period.after(newest)) >= now,
             holes: 0,
             most: (0, newest),
         };
-        let mut minute: Option<Minute> = None;
         let mut at = newest;
-        while at == newest || at >= known_from {
+        while at == newest || period.after(at) > window_from {
             let load = load(ground, name, recent, at, period);
             measured.holes += u32::from(!load.is_whole);
-            let back = (Seconds::between(at, end).0 - 1) / 60;
-            let same = minute.filter(|it| it.back == back);
-            let (sum, count) = same.map_or((0, 0), |it| (it.sum, it.count));
-            let so_far = Minute {
-                back,
-                sum: sum.saturating_add(load.milli_tasks),
-                count: count + 1,
-            };
-            minute = Some(so_far);
-            let is_minute = period.0.saturating_mul(so_far.count) >= 60;
-            let is_of_window = at == newest || at >= window_from;
-            if is_minute && is_of_window && so_far.needed() > measured.most.0 {
-                measured.most = (so_far.needed(), at);
+            let needed = load.milli_tasks / 1_000 + i128::from(load.milli_tasks % 1_000 > 0);
+            if needed > measured.most.0 {
+                measured.most = (needed, at);
             }
             let before = period.before(at);
             if before >= at {

@@ -8,9 +8,9 @@ use super::{Findings, Ground, load};
 
 impl Ground<'_> {
     pub(super) fn check_lowering(&self, step: &TrackingStep, found: &mut Findings<'_>) {
-        let (from, to) = step.counts();
+        let (_, to) = step.counts();
         self.check_complete(found);
-        self.check_writer(from, to, found);
+        self.check_writer(step, found);
         let primary = &self.fleet.primary;
         let rolling = primary
             .deployments
@@ -21,16 +21,10 @@ impl Ground<'_> {
             let detail = format!("a deployment of `{}` runs", primary.key);
             found.add("no_deployment", detail);
         }
-        self.check_starting(found);
-        match &step.reason {
-            // Whoever lowers the maximum has said that so many are enough.
-            TrackingStepReason::AboveMaximum { .. } => {}
-            TrackingStepReason::ScaleIn { .. }
-            | TrackingStepReason::ScaleOut { .. }
-            | TrackingStepReason::BelowMinimum { .. } => {
-                self.check_turn(found);
-                self.check_load(to, found);
-            }
+        if !is_by_maximum(step) {
+            self.check_starting(found);
+            self.check_turn(found);
+            self.check_load(to, found);
         }
     }
 
@@ -82,27 +76,28 @@ impl Ground<'_> {
         }
     }
 
-    /// A desired count that somebody else set is not lowered for the policy's time.
-    fn check_writer(&self, from: u32, to: u32, found: &mut Findings<'_>) {
+    /// For the policy's time the desired count is not lowered below what somebody else set it to.
+    fn check_writer(&self, step: &TrackingStep, found: &mut Findings<'_>) {
+        let (from, to) = step.counts();
         let Some(memory) = self.memory() else {
             return;
         };
         let TrackingMemory { wrote, foreign, .. } = memory;
-        let hold_secs = self.policy.foreign_hold.0;
         let is_back = |noticed_at| wrote.is_some_and(|it| it.to == from && it.at < noticed_at);
         if let Some(edit) = foreign
-            && !self.has_passed(edit.noticed_at, hold_secs)
+            && !self.has_passed(edit.noticed_at, self.policy.foreign_hold.0)
             && !is_back(edit.noticed_at)
+            && (to < edit.found || is_by_maximum(step))
         {
-            let found_at = edit.noticed_at;
-            let detail = format!("somebody else set {} by {found_at:.0}", edit.found);
+            let since = edit.noticed_at;
+            let detail = format!("somebody else set {} by {since:.0}", edit.found);
             found.add("one_writer", detail);
         }
         let Some(wrote) = wrote else { return };
         let is_own = from == wrote.to || (!wrote.confirmed && from == wrote.from);
         let is_noticed = foreign.is_some_and(|it| it.found == from);
         if !is_own && !is_noticed {
-            let detail = format!("{from} was found after Ballast's {}, not {to}", wrote.to);
+            let detail = format!("{from} was found after Ballast's {}", wrote.to);
             found.add("one_writer", detail);
         }
     }
@@ -156,5 +151,15 @@ impl Ground<'_> {
             let detail = format!("{running} tasks run, which cannot show a load of {to}");
             found.add("load_needs_more", detail);
         }
+    }
+}
+
+/// Whoever lowers the maximum has said that so many are enough, whatever the load needs.
+const fn is_by_maximum(step: &TrackingStep) -> bool {
+    match &step.reason {
+        TrackingStepReason::AboveMaximum { .. } => true,
+        TrackingStepReason::ScaleIn { .. }
+        | TrackingStepReason::ScaleOut { .. }
+        | TrackingStepReason::BelowMinimum { .. } => false,
     }
 }

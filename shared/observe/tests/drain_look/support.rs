@@ -1,78 +1,39 @@
 //! An observer of departures over an endpoint on loopback.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use calls::{AwsClock, Budget, Deadline};
+use model::ClusterName;
 use model::drain::{DrainKey, DrainSnapshot};
 use model::snapshot::Scope;
 use observe::{Blind, DrainObserver};
-use serde_json::Value;
 
-use crate::endpoint::{self, Asked, client};
+use crate::endpoint::client;
+use crate::endpoint::eye::{self, Looks};
 
 pub(crate) use crate::endpoint::error;
+pub(crate) use crate::endpoint::eye::clusters;
 
-/// An observer of scripted answers, and what it asked.
-pub(crate) struct Eye {
-    observer: DrainObserver,
-    asked: Asked,
-}
+pub(crate) type Eye = eye::Eye<DrainObserver>;
 
-impl Eye {
-    /// An observer of what the script answers.
-    pub(crate) async fn on(script: impl Fn(&str, &Value) -> Value + Send + Sync + 'static) -> Self {
-        let asked = Asked::default();
-        let url = endpoint::serve(script, &asked).await;
-        Self {
-            asked,
-            ..Self::at(&url)
-        }
-    }
+impl Looks for DrainObserver {
+    type Snapshot = DrainSnapshot;
 
-    /// An observer of this endpoint. What it asks is not kept.
-    pub(crate) fn at(url: &str) -> Self {
-        let clock = AwsClock::new();
-        let observer = DrainObserver::new(
+    fn at(url: &str, budget: Arc<Budget>, clock: AwsClock) -> Self {
+        Self::new(
             client!(aws_sdk_ecs, url, clock),
             client!(aws_sdk_autoscaling, url, clock),
-            Arc::new(Budget::new(100)),
+            budget,
             clock,
-        );
-        let asked = Asked::default();
-        Self { observer, asked }
+        )
     }
 
-    /// The eye, where Ballast looks after these clusters alone.
-    pub(crate) fn of_clusters(self, names: &[&str]) -> Self {
-        let names = names.iter().map(|name| name.parse().unwrap());
-        Self {
-            observer: self.observer.of_clusters(names),
-            asked: self.asked,
-        }
+    fn of_clusters(self, clusters: impl Iterator<Item = ClusterName>) -> Self {
+        self.of_clusters(clusters)
     }
 
-    pub(crate) async fn try_look(
-        &self,
-        scope: &Scope,
-        within: Duration,
-    ) -> Result<DrainSnapshot, Blind> {
-        self.observer.look(scope, Deadline::after(within)).await
-    }
-
-    pub(crate) async fn look(&self, scope: &Scope) -> DrainSnapshot {
-        let within = Duration::from_secs(120);
-        self.try_look(scope, within).await.unwrap()
-    }
-
-    /// What was asked since the last time.
-    pub(crate) fn asked(&self) -> Vec<(String, Value)> {
-        self.asked.take()
-    }
-
-    /// How often each operation was asked for since the last time, in words.
-    pub(crate) fn counts(&self) -> String {
-        self.asked.counts()
+    async fn look(&self, scope: &Scope, deadline: Deadline) -> Result<DrainSnapshot, Blind> {
+        self.look(scope, deadline).await
     }
 }
 
@@ -121,9 +82,4 @@ pub(crate) fn of_cluster(name: &str) -> DrainKey {
     DrainKey::Cluster {
         cluster: name.parse().unwrap(),
     }
-}
-
-/// The scope of these clusters.
-pub(crate) fn clusters(names: &[&str]) -> Scope {
-    Scope::Clusters(names.iter().map(|name| name.parse().unwrap()).collect())
 }

@@ -1,4 +1,6 @@
-//! An endpoint on loopback that answers ECS's JSON and EC2 Auto Scaling's XML as a test says, and clients of it.
+//! An endpoint on loopback that answers ECS's JSON and EC2 Auto Scaling's XML as a test says, clients of it, and observers over it (`eye`).
+
+pub(crate) mod eye;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

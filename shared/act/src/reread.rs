@@ -7,8 +7,12 @@ use aws_sdk_ecs::types::{Failure as EcsFailure, Service, ServiceField};
 use calls::{Caller, RateBucket, one_line};
 use model::outcome::OutcomeResult;
 use model::policy::TAG_STANDBY_OF;
+use model::settings::Setting;
 use model::snapshot::{Gap, GapCause};
+use model::tracking::policy::TAG_SERVICE_SCALER;
 use model::{ClusterName, ServiceKey};
+
+use crate::counts::Consent;
 
 /// The most services that one `DescribeServices` call takes.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>
@@ -28,6 +32,7 @@ pub(crate) enum Found {
         status: String,
         desired_count: i32,
         standby_of: Option<String>,
+        service_scaler: Option<String>,
     },
     /// ECS says that it does not exist.
     Missing,
@@ -37,20 +42,25 @@ pub(crate) enum Found {
 
 impl Found {
     /// Whether a step that goes from `from` to `to` may be taken; the outcome, if not.
-    pub(crate) fn judge(&self, primary: &str, from: u32, to: u32) -> Result<(), OutcomeResult> {
+    pub(crate) fn judge(
+        &self,
+        consent: Consent<'_>,
+        from: u32,
+        to: u32,
+    ) -> Result<(), OutcomeResult> {
         let found = match self {
             Self::Service {
                 status,
                 desired_count,
                 standby_of,
+                service_scaler,
             } => {
+                let (standby_of, service_scaler) =
+                    (standby_of.as_deref(), service_scaler.as_deref());
                 if status != "ACTIVE" {
                     format!("status {status}")
-                } else if standby_of.as_deref() != Some(primary) {
-                    match standby_of {
-                        Some(other) => format!("tag `{}` names `{other}`", TAG_STANDBY_OF.name),
-                        None => format!("no tag `{}`", TAG_STANDBY_OF.name),
-                    }
+                } else if let Some(objection) = objection(consent, standby_of, service_scaler) {
+                    objection
                 } else if u32::try_from(*desired_count) == Ok(to) {
                     return Err(OutcomeResult::AlreadySo);
                 } else if u32::try_from(*desired_count) != Ok(from) {
@@ -73,6 +83,32 @@ impl Found {
         }
     }
 }
+
+/// What in a service's tags speaks against writing it.
+fn objection(
+    consent: Consent<'_>,
+    standby_of: Option<&str>,
+    service_scaler: Option<&str>,
+) -> Option<String> {
+    let names = |tag: &Setting, value: Option<&str>| match value {
+        Some(value) => format!("tag `{}` names `{value}`", tag.name),
+        None => format!("no tag `{}`", tag.name),
+    };
+    match consent {
+        Consent::StandbyOf(primary) => {
+            (standby_of != Some(primary)).then(|| names(&TAG_STANDBY_OF, standby_of))
+        }
+        Consent::Tracked if standby_of.is_some() => Some(names(&TAG_STANDBY_OF, standby_of)),
+        Consent::Tracked => match service_scaler {
+            Some(ACT) => None,
+            Some(other) => Some(format!("tag `{}` is `{other}`", TAG_SERVICE_SCALER.name)),
+            None => Some(format!("no tag `{}`", TAG_SERVICE_SCALER.name)),
+        },
+    }
+}
+
+/// The value of `ballast:service-scaler` that lets a service be written.
+const ACT: &str = "act";
 
 /// The outcome of a step of which something could not be read, and that was therefore not taken.
 pub(crate) fn unread(gap: &Gap) -> OutcomeResult {
@@ -156,14 +192,18 @@ pub(crate) async fn reread(
 fn find(key: &ServiceKey, services: &[Service], failures: &[EcsFailure]) -> Found {
     let name = key.service.as_str();
     if let Some(service) = services.iter().find(|it| it.service_name() == Some(name)) {
-        let standby_of = service
-            .tags()
-            .iter()
-            .find(|tag| tag.key() == Some(TAG_STANDBY_OF.name));
+        let tag = |setting: &Setting| {
+            let tag = service
+                .tags()
+                .iter()
+                .find(|it| it.key() == Some(setting.name));
+            tag.map(|it| one_line(it.value().unwrap_or_default()))
+        };
         return Found::Service {
             status: one_line(service.status().unwrap_or("unknown")),
             desired_count: service.desired_count(),
-            standby_of: standby_of.map(|tag| one_line(tag.value().unwrap_or_default())),
+            standby_of: tag(&TAG_STANDBY_OF),
+            service_scaler: tag(&TAG_SERVICE_SCALER),
         };
     }
     let failure = failures.iter().find(|failure| {
@@ -200,16 +240,50 @@ mod tests {
             status: status.to_owned(),
             desired_count,
             standby_of: standby_of.map(str::to_owned),
+            service_scaler: None,
         }
     }
 
     /// The outcome of a step from 0 to 3 for the primary `web`, or `go`.
     fn check(found: &Found, want: &str) {
-        let got = match found.judge("web", 0, 3) {
+        let verdict = found.judge(Consent::StandbyOf("web"), 0, 3);
+        assert_eq!(told(verdict), want, "{found:?}");
+    }
+
+    fn told(verdict: Result<(), OutcomeResult>) -> String {
+        match verdict {
             Ok(()) => "go".to_owned(),
             Err(result) => result.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_tracked_service_is_written_only_while_its_tag_says_act_and_it_is_no_standby() {
+        let check = |service_scaler: Option<&str>, standby_of: Option<&str>, want: &str| {
+            let found = Found::Service {
+                status: "ACTIVE".to_owned(),
+                desired_count: 0,
+                standby_of: standby_of.map(str::to_owned),
+                service_scaler: service_scaler.map(str::to_owned),
+            };
+            assert_eq!(told(found.judge(Consent::Tracked, 0, 3)), want, "{found:?}");
         };
-        assert_eq!(got, want, "{found:?}");
+        check(Some("act"), None, "go");
+        check(
+            Some("advise"),
+            None,
+            "precondition failed: found tag `ballast:service-scaler` is `advise`",
+        );
+        check(
+            None,
+            None,
+            "precondition failed: found no tag `ballast:service-scaler`",
+        );
+        check(
+            Some("act"),
+            Some("web"),
+            "precondition failed: found tag `ballast:standby-of` names `web`",
+        );
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use act::{Actor, CapacityActor, DrainActor};
+use act::{Actor, CapacityActor, DrainActor, TrackingActor};
 use calls::Budget;
-use control::{Capacity, Controller, Departures, Duty, Pairs};
+use control::{Capacity, Controller, Departures, Duty, Pairs, Tracking};
 use ledger::{DynamoDbLedger, Ledger, MemoryLedger};
 use model::policy::Installation;
-use observe::{CapacityObserver, DrainObserver, Observer};
+use observe::{CapacityObserver, DrainObserver, Observer, TrackingObserver};
 
 use crate::clients::Clients;
 use crate::settings::Settings;
@@ -77,6 +77,29 @@ pub fn departure_controller(
             budget,
             settings.mode,
         ),
+    };
+    with_duty(function, settings, clients, duty)
+}
+
+/// A controller of service-scaler, under this name.
+#[must_use]
+pub fn tracking_controller(
+    function: &'static str,
+    settings: &Settings,
+    clients: Clients,
+) -> Controller<Tracking> {
+    let budget = budget(settings);
+    let duty = Tracking {
+        observer: TrackingObserver::new(
+            clients.ecs.clone(),
+            clients.autoscaling.clone(),
+            clients.application_autoscaling.clone(),
+            clients.cloudwatch.clone(),
+            Arc::clone(&budget),
+            clients.clock.clone(),
+        )
+        .of_clusters(settings.clusters.iter().cloned()),
+        actor: TrackingActor::new(clients.ecs.clone(), budget, settings.mode),
     };
     with_duty(function, settings, clients, duty)
 }

@@ -22,7 +22,7 @@ mod serve;
 mod settings;
 
 pub use clients::{Clients, NoCredentials};
-pub use controller::{capacity_controller, controller, departure_controller};
+pub use controller::{capacity_controller, controller, departure_controller, tracking_controller};
 pub use metrics::{DIMENSION_FUNCTION, METRICS, Metric, NAMESPACE, SUBJECTS_MEASURED_MAX};
 pub use serve::{Build, InvocationError, NotStarted, serve};
 pub use settings::{

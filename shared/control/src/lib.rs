@@ -35,6 +35,7 @@ mod record;
 mod remember;
 mod round;
 mod settle;
+mod tracking;
 mod trouble;
 
 pub use capacity::Capacity;
@@ -54,4 +55,5 @@ pub use record::{
     RecordedFailure, RecordedHold, RecordedOutcome, RecordedPlan, RecordedStep, Seen, TriggerFault,
     Triggers, VERSION,
 };
+pub use tracking::Tracking;
 pub use trouble::Trouble;

@@ -198,6 +198,9 @@ pub struct Seen {
     /// How many pairs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<usize>,
+    /// How many services that are to follow their metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub services: Option<usize>,
     /// How many capacity providers that are looked after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub providers: Option<usize>,

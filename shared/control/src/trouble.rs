@@ -10,7 +10,7 @@ use crate::coalesce::Message;
 use crate::duty::About;
 use crate::record::BatchItemFailure;
 
-/// What something went wrong with, as events name it: services for pairs, clusters for capacity providers, instances and their groups
+/// What something went wrong with, as events name it: services for pairs and for what follows metrics, clusters for capacity providers, instances and their groups
 /// for departures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble<N> {

@@ -10,9 +10,10 @@ use crate::departures::events::named;
 use crate::record::Seen;
 use crate::trouble::Trouble;
 
-/// The groups, and the clusters for their instances in no group: what is remembered is remembered of them.
+/// What is remembered of: the groups, the clusters for their instances in no group, and instances that are registered nowhere, or were so
+/// a moment ago.
 pub(super) fn keys(snapshot: &DrainSnapshot) -> BTreeSet<DrainKey> {
-    snapshot.groups.keys().cloned().collect()
+    snapshot.remembered_of()
 }
 
 /// Everything that could not be observed, each once.

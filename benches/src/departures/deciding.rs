@@ -174,6 +174,7 @@ fn snapshot(key: &DrainKey, now: Timestamp) -> Result<DrainSnapshot, IdError> {
         key: key.clone(),
         policy: Ok(DrainPolicy::with_defaults(Consent::Act)),
         group: Some(group(members)?),
+        is_proven_ours: true,
         hooks: BTreeMap::new(),
         hooks_read: true,
         managed_draining: false,

@@ -242,8 +242,10 @@ fn reason_data(alarm: &Alarm, now: Timestamp, values: &[Option<i64>]) -> Value {
     }
     put("period", json!(alarm.watched.period_secs()));
     let periods = usize::try_from(alarm.evaluation_periods).unwrap_or(usize::MAX);
-    let recent = values.iter().take(periods).rev().flatten();
-    let recent: Vec<Value> = recent.map(|it| super::value_of(*it)).collect();
+    // The newest that are there, oldest first.
+    let known = values.iter().flatten().take(periods);
+    let mut recent: Vec<Value> = known.map(|it| super::value_of(*it)).collect();
+    recent.reverse();
     put("recentDatapoints", json!(recent));
     put("threshold", super::value_of(alarm.threshold_milli));
     Value::Object(data)

@@ -154,8 +154,10 @@ impl Minute {
                 self.served_requests += requests;
                 self.target_looks.0 += ready;
                 self.target_looks.1 += 1;
-                let served = u128::from(requests) * u128::from(FULL_MILLI_PERCENT);
-                let served = served.checked_div(u128::from(busy)).unwrap_or(u128::MAX);
+                let full = u128::from(FULL_MILLI_PERCENT);
+                let (all, busy) = (u128::from(requests) * full, u128::from(busy));
+                // Rounded to the nearest.
+                let served = (all + busy / 2).checked_div(busy).unwrap_or(u128::MAX);
                 let served = u64::try_from(served).unwrap_or(u64::MAX);
                 self.excess_requests += requests.saturating_sub(served);
             }

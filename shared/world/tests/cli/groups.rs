@@ -91,6 +91,21 @@ async fn operators_commands_on_groups_and_alarms() {
          --query 'MetricAlarms[0].[StateValue,Threshold,ActionsEnabled]' --output text")
     .await;
     assert_eq!(state, "ALARM\t10.0\tTrue\n");
+
+    ask("aws cloudwatch put-composite-alarm --alarm-name any --alarm-rule 'ALARM(hot)'").await;
+    let state = ask(
+        "aws cloudwatch describe-alarms --alarm-types CompositeAlarm \
+         --query 'CompositeAlarms[].[AlarmName,StateValue,AlarmRule]' --output text",
+    )
+    .await;
+    assert_eq!(state, "any\tALARM\tALARM(hot)\n");
+    let queries = r#"[{"Id":"m1","ReturnData":false,"MetricStat":{"Metric":{"Namespace":"Ballast","MetricName":"m"},"Period":60,"Stat":"Average"}},{"Id":"e1","Expression":"m1 / 2 + 1"}]"#;
+    let data = ask(&format!(
+        "aws cloudwatch get-metric-data --start-time 2026-03-02T09:00:00Z --end-time 2026-03-02T10:00:00Z \
+         --metric-data-queries '{queries}' --query 'MetricDataResults[].[Id,StatusCode,Values[0]]' --output text"
+    ))
+    .await;
+    assert_eq!(data, "e1\tComplete\t7.25\n");
     let calls = face.calls();
     assert_eq!(calls["cloudwatch:PutMetricData"], 1);
     assert_eq!(calls["autoscaling:SetDesiredCapacity"], 1);

@@ -74,6 +74,67 @@ async fn what_goes_in_by_one_protocol_comes_out_by_another() {
 }
 
 #[tokio::test]
+async fn expressions_over_metrics_with_dimensions_go_by_query() {
+    let face = face().await;
+    let put = "Action=PutMetricData&Namespace=Ballast&MetricData.member.1.MetricName=m&MetricData.member.1.Value=12.5\
+        &MetricData.member.1.Timestamp=2026-03-02T09%3A00%3A30Z&MetricData.member.1.Dimensions.member.1.Name=d\
+        &MetricData.member.1.Dimensions.member.1.Value=x";
+    assert_eq!(form(&face, put).await.status, 200);
+    let query = "MetricDataQueries.member.1.Id=m1&MetricDataQueries.member.1.ReturnData=false\
+        &MetricDataQueries.member.1.MetricStat.Metric.Namespace=Ballast\
+        &MetricDataQueries.member.1.MetricStat.Metric.MetricName=m\
+        &MetricDataQueries.member.1.MetricStat.Metric.Dimensions.member.1.Name=d\
+        &MetricDataQueries.member.1.MetricStat.Metric.Dimensions.member.1.Value=x\
+        &MetricDataQueries.member.1.MetricStat.Period=60&MetricDataQueries.member.1.MetricStat.Stat=Average\
+        &MetricDataQueries.member.2.Id=e1&MetricDataQueries.member.2.Expression=m1+*+2";
+    let query = query.replace("m1+*+2", "m1%20*%202");
+    let times =
+        "StartTime=2026-03-02T09%3A00%3A00Z&EndTime=2026-03-02T09%3A05%3A00Z&MaxDatapoints=10";
+    let answer = form(&face, &format!("Action=GetMetricData&{times}&{query}")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    expect_test::expect![[r#"<GetMetricDataResponse xmlns="http://monitoring.amazonaws.com/doc/2010-08-01/"><GetMetricDataResult><Messages></Messages><MetricDataResults><member><Id>e1</Id><Label>e1</Label><StatusCode>Complete</StatusCode><Timestamps><member>2026-03-02T09:00:00Z</member></Timestamps><Values><member>25.0</member></Values></member></MetricDataResults></GetMetricDataResult><ResponseMetadata><RequestId>00000000-0000-4000-9000-000000000002</RequestId></ResponseMetadata></GetMetricDataResponse>"#]].assert_eq(&answer.body);
+}
+
+#[tokio::test]
+async fn what_is_no_number_is_refused_in_each_protocol() {
+    let face = face().await;
+    let put = "Action=PutMetricData&Namespace=Ballast&MetricData.member.1.MetricName=m&MetricData.member.1.Value=NaN";
+    let answer = form(&face, put).await;
+    assert_eq!(answer.status, 400);
+    assert!(
+        answer.body.contains("<Code>InvalidParameterValue</Code>"),
+        "{answer:?}"
+    );
+    let mut body = Vec::new();
+    let datum = json!({"Namespace": "Ballast", "MetricData": [{"MetricName": "m", "Value": 0}]});
+    let value = ciborium::Value::serialized(&datum).unwrap();
+    ciborium::into_writer(&not_a_number(value), &mut body).unwrap();
+    let path = format!("/service/{TARGET}/operation/PutMetricData");
+    let answer = cbor(&face, &path, &body).await;
+    assert_eq!(
+        answer.headers["x-amzn-query-error"],
+        "InvalidParameterValue;Sender"
+    );
+}
+
+/// The same, with NaN for every number.
+fn not_a_number(value: ciborium::Value) -> ciborium::Value {
+    match value {
+        ciborium::Value::Integer(_) => ciborium::Value::Float(f64::NAN),
+        ciborium::Value::Array(items) => {
+            ciborium::Value::Array(items.into_iter().map(not_a_number).collect())
+        }
+        ciborium::Value::Map(entries) => ciborium::Value::Map(
+            entries
+                .into_iter()
+                .map(|(name, it)| (name, not_a_number(it)))
+                .collect(),
+        ),
+        other => other,
+    }
+}
+
+#[tokio::test]
 async fn alarms_are_put_by_query_and_their_errors_are_told_in_each_protocol() {
     let face = face().await;
     let alarm = "Action=PutMetricAlarm&AlarmName=hot&Namespace=Ballast&MetricName=m&Statistic=Average&Period=60\

@@ -305,6 +305,94 @@ class Metrics(unittest.TestCase):
         self.watch.delete_alarms(AlarmNames=["alarm-0", "alarm-1", "alarm-2"])
         self.assertEqual(self.watch.describe_alarms(AlarmNamePrefix="alarm-")["MetricAlarms"], [])
 
+    def service(self, id, stat, period=60):
+        dimensions = [{"Name": "ClusterName", "Value": "shop"}, {"Name": "ServiceName", "Value": "web"}]
+        metric = {"Namespace": "Ballast", "MetricName": "cpu", "Dimensions": dimensions}
+        return {"Id": id, "MetricStat": {"Metric": metric, "Period": period, "Stat": stat}, "ReturnData": False}
+
+    def test_expressions_and_their_pages(self):
+        start = datetime.datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+        dimensions = self.service("m", "Sum")["MetricStat"]["Metric"]["Dimensions"]
+        for minute, values in enumerate([[10, 30], [20, 60, 70], []]):
+            for value in values:
+                at = start + datetime.timedelta(minutes=minute)
+                datum = {"MetricName": "cpu", "Dimensions": dimensions, "Timestamp": at, "Value": value}
+                self.watch.put_metric_data(Namespace="Ballast", MetricData=[datum])
+        asked = {"StartTime": start, "EndTime": start + datetime.timedelta(minutes=3), "ScanBy": "TimestampAscending"}
+        (mean,) = self.watch.get_metric_data(
+            MetricDataQueries=[
+                self.service("m1", "Sum"),
+                self.service("n1", "SampleCount"),
+                {"Id": "mean", "Expression": "m1 / n1", "Label": "per task"},
+            ],
+            **asked,
+        )["MetricDataResults"]
+        self.assertEqual((mean["Id"], mean["Label"], mean["Values"]), ("mean", "per task", [20.0, 50.0]))
+        self.assertTrue(all(isinstance(it, float) for it in mean["Values"]))
+        (filled,) = self.watch.get_metric_data(
+            MetricDataQueries=[
+                self.service("m1", "p90"),
+                self.service("n1", "SampleCount"),
+                {"Id": "e1", "Expression": "FILL(IF(n1 > 2, m1, 100 / (n1 - 2)), REPEAT)"},
+            ],
+            **asked,
+        )["MetricDataResults"]
+        self.assertEqual(filled["Values"], [70.0, 70.0])
+        self.assertEqual(filled["Messages"][0]["Code"], "ArithmeticError")
+        pages = list(
+            self.watch.get_paginator("get_metric_data").paginate(
+                MetricDataQueries=[{**self.service("m1", "Sum"), "ReturnData": True}], MaxDatapoints=1, **asked
+            )
+        )
+        self.assertEqual([page["MetricDataResults"][0]["Values"] for page in pages], [[40.0], [150.0]])
+        self.assertEqual(
+            [page["MetricDataResults"][0]["StatusCode"] for page in pages], ["PartialData", "Complete"]
+        )
+        for expression, words in [("m1 +", "Unexpected end"), ("SEARCH('x', 'Sum')", "Unknown function 'SEARCH'")]:
+            with self.assertRaises(botocore.exceptions.ClientError) as caught:
+                query = {"Id": "e1", "Expression": expression}
+                self.watch.get_metric_data(MetricDataQueries=[self.service("m1", "Sum"), query], **asked)
+            error = caught.exception.response["Error"]
+            self.assertEqual(error["Code"], "ValidationError")
+            self.assertIn(words, error["Message"])
+
+    def test_what_is_no_number_is_refused(self):
+        for value, word in [(float("nan"), "NaN"), (float("inf"), "Infinity"), (float("-inf"), "-Infinity")]:
+            with self.assertRaises(self.watch.exceptions.InvalidParameterValueException) as caught:
+                self.watch.put_metric_data(Namespace="Ballast", MetricData=[{"MetricName": "odd", "Value": value}])
+            self.assertIn(f"The value {word} for parameter", caught.exception.response["Error"]["Message"])
+
+    def test_composite_alarms_and_alarms_on_expressions(self):
+        self.watch.put_metric_alarm(
+            AlarmName="math-high",
+            Metrics=[
+                self.service("m1", "Sum"),
+                self.service("n1", "SampleCount"),
+                {"Id": "mean", "Expression": "m1 / n1", "ReturnData": True},
+            ],
+            EvaluationPeriods=2,
+            Threshold=80,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+        self.watch.put_composite_alarm(AlarmName="math-any", AlarmRule='ALARM("math-high") OR FALSE')
+        (alarm,) = self.watch.describe_alarms(AlarmNames=["math-high"])["MetricAlarms"]
+        self.assertEqual([it["Id"] for it in alarm["Metrics"]], ["m1", "n1", "mean"])
+        self.assertEqual([it["ReturnData"] for it in alarm["Metrics"]], [False, False, True])
+        self.assertEqual(alarm["Metrics"][0]["MetricStat"]["Stat"], "Sum")
+        self.assertNotIn("MetricName", alarm)
+        self.watch.set_alarm_state(AlarmName="math-high", StateValue="ALARM", StateReason="a test")
+        found = self.watch.describe_alarms(AlarmNamePrefix="math-", AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+        self.assertEqual(len(found["MetricAlarms"]), 1)
+        (composite,) = found["CompositeAlarms"]
+        self.assertEqual(composite["AlarmRule"], 'ALARM("math-high") OR FALSE')
+        self.assertEqual(composite["StateValue"], "ALARM")
+        self.assertEqual(composite["StateUpdatedTimestamp"].year, 2026)
+        self.assertEqual(self.watch.describe_alarms(AlarmNamePrefix="math-")["CompositeAlarms"], [])
+        with self.assertRaises(botocore.exceptions.ClientError) as caught:
+            self.watch.delete_alarms(AlarmNames=["math-high"])
+        self.assertIn("depending on it: [math-any]", caught.exception.response["Error"]["Message"])
+        self.watch.delete_alarms(AlarmNames=["math-high", "math-any"])
+
     def test_other_operations_are_refused_by_name(self):
         with self.assertRaises(botocore.exceptions.ClientError) as caught:
             self.watch.list_dashboards()

@@ -55,7 +55,7 @@ pub const TAG_START_UP_SECS: Setting = Setting {
     name: "ballast:start-up-secs",
     allowed: "a whole number from 1 to 600",
     default: "60",
-    meaning: "The start-up time to count with while none of the pair's own tasks tells it.",
+    meaning: "The start-up time to count with: for the pair while none of its own tasks tells it, and for the forecast of a tracked service.",
 };
 /// Safety margin before the latest responsible moment.
 pub const TAG_MARGIN_SECS: Setting = Setting {
@@ -69,14 +69,14 @@ pub const TAG_FOREIGN_HOLD_SECS: Setting = Setting {
     name: "ballast:foreign-hold-secs",
     allowed: "a whole number from 60 to 604800",
     default: "3600",
-    meaning: "How long a standby whose desired count somebody else changed is left alone.",
+    meaning: "How long a standby whose desired count somebody else changed is left alone, and how long that of a tracked service is not lowered then.",
 };
 /// Stops Ballast for one pair.
 pub const TAG_PAUSED: Setting = Setting {
     name: "ballast:paused",
     allowed: "`true` or `false`",
     default: "false",
-    meaning: "`true` stops Ballast from touching this pair; it still looks and records.",
+    meaning: "`true` stops Ballast from touching this pair, or this tracked service; it still looks and records.",
 };
 
 /// Every tag, in the order of the documentation.

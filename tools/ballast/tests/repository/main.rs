@@ -16,8 +16,11 @@ use model::capacity::PROVIDER_METRICS;
 use model::capacity::policy::{GROUP_TAGS, SERVICE_TAGS};
 use model::drain::DEPARTURE_METRICS;
 use model::drain::policy::{DRAIN_TAGS, TAG_MAINTENANCE_LEAD_SECS};
+use model::duty::MeasuredUnit;
 use model::policy::TAGS;
 use model::settings::Setting;
+use model::tracking::TRACKING_METRICS;
+use model::tracking::policy::TRACKING_TAGS;
 
 /// The most lines of a Rust file.
 const FILE_LINES_MAX: usize = 500;
@@ -115,6 +118,8 @@ fn every_setting_is_documented_as_it_is() {
     documented(groups, &GROUP_TAGS, "`ballast:");
     let departures = section(&document, "## Tags for departures");
     documented(departures, &DRAIN_TAGS, "`ballast:");
+    let tracking = section(&document, "## Tags for target tracking");
+    documented(tracking, &TRACKING_TAGS, "`ballast:");
     documented(&document, &bootstrap::SETTINGS, "`BALLAST_");
 }
 
@@ -137,7 +142,9 @@ fn every_metric_is_documented_as_it_is() {
     }
     let of_providers = PROVIDER_METRICS.map(|it| (it.name, it.unit, it.meaning));
     let of_departures = DEPARTURE_METRICS.map(|it| (it.name, it.unit, it.meaning));
-    for (name, unit, meaning) in of_providers.into_iter().chain(of_departures) {
+    let of_services = TRACKING_METRICS.map(|it| (it.name, MeasuredUnit::Count, it.meaning));
+    let all = of_providers.into_iter().chain(of_departures).chain(of_services);
+    for (name, unit, meaning) in all {
         let want = [
             format!("`{name}`"),
             unit.as_str().to_owned(),

@@ -3,6 +3,7 @@
 use model::capacity::{CapacityHoldReason, CapacityStepReason};
 use model::drain::{DrainHoldReason, DrainStepReason, StuckReason};
 use model::plan::HoldReason;
+use model::tracking::{TrackingHoldReason, TrackingStepReason};
 use placement::capacity::pools::LaunchCause;
 
 use crate::{read, rows, section};
@@ -97,6 +98,7 @@ fn everything_that_a_record_can_say_is_in_the_runbook() {
             "names_no_instance",
             "elsewhere",
             "instance_not_leaving",
+            "alarm_without_data",
         ],
         "the ignored event's reason",
     );
@@ -204,6 +206,31 @@ fn everything_that_a_record_of_departures_can_say_is_in_the_runbook() {
     ];
     in_the_part("### Why an instance leaves", causes, "the cause");
     nothing_else_is_in_the_part("### Why an instance leaves", &causes);
+}
+
+#[test]
+fn everything_that_a_record_of_target_tracking_can_say_is_in_the_runbook() {
+    let holds = "### Holds of tracked services";
+    in_the_part(holds, TrackingHoldReason::NAMES, "the hold");
+    nothing_else_is_in_the_part(holds, &TrackingHoldReason::NAMES);
+    let steps = "### Steps of target tracking";
+    in_the_part(steps, TrackingStepReason::NAMES, "the step");
+    nothing_else_is_in_the_part(steps, &TrackingStepReason::NAMES);
+    let limits = ["no_instance_has_room", "group_at_maximum", "spot_only"];
+    let heading = "### Why a raise places nothing";
+    in_the_part(heading, limits, "the limit");
+    nothing_else_is_in_the_part(heading, &limits);
+    let unusable = [
+        "alarm_not_found",
+        "alarm_is_composite",
+        "alarm_has_several_series",
+        "alarm_of_another_service",
+        "query_refused",
+        "target_groups",
+    ];
+    let heading = "### Why a target cannot be followed";
+    in_the_part(heading, unusable, "the reason of a target");
+    nothing_else_is_in_the_part(heading, &unusable);
 }
 
 /// The query for departures asks for fields that a record has.

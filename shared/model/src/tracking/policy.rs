@@ -101,25 +101,25 @@ pub const TAG_TIME_ZONE: Setting = Setting {
     default: "UTC",
     meaning: "The clock of `ballast:scheduled-bounds`, and of the days of the forecast.",
 };
-/// The band about the target in which nothing is done.
+/// The band about the target in which the direction does not change.
 pub const TAG_TOLERANCE_PERCENT: Setting = Setting {
     name: "ballast:tolerance-percent",
     allowed: "a whole number from 0 to 50",
-    default: "10",
-    meaning: "How far the load may be from what the desired count serves at the target, in percent, before the desired count follows.",
+    default: "12",
+    meaning: "A scale-in stops short of what was needed by so many percent, and a change of direction must overcome as much; going on in the same direction need not.",
 };
 /// The window over which fewer must have been enough.
 pub const TAG_SCALE_IN_WINDOW_SECS: Setting = Setting {
     name: "ballast:scale-in-window-secs",
     allowed: "a whole number from 60 to 10800",
-    default: "900",
-    meaning: "The desired count is lowered to the most that was needed within so long.",
+    default: "300",
+    meaning: "The desired count is lowered to the most that was needed within so long, and the tolerance above it.",
 };
 /// How long a direction is kept.
 pub const TAG_TURN_HOLD_SECS: Setting = Setting {
     name: "ballast:turn-hold-secs",
     allowed: "a whole number from 0 to 86400",
-    default: "600",
+    default: "300",
     meaning: "How long after a scale-out the desired count is not lowered.",
 };
 /// How far one step raises.
@@ -164,7 +164,7 @@ pub const SHARED_TAGS: [&Setting; 3] = [&TAG_START_UP_SECS, &TAG_FOREIGN_HOLD_SE
 /// How fast the desired count follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pace {
-    /// How far the load may be off before the desired count follows, in percent.
+    /// By how much a scale-in stops short, and how much a change of direction must overcome, in percent.
     pub tolerance_percent: u32,
     /// The window over which fewer must have been enough.
     #[serde(rename = "scale_in_window_secs")]
@@ -184,9 +184,9 @@ pub struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            tolerance_percent: 10,
-            scale_in_window: Seconds(900),
-            turn_hold: Seconds(600),
+            tolerance_percent: 12,
+            scale_in_window: Seconds(300),
+            turn_hold: Seconds(300),
             raise_max_percent: 100,
             start_up: Seconds(60),
             forecast: false,

@@ -11,7 +11,7 @@ use model::tracking::{
     TrackingNumbers, TrackingPolicy, TrackingSnapshot,
 };
 
-use super::load;
+use super::load::{self, Age};
 use super::pace::{self, History, Need};
 
 /// What is known of one target.
@@ -125,8 +125,15 @@ fn tracked(
         Some(Reading::Unread) | None => true,
         Some(Reading::Read { .. } | Reading::Unusable { .. }) => false,
     };
-    let recent_loads = load::of_target(fleet, target, recent, &fleet.task_counts, now);
-    let season_loads = load::of_target(fleet, target, season, &fleet.season_task_counts, now);
+    let recent_loads = load::of_target(fleet, target, recent, &fleet.task_counts, Age::Recent, now);
+    let season_loads = load::of_target(
+        fleet,
+        target,
+        season,
+        &fleet.season_task_counts,
+        Age::DaysAgo,
+        now,
+    );
     let history = History {
         recent: recent_loads.as_loads(),
         season: season_loads.as_loads(),

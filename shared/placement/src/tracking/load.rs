@@ -55,19 +55,34 @@ impl Summed {
     }
 }
 
+/// How old the values are: whether what runs now says anything about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Age {
+    /// Minutes to hours.
+    Recent,
+    /// A day or more.
+    DaysAgo,
+}
+
 /// Adds up a target's load.
 pub(crate) fn of_target(
     fleet: &Fleet,
     target: &Target,
     series: &[Series],
     task_counts: &[Series],
+    age: Age,
     now: Timestamp,
 ) -> Summed {
     let period = series.iter().map(|it| it.period).min().unwrap_or_default();
     if period <= Seconds::ZERO || target.value_milli <= 0 {
         return Summed::default();
     }
-    let counts = Counts::new(fleet, task_counts, now);
+    let counts = Counts {
+        fleet,
+        series: task_counts,
+        age,
+        now,
+    };
     let parts: Vec<Values> = series.iter().map(|it| Values::new(it, now)).collect();
     let is_all_given = series.iter().all(|it| it.is_complete);
     let times: BTreeSet<Timestamp> = parts
@@ -140,13 +155,7 @@ fn share(
     };
     let Some(value) = value else {
         // Without a value nothing is known, unless no task ran that could have had one.
-        let ran = match part {
-            Part::Fleet => true,
-            Part::Primary | Part::Standby => {
-                counts.counted(part, at, period).is_some_and(|it| it > 0) || counts.runs_now(part)
-            }
-        };
-        return nothing(!ran);
+        return nothing(!counts.ran(part, at, period));
     };
     let tasks = match measures {
         Measures::Total => Some(1_000),
@@ -192,14 +201,11 @@ impl Values {
 struct Counts<'a> {
     fleet: &'a Fleet,
     series: &'a [Series],
+    age: Age,
     now: Timestamp,
 }
 
-impl<'a> Counts<'a> {
-    const fn new(fleet: &'a Fleet, series: &'a [Series], now: Timestamp) -> Self {
-        Self { fleet, series, now }
-    }
-
+impl Counts<'_> {
     /// The tasks of a part in a period, in thousandths: as counted, or as they run now where that is a short while ago. `None` where
     /// neither is known.
     fn tasks(&self, part: Part, at: Timestamp, period: Seconds) -> Option<i64> {
@@ -211,9 +217,15 @@ impl<'a> Counts<'a> {
         if let Some(counted) = self.counted(part, at, period) {
             return Some(counted);
         }
-        let running = self.running(part)?;
-        let is_recent = FRESH_FOR.before(self.now) <= period.after(at);
-        (running == 0 || is_recent).then(|| i64::from(running).saturating_mul(1_000))
+        match self.age {
+            Age::Recent => {
+                let running = self.running(part)?;
+                let is_recent = FRESH_FOR.before(self.now) <= period.after(at);
+                (running == 0 || is_recent).then(|| i64::from(running).saturating_mul(1_000))
+            }
+            // A standby runs no task on most days; a service that had a value ran some.
+            Age::DaysAgo => (part == Part::Standby).then_some(0),
+        }
     }
 
     /// The mean of the counts in a period, rounded up. A count's period that lies partly in it counts wholly.
@@ -250,9 +262,16 @@ impl<'a> Counts<'a> {
         }
     }
 
-    /// Whether tasks of a part run now, or may.
-    fn runs_now(&self, part: Part) -> bool {
-        self.running(part) != Some(0)
+    /// Whether tasks of a part ran in a period, or may have, so that a value is missing.
+    fn ran(&self, part: Part, at: Timestamp, period: Seconds) -> bool {
+        let was_counted = || self.counted(part, at, period).is_some_and(|it| it > 0);
+        match (part, self.age) {
+            (Part::Fleet, _) => true,
+            (Part::Primary | Part::Standby, Age::Recent) => {
+                self.running(part) != Some(0) || was_counted()
+            }
+            (Part::Primary | Part::Standby, Age::DaysAgo) => was_counted(),
+        }
     }
 }
 

@@ -34,8 +34,10 @@
 //!   retirements by AWS Health ([`World::retire_instances`]). Whatever is said, or heard, EC2 takes what it takes on time.
 //! - Who drains them: the agent where its launch template says so ([`World::set_spot_instance_draining`]), and managed draining as soon
 //!   as it hears of the warning, or of its lifecycle hook. On a recommendation alone ECS does nothing.
-//! - CloudWatch: metrics of a minute each, alarms M out of N with their events, and scaling policies as their actions ([`Alarm`],
-//!   [`TargetTracking`]).
+//! - CloudWatch: metrics with the resolutions and the retention that it has, metric math, pages and percentiles of GetMetricData; alarms
+//!   M out of N on a metric or an expression, composite alarms, their events, and functions and scaling policies as their actions
+//!   ([`Alarm`], [`CompositeAlarm`], [`TargetTracking`]).
+//! - Load on services over time, who serves it, and what the metrics of ECS and of load balancers tell of it: see [`load`].
 //! - Container instances: registration, attributes, remaining resources, draining; placement strategies and constraints; daemon
 //!   services, standalone tasks, task protection; ECS's managed scaling, termination protection and draining. One that left can be
 //!   described for an hour, as INACTIVE; one whose machine is stopped stays registered, without its agent. A provider that was
@@ -60,11 +62,11 @@
 //! The newer daemon resources of ECS (CreateDaemon and its like; services with the DAEMON strategy are there), ECS Managed Instances,
 //! StartTask, external instances, tags of tasks, capacity providers and container instances but at their making.
 //! Task sets (an EXTERNAL service gets no tasks), circuit breakers and rollbacks, Availability Zone rebalancing of services, requests
-//! to load balancers (a target drains for the whole delay), health checks of target groups that nobody declared (a task has no target
+//! that load balancers wait for (a target drains for the whole delay), health checks of target groups that nobody declared (a task has no target
 //! there, and its DEACTIVATING is [`Stop::deactivating_with_targets`]), Classic Load Balancers, service quotas other than the desired count, image pulls that fail and tasks that crash, IAM, prices of what
-//! runs. What [`autoscaling`] names. Metric math, composite and anomaly alarms, resolutions below a minute, percentiles, alarm actions
-//! other than scaling policies, and the metrics that AWS itself publishes, but for those of managed scaling. Regions: one world is one
-//! Region, and the Region of a request is not checked. Refusing a task definition that nobody registered: CreateService and
+//! runs. What [`autoscaling`] and [`load`] name. Anomaly alarms, Metrics Insights, the rarer functions of metric math, units, alarm actions
+//! other than functions and scaling policies, and the metrics that AWS itself publishes, but for those of managed scaling and of load.
+//! DescribeServiceRevisions, which alone shows a service's monitoring configuration. Regions: one world is one Region, and the Region of a request is not checked. Refusing a task definition that nobody registered: CreateService and
 //! UpdateService register it themselves, where AWS answers `ClientException`.
 
 mod account;

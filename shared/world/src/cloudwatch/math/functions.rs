@@ -92,7 +92,8 @@ fn gather(name: &str, values: &[i128], of: usize) -> Option<i128> {
         }
         "MIN" => values.iter().copied().min(),
         "MAX" => values.iter().copied().max(),
-        _ => Some(number_of(values.len())),
+        "DATAPOINT_COUNT" => Some(number_of(values.len())),
+        _ => None,
     }
 }
 

@@ -38,6 +38,7 @@ mod occupied;
 mod refusals;
 mod reread;
 mod status;
+mod switch;
 mod tasks;
 pub mod tracking;
 
@@ -46,12 +47,13 @@ use std::time::Duration;
 
 use aws_sdk_ecs::Client;
 use calls::{Budget, Caller, Deadline};
-use model::outcome::{Outcome, OutcomeResult};
+use model::outcome::Outcome;
 use model::plan::{Action, Step};
 use model::policy::Mode;
 use model::snapshot::GapCause;
 
 use crate::counts::{Change, Consent};
+use crate::switch::in_mode;
 
 pub use crate::capacity::CapacityActor;
 pub use crate::counts::UPDATE_SERVICE;
@@ -85,19 +87,11 @@ impl Actor {
 
     /// Carries out the steps, as far as the deadline allows.
     pub async fn act(&self, steps: Vec<Step>, deadline: Deadline) -> Vec<Outcome> {
-        match self.mode {
-            Mode::Observe => steps
-                .into_iter()
-                .map(|step| Outcome {
-                    step,
-                    result: OutcomeResult::NotWritten,
-                })
-                .collect(),
-            Mode::Act => {
-                let caller = Caller::new(Arc::clone(&self.budget), deadline);
-                counts::write(&self.ecs, &caller, steps, change).await
-            }
-        }
+        in_mode(self.mode, steps, |steps| async {
+            let caller = Caller::new(Arc::clone(&self.budget), deadline);
+            counts::write(&self.ecs, &caller, steps, change).await
+        })
+        .await
     }
 }
 

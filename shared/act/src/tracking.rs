@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use aws_sdk_ecs::Client;
 use calls::{Budget, Caller, Deadline};
-use model::outcome::{Outcome, OutcomeResult};
+use model::outcome::Outcome;
 use model::plan::Action;
 use model::policy::Mode;
 use model::tracking::TrackingStep;
 
 use crate::counts::{self, Change, Consent};
+use crate::switch::in_mode;
 
 /// Carries out steps of plans for tracked services.
 #[derive(Debug, Clone)]
@@ -42,19 +43,11 @@ impl TrackingActor {
         steps: Vec<TrackingStep>,
         deadline: Deadline,
     ) -> Vec<Outcome<TrackingStep>> {
-        match self.mode {
-            Mode::Observe => steps
-                .into_iter()
-                .map(|step| Outcome {
-                    step,
-                    result: OutcomeResult::NotWritten,
-                })
-                .collect(),
-            Mode::Act => {
-                let caller = Caller::new(Arc::clone(&self.budget), deadline);
-                counts::write(&self.ecs, &caller, steps, change).await
-            }
-        }
+        in_mode(self.mode, steps, |steps| async {
+            let caller = Caller::new(Arc::clone(&self.budget), deadline);
+            counts::write(&self.ecs, &caller, steps, change).await
+        })
+        .await
     }
 }
 

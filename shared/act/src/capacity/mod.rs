@@ -51,6 +51,7 @@ use crate::capacity::raises::Raise;
 use crate::capacity::terminations::{Terminated, Termination};
 use crate::hand::Hand;
 use crate::status::INSTANCES_PER_WRITE_MAX;
+use crate::switch::in_mode;
 
 /// How many steps are read together before they are written: the most instances of one `UpdateContainerInstancesState`.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateContainerInstancesState.html>
@@ -101,16 +102,7 @@ impl CapacityActor {
         steps: Vec<CapacityStep>,
         deadline: Deadline,
     ) -> Vec<Outcome<CapacityStep>> {
-        match self.mode {
-            Mode::Observe => steps
-                .into_iter()
-                .map(|step| Outcome {
-                    step,
-                    result: OutcomeResult::NotWritten,
-                })
-                .collect(),
-            Mode::Act => self.write(steps, deadline).await,
-        }
+        in_mode(self.mode, steps, |steps| self.write(steps, deadline)).await
     }
 
     async fn write(

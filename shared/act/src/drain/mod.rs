@@ -63,6 +63,7 @@ use crate::drain::lifecycle::{Completion, Heartbeat};
 use crate::drain::stops::Stop;
 use crate::hand::Hand;
 use crate::status::INSTANCES_PER_WRITE_MAX;
+use crate::switch::in_mode;
 
 pub use crate::status::UPDATE_CONTAINER_INSTANCES_STATE;
 
@@ -107,16 +108,7 @@ impl DrainActor {
 
     /// Carries out the steps, as far as the deadline allows.
     pub async fn act(&self, steps: Vec<DrainStep>, deadline: Deadline) -> Vec<Outcome<DrainStep>> {
-        match self.mode {
-            Mode::Observe => steps
-                .into_iter()
-                .map(|step| Outcome {
-                    step,
-                    result: OutcomeResult::NotWritten,
-                })
-                .collect(),
-            Mode::Act => self.write(steps, deadline).await,
-        }
+        in_mode(self.mode, steps, |steps| self.write(steps, deadline)).await
     }
 
     async fn write(&self, steps: Vec<DrainStep>, deadline: Deadline) -> Vec<Outcome<DrainStep>> {

@@ -11,6 +11,8 @@ mod audit_removing;
 mod aws;
 mod consolidate;
 mod demand;
+#[path = "../dice/mod.rs"]
+mod dice;
 mod drains;
 mod fleet;
 mod laws;

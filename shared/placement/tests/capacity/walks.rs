@@ -18,30 +18,13 @@ use placement::capacity::audit::audit;
 use placement::capacity::{decide, settle};
 use proptest::prelude::*;
 
+use crate::dice::Dice;
 use crate::fleet::{Fleet, key};
 
 /// How many tasks an instance takes.
 const A_BIN: u32 = 3;
 const TICK_SECS: i64 = 15;
 const DELAY_SECS: i64 = 240;
-
-/// Small, fast and the same everywhere.
-#[derive(Debug, Clone, Copy)]
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn one_in(&mut self, sides: u64) -> bool {
-        self.roll(sides) == 0
-    }
-}
 
 /// What a walk may meet.
 #[derive(Debug, Clone, Copy)]

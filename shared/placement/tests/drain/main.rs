@@ -12,6 +12,8 @@ mod audit;
 mod aws;
 mod causes;
 mod choices;
+#[path = "../dice/mod.rs"]
+mod dice;
 mod failures;
 mod groups;
 mod heartbeats;

@@ -16,6 +16,7 @@ use model::{InstanceId, Seconds};
 use placement::drain::{DrainDecision, settle};
 use proptest::prelude::*;
 
+use crate::dice::Dice;
 use crate::laws::{audited, instance};
 use crate::scene::{Scene, arn, key};
 use crate::shown::{accounted, text};
@@ -26,24 +27,6 @@ const DEPARTURE_SECS: i64 = 900;
 const GRACE_SECS: i64 = 300;
 /// How long after a lost look or a failed write a wait may time out for it: two looks.
 const OUTAGE_SECS: i64 = 135;
-
-/// Small, fast and the same everywhere.
-#[derive(Debug, Clone, Copy)]
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn one_in(&mut self, sides: u64) -> bool {
-        self.roll(sides) == 0
-    }
-}
 
 struct Walk {
     scene: Scene,

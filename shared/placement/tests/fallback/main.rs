@@ -14,6 +14,8 @@ mod audit;
 mod calculations;
 mod cause;
 mod deadline;
+#[path = "../dice/mod.rs"]
+mod dice;
 mod evidence;
 mod foreign;
 mod give_back;

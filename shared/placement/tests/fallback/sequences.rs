@@ -9,6 +9,7 @@ use model::snapshot::{Service, Standby, TaskStatus};
 use placement::{audit, decide};
 use proptest::prelude::*;
 
+use crate::dice::Dice;
 use crate::scene::{Scene, now};
 
 const DESIRED: u32 = 6;
@@ -19,24 +20,6 @@ const NOTICE_SECS: i64 = 120;
 const TICK_SECS: i64 = 5;
 /// 120 s of notice − 20 s to start − one interval of 60 s − 10 s of margin.
 const WAIT_SECS: i64 = 30;
-
-/// Small, fast and the same everywhere.
-#[derive(Debug, Clone, Copy)]
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn one_in(&mut self, sides: u64) -> bool {
-        self.roll(sides) == 0
-    }
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Task {

@@ -20,7 +20,8 @@ pub enum DrainKey {
         /// The cluster.
         cluster: ClusterName,
     },
-    /// One instance that an event named and that is none of Ballast's. Nothing is remembered of it.
+    /// One instance that an event named and that is none of Ballast's. Something is remembered of it only where it may register in a cluster
+    /// that is opted in: why it leaves.
     Instance {
         /// The instance.
         instance: InstanceId,

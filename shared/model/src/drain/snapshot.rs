@@ -59,6 +59,35 @@ mod by_key {
 }
 
 impl DrainSnapshot {
+    /// How long after it registered an instance in no group is new: what was said of it before may be remembered of it alone.
+    pub const NEW_FOR: Seconds = Seconds(600);
+    /// How many instances something is remembered of alone, in one look.
+    pub const ALONE_MAX: usize = 500;
+
+    /// Whose memories the look is decided with: the groups, and single instances that are, or lately were, registered nowhere.
+    #[must_use]
+    pub fn remembered_of(&self) -> BTreeSet<DrainKey> {
+        let passed_over = self.passed_over.iter();
+        let unregistered = passed_over
+            .filter(|(_, why)| **why == InstancePassedOver::NotRegistered)
+            .map(|(id, _)| id);
+        let of_clusters = self.groups.values().filter(|it| it.group.is_none());
+        let new = of_clusters
+            .flat_map(|it| it.instances.values())
+            .filter(|it| self.is_new(it))
+            .map(|it| &it.id);
+        let alone = unregistered.chain(new).take(Self::ALONE_MAX);
+        let alone = alone.map(|id| DrainKey::Instance {
+            instance: id.clone(),
+        });
+        self.groups.keys().cloned().chain(alone).collect()
+    }
+
+    fn is_new(&self, instance: &LookedInstance) -> bool {
+        let registered_at = self.container(instance).map(|(_, it)| it.registered_at);
+        registered_at.is_some_and(|at| at.is_none_or(|at| self.taken_at < Self::NEW_FOR.after(at)))
+    }
+
     /// Where an instance is registered, and as what.
     #[must_use]
     pub fn container(

@@ -9,6 +9,7 @@
 //! Absent: whether a plan is good, or complete. That an instance is not drained in time is no breach here.
 
 mod choice;
+mod elsewhere;
 mod evidence;
 mod hooks;
 mod maintenance;
@@ -84,11 +85,15 @@ pub fn audit(
         let Some(policy) = check_opt_in(group, &mut found) else {
             continue;
         };
-        let Some(looked) = group.instances.get(instance_of(&step.action)) else {
-            let instance = instance_of(&step.action);
+        let instance = instance_of(&step.action);
+        let in_group = group.instances.get(instance).cloned();
+        let has_left = in_group.is_none();
+        let looked = in_group.or_else(|| elsewhere::detached(snapshot, memories, group, step));
+        let Some(looked) = looked else {
             found.add("opt_in", format!("`{instance}` is none of `{key}`"));
             continue;
         };
+        let departure = elsewhere::remembered(snapshot, memories, key, &looked);
         let ground = Ground {
             snapshot,
             sources: &sources,
@@ -96,9 +101,11 @@ pub fn audit(
             group,
             policy,
             recall: memories.get(key),
+            departure: departure.as_ref().map(|it| (instance, it)),
+            has_left,
             now,
         };
-        ground.check(step, looked, &mut budgets, &mut found);
+        ground.check(step, &looked, &mut budgets, &mut found);
     }
     violations
 }
@@ -289,6 +296,10 @@ struct Ground<'a> {
     group: &'a DrainGroup,
     policy: &'a DrainPolicy,
     recall: Option<&'a Recall<DrainMemory>>,
+    /// What is remembered of the instance that the step is about, wherever that is.
+    departure: Option<(&'a InstanceId, &'a Departure)>,
+    /// Whether that instance is no more in the group that Ballast drained it in, nor in anything else that was looked at.
+    has_left: bool,
     now: Timestamp,
 }
 
@@ -336,6 +347,9 @@ impl<'a> Ground<'a> {
     }
 
     fn departure(&self, instance: &InstanceId) -> Option<&'a Departure> {
+        if let Some((_, departure)) = self.departure.filter(|(of, _)| *of == instance) {
+            return Some(departure);
+        }
         match self.recall {
             Some(Recall::Known(memory)) => memory.departures.get(instance),
             Some(Recall::Unknown) | None => None,

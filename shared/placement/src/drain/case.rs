@@ -17,6 +17,7 @@ use model::snapshot::Gap;
 use model::{Seconds, TaskArn};
 
 use super::causes;
+use super::elsewhere::Elsewhere;
 use super::said::Said;
 use super::stuck::Stuck;
 use crate::capacity::index::Index;
@@ -80,6 +81,8 @@ pub(crate) struct GroupCase<'a> {
     pub(crate) before: Option<&'a DrainMemory>,
     /// Everything that could not be observed about it, each once.
     pub(crate) gaps: Vec<Gap>,
+    /// What is remembered of its instances elsewhere.
+    pub(crate) elsewhere: &'a Elsewhere<'a>,
     pub(crate) cases: Vec<Case<'a>>,
 }
 
@@ -112,6 +115,8 @@ pub(crate) struct Waiting<'a> {
 /// An instance that was looked at.
 pub(crate) struct Case<'a> {
     pub(crate) instance: &'a LookedInstance,
+    /// Whether it has left the group for nothing that is opted in.
+    pub(crate) is_detached: bool,
     pub(crate) cluster: Option<&'a DrainCluster>,
     pub(crate) place: Place<'a>,
     /// Its tasks that are not STOPPED; `None` where they were not read.
@@ -138,6 +143,7 @@ impl<'a> GroupCase<'a> {
         said: &Said<'a>,
         indexes: &Indexes<'a>,
         nothing: &'a DrainMemory,
+        elsewhere: &'a Elsewhere<'a>,
     ) -> Self {
         let (policy, standing) = match &of.policy {
             Err(_) => (DrainPolicy::with_defaults(Consent::Advise), Standing::Held),
@@ -161,13 +167,20 @@ impl<'a> GroupCase<'a> {
             policy,
             standing,
             before,
-            gaps: gaps(look.snapshot, of),
+            gaps: gaps(look.snapshot, of, elsewhere.detached(&of.key)),
+            elsewhere,
             cases: Vec::new(),
         };
-        let cases = of.instances.values();
+        let cases = of.instances.values().map(|it| (it, false));
+        let detached = elsewhere.detached(&of.key).iter().map(|it| (it, true));
         group.cases = cases
-            .map(|instance| Case::new(&group, instance, said, indexes))
+            .chain(detached)
+            .map(|(instance, is_detached)| Case {
+                is_detached,
+                ..Case::new(&group, instance, said, indexes)
+            })
             .collect();
+        group.cases.sort_by_key(|it| it.id());
         group
     }
 
@@ -194,8 +207,9 @@ impl<'a> GroupCase<'a> {
 }
 
 /// Everything that could not be observed about a group, each once.
-fn gaps(snapshot: &DrainSnapshot, of: &DrainGroup) -> Vec<Gap> {
-    let registered = of.instances.values().map(|it| it.registered.as_ref());
+fn gaps(snapshot: &DrainSnapshot, of: &DrainGroup, detached: &[LookedInstance]) -> Vec<Gap> {
+    let looked = of.instances.values().chain(detached);
+    let registered = looked.map(|it| it.registered.as_ref());
     let clusters: Option<BTreeSet<&ClusterName>> = registered
         .map(|it| it.map(|(cluster, _)| cluster))
         .collect();
@@ -248,6 +262,7 @@ impl<'a> Case<'a> {
             causes::deadline(&current(&noted.departure), &group.policy, place, look.now);
         Self {
             instance,
+            is_detached: false,
             cluster,
             place,
             tasks: tasks(cluster, instance, place, indexes),

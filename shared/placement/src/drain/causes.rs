@@ -62,7 +62,7 @@ pub(crate) fn note(
 ) -> Noted {
     let now = group.look.now;
     let before = group.before.and_then(|it| it.departures.get(&instance.id));
-    let mut departure = before.cloned().unwrap_or_default();
+    let mut departure = group.elsewhere.departure(&instance.id, before);
     forget(&mut departure, now);
     said.tell(&mut departure, &instance.id, |it| is_over(it, place, now));
     let returned_at = group
@@ -236,7 +236,7 @@ fn gone(group: &GroupCase<'_>, departure: &Departure, place: Place<'_>) -> Optio
     }
 }
 
-fn is_over(cause: &DepartureCause, place: Place<'_>, now: Timestamp) -> bool {
+pub(super) fn is_over(cause: &DepartureCause, place: Place<'_>, now: Timestamp) -> bool {
     match cause {
         DepartureCause::SpotInterruption { .. }
         | DepartureCause::CapacityReservationInterruption { .. } => {
@@ -255,6 +255,19 @@ fn is_over(cause: &DepartureCause, place: Place<'_>, now: Timestamp) -> bool {
         // The state says when these are over.
         DepartureCause::Terminating { .. } | DepartureCause::AgentLost { .. } => false,
     }
+}
+
+/// When the cause of an instance that is not registered is over, where it tells it itself.
+pub(super) fn over_at(cause: &DepartureCause) -> Option<Timestamp> {
+    let after = match cause.kind() {
+        CauseKind::SpotInterruption | CauseKind::CapacityReservationInterruption => WARNING_OVER,
+        CauseKind::Maintenance => MAINTENANCE_OVER,
+        CauseKind::Terminating
+        | CauseKind::Stopping
+        | CauseKind::Rebalance
+        | CauseKind::AgentLost => return None,
+    };
+    Some(after.after(cause.deadline()?))
 }
 
 /// Whether it is registered, and no agent speaks for it.

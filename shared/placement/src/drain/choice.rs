@@ -298,7 +298,7 @@ impl<'a> Left<'a> {
 fn disruption(group: &GroupCase<'_>) -> (u32, u32) {
     let mut in_service: u32 = 0;
     let mut spent: u32 = 0;
-    for case in &group.cases {
+    for case in group.cases.iter().filter(|it| !it.is_detached) {
         let member = case.instance.member.as_ref();
         let is_in_service = match member {
             Some(member) => member.lifecycle == Lifecycle::InService,

@@ -56,7 +56,10 @@ pub(crate) fn planned<'s>(
     }
     if group.look.snapshot.is_full && group.gaps.is_empty() {
         let seen = seen(group);
-        memory.departures.retain(|id, _| seen.contains(id));
+        let is_handed_over = |id: &InstanceId| group.elsewhere.is_handed_over(&group.of.key, id);
+        memory
+            .departures
+            .retain(|id, _| seen.contains(id) && !is_handed_over(id));
     }
     for step in steps {
         announce(&mut memory, step, now);

@@ -2,7 +2,8 @@
 //!
 //! The rules, in the order in which they are asked:
 //!
-//! 1. [`causes`]: why does each instance leave, or may it? What is remembered, what events [`said`], what the state shows. Is it gone?
+//! 1. [`causes`]: why does each instance leave, or may it? What is remembered, here or `elsewhere`, what events [`said`], what the state
+//!    shows. Is it gone?
 //! 2. `room` and `stuck`: which tasks on instances that leave will not be moved in time, and why not?
 //! 3. [`stop`]: which of these are stopped now, where their owner asked for it?
 //! 4. Each instance: [`reversal`] (is a drain of Ballast's taken back?), then [`ladder`] (what certainly leaves is drained, unless
@@ -25,6 +26,7 @@ pub mod audit;
 mod case;
 pub mod causes;
 pub mod choice;
+mod elsewhere;
 pub mod ladder;
 pub mod memory;
 pub mod neighbours;
@@ -44,7 +46,7 @@ use jiff::Timestamp;
 use model::TaskArn;
 use model::drain::{
     DrainAction, DrainHold, DrainHoldReason, DrainKey, DrainMemory, DrainPlan, DrainSnapshot,
-    DrainStep, DrainStepReason, DrainSubject, InstancePassedOver,
+    DrainStep, DrainStepReason,
 };
 use model::memory::Recall;
 use model::policy::Installation;
@@ -93,11 +95,12 @@ pub fn decide(
     };
     let said = said::Said::new(hints, now);
     let indexes = case::indexes(snapshot);
+    let elsewhere = elsewhere::Elsewhere::new(snapshot, memories);
     let nothing = DrainMemory::default();
     let mut groups: Vec<GroupCase<'_>> = Vec::with_capacity(snapshot.groups.len());
     for (key, group) in &snapshot.groups {
         let recall = memories.get(key);
-        let case = GroupCase::new(look, group, recall, &said, &indexes, &nothing);
+        let case = GroupCase::new(look, group, recall, &said, &indexes, &nothing, &elsewhere);
         groups.push(case);
     }
     let mut rooms = room::of_clusters(&snapshot.clusters, &groups, &indexes);
@@ -119,7 +122,15 @@ pub fn decide(
     }
     ranked.sort_by(before);
     plan.steps = ranked.into_iter().map(|(_, step)| step).collect();
-    plan.holds.extend(passed_over(snapshot));
+    for (instance, why) in &snapshot.passed_over {
+        let key = DrainKey::Instance {
+            instance: instance.clone(),
+        };
+        let recall = memories.get(&key);
+        let (hold, memory) = elsewhere::unregistered(instance, why, recall, &said, now);
+        plan.holds.push(hold);
+        remembered.extend(memory.map(|it| (key, it)));
+    }
     plan.holds.sort_by(|a, b| a.subject.cmp(&b.subject));
     Decision {
         plan,
@@ -194,36 +205,6 @@ fn of_instances<'a>(
             .unwrap_or(Verdict::hold(DrainHoldReason::Staying))
     });
     verdicts.collect()
-}
-
-/// The instances that an event named and that are not looked after.
-fn passed_over(snapshot: &DrainSnapshot) -> impl Iterator<Item = DrainHold> + '_ {
-    snapshot
-        .passed_over
-        .iter()
-        .map(|(instance, why)| DrainHold {
-            subject: DrainSubject::Instances {
-                key: DrainKey::Instance {
-                    instance: instance.clone(),
-                },
-                instances: vec![instance.clone()],
-            },
-            reason: match why {
-                InstancePassedOver::NotOptedIn { group, cluster } => DrainHoldReason::NotOptedIn {
-                    group: group.clone(),
-                    cluster: cluster.clone(),
-                },
-                InstancePassedOver::NotFound | InstancePassedOver::NotRegistered => {
-                    DrainHoldReason::NotFound
-                }
-                InstancePassedOver::LeftToSchedule { group } => DrainHoldReason::LeftToSchedule {
-                    group: group.clone(),
-                },
-                InstancePassedOver::Unread { gap } => DrainHoldReason::Unread { gap: gap.clone() },
-            },
-            numbers: None,
-            until: None,
-        })
 }
 
 /// Whether the standing lets anything be done.

@@ -7,6 +7,9 @@
 //! [`OWN_FOR`] is not taken back, but for that of an instance that EC2 stopped or may have stopped: it comes back whenever its owner starts
 //! it.
 //!
+//! An instance that has left its group for another one, or for a cluster that is opted in, is looked after there; one that has left it for
+//! nothing that is opted in is looked after by the group that it has left, until [`DETACHED_FOR`] after the drain.
+//!
 //! A drain that was taken back is remembered for [`REVERSED_FOR`]: meanwhile the instance is not drained by choice again.
 
 use jiff::Timestamp;
@@ -40,6 +43,8 @@ pub(crate) fn verdict(group: &GroupCase<'_>, case: &Case<'_>) -> Option<Verdict>
         // However often it is recommended again.
         Some(_) => !own.cause.is_certain() && REBALANCE_OVER.after(own.at) <= now,
     };
+    // Its group may have let it go because it ends.
+    let has_just_left = case.is_detached && now < DETACHED_FOR.after(own.at);
     let is_known = comes_back(own.cause) || now < OWN_FOR.after(own.at);
     let stays = match case.lifecycle() {
         None | Some(Lifecycle::InService) => true,
@@ -53,7 +58,7 @@ pub(crate) fn verdict(group: &GroupCase<'_>, case: &Case<'_>) -> Option<Verdict>
         ) => false,
     };
     let may_act = group.is_certain() && container.agent_connected && case.gone.is_none();
-    if !(is_over && is_known && stays && may_act && case.why.is_none()) {
+    if !(is_over && is_known && !has_just_left && stays && may_act && case.why.is_none()) {
         return None;
     }
     let action = DrainAction::Activate {

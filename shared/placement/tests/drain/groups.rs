@@ -197,14 +197,21 @@ fn what_was_named_and_is_not_looked_after_is_held_by_itself() {
             gap: gap("autoscaling:DescribeAutoScalingInstances"),
         },
     );
+    over.insert(
+        id("i-e"),
+        InstancePassedOver::LeftToSchedule {
+            group: "spot".parse().unwrap(),
+        },
+    );
     check(
         &scene,
         &expect![[r#"
-        hold `instance i-a` `i-a` not_opted_in: the group `other` does not carry the tag `ballast:instance-drain`
-        hold `instance i-b` `i-b` not_opted_in: it is in no group, and the cluster `demo` does not carry the tag `ballast:instance-drain`
-        hold `instance i-c` `i-c` not_found: it is in no Auto Scaling group and registered in no cluster that Ballast looks after
-        hold `instance i-d` `i-d` unread: it could not be found out whose it is: `autoscaling:DescribeAutoScalingInstances` for `demo`: throttled (ThrottlingException: Rate exceeded)
-    "#]],
+            hold `instance i-a` `i-a` not_opted_in: the group `other` does not carry the tag `ballast:instance-drain`
+            hold `instance i-b` `i-b` not_opted_in: it is in no group, and the cluster `demo` does not carry the tag `ballast:instance-drain`
+            hold `instance i-c` `i-c` not_found: it is in no Auto Scaling group and registered in no cluster that Ballast looks after
+            hold `instance i-d` `i-d` unread: it could not be found out whose it is: `autoscaling:DescribeAutoScalingInstances` for `demo`: throttled (ThrottlingException: Rate exceeded)
+            hold `instance i-e` `i-e` left_to_schedule: it drains or is gone, and nothing waits for that: it is in no lifecycle hook of the group `spot`; the schedule's look sees what is left
+        "#]],
     );
     assert!(scene.decide().memories.is_empty());
 }

@@ -14,6 +14,7 @@ mod causes;
 mod choices;
 #[path = "../dice/mod.rs"]
 mod dice;
+mod elsewhere;
 mod failures;
 mod groups;
 mod heartbeats;

@@ -50,6 +50,8 @@ pub(crate) struct Subject<'a> {
     container: Option<&'a ContainerInstance>,
     departure: Departure,
     remembers: bool,
+    /// Whether something is remembered of it in another place.
+    pub(crate) is_of_several: bool,
 }
 
 /// A warning with two minutes' notice, wherever it is said: when, and whether the instance goes at once.
@@ -68,6 +70,13 @@ impl<'a> Subject<'a> {
             Some(Recall::Unknown) => (false, None),
             None => (true, None),
         };
+        let mut elsewhere = scene.memories.iter().filter(|(of, recall)| {
+            let Recall::Known(memory) = recall else {
+                return false;
+            };
+            *of != key && memory.departures.contains_key(&looked.id)
+        });
+        let is_of_several = elsewhere.next().is_some();
         Some(Self {
             scene,
             group,
@@ -76,6 +85,7 @@ impl<'a> Subject<'a> {
             container: scene.snapshot.container(looked).map(|(_, it)| it),
             departure: departure.unwrap_or_default(),
             remembers,
+            is_of_several,
         })
     }
 

@@ -11,7 +11,7 @@ use model::{InstanceId, Seconds};
 use proptest::prelude::*;
 
 use crate::scene::{Scene, arn, gap, hook, key};
-use crate::words::{remembered, said};
+use crate::words::{cause, remembered, said};
 
 /// Numbers to choose by; 0 once they are used up.
 #[derive(Debug)]
@@ -115,6 +115,7 @@ fn fill(scene: &mut Scene, tape: &mut Tape) {
         }
         policy(scene, &groupless(), tape);
     }
+    moved(scene, tape);
     if tape.one_in(10) {
         scene.cluster().capacity.gaps.push(gap("ecs:DescribeTasks"));
     }
@@ -128,6 +129,10 @@ fn fill(scene: &mut Scene, tape: &mut Tape) {
                 cluster: None,
             },
             InstancePassedOver::NotFound,
+            InstancePassedOver::NotRegistered,
+            InstancePassedOver::LeftToSchedule {
+                group: "spot".parse().unwrap(),
+            },
             InstancePassedOver::Unread {
                 gap: gap("autoscaling:DescribeAutoScalingInstances"),
             },
@@ -138,6 +143,63 @@ fn fill(scene: &mut Scene, tape: &mut Tape) {
             scene.snapshot.passed_over.insert(id, why);
         }
     }
+}
+
+/// Something is remembered of instances where they are not: in a group that they have left, or alone, from before they registered.
+fn moved(scene: &mut Scene, tape: &mut Tape) {
+    let keys: Vec<DrainKey> = scene.snapshot.groups.keys().cloned().collect();
+    for key in &keys {
+        let ids: Vec<InstanceId> = scene.snapshot.groups[key]
+            .instances
+            .keys()
+            .cloned()
+            .collect();
+        for id in ids {
+            if *key == groupless() && tape.one_in(4) {
+                let before = alone(&id);
+                let cause = cause(scene, 40, tape);
+                let told = departure(scene, &before, &id).unwrap();
+                told.causes = vec![cause];
+                told.causes.retain(|it| is_told(it.kind()));
+            }
+            if !tape.one_in(10) {
+                continue;
+            }
+            let Some(of) = departure(scene, key, &id).cloned() else {
+                continue;
+            };
+            let other = keys[tape.roll(keys.len())].clone();
+            if tape.roll(2) == 1 {
+                // It is in nothing any more.
+                let group = scene.snapshot.groups.get_mut(key).unwrap();
+                group.instances.remove(&id);
+                if let Some(of_group) = &mut group.group {
+                    of_group.instances.remove(&id);
+                }
+            } else if other != *key
+                && let Some(there) = departure(scene, &other, &id)
+            {
+                *there = of;
+                memory(scene, key).unwrap().departures.remove(&id);
+            }
+        }
+    }
+}
+
+/// The key of an instance that is registered nowhere.
+pub(crate) fn alone(id: &InstanceId) -> DrainKey {
+    DrainKey::Instance {
+        instance: id.clone(),
+    }
+}
+
+const fn is_told(kind: CauseKind) -> bool {
+    matches!(
+        kind,
+        CauseKind::SpotInterruption
+            | CauseKind::CapacityReservationInterruption
+            | CauseKind::Maintenance
+    )
 }
 
 fn services(scene: &mut Scene, tape: &mut Tape) {

@@ -1,10 +1,13 @@
 //! A plan as operators read it, and whether it accounts for everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use expect_test::Expect;
+use model::InstanceId;
+use model::capacity::ContainerInstanceStatus;
 use model::drain::{DrainHoldReason, DrainKey, DrainStepReason, DrainSubject};
+use model::memory::Recall;
 use placement::drain::DrainDecision;
 
 use super::scene::Scene;
@@ -62,6 +65,9 @@ pub(crate) fn accounted(scene: &Scene, decision: &DrainDecision) {
             }
         }
     }
+    for (key, id) in left(scene) {
+        wanted.insert(format!("{key} {id}"), 1);
+    }
     for instance in scene.snapshot.passed_over.keys() {
         let key = DrainKey::Instance {
             instance: instance.clone(),
@@ -71,10 +77,37 @@ pub(crate) fn accounted(scene: &Scene, decision: &DrainDecision) {
     assert_eq!(seen, wanted, "{}", text(decision));
 }
 
+/// The instances that Ballast drained in a group that they have left for nothing that was looked at: a cluster shows them DRAINING.
+fn left(scene: &Scene) -> BTreeSet<(&DrainKey, &InstanceId)> {
+    let snapshot = &scene.snapshot;
+    let containers = snapshot
+        .clusters
+        .values()
+        .flat_map(|it| it.capacity.instances.values());
+    let draining = containers.filter(|it| it.status == ContainerInstanceStatus::Draining);
+    let mut left = BTreeSet::new();
+    for id in draining.filter_map(|it| it.ec2_instance.as_ref()) {
+        let mut groups = snapshot.groups.values();
+        if !snapshot.is_full || groups.any(|it| it.instances.contains_key(id)) {
+            continue;
+        }
+        let remembered = snapshot.groups.keys().filter(|key| {
+            let Some(Recall::Known(memory)) = scene.memories.get(*key) else {
+                return false;
+            };
+            let departure = memory.departures.get(id);
+            departure.is_some_and(|it| it.own_drain.is_some())
+        });
+        left.extend(remembered.map(|key| (key, id)));
+    }
+    left
+}
+
 /// The files whose expectations show plans.
-const SHOWN: [&str; 8] = [
+const SHOWN: [&str; 9] = [
     include_str!("actions.rs"),
     include_str!("choices.rs"),
+    include_str!("elsewhere.rs"),
     include_str!("failures.rs"),
     include_str!("groups.rs"),
     include_str!("ladder.rs"),

@@ -71,7 +71,7 @@ pub(crate) fn said(scene: &mut Scene, id: &InstanceId, tape: &mut Tape) {
     });
 }
 
-fn cause(scene: &Scene, secs: i64, tape: &mut Tape) -> DepartureCause {
+pub(crate) fn cause(scene: &Scene, secs: i64, tape: &mut Tape) -> DepartureCause {
     let at = scene.ago(secs);
     match tape.roll(9) {
         0 | 1 => DepartureCause::SpotInterruption {

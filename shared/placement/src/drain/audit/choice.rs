@@ -5,7 +5,7 @@ use model::capacity::{ContainerInstanceStatus, Lifecycle};
 use model::drain::{CauseKind, DrainStep, DrainStepReason, LookedInstance};
 use model::memory::Recall;
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, LEFT_GROUP_SECS};
 use super::{Findings, Ground};
 
 /// How long no further drain by choice follows one that was taken back, in seconds.
@@ -162,6 +162,11 @@ impl Ground<'_> {
         let may_be_stopped = [CauseKind::SpotInterruption, CauseKind::Stopping];
         if !may_be_stopped.contains(&own.cause) && Seconds(OWN_SECS).after(own.at) <= self.now {
             add(format!("`{id}` was drained at {}", own.at));
+        }
+        if self.has_left && self.now < Seconds(LEFT_GROUP_SECS).after(own.at) {
+            add(format!(
+                "`{id}` has left its group, and may be about to end"
+            ));
         }
         match &step.reason {
             DrainStepReason::CauseGone { cause, .. } if *cause == own.cause => {}

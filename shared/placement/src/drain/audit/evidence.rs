@@ -24,7 +24,7 @@ const MAINTENANCE_NEAR_SECS: i64 = 600;
 const STOP_OLD_SECS: i64 = 3_600;
 
 /// How long an instance that has left its group after Ballast drained it counts as terminating, in seconds.
-const LEFT_GROUP_SECS: i64 = 600;
+pub(super) const LEFT_GROUP_SECS: i64 = 600;
 
 /// A cause for which there is a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

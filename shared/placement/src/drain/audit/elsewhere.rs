@@ -1,0 +1,141 @@
+//! What is remembered of an instance under another subject than the one that it is looked at with.
+
+use std::collections::BTreeMap;
+
+use model::capacity::ContainerInstanceStatus;
+use model::drain::{
+    Departure, DrainAction, DrainGroup, DrainKey, DrainMemory, DrainSnapshot, DrainStep,
+    LookedInstance, Membership,
+};
+use model::memory::Recall;
+use model::{ClusterName, ContainerInstanceArn, InstanceId};
+
+type Memories = BTreeMap<DrainKey, Recall<DrainMemory>>;
+
+/// What is remembered of an instance, wherever that is: whose drain it is follows an instance that drains into another group, and what it
+/// was warned of follows one that registers.
+pub(super) fn remembered(
+    snapshot: &DrainSnapshot,
+    memories: &Memories,
+    here: &DrainKey,
+    looked: &LookedInstance,
+) -> Option<Departure> {
+    let id = &looked.id;
+    let own = departure(memories, here, id).cloned();
+    let has_own_drain = own.as_ref().is_some_and(|it| it.own_drain.is_some());
+    let is_draining = snapshot
+        .container(looked)
+        .is_some_and(|(_, it)| it.status == ContainerInstanceStatus::Draining);
+    let mut all: Vec<Departure> = own.into_iter().collect();
+    if snapshot.is_full && is_draining && !has_own_drain {
+        all.extend(left_behind(snapshot, memories, here, id).cloned());
+    }
+    let alone = DrainKey::Instance {
+        instance: id.clone(),
+    };
+    let is_told = |it: &Departure| !it.causes.is_empty() || !it.maintenance_said.is_empty();
+    if !all.iter().any(is_told) {
+        all.extend(departure(memories, &alone, id).cloned());
+    }
+    all.into_iter().reduce(joined)
+}
+
+fn departure<'a>(memories: &'a Memories, key: &DrainKey, id: &InstanceId) -> Option<&'a Departure> {
+    match memories.get(key)? {
+        Recall::Known(memory) => memory.departures.get(id),
+        Recall::Unknown => None,
+    }
+}
+
+/// The latest drain of the instance that is remembered of a group that it is not in, unless the place that it is in has taken it back since.
+fn left_behind<'a>(
+    snapshot: &DrainSnapshot,
+    memories: &'a Memories,
+    here: &DrainKey,
+    id: &InstanceId,
+) -> Option<&'a Departure> {
+    let returned_at = match memories.get(here) {
+        Some(Recall::Known(memory)) => memory.reversed.get(id).map(|it| it.at),
+        Some(Recall::Unknown) | None => None,
+    };
+    let others = snapshot.groups.iter().filter(|(key, group)| {
+        let is_here = *key == here || group.instances.contains_key(id);
+        !is_here
+    });
+    let remembered = others.filter_map(|(key, _)| departure(memories, key, id));
+    let drained = remembered.filter(|it| {
+        let own = it.own_drain.map(|it| it.at);
+        own.is_some() && returned_at < own
+    });
+    // Of several of one moment the first counts.
+    drained.reduce(|a, b| {
+        let at = |it: &Departure| it.own_drain.map(|it| it.at);
+        if at(a) < at(b) { b } else { a }
+    })
+}
+
+/// What the first says, and where it says nothing the second.
+fn joined(first: Departure, second: Departure) -> Departure {
+    let mut both = first;
+    both.own_drain = both.own_drain.or(second.own_drain);
+    both.draining_since = both.draining_since.or(second.draining_since);
+    for cause in second.causes {
+        if both.cause(cause.kind()).is_none() {
+            both.causes.push(cause);
+        }
+    }
+    for (code, at) in second.maintenance_said {
+        let known = both.maintenance_said.get(&code).copied();
+        both.maintenance_said
+            .insert(code, known.map_or(at, |known| known.max(at)));
+    }
+    for (code, starts_at) in second.other_maintenance {
+        both.other_maintenance.entry(code).or_insert(starts_at);
+    }
+    both
+}
+
+/// The instance of a step that takes back a drain of one that has left the group: it is in nothing that was looked at, and a cluster that
+/// was shows it DRAINING.
+pub(super) fn detached(
+    snapshot: &DrainSnapshot,
+    memories: &Memories,
+    group: &DrainGroup,
+    step: &DrainStep,
+) -> Option<LookedInstance> {
+    let (cluster, arn, id) = activated(&step.action)?;
+    let is_looked_at = snapshot
+        .groups
+        .values()
+        .any(|it| it.instances.contains_key(id));
+    let own = departure(memories, &group.key, id)?.own_drain;
+    if is_looked_at || own.is_none() || !snapshot.is_full {
+        return None;
+    }
+    let seen = snapshot.clusters.get(cluster)?;
+    let container = seen.capacity.instances.get(arn)?;
+    (container.ec2_instance.as_ref() == Some(id)).then(|| LookedInstance {
+        id: id.clone(),
+        instance_type: None,
+        zone: None,
+        member: None::<Membership>,
+        registered: Some((cluster.clone(), arn.clone())),
+        tasks_counted: None,
+    })
+}
+
+const fn activated(
+    action: &DrainAction,
+) -> Option<(&ClusterName, &ContainerInstanceArn, &InstanceId)> {
+    match action {
+        DrainAction::Activate {
+            cluster,
+            container_instance,
+            instance,
+        } => Some((cluster, container_instance, instance)),
+        DrainAction::Drain { .. }
+        | DrainAction::StopTask { .. }
+        | DrainAction::RecordHeartbeat { .. }
+        | DrainAction::CompleteLifecycleAction { .. } => None,
+    }
+}

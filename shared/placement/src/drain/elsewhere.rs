@@ -1,0 +1,313 @@
+//! What is remembered of an instance elsewhere than where it is now: before it registered, or of the group that it has left.
+//!
+//! | it is now | and elsewhere | then |
+//! |---|---|---|
+//! | in no group, just registered in an opted-in cluster | it was warned before ([`unregistered`]) | it leaves for that |
+//! | in another opted-in group, or in none in an opted-in cluster, DRAINING | Ballast drained it in the group that it has left | that drain is Ballast's own there too |
+//! | in nothing that is opted in, and a container instance that is DRAINING | the same | the group that it has left looks after it until the drain is taken back |
+//!
+//! Guaranteed: what is remembered where the instance is comes first. Whose drain it is moves only in a look at everything, and never to an
+//! instance that was set to ACTIVE again since. Nothing is forgotten in one place before it is remembered in the other.
+//!
+//! Assumed: what registers does so within [`DrainSnapshot::NEW_FOR`] of the look that shows it first.
+//!
+//! Absent: instances of clusters of which nothing else is looked at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use model::capacity::{ContainerInstance, ContainerInstanceStatus};
+use model::drain::{
+    CauseKind, Departure, DepartureCause, DrainHold, DrainHoldReason, DrainKey, DrainMemory,
+    DrainSnapshot, DrainSubject, InstancePassedOver, LookedInstance,
+};
+use model::ids::{ClusterName, InstanceId};
+use model::memory::Recall;
+
+use super::case::Place;
+use super::causes::{self, set};
+use super::said::{Said, choose_maintenance, forget};
+
+/// What is remembered of instances in places that they are not in.
+#[derive(Default)]
+pub(crate) struct Elsewhere<'a> {
+    /// Of those that were not registered when they were warned.
+    unregistered: BTreeMap<&'a InstanceId, &'a Departure>,
+    /// Of those that Ballast drained in a group that they have left.
+    left: BTreeMap<&'a InstanceId, &'a Departure>,
+    /// The instances that a group need not remember any more.
+    handed_over: BTreeSet<(&'a DrainKey, &'a InstanceId)>,
+    /// The instances that have left a group for nothing that is opted in, and drain by Ballast's hand.
+    detached: BTreeMap<&'a DrainKey, Vec<LookedInstance>>,
+}
+
+type Memories = BTreeMap<DrainKey, Recall<DrainMemory>>;
+
+fn known<'a>(memories: &'a Memories, key: &DrainKey) -> Option<&'a DrainMemory> {
+    match memories.get(key)? {
+        Recall::Known(memory) => Some(memory),
+        Recall::Unknown => None,
+    }
+}
+
+impl<'a> Elsewhere<'a> {
+    pub(crate) fn new(snapshot: &'a DrainSnapshot, memories: &'a Memories) -> Self {
+        let mut elsewhere = Self::default();
+        for (key, recall) in memories {
+            if let (DrainKey::Instance { instance }, Recall::Known(memory)) = (key, recall)
+                && let Some(departure) = memory.departures.get(instance)
+            {
+                elsewhere.unregistered.insert(instance, departure);
+            }
+        }
+        if snapshot.is_full {
+            elsewhere.find_left(snapshot, memories);
+        }
+        elsewhere
+    }
+
+    fn find_left(&mut self, snapshot: &'a DrainSnapshot, memories: &'a Memories) {
+        let mut place_of: BTreeMap<&InstanceId, (&DrainKey, &LookedInstance)> = BTreeMap::new();
+        for (key, group) in &snapshot.groups {
+            place_of.extend(group.instances.iter().map(|(id, it)| (id, (key, it))));
+        }
+        let mut containers: Option<Containers<'a>> = None;
+        for (key, group) in &snapshot.groups {
+            let Some(memory) = known(memories, key) else {
+                continue;
+            };
+            for (id, departure) in &memory.departures {
+                let Some(own) = departure.own_drain else {
+                    continue;
+                };
+                if group.instances.contains_key(id) {
+                    continue;
+                }
+                match place_of.get(id) {
+                    Some((now_in, looked)) => {
+                        let remembered = known(memories, now_in);
+                        let has_own = remembered.is_some_and(|it| {
+                            let of_it = it.departures.get(id);
+                            of_it.is_some_and(|it| it.own_drain.is_some())
+                                || it.reversed.get(id).is_some_and(|it| own.at <= it.at)
+                        });
+                        let container = snapshot.container(looked).map(|(_, it)| it);
+                        if has_own || container.is_some_and(|it| !is_draining(it)) {
+                            self.handed_over.insert((key, id));
+                        } else if container.is_some_and(is_draining) {
+                            self.leave(id, departure);
+                        }
+                    }
+                    None => {
+                        let containers = containers.get_or_insert_with(|| by_instance(snapshot));
+                        if let Some((cluster, container)) = containers.get(id)
+                            && is_draining(container)
+                        {
+                            let looked = detached(id, cluster, container);
+                            self.detached.entry(key).or_default().push(looked);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Of several groups that it has left the last one counts.
+    fn leave(&mut self, id: &'a InstanceId, departure: &'a Departure) {
+        let at = |it: &Departure| it.own_drain.map(|it| it.at);
+        let known = self.left.get(id).copied();
+        if known.is_none_or(|known| at(known) < at(departure)) {
+            self.left.insert(id, departure);
+        }
+    }
+
+    /// The instances that have left the group for nothing that is opted in.
+    pub(crate) fn detached(&self, key: &DrainKey) -> &[LookedInstance] {
+        self.detached
+            .get(key)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    /// Whether the group need not remember the instance any more.
+    pub(crate) fn is_handed_over(&self, key: &DrainKey, id: &InstanceId) -> bool {
+        self.handed_over.contains(&(key, id))
+    }
+
+    /// What is remembered of an instance, here and elsewhere.
+    pub(crate) fn departure(&self, id: &InstanceId, here: Option<&Departure>) -> Departure {
+        let mut departure = here.cloned().unwrap_or_default();
+        if departure.own_drain.is_none()
+            && let Some(left) = self.left.get(id)
+        {
+            departure.own_drain = left.own_drain;
+            departure.draining_since = departure.draining_since.or(left.draining_since);
+            for cause in &left.causes {
+                if departure.cause(cause.kind()).is_none() {
+                    set(&mut departure, cause.clone());
+                }
+            }
+            add_maintenance(&mut departure, left);
+        }
+        if departure.causes.is_empty()
+            && departure.maintenance_said.is_empty()
+            && let Some(before) = self.unregistered.get(id)
+        {
+            departure.causes.clone_from(&before.causes);
+            add_maintenance(&mut departure, before);
+        }
+        departure
+    }
+}
+
+fn add_maintenance(departure: &mut Departure, elsewhere: &Departure) {
+    let said = elsewhere.maintenance_said.iter();
+    for (code, at) in said {
+        let known = departure.maintenance_said.entry(code.clone());
+        let known = known.or_insert(*at);
+        *known = (*known).max(*at);
+    }
+    for (code, starts_at) in &elsewhere.other_maintenance {
+        let known = departure.other_maintenance.entry(code.clone());
+        known.or_insert(*starts_at);
+    }
+}
+
+type Containers<'a> = BTreeMap<&'a InstanceId, (&'a ClusterName, &'a ContainerInstance)>;
+
+/// The container instances by their EC2 instance. One that registered anew has several, of which that counts whose agent is connected.
+fn by_instance(snapshot: &DrainSnapshot) -> Containers<'_> {
+    let mut containers: Containers<'_> = BTreeMap::new();
+    for (name, cluster) in &snapshot.clusters {
+        for container in cluster.capacity.instances.values() {
+            if let Some(id) = &container.ec2_instance {
+                let known = containers.get(id).map(|(_, it)| it.agent_connected);
+                if known != Some(true) {
+                    containers.insert(id, (name, container));
+                }
+            }
+        }
+    }
+    containers
+}
+
+fn is_draining(container: &ContainerInstance) -> bool {
+    container.status == ContainerInstanceStatus::Draining
+}
+
+fn detached(
+    id: &InstanceId,
+    cluster: &ClusterName,
+    container: &ContainerInstance,
+) -> LookedInstance {
+    LookedInstance {
+        id: id.clone(),
+        instance_type: container.instance_type.clone(),
+        zone: container.zone.clone(),
+        member: None,
+        registered: Some((cluster.clone(), container.arn.clone())),
+        tasks_counted: None,
+    }
+}
+
+/// What an instance that an event named and that is not looked after comes to, and what to remember of it: why it certainly leaves, by
+/// what events said, where it may register yet.
+pub(crate) fn unregistered(
+    instance: &InstanceId,
+    why: &InstancePassedOver,
+    recall: Option<&Recall<DrainMemory>>,
+    said: &Said<'_>,
+    now: Timestamp,
+) -> (DrainHold, Option<DrainMemory>) {
+    let mut until = None;
+    let mut memory = None;
+    let reason = match why {
+        InstancePassedOver::NotOptedIn { group, cluster } => DrainHoldReason::NotOptedIn {
+            group: group.clone(),
+            cluster: cluster.clone(),
+        },
+        InstancePassedOver::NotFound => DrainHoldReason::NotFound,
+        InstancePassedOver::LeftToSchedule { group } => DrainHoldReason::LeftToSchedule {
+            group: group.clone(),
+        },
+        InstancePassedOver::Unread { gap } => DrainHoldReason::Unread { gap: gap.clone() },
+        InstancePassedOver::LeftToSchedule { group } => DrainHoldReason::LeftToSchedule {
+            group: group.clone(),
+        },
+        InstancePassedOver::NotRegistered => {
+            let nothing = DrainMemory::default();
+            let before = match recall {
+                None => Some(&nothing),
+                Some(Recall::Known(memory)) => Some(memory),
+                Some(Recall::Unknown) => None,
+            };
+            let known = before.and_then(|it| it.departures.get(instance));
+            let departure = told(instance, known, said, now);
+            memory = before.map(|_| {
+                let mut memory = DrainMemory::default();
+                if departure != Departure::default() {
+                    memory
+                        .departures
+                        .insert(instance.clone(), departure.clone());
+                }
+                memory
+            });
+            let first = departure.causes.into_iter().next();
+            until = first.as_ref().and_then(|it| causes::over_at(it));
+            match first {
+                Some(why) => DrainHoldReason::NotRegistered { why },
+                None => DrainHoldReason::NotFound,
+            }
+        }
+    };
+    let hold = DrainHold {
+        subject: DrainSubject::Instances {
+            key: DrainKey::Instance {
+                instance: instance.clone(),
+            },
+            instances: vec![instance.clone()],
+        },
+        reason,
+        numbers: None,
+        until,
+    };
+    (hold, memory)
+}
+
+/// Why it certainly leaves, by what is remembered and what events said.
+fn told(
+    instance: &InstanceId,
+    known: Option<&Departure>,
+    said: &Said<'_>,
+    now: Timestamp,
+) -> Departure {
+    let place = Place::NotRegistered;
+    let mut departure = known.cloned().unwrap_or_default();
+    forget(&mut departure, now);
+    said.tell(&mut departure, instance, |it| {
+        causes::is_over(it, place, now)
+    });
+    let is_told = |it: &DepartureCause| match it.kind() {
+        CauseKind::SpotInterruption
+        | CauseKind::CapacityReservationInterruption
+        | CauseKind::Maintenance => true,
+        // The state tells these, or a stop is over before the instance registers; the last two are a choice.
+        CauseKind::Terminating
+        | CauseKind::Stopping
+        | CauseKind::Rebalance
+        | CauseKind::AgentLost => false,
+    };
+    let has_ended = departure.ended_at.is_some();
+    let stays = |it: &DepartureCause| is_told(it) && !causes::is_over(it, place, now);
+    departure.causes.retain(|it| stays(it) && !has_ended);
+    choose_maintenance(&mut departure, None, causes::MAINTENANCE_OVER, now);
+    if departure.causes.is_empty() {
+        return Departure::default();
+    }
+    Departure {
+        causes: departure.causes,
+        maintenance_said: departure.maintenance_said,
+        other_maintenance: departure.other_maintenance,
+        ..Departure::default()
+    }
+}

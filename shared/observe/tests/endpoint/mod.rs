@@ -1,5 +1,7 @@
-//! An endpoint on loopback that answers ECS's JSON and EC2 Auto Scaling's XML as a test says, clients of it, and observers over it (`eye`).
+//! An endpoint on loopback that answers ECS's JSON, EC2 Auto Scaling's XML and CloudWatch's CBOR as a test says, clients of it, and
+//! observers over it (`eye`).
 
+mod cbor;
 pub(crate) mod eye;
 
 use std::collections::BTreeMap;
@@ -8,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -67,15 +70,29 @@ pub(crate) async fn serve(
     asked: &Asked,
 ) -> String {
     let (script, asked): (Arc<Script>, _) = (Arc::new(script), asked.clone());
+    let answer = Arc::new(move |operation: &str, input: Value| {
+        let answer = script(operation, &input);
+        let mut asked = asked.0.lock().unwrap();
+        asked.push((operation.to_owned(), input));
+        answer
+    });
+    let answer_cbor = Arc::clone(&answer);
     let route = post(move |headers: HeaderMap, body: Bytes| async move {
         let (operation, input, is_xml) = request(&headers, &body);
-        let answer = script(&operation, &input);
-        asked.0.lock().unwrap().push((operation.clone(), input));
-        respond(&operation, &answer, is_xml)
+        respond(&operation, &answer(&operation, input), is_xml)
     });
+    let of_cbor = post(
+        move |Path((_, operation)): Path<(String, String)>, body: Bytes| async move {
+            let answer = answer_cbor(&operation, cbor::read(&body));
+            cbor::respond(status(&answer), DATE, &answer)
+        },
+    );
+    let router = Router::new()
+        .route("/", route)
+        .route("/service/{service}/operation/{operation}", of_cbor);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", route)).await });
+    tokio::spawn(async move { axum::serve(listener, router).await });
     url
 }
 
@@ -121,12 +138,18 @@ fn unescape(text: &str) -> String {
     String::from_utf8(out).unwrap()
 }
 
-fn respond(operation: &str, answer: &Value, is_xml: bool) -> Response {
-    let date = [(header::DATE, "Mon, 02 Mar 2026 09:00:00 GMT")];
-    let status = match answer.get("__type") {
+/// AWS's time.
+const DATE: &str = "Mon, 02 Mar 2026 09:00:00 GMT";
+
+fn status(answer: &Value) -> StatusCode {
+    match answer.get("__type") {
         Some(_) => StatusCode::BAD_REQUEST,
         None => StatusCode::OK,
-    };
+    }
+}
+
+fn respond(operation: &str, answer: &Value, is_xml: bool) -> Response {
+    let (date, status) = ([(header::DATE, DATE)], status(answer));
     if !is_xml {
         return (status, date, answer.to_string()).into_response();
     }

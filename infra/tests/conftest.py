@@ -13,7 +13,7 @@ INFRA = ROOT / "infra"
 EVENTS = ROOT / "events"
 ARCHITECTURES = ("arm64", "x86_64")
 # The functions by name, each with the prefix of its resources' logical ids.
-FUNCTIONS = {"spot-fallback": "SpotFallback", "cluster-scaler": "ClusterScaler", "instance-drain": "InstanceDrain"}
+FUNCTIONS = {"spot-fallback": "SpotFallback", "cluster-scaler": "ClusterScaler", "instance-drain": "InstanceDrain", "service-scaler": "ServiceScaler"}
 BUCKET = "ballast-artifacts"
 
 

@@ -12,7 +12,7 @@ from botocore import xform_name
 from conftest import FUNCTIONS, ROOT, read_template
 
 # In the crates that all functions are linked from, the folder that holds what only this function does.
-FOLDERS = {"cluster-scaler": "capacity", "instance-drain": "drain"}
+FOLDERS = {"cluster-scaler": "capacity", "instance-drain": "drain", "service-scaler": "tracking"}
 
 
 @pytest.fixture(params=FUNCTIONS)
@@ -258,6 +258,7 @@ WRITES = {
         "ecs:StopTask",
         "ecs:UpdateContainerInstancesState",
     },
+    "service-scaler": {"ecs:UpdateService"},
 }
 
 
@@ -268,9 +269,17 @@ def test_only_the_policy_that_acts_writes(function):
 
 
 def test_no_two_functions_may_write_the_same():
-    """One writer for each resource. Two drain container instances: one for scale-in, the other those that go away anyway."""
+    """One writer for each resource. Two drain container instances: one for scale-in, the other those that go away anyway.
+
+    Two set desired counts, and no service can be within the reach of both: one writes standbys, the other nothing that is one.
+    """
     written = [action for function in FUNCTIONS for action in actions(function, "act")]
-    assert {action for action in written if written.count(action) > 1} == {"ecs:UpdateContainerInstancesState"}
+    shared = {"ecs:UpdateContainerInstancesState", "ecs:UpdateService"}
+    assert {action for action in written if written.count(action) > 1} == shared
+    (standbys,), (tracked,) = policies("spot-fallback")["act"], policies("service-scaler")["act"]
+    assert standbys["Condition"]["StringLike"] == {"aws:ResourceTag/ballast:standby-of": "?*"}
+    _, confined, otherwise = tracked["Condition"]["Null"]["Fn::If"]
+    assert confined["aws:ResourceTag/ballast:standby-of"] == otherwise["aws:ResourceTag/ballast:standby-of"] == "true"
 
 
 def test_lambda_itself_needs_the_logs_and_the_queue(function):
@@ -292,6 +301,22 @@ def test_nothing_happens_without_opt_in():
     assert statement["Condition"]["StringLike"] == {"aws:ResourceTag/ballast:standby-of": "?*"}
     tags = (ROOT / "shared/model/src/policy.rs").read_text(encoding="utf-8")
     assert re.search(r'TAG_STANDBY_OF: Setting = Setting \{\s*name: "ballast:standby-of"', tags)
+
+
+def test_no_service_is_tracked_without_opt_in():
+    (statement,) = policies("service-scaler")["act"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "ecs:UpdateService")
+    assert statement["Condition"]["StringEquals"] == {"aws:ResourceTag/ballast:service-scaler": "act"}
+    tags = (ROOT / "shared/model/src/tracking/policy.rs").read_text(encoding="utf-8")
+    assert re.search(r'TAG_SERVICE_SCALER: Setting = Setting \{\s*name: "ballast:service-scaler"', tags)
+
+
+def test_both_that_update_services_are_confined_to_the_same_fields():
+    (tracked,) = policies("service-scaler")["act"]
+    condition, confined, otherwise = tracked["Condition"]["Null"]["Fn::If"]
+    standby_of = {"aws:ResourceTag/ballast:standby-of": "true"}
+    assert (condition, otherwise) == ("Confined", standby_of)
+    assert confined == standby_of | dict.fromkeys(confined_keys(), "true")
 
 
 def test_no_group_is_sized_without_opt_in():
@@ -322,7 +347,7 @@ def test_no_lifecycle_action_is_finished_without_opt_in():
 
 def test_no_task_can_be_stopped_without_an_option_of_its_own():
     """No task is stopped by default, and IAM says so too; nothing else of a role hangs on an option."""
-    assert [set(optional(function)) for function in FUNCTIONS] == [set(), set(), {"MayStopTasks"}]
+    assert [set(optional(function)) for function in FUNCTIONS] == [set(), set(), {"MayStopTasks"}, set()]
     assert optional("instance-drain")["MayStopTasks"]["Action"] == "ecs:StopTask"
     template = read_template()
     assert template["Conditions"]["MayStopTasks"] == {"Fn::Equals": [{"Ref": "InstanceDrainStopTasks"}, "true"]}
@@ -411,6 +436,7 @@ WITHOUT_RESOURCE = {
     "autoscaling:DescribePolicies",
     "autoscaling:DescribeScalingActivities",
     "autoscaling:DescribeScheduledActions",
+    "cloudwatch:GetMetricData",
     "ecs:DescribeTaskDefinition",
     "ecs:ListClusters",
     "ecs:ListServices",
@@ -447,7 +473,7 @@ def test_ballasts_own_alarms_are_on_metrics_that_the_code_sends(function):
     assert '"function"' in texts and '"AWS_LAMBDA_FUNCTION_NAME"' in texts
 
 
-DASHBOARDS = {"spot-fallback": "Dashboard", "cluster-scaler": "ClusterScalerDashboard", "instance-drain": "InstanceDrainDashboard"}
+DASHBOARDS = {name: "Dashboard" if name == "spot-fallback" else f"{prefix}Dashboard" for name, prefix in FUNCTIONS.items()}
 
 
 def dashboard(function):
@@ -476,7 +502,11 @@ def test_the_dashboards_search_for_metrics_and_dimensions_of_the_code(function):
     assert len(searched) == body.count("SEARCH(")
     texts = "\n".join(code(package) for package in linked(function))
     # The numbers of a function's own subjects; which they are is held elsewhere.
-    own = {"cluster-scaler": {"ClusterName,CapacityProviderName"}, "instance-drain": {"AutoScalingGroupName", "ClusterName"}}
+    own = {
+        "cluster-scaler": {"ClusterName,CapacityProviderName"},
+        "instance-drain": {"AutoScalingGroupName", "ClusterName"},
+        "service-scaler": {"ClusterName,ServiceName"},
+    }
     for namespace, dimensions, metric in searched:
         assert namespace == "Ballast"
         first, _, second = dimensions.partition(",")

@@ -29,6 +29,17 @@ def chosen(value, condition, holds):
     return value
 
 
+def with_defaults(value, parameters):
+    """The value with each reference to a parameter that has a text for its default as that text."""
+    if isinstance(value, dict):
+        if set(value) == {"Ref"} and parameters.get(value["Ref"], {}).get("Type") == "String":
+            return parameters[value["Ref"]]["Default"]
+        return {name: with_defaults(field, parameters) for name, field in value.items()}
+    if isinstance(value, list):
+        return [with_defaults(item, parameters) for item in value]
+    return value
+
+
 def without_conditions(pattern):
     """The pattern of an installation that sets no parameter."""
     for condition in ("HasClusters", "HasAutoScalingGroups", "HasAlarmNamePrefix"):
@@ -38,7 +49,7 @@ def without_conditions(pattern):
 
 def patterns(template):
     return {
-        name: without_options(without_conditions(resource["Properties"]["EventPattern"]))
+        name: with_defaults(without_options(without_conditions(resource["Properties"]["EventPattern"])), template["Parameters"])
         for name, resource in template["Resources"].items()
         if resource["Type"] == "AWS::Events::Rule" and "EventPattern" in resource["Properties"]
     }
@@ -84,7 +95,7 @@ def test_clusters_confine_the_rules(template):
     assert rules["ServiceActionRule"]["$or"] == [{"clusterArn": clusters}, {"clusterArn": [{"exists": False}]}]
     confined = {name for name, detail in rules.items() if "ClusterArns" in json.dumps(detail)}
     of_ec2 = {"InstanceWarningRule", "InstanceStateRule", "MaintenanceRule"}
-    assert set(rules) - confined == {"AutoScalingRule", "CapacityAlarmRule", "LifecycleActionRule"} | of_ec2
+    assert set(rules) - confined == {"AutoScalingRule", "CapacityAlarmRule", "LifecycleActionRule", "ServiceAlarmRule"} | of_ec2
 
 
 def test_groups_and_a_prefix_confine_the_other_rules(template):
@@ -93,6 +104,8 @@ def test_groups_and_a_prefix_confine_the_other_rules(template):
         assert rules[rule] == {"AutoScalingGroupName": {"Ref": "AutoScalingGroupNames"}}
     with_prefix, by_metric = rules["CapacityAlarmRule"]["$or"]
     assert with_prefix == {"alarmName": [{"prefix": {"Ref": "AlarmNamePrefix"}}]}
+    of_services, _ = template["Resources"]["ServiceAlarmRule"]["Properties"]["EventPattern"]["detail"]["$or"]
+    assert of_services == {"alarmName": [{"prefix": {"Ref": "TrackingAlarmNamePrefix"}}]}
     # The same metrics with a prefix and without one.
     assert by_metric == patterns(template)["CapacityAlarmRule"]["detail"]
 
@@ -102,7 +115,7 @@ def test_a_rules_targets_are_the_functions_that_its_events_concern(template):
     targets = {}
     for name in patterns(template):
         wanted = template["Resources"][name]["Properties"]["Targets"]
-        for condition in ("HasClusterScaler", "HasInstanceDrain"):
+        for condition in ("HasClusterScaler", "HasInstanceDrain", "HasServiceScaler"):
             wanted = chosen(wanted, condition, True)
         targets[name] = [target["Arn"]["Fn::GetAtt"][0] for target in wanted]
     assert targets == {
@@ -115,6 +128,7 @@ def test_a_rules_targets_are_the_functions_that_its_events_concern(template):
         "InstanceStateRule": ["InstanceDrainQueue"],
         "MaintenanceRule": ["InstanceDrainQueue"],
         "LifecycleActionRule": ["InstanceDrainQueue"],
+        "ServiceAlarmRule": ["ServiceScalerQueue"],
     }
     # At most five: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
     assert max(len(queues) for queues in targets.values()) <= 5

@@ -40,6 +40,9 @@ def test_the_translated_template_is_clean_with_every_option():
                 InstanceDrainMode="act",
                 InstanceDrainReservedConcurrency="3",
                 InstanceDrainStopTasks="true",
+                ServiceScalerMode="act",
+                ServiceScalerReservedConcurrency="4",
+                TrackingAlarmNamePrefix="tracking ",
                 AutoScalingGroupNames="container-demo-EC2,container-demo-EC2Spot",
                 AlarmNamePrefix="capacity ",
                 AlarmTopicArn="arn:aws:sns:us-west-2:111122223333:operators",
@@ -48,7 +51,9 @@ def test_the_translated_template_is_clean_with_every_option():
     )
 
 
-@pytest.mark.parametrize("path", sorted(INFRA.glob("examples/*/template.yaml")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "path", [*sorted(INFRA.glob("examples/*/template.yaml")), INFRA / "alarms/template.yaml"], ids=lambda path: path.parent.name
+)
 def test_the_examples_are_clean(path):
     check_lint(path.read_text(encoding="utf-8"))
 
@@ -145,7 +150,7 @@ def test_the_workshops_groups_are_such_that_ballast_can_size_them():
 
 def test_aliases_are_not_used():
     """CloudFormation reads no YAML aliases: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html"""
-    for path in [INFRA / "template.yaml", *INFRA.glob("examples/*/template.yaml")]:
+    for path in [INFRA / "template.yaml", INFRA / "alarms/template.yaml", *INFRA.glob("examples/*/template.yaml")]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r":\s+[&*][A-Za-z]", text), path
 
@@ -268,14 +273,15 @@ def test_the_schedule_is_the_one_the_functions_count_with(resources):
     assert all(it["MaximumEventAgeInSeconds"] <= 120 for it in invoke)
 
 
-def test_alarms_of_this_account_may_call_cluster_scaler_and_nobody_elses(resources):
+def test_alarms_of_this_account_may_call_the_scalers_and_nobody_elses(resources):
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html"""
     permissions = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::Lambda::Permission"]
-    (of_alarms,) = [it for it in permissions if it["Principal"] != "events.amazonaws.com"]
-    assert of_alarms["Principal"] == "lambda.alarms.cloudwatch.amazonaws.com"
-    assert of_alarms["FunctionName"] == {"Ref": "ClusterScalerFunction"}
-    assert of_alarms["SourceAccount"] == {"Ref": "AWS::AccountId"}
-    assert of_alarms["SourceArn"]["Fn::Sub"].endswith(":${AWS::AccountId}:alarm:*")
+    of_alarms = [it for it in permissions if it["Principal"] != "events.amazonaws.com"]
+    assert [it["FunctionName"]["Ref"] for it in of_alarms] == ["ClusterScalerFunction", "ServiceScalerFunction"]
+    for permission in of_alarms:
+        assert permission["Principal"] == "lambda.alarms.cloudwatch.amazonaws.com"
+        assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"}
+        assert permission["SourceArn"]["Fn::Sub"].endswith(":${AWS::AccountId}:alarm:*")
 
 
 def test_one_failed_look_of_the_schedule_leaves_no_dead_letter(resources, function):
@@ -332,6 +338,7 @@ def simplified(value, falls):
         (["ClusterScaler"], {"HasClusterScaler"}),
         (["InstanceDrain"], {"HasInstanceDrain"}),
         (["ClusterScaler", "InstanceDrain"], {"HasClusterScaler", "HasInstanceDrain", "HasInstances"}),
+        (["ServiceScaler"], {"HasServiceScaler"}),
     ],
     ids=lambda value: "-".join(sorted(value)),
 )
@@ -349,7 +356,8 @@ def test_a_function_can_be_left_out(translated, left_out, falls):
 
 def test_each_option_is_a_parameter(translated):
     conditions = translated["Conditions"]
-    for condition, parameter in {"HasClusterScaler": "WithClusterScaler", "HasInstanceDrain": "WithInstanceDrain"}.items():
+    for function in ("ClusterScaler", "InstanceDrain", "ServiceScaler"):
+        condition, parameter = f"Has{function}", f"With{function}"
         assert conditions[condition] == {"Fn::Equals": [{"Ref": parameter}, "true"]}
     assert conditions["HasInstances"] == {"Fn::Or": [{"Condition": "HasClusterScaler"}, {"Condition": "HasInstanceDrain"}]}
 
@@ -395,6 +403,46 @@ def test_the_dashboard_of_instance_drain_shows_every_number_of_a_group(resources
     for name in names:
         for dimension in dimensions:
             assert f"{{Ballast,{dimension}}} MetricName=\\\"{name}\\\"" in body, name
+
+
+def test_the_dashboard_of_service_scaler_shows_every_number_of_a_service(resources):
+    """The names are the code's: `TRACKING_METRICS` in `shared/model/src/tracking/duty.rs`."""
+    body = resources["ServiceScalerDashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    code = (INFRA.parent / "shared/model/src/tracking/duty.rs").read_text(encoding="utf-8")
+    names = set(re.findall(r'name: "(\w+)"', code))
+    assert len(names) == 6
+    dimensions = re.findall(r'\("(\w+)", key\.', code)
+    for name in names:
+        assert f"{{Ballast,{','.join(dimensions)}}} MetricName=\\\"{name}\\\"" in body, name
+
+
+ALARMS = yaml_parse((INFRA / "alarms/template.yaml").read_text(encoding="utf-8"))
+
+
+def test_alarms_of_tracked_services_wake_the_function_and_nobody_else():
+    """By their name, which the rule passes on, or by their action; and silence, which says nothing about a load, does neither."""
+    prefix = ALARMS["Parameters"]["NamePrefix"]["Default"]
+    rule = yaml_parse((INFRA / "template.yaml").read_text(encoding="utf-8"))["Parameters"]["TrackingAlarmNamePrefix"]
+    assert prefix == rule["Default"]
+    alarms = {name: it["Properties"] for name, it in ALARMS["Resources"].items()}
+    assert len(alarms) == 5
+    for name, alarm in alarms.items():
+        assert alarm["AlarmName"]["Fn::Sub"].startswith("${NamePrefix}${ClusterName}-${ServiceName}-"), name
+        assert alarm["TreatMissingData"] == "missing", name
+        assert alarm["AlarmActions"] == {"Fn::If": ["HasFunction", [{"Ref": "FunctionArn"}], {"Ref": "AWS::NoValue"}]}, name
+        assert "OKActions" not in alarm and "InsufficientDataActions" not in alarm, name
+        assert ALARMS["Resources"][name]["Condition"].startswith("Has"), name
+
+
+def test_an_alarm_with_metric_math_returns_one_series():
+    """What it returns is what is tracked through it."""
+    of_math = {name: it["Properties"]["Metrics"] for name, it in ALARMS["Resources"].items() if "Metrics" in it["Properties"]}
+    assert set(of_math) == {"PairCpuAlarm", "BacklogAlarm"}
+    for name, metrics in of_math.items():
+        returned = [it for it in metrics if it.get("ReturnData", True)]
+        assert [set(it) for it in returned] == [{"Id", "Label", "Expression"}], name
+        ids = {it["Id"] for it in metrics if it is not returned[0]}
+        assert ids == set(re.findall(r"\b[a-z]+\b", returned[0]["Expression"])), name
 
 
 def test_alarms_notify_the_topic_and_treat_silence_as_meant(resources):

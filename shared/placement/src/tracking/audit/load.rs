@@ -7,11 +7,11 @@ use model::tracking::{Measures, Part, Reading, Series, TargetName};
 
 use super::Ground;
 
-/// For how long the tasks that run now stand in for a count that CloudWatch does not have, in seconds.
-const COUNT_STANDS_IN_SECS: i64 = 300;
-
 /// How old the end of the newest period may be, in seconds; in any case three periods.
 const NEW_ENOUGH_SECS: i64 = 300;
+
+/// The two services of a fleet.
+const PARTS: [Part; 2] = [Part::Primary, Part::Standby];
 
 /// What was measured of one target, period by period.
 #[derive(Debug)]
@@ -39,9 +39,12 @@ impl Measured {
         let period = recent.iter().map(|it| it.period.0).min()?;
         let period = Seconds(period.max(1));
         let now = ground.now;
-        let ended = |at: &Timestamp| period.after(*at) <= now;
+        let is_total = ground.policy.targets.get(&name)?.measures == Measures::Total;
+        // A value of each task says nothing while no task was counted.
+        let is_there = |at: Timestamp| is_total || counted(ground, &PARTS, at, period).is_some();
         let all = recent.iter().flat_map(|it| &it.points).map(|it| it.at);
-        let newest = all.filter(ended).max()?;
+        let ended = all.filter(|at| period.after(*at) <= now);
+        let newest = ended.filter(|at| is_there(*at)).max()?;
         let window_from = ground.policy.pace.scale_in_window.before(now);
         let grace = Seconds(NEW_ENOUGH_SECS.max(period.0.saturating_mul(3)));
         let mut measured = Self {
@@ -82,13 +85,17 @@ fn load(
     let Some(target) = ground.policy.targets.get(&name) else {
         return nothing;
     };
+    let is_total = target.measures == Measures::Total;
+    if !is_total && counted(ground, &PARTS, at, period).is_none() {
+        return nothing;
+    }
     // In thousandths of the metric's unit, times thousandths of a task where the metric is of each task.
     let mut sum: i128 = 0;
     let mut is_whole = true;
     let standby_is_unread = matches!(ground.fleet.standby, Some(Standby::Unknown));
     let of_fleet: Vec<&Series> = recent.iter().filter(|it| it.part == Part::Fleet).collect();
     if of_fleet.is_empty() {
-        for part in [Part::Primary, Part::Standby] {
+        for part in PARTS {
             let of_part = || recent.iter().filter(|it| it.part == part);
             let value = mean(of_part(), at, period);
             let tasks = tasks(ground, part, at, period);
@@ -104,8 +111,8 @@ fn load(
         let value = mean(of_fleet.into_iter(), at, period);
         is_whole &= value.is_some();
         let mut times = 1_000;
-        if target.measures == Measures::PerTask {
-            let parts = [Part::Primary, Part::Standby].map(|it| tasks(ground, it, at, period));
+        if !is_total {
+            let parts = PARTS.map(|it| tasks(ground, it, at, period));
             is_whole &= parts.iter().all(Option::is_some) && !standby_is_unread;
             times = parts.iter().flatten().sum();
         }
@@ -142,16 +149,17 @@ fn mean<'s>(
     (count > 0).then(|| sum / count)
 }
 
-/// The tasks of a part in a period, in thousandths, by what CloudWatch counted, or else by what runs now where that is near enough.
-/// A standby that does not exist has none.
-fn tasks(ground: &Ground<'_>, part: Part, at: Timestamp, period: Seconds) -> Option<i128> {
+/// What CloudWatch counted of parts in a period, in thousandths of a task.
+fn counted(ground: &Ground<'_>, parts: &[Part], at: Timestamp, period: Seconds) -> Option<i128> {
     let counts = ground.fleet.task_counts.iter();
-    let counted = mean(counts.filter(|it| it.part == part), at, period);
-    counted.or_else(|| {
-        let running = running(ground, part);
-        let is_near = Seconds(COUNT_STANDS_IN_SECS).after(period.after(at)) >= ground.now;
-        (running == 0 || is_near).then(|| i128::from(running) * 1_000)
-    })
+    mean(counts.filter(|it| parts.contains(&it.part)), at, period)
+}
+
+/// The tasks of a part in a period, in thousandths: of one that was not counted none where it runs none now. A standby that does not
+/// exist has none.
+fn tasks(ground: &Ground<'_>, part: Part, at: Timestamp, period: Seconds) -> Option<i128> {
+    let runs_none = running(ground, part) == 0;
+    counted(ground, &[part], at, period).or_else(|| runs_none.then_some(0))
 }
 
 /// The RUNNING tasks of a part now.

@@ -82,8 +82,16 @@ impl Ground<'_> {
         let Some(memory) = self.memory() else {
             return;
         };
-        let TrackingMemory { wrote, foreign, .. } = memory;
-        let is_back = |noticed_at| wrote.is_some_and(|it| it.to == from && it.at < noticed_at);
+        // At first sight nothing is anybody's.
+        let TrackingMemory {
+            wrote: Some(wrote),
+            foreign,
+            ..
+        } = memory
+        else {
+            return;
+        };
+        let is_back = |noticed_at| wrote.to == from && wrote.at < noticed_at;
         if let Some(edit) = foreign
             && !self.has_passed(edit.noticed_at, self.policy.foreign_hold.0)
             && !is_back(edit.noticed_at)
@@ -93,7 +101,6 @@ impl Ground<'_> {
             let detail = format!("somebody else set {} by {since:.0}", edit.found);
             found.add("one_writer", detail);
         }
-        let Some(wrote) = wrote else { return };
         let is_own = from == wrote.to || (!wrote.confirmed && from == wrote.from);
         let is_noticed = foreign.is_some_and(|it| it.found == from);
         if !is_own && !is_noticed {

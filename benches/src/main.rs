@@ -1,5 +1,5 @@
 //! What `make bench` measures: start-up of each function beside a hello-world function, a storm of events, deciding, a
-//! look at 5,000 instances, packing, and instances that go away.
+//! look at 5,000 instances, packing, instances that go away, and target tracking.
 //!
 //! It prints tables and never fails by a time: machines differ and are noisy. The figures that were taken are in
 //! `docs/measurements.md`, with the machine.
@@ -7,9 +7,11 @@
 mod decide;
 mod departures;
 mod packing;
+mod published;
 mod scale;
 mod start_up;
 mod storm;
+mod tracking;
 
 use std::path::PathBuf;
 
@@ -55,6 +57,8 @@ enum Part {
     DepartureStorm,
     /// Packing.
     Packing,
+    /// Target tracking on published loads.
+    Tracking,
 }
 
 impl Part {
@@ -70,6 +74,7 @@ impl Part {
             Self::Departures => departures::run(binaries, arguments.departures_max).await,
             Self::DepartureStorm => departures::storm(binaries).await,
             Self::Packing => Ok(packing::run(arguments.packing, runs)),
+            Self::Tracking => Ok(tracking::run()),
         }
     }
 }

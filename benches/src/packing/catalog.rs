@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::{Missing, published, unpacked};
+use crate::published::{Missing, published, unpacked};
 
 /// An instance type.
 #[derive(Debug, Clone)]

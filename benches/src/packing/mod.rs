@@ -9,8 +9,6 @@ mod quality;
 mod speed;
 mod vbp;
 
-use std::path::PathBuf;
-
 /// What to measure.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Options {
@@ -22,62 +20,12 @@ pub(crate) struct Options {
     packing_iterations: Option<u32>,
 }
 
-/// Why published data could not be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Missing {
-    /// It is not there, or cannot be read.
-    #[error("`{}` cannot be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// It is not in the expected format.
-    #[error("`{}` is not understood at `{at}`", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// Where.
-        at: String,
-    },
-}
-
 /// Measures, and gives the tables; what cannot be measured is said in its place.
 pub(crate) fn run(options: Options, runs: usize) -> String {
-    let said = |table: Result<String, Missing>| match table {
-        Ok(table) => table,
-        Err(missing) => {
-            let why = std::error::Error::source(&missing).map(ToString::to_string);
-            format!("Skipped: {missing}: {}.", why.unwrap_or_default())
-        }
-    };
-    let quality = said(quality::run(
-        options.packing_every,
-        options.packing_iterations,
-    ));
-    let speed = said(speed::run(runs));
+    let quality = quality::run(options.packing_every, options.packing_iterations)
+        .unwrap_or_else(|missing| missing.skipped());
+    let speed = speed::run(runs).unwrap_or_else(|missing| missing.skipped());
     format!("{quality}\n\n{speed}")
-}
-
-/// A file of the published data.
-fn published(name: &str) -> PathBuf {
-    let shared = std::env::var_os("BALLAST_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
-        PathBuf::from,
-    );
-    shared.join("data").join(name)
-}
-
-/// Opens it and unpacks it on the way.
-fn unpacked(path: &std::path::Path) -> Result<flate2::read::GzDecoder<std::fs::File>, Missing> {
-    std::fs::File::open(path)
-        .map(flate2::read::GzDecoder::new)
-        .map_err(|source| Missing::Read {
-            path: path.to_owned(),
-            source,
-        })
 }
 
 /// Hundredths, as a decimal number.

@@ -7,8 +7,9 @@ use placement::packing::Effort;
 use placement::packing::vector::{VectorPacking, pack};
 
 use super::vbp::Instance;
-use super::{Missing, first_fit, hundredths, vbp};
+use super::{first_fit, hundredths, vbp};
 use crate::decide::micros;
+use crate::published::Missing;
 use crate::start_up::median;
 
 /// The sets, and what was published of them: the mean gap of FFD-L2-Avg, and of the best of 351 heuristics, in hundredths of a

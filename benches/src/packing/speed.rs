@@ -11,8 +11,9 @@ use placement::packing::{
 };
 
 use super::catalog::{InstanceType, types};
-use super::{Missing, first_fit};
+use super::first_fit;
 use crate::decide::micros;
+use crate::published::Missing;
 use crate::start_up::{median, thousandths};
 
 const TASKS: u32 = 20_000;

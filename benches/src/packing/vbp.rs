@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use super::{Missing, published, unpacked};
+use crate::published::{Missing, published, unpacked};
 
 /// One instance.
 #[derive(Debug, Clone)]

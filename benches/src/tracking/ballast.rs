@@ -1,0 +1,132 @@
+//! Ballast's own rule: the code of `placement::tracking` that decides, minute by minute.
+
+use jiff::Timestamp;
+use model::Seconds;
+use model::tracking::{Direction, Pace, Turn};
+use placement::tracking::load::Load;
+use placement::tracking::pace::{History, Loads, Lower, need};
+
+use super::model::{Fleet, Rule, Service};
+
+const MINUTE: Seconds = Seconds(60);
+/// So many minutes of the days before are looked at: three days and an hour.
+const SEASON_MINUTES: usize = 3 * 1_440 + 60;
+/// So many minutes besides the window are shown to the core.
+const RECENT_MINUTES: usize = 40;
+/// Four tasks are allowed in one step, however few there are.
+const STEP_MIN: u32 = 4;
+
+/// What the tags of a service set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tags {
+    pub(super) target_percent: u64,
+    pub(super) tolerance_percent: u32,
+    pub(super) window_minutes: u16,
+    pub(super) forecast: bool,
+}
+
+impl std::fmt::Display for Tags {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            target_percent,
+            tolerance_percent,
+            window_minutes,
+            forecast,
+        } = self;
+        let forecast = if *forecast { ", forecast" } else { "" };
+        write!(
+            f,
+            "target {target_percent} %, tolerance {tolerance_percent} %, window {window_minutes} min{forecast}"
+        )
+    }
+}
+
+/// The rule.
+#[derive(Debug)]
+pub(super) struct Ballast {
+    pace: Pace,
+    window_minutes: usize,
+    loads: Vec<Load>,
+    turn: Option<Turn>,
+}
+
+impl Ballast {
+    pub(super) fn new(service: &Service, tags: Tags) -> Self {
+        let load = |(minute, requests): (usize, &u64)| {
+            let milli = service.milli_tasks(*requests, tags.target_percent);
+            Load {
+                at: begin(minute),
+                milli_tasks: i64::try_from(milli).unwrap_or(i64::MAX),
+                is_complete: true,
+            }
+        };
+        Self {
+            pace: Pace {
+                tolerance_percent: tags.tolerance_percent,
+                scale_in_window: Seconds(i64::from(tags.window_minutes) * MINUTE.0),
+                start_up: Seconds(2 * MINUTE.0),
+                forecast: tags.forecast,
+                ..Pace::default()
+            },
+            window_minutes: usize::from(tags.window_minutes),
+            loads: service.all().iter().enumerate().map(load).collect(),
+            turn: None,
+        }
+    }
+
+    fn loads(&self, minutes: usize, until: usize) -> Loads<'_> {
+        let from = until.saturating_sub(minutes);
+        Loads {
+            period: MINUTE,
+            loads: self.loads.get(from..until).unwrap_or_default(),
+        }
+    }
+
+    fn turned(&mut self, direction: Direction, now: Timestamp) {
+        let since = self.turn.filter(|it| it.direction == direction);
+        self.turn = Some(Turn {
+            direction,
+            since: since.map_or(now, |it| it.since),
+            at: now,
+        });
+    }
+
+    /// Whether the last scale-out is long enough ago.
+    fn may_lower(&self, now: Timestamp) -> bool {
+        self.turn.is_none_or(|it| {
+            it.direction == Direction::In || self.pace.turn_hold.after(it.at) <= now
+        })
+    }
+}
+
+impl Rule for Ballast {
+    fn desired(&mut self, _: &Service, minute: usize, fleet: Fleet) -> u32 {
+        let now = begin(minute);
+        let history = History {
+            recent: self.loads(self.window_minutes + RECENT_MINUTES, minute),
+            season: self.loads(SEASON_MINUTES, minute),
+            tasks_min: 1,
+        };
+        let Some(need) = need(&history, &self.pace, now) else {
+            return fleet.desired;
+        };
+        if let Some(to) = need.raise(fleet.desired, self.turn, &self.pace) {
+            self.turned(Direction::Out, now);
+            let step = fleet.desired * self.pace.raise_max_percent / 100;
+            return to.min(fleet.desired + step.max(STEP_MIN));
+        }
+        if let Lower::To(to) = need.lower(fleet.desired, self.turn, &self.pace)
+            && self.may_lower(now)
+        {
+            self.turned(Direction::In, now);
+            return to;
+        }
+        fleet.desired
+    }
+}
+
+/// When a minute began. The days of the files are days of 24 hours.
+fn begin(minute: usize) -> Timestamp {
+    let minutes = i64::try_from(minute).unwrap_or(i64::MAX);
+    Seconds(minutes.saturating_mul(MINUTE.0)).after(Timestamp::UNIX_EPOCH)
+}

@@ -227,9 +227,6 @@ pub(crate) fn unregistered(
             cluster: cluster.clone(),
         },
         InstancePassedOver::NotFound => DrainHoldReason::NotFound,
-        InstancePassedOver::LeftToSchedule { group } => DrainHoldReason::LeftToSchedule {
-            group: group.clone(),
-        },
         InstancePassedOver::Unread { gap } => DrainHoldReason::Unread { gap: gap.clone() },
         InstancePassedOver::LeftToSchedule { group } => DrainHoldReason::LeftToSchedule {
             group: group.clone(),
@@ -253,7 +250,7 @@ pub(crate) fn unregistered(
                 memory
             });
             let first = departure.causes.into_iter().next();
-            until = first.as_ref().and_then(|it| causes::over_at(it));
+            until = first.as_ref().and_then(causes::over_at);
             match first {
                 Some(why) => DrainHoldReason::NotRegistered { why },
                 None => DrainHoldReason::NotFound,

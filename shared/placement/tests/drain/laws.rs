@@ -262,7 +262,7 @@ proptest! {
                     DrainAction::StopTask { .. } | DrainAction::CompleteLifecycleAction { .. }
                 );
                 // A drain that is taken back leaves room in the budget for one that waits for it.
-                let in_turn = is_by_choice(step) && returned.contains(step.key());
+                let in_turn = step.needs_ledger() && returned.contains(step.key());
                 prop_assert!(round == 0 || is_end || in_turn, "{:#?}", told);
                 prop_assert!(done.insert(name(step)), "{:#?}", told);
                 let kind = match step.action {

@@ -52,12 +52,8 @@ impl fmt::Display for PlacementLimit {
             } => {
                 f.write_str("the service is on Spot alone (")?;
                 list(f, providers, ", ")?;
-                write!(
-                    f,
-                    "), and {} of a standby",
-                    Counted(*standby_running, "task").are()
-                )?;
-                f.write_str(" running")
+                let tasks = Counted(*standby_running, "task");
+                write!(f, "), with {tasks} of a standby running")
             }
         }
     }
@@ -70,11 +66,13 @@ impl fmt::Display for TrackingHoldReason {
     )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OnTarget => f.write_str("the load needs what is asked for"),
+            Self::OnTarget => f.write_str(
+                "the load needs as many as are asked for, or the tolerance covers the difference",
+            ),
             Self::AtMinimum { bounds } => {
                 write!(
                     f,
-                    "the load needs fewer, and {bounds} tasks are allowed now"
+                    "the load needs fewer, and allowed are {bounds}"
                 )
             }
             Self::WaitingForWindow { needed_max, window } => write!(
@@ -116,7 +114,7 @@ impl fmt::Display for TrackingHoldReason {
             Self::AtMaximum { needed, bounds } => {
                 write!(
                     f,
-                    "the load needs {needed}, and {bounds} tasks are allowed now"
+                    "the load needs {needed}, and allowed are {bounds}"
                 )
             }
             Self::NowhereToPlace {

@@ -118,10 +118,13 @@ impl fmt::Display for TrackingStepReason {
                 }
             }
             Self::ScaleIn { needed_max, window } => {
-                write!(f, "for {window} no target needed more than {needed_max}")
+                write!(
+                    f,
+                    "for {window} no target needed more than {needed_max}, and the tolerance above it is kept"
+                )
             }
-            Self::BelowMinimum { bounds } => write!(f, "{bounds} tasks are allowed"),
-            Self::AboveMaximum { bounds } => write!(f, "{bounds} tasks are allowed"),
+            Self::BelowMinimum { bounds } => write!(f, "allowed are {bounds}"),
+            Self::AboveMaximum { bounds } => write!(f, "allowed are {bounds}"),
         }
     }
 }

@@ -4,7 +4,8 @@
 //! target; a metric of the whole fleet gives its value over the target. The parts of a pair add up: what the standby serves is load too.
 //!
 //! A load is *complete* where every task that ran is in it. One that is not is a lower bound: it may raise, and never lowers. ECS
-//! publishes nothing for a service without tasks, so that a part without a value is 0 where no task of it ran.
+//! publishes nothing for a service without tasks, so that a part without a value is 0 where no task of it ran. A metric for each task has
+//! no load in a period in which no task was counted: its count is as late as a value may be.
 //!
 //! Guaranteed: nothing overflows; every load is rounded up; a negative value counts as 0; a value twice in a period counts as the larger.
 
@@ -85,11 +86,13 @@ pub(crate) fn of_target(
     };
     let parts: Vec<Values> = series.iter().map(|it| Values::new(it, now)).collect();
     let is_all_given = series.iter().all(|it| it.is_complete);
-    let times: BTreeSet<Timestamp> = parts
-        .iter()
-        .flat_map(|it| it.by_time.keys())
-        .copied()
-        .collect();
+    let is_there = |at: &Timestamp| match target.measures {
+        Measures::Total => true,
+        // How many tasks run now says nothing of a moment ago: after a step it would be taken for more load, or for less.
+        Measures::PerTask => counts.are_known(*at, period),
+    };
+    let times = parts.iter().flat_map(|it| it.by_time.keys().copied());
+    let times: BTreeSet<Timestamp> = times.filter(is_there).collect();
     let expected = expected(target.measures, &parts);
     let loads = times.into_iter().map(|at| {
         let nothing = Share {
@@ -206,8 +209,7 @@ struct Counts<'a> {
 }
 
 impl Counts<'_> {
-    /// The tasks of a part in a period, in thousandths: as counted, or as they run now where that is a short while ago. `None` where
-    /// neither is known.
+    /// The tasks of a part in a period, in thousandths. `None` where they were not counted and some may have run.
     fn tasks(&self, part: Part, at: Timestamp, period: Seconds) -> Option<i64> {
         if part == Part::Fleet {
             let primary = self.tasks(Part::Primary, at, period)?;
@@ -217,15 +219,19 @@ impl Counts<'_> {
         if let Some(counted) = self.counted(part, at, period) {
             return Some(counted);
         }
-        match self.age {
-            Age::Recent => {
-                let running = self.running(part)?;
-                let is_recent = FRESH_FOR.before(self.now) <= period.after(at);
-                (running == 0 || is_recent).then(|| i64::from(running).saturating_mul(1_000))
-            }
+        let ran_none = match self.age {
+            Age::Recent => self.running(part) == Some(0),
             // A standby runs no task on most days; a service that had a value ran some.
-            Age::DaysAgo => (part == Part::Standby).then_some(0),
-        }
+            Age::DaysAgo => part == Part::Standby,
+        };
+        ran_none.then_some(0)
+    }
+
+    /// Whether any task of the fleet was counted in a period.
+    fn are_known(&self, at: Timestamp, period: Seconds) -> bool {
+        [Part::Primary, Part::Standby]
+            .into_iter()
+            .any(|part| self.counted(part, at, period).is_some())
     }
 
     /// The mean of the counts in a period, rounded up. A count's period that lies partly in it counts wholly.

@@ -127,24 +127,26 @@ fn actions_belong_to_a_state_and_may_be_switched_off() {
     );
 }
 
+/// A service's CPU, as a query that is not returned.
+fn service(key: &model::ServiceKey, id: &str, stat: &str) -> Value {
+    json!({
+        "Id": id, "ReturnData": false,
+        "MetricStat": {
+            "Metric": {
+                "Namespace": "AWS/ECS", "MetricName": "CPUUtilization",
+                "Dimensions": [
+                    {"Name": "ClusterName", "Value": key.cluster.as_str()},
+                    {"Name": "ServiceName", "Value": key.service.as_str()},
+                ],
+            },
+            "Period": 60, "Stat": stat,
+        },
+    })
+}
+
 #[test]
 fn an_alarm_on_an_expression_watches_the_one_that_is_returned() {
     let mut stage = pair(unhurried(1), 2, 2).loaded(LoadCurve::step(100, 380, 4, 600));
-    let service = |key: &model::ServiceKey, id: &str, stat: &str| {
-        json!({
-            "Id": id, "ReturnData": false,
-            "MetricStat": {
-                "Metric": {
-                    "Namespace": "AWS/ECS", "MetricName": "CPUUtilization",
-                    "Dimensions": [
-                        {"Name": "ClusterName", "Value": key.cluster.as_str()},
-                        {"Name": "ServiceName", "Value": key.service.as_str()},
-                    ],
-                },
-                "Period": 60, "Stat": stat,
-            },
-        })
-    };
     let metrics = json!([
         {"Id": "fleet", "Label": "CPU of the pair", "Expression": "SUM([m1, m2]) / SUM([n1, n2])"},
         service(&stage.web, "m1", "Sum"), service(&stage.standby, "m2", "Sum"),

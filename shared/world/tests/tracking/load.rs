@@ -8,15 +8,14 @@ use world::{Config, MetricKey, Operation, World};
 
 use crate::stage::{LOAD, Stage, call, pair, refused, values};
 
-const FAR: f64 = 0.001;
-
+/// The values, to a thousandth.
 fn near(found: &[Option<f64>], wanted: &[f64]) {
-    let same = found.len() == wanted.len()
-        && found
-            .iter()
-            .zip(wanted)
-            .all(|(one, other)| one.is_some_and(|it| (it - other).abs() < FAR));
-    assert!(same, "{found:?} is not {wanted:?}");
+    let found: Vec<String> = found
+        .iter()
+        .map(|it| it.map_or("none".to_owned(), |it| format!("{it:.3}")))
+        .collect();
+    let wanted: Vec<String> = wanted.iter().map(|it| format!("{it:.3}")).collect();
+    assert_eq!(found, wanted);
 }
 
 fn set_desired(stage: &mut Stage, count: u32) {

@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use act::{Actor, SERVICES_PER_READ_MAX};
+use act::{Actor, SERVICES_PER_READ_MAX, TrackingActor};
 use aws_sdk_ecs::config::retry::RetryConfig;
 use aws_sdk_ecs::config::{BehaviorVersion, Credentials, Region};
 use calls::{Budget, Deadline};
@@ -17,11 +17,12 @@ use model::Timestamp;
 use model::outcome::{Outcome, OutcomeResult};
 use model::plan::{Action, Counts, Evidence, Step, StepReason};
 use model::policy::Mode;
+use model::tracking::{TargetName, TrackingKey, TrackingNumbers, TrackingStep, TrackingStepReason};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// An ECS that describes every service as a standby at 0 tasks, accepts every update, and keeps what it was sent.
+/// An ECS that describes every service as a standby, or as tracked, at 0 tasks, accepts every update, and keeps what it was sent.
 #[derive(Clone, Default)]
 struct Ecs {
     requests: Arc<Mutex<Vec<(String, Value)>>>,
@@ -85,13 +86,11 @@ fn answer(operation: &str, input: &Value) -> Value {
     match operation {
         "DescribeServices" => {
             let describe = |name: &Value| {
-                let primary = name.as_str().unwrap().trim_end_matches("-standby");
-                json!({
-                    "serviceName": name,
-                    "status": "ACTIVE",
-                    "desiredCount": 0,
-                    "tags": [{"key": "ballast:standby-of", "value": primary}],
-                })
+                let tag = match name.as_str().unwrap().strip_suffix("-standby") {
+                    Some(primary) => json!({"key": "ballast:standby-of", "value": primary}),
+                    None => json!({"key": "ballast:service-scaler", "value": "act"}),
+                };
+                json!({"serviceName": name, "status": "ACTIVE", "desiredCount": 0, "tags": [tag]})
             };
             let names = input["services"].as_array().unwrap();
             json!({"services": names.iter().map(describe).collect::<Vec<_>>(), "failures": []})
@@ -118,14 +117,8 @@ fn step(cluster: &str, primary: &str, to: u32) -> Step {
     }
 }
 
-async fn act(
-    ecs: &Ecs,
-    mode: Mode,
-    share_percent: u32,
-    steps: Vec<Step>,
-    secs: u64,
-) -> Vec<Outcome> {
-    let client = aws_sdk_ecs::Client::from_conf(
+async fn client(ecs: &Ecs) -> aws_sdk_ecs::Client {
+    aws_sdk_ecs::Client::from_conf(
         aws_sdk_ecs::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("us-west-2"))
@@ -134,10 +127,23 @@ async fn act(
             .retry_config(RetryConfig::disabled())
             .endpoint_url(ecs.listen().await)
             .build(),
-    );
-    Actor::new(client, Arc::new(Budget::new(share_percent)), mode)
-        .act(steps, Deadline::after(Duration::from_secs(secs)))
-        .await
+    )
+}
+
+async fn act(
+    ecs: &Ecs,
+    mode: Mode,
+    share_percent: u32,
+    steps: Vec<Step>,
+    secs: u64,
+) -> Vec<Outcome> {
+    Actor::new(
+        client(ecs).await,
+        Arc::new(Budget::new(share_percent)),
+        mode,
+    )
+    .act(steps, Deadline::after(Duration::from_secs(secs)))
+    .await
 }
 
 #[tokio::test]
@@ -212,4 +218,54 @@ async fn without_time_or_budget_no_step_is_started() {
         .filter(|it| it.0 == "UpdateService")
         .count();
     assert_eq!(writes, 1);
+}
+
+/// Everything that is sent for one step of a tracked service, by an actor of this mode.
+async fn sent_for_a_tracked_service(mode: Mode, service: &str) -> Vec<(String, Value)> {
+    let ecs = Ecs::default();
+    let key: model::ServiceKey = format!("demo/{service}").parse().unwrap();
+    let step = TrackingStep {
+        subject: TrackingKey(key.clone()),
+        action: Action::SetDesiredCount {
+            service: key,
+            from: 0,
+            to: 3,
+        },
+        reason: TrackingStepReason::ScaleOut {
+            target: TargetName::Cpu,
+            needed: 3,
+            is_forecast: false,
+            capped_by: None,
+        },
+        numbers: TrackingNumbers::default(),
+    };
+    let actor = TrackingActor::new(client(&ecs).await, Arc::new(Budget::new(100)), mode);
+    let deadline = Deadline::after(Duration::from_secs(30));
+    let outcomes = actor.act(vec![step], deadline).await;
+    assert_eq!(outcomes.len(), 1);
+    ecs.take()
+}
+
+#[tokio::test]
+async fn a_tracked_service_is_written_as_a_standby_is_and_only_where_it_is_tracked() {
+    let read = |name: &str| {
+        let input = json!({"cluster": "demo", "services": [name], "include": ["TAGS"]});
+        ("DescribeServices".to_owned(), input)
+    };
+    assert_eq!(
+        sent_for_a_tracked_service(Mode::Act, "web").await,
+        [
+            read("web"),
+            (
+                "UpdateService".to_owned(),
+                json!({"cluster": "demo", "service": "web", "desiredCount": 3})
+            ),
+        ]
+    );
+    // A standby is another function's, whatever the step says.
+    assert_eq!(
+        sent_for_a_tracked_service(Mode::Act, "web-standby").await,
+        [read("web-standby")]
+    );
+    assert_eq!(sent_for_a_tracked_service(Mode::Observe, "web").await, []);
 }

@@ -193,14 +193,18 @@ struct Ground<'a> {
 impl<'a> Ground<'a> {
     fn check(&self, step: &TrackingStep, found: &mut Findings<'_>) {
         let (from, to) = step.counts();
-        self.check_switched_off(from, found);
+        self.check_switched_off(found);
         self.check_bounds(step, found);
-        self.check_under_way(from, found);
+        self.check_under_way(found);
         if to > from {
             self.check_raise(step, found);
         } else {
             self.check_lowering(step, found);
         }
+    }
+
+    const fn seen(&self) -> u32 {
+        self.fleet.primary.desired_count
     }
 
     /// Whether at least so much time has passed since then.
@@ -227,7 +231,7 @@ impl<'a> Ground<'a> {
     }
 
     /// A desired count of 0 is somebody's wish, unless Ballast is known to have set it.
-    fn check_switched_off(&self, from: u32, found: &mut Findings<'_>) {
+    fn check_switched_off(&self, found: &mut Findings<'_>) {
         let wrote = self.memory().and_then(|it| it.wrote);
         // What was taken as given at first sight goes from 0 to 0.
         let is_own = wrote.is_some_and(|it| match (it.from, it.to) {
@@ -236,7 +240,7 @@ impl<'a> Ground<'a> {
             (0, _) => !it.confirmed,
             _ => false,
         });
-        if from == 0 && !is_own {
+        if self.seen() == 0 && !is_own {
             let key = &self.fleet.primary.key;
             let detail = format!("`{key}` is at 0, and not by Ballast's hand");
             found.add("switched_off", detail);
@@ -267,10 +271,11 @@ impl<'a> Ground<'a> {
     }
 
     /// Ballast's own last write shows, or has had the time to.
-    fn check_under_way(&self, from: u32, found: &mut Findings<'_>) {
+    fn check_under_way(&self, found: &mut Findings<'_>) {
         let Some(wrote) = self.memory().and_then(|it| it.wrote) else {
             return;
         };
+        let from = self.seen();
         let is_unseen = wrote.from == from && wrote.to != from;
         if is_unseen && !self.has_passed(wrote.at, UNDER_WAY_SECS) {
             let key = &self.fleet.primary.key;

@@ -78,7 +78,8 @@ impl Ground<'_> {
 
     /// For the policy's time the desired count is not lowered below what somebody else set it to.
     fn check_writer(&self, step: &TrackingStep, found: &mut Findings<'_>) {
-        let (from, to) = step.counts();
+        let (_, to) = step.counts();
+        let from = self.seen();
         let Some(memory) = self.memory() else {
             return;
         };

@@ -307,7 +307,7 @@ def test_the_queue_feeds_the_function(stack, client, name, prefix):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_function_is_as_written(stack, client, name):
     function = client("lambda").get_function_configuration(FunctionName=f"{PREFIX}{name}")
-    memory_mib = {"spot-fallback": 256, "cluster-scaler": 512, "instance-drain": 512}[name]
+    memory_mib = {"spot-fallback": 256, "cluster-scaler": 512, "instance-drain": 512, "service-scaler": 256}[name]
     assert (function["Runtime"], function["MemorySize"], function["Timeout"]) == ("provided.al2023", memory_mib, 30)
     variables = function["Environment"]["Variables"]
     assert variables["BALLAST_MODE"] == "observe"
@@ -587,6 +587,48 @@ def test_the_queue_reaches_the_real_binary(stack, workshop, client):
     assert desired_counts(client) == {"web": 10, "web-standby": before + 1}
     dead_letters = sqs.get_queue_attributes(QueueUrl=stack["SpotFallbackDeadLetterQueue"], AttributeNames=["ApproximateNumberOfMessages"])
     assert dead_letters["Attributes"]["ApproximateNumberOfMessages"] == "0"
+
+
+def measured(client, service, percent, tasks):
+    """What ECS would publish of a service in the last ten minutes: each minute a sample of every task."""
+    minute = int(time.time()) // 60 * 60
+    dimensions = [{"Name": "ClusterName", "Value": WORKSHOP}, {"Name": "ServiceName", "Value": service}]
+    for back in range(1, 11):
+        at = datetime.fromtimestamp(minute - 60 * back, UTC)
+        datum = {"MetricName": "CPUUtilization", "Dimensions": dimensions, "Timestamp": at, "Unit": "Percent", "Value": percent}
+        client("cloudwatch").put_metric_data(Namespace="AWS/ECS", MetricData=[datum] * tasks)
+
+
+def test_the_real_binary_tracks_a_service_once_it_may_act(stack, workshop, client):
+    """The real SDK asks the emulator's CloudWatch, by CBOR. After all tests that count on ten tasks."""
+    ecs = client("ecs")
+    (web,) = ecs.describe_services(cluster=WORKSHOP, services=["web"])["services"]
+    tags = {"ballast:service-scaler": "act", "ballast:target-cpu-percent": "50", "ballast:max-tasks": "40"}
+    ecs.tag_resource(resourceArn=web["serviceArn"], tags=[{"key": key, "value": value} for key, value in tags.items()])
+    measured(client, "web", 80.0, 10)
+    event = json.loads((EVENTS / "aws.cloudwatch--cloudwatch-alarm-state-change--service-cpu.json").read_text(encoding="utf-8"))
+    event["time"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    record, documents = lines_of(client, "service-scaler", scheduled())
+    assert record["failures"] == [] and record["gaps"] == [], record
+    (step,) = record["plan"]["steps"]
+    # 10 tasks at 80 % are 16 at 50 %.
+    assert f"`{WORKSHOP}/web` scale_out: set the desired count of `{WORKSHOP}/web` from 10 to 16" in step["text"], record
+    assert record["outcomes_by_result"] == {"not_written": 1} and desired_counts(client)["web"] == 10, record
+    (numbers,) = [it for it in documents if "TasksNeeded" in it]
+    (directive,) = numbers["_aws"]["CloudWatchMetrics"]
+    assert (directive["Namespace"], directive["Dimensions"]) == ("Ballast", [["ClusterName", "ServiceName"]])
+    assert (numbers["ClusterName"], numbers["ServiceName"], numbers["TasksNeeded"]) == (WORKSHOP, "web", 16)
+
+    functions, name = client("lambda"), f"{PREFIX}service-scaler"
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables | {"BALLAST_MODE": "act"}})
+    record, _ = lines_of(client, "service-scaler", event)
+    assert record["triggers"]["kinds"] == {"alarm_changed": 1}, record
+    assert record["outcomes_by_result"] == {"done": 1} and desired_counts(client)["web"] == 16, record
+    assert remembered(client, stack)[f"service-scaler:{WORKSHOP}/web"]
+    # A plan that worked leaves nothing to do.
+    record, _ = lines_of(client, "service-scaler", event)
+    assert record["plan"]["steps"] == [] and desired_counts(client)["web"] == 16, record
 
 
 def test_nothing_is_left_when_the_stacks_are_deleted(stack, workshop, client):

@@ -25,7 +25,7 @@ use model::ids::{ClusterName, InstanceId};
 use model::memory::Recall;
 
 use super::case::Place;
-use super::causes::{self, set};
+use super::causes::{self, set, set_later};
 use super::said::{Said, choose_maintenance, forget};
 
 /// What is remembered of instances in places that they are not in.
@@ -142,34 +142,52 @@ impl<'a> Elsewhere<'a> {
         {
             departure.own_drain = left.own_drain;
             departure.draining_since = departure.draining_since.or(left.draining_since);
-            for cause in &left.causes {
-                if departure.cause(cause.kind()).is_none() {
-                    set(&mut departure, cause.clone());
-                }
-            }
-            add_maintenance(&mut departure, left);
+            add_causes(&mut departure, left);
         }
-        if departure.causes.is_empty()
-            && departure.maintenance_said.is_empty()
-            && let Some(before) = self.unregistered.get(id)
-        {
-            departure.causes.clone_from(&before.causes);
-            add_maintenance(&mut departure, before);
+        if let Some(before) = self.unregistered.get(id) {
+            add_causes(&mut departure, before);
         }
         departure
     }
 }
 
-fn add_maintenance(departure: &mut Departure, elsewhere: &Departure) {
-    let said = elsewhere.maintenance_said.iter();
-    for (code, at) in said {
-        let known = departure.maintenance_said.entry(code.clone());
-        let known = known.or_insert(*at);
-        *known = (*known).max(*at);
+/// Adds what is known elsewhere and not, or not as late, here. What was said here of a code of maintenance is later.
+fn add_causes(departure: &mut Departure, elsewhere: &Departure) {
+    for cause in &elsewhere.causes {
+        match cause {
+            DepartureCause::SpotInterruption { .. }
+            | DepartureCause::CapacityReservationInterruption { .. }
+            | DepartureCause::Rebalance { .. } => set_later(departure, cause.clone()),
+            DepartureCause::Terminating { .. }
+            | DepartureCause::Stopping { .. }
+            | DepartureCause::AgentLost { .. } => {
+                if departure.cause(cause.kind()).is_none() {
+                    set(departure, cause.clone());
+                }
+            }
+            DepartureCause::Maintenance { code, starts_at } => {
+                add_maintenance(departure, code, *starts_at);
+            }
+        }
     }
     for (code, starts_at) in &elsewhere.other_maintenance {
-        let known = departure.other_maintenance.entry(code.clone());
-        known.or_insert(*starts_at);
+        add_maintenance(departure, code, *starts_at);
+    }
+    for (code, at) in &elsewhere.maintenance_said {
+        let known = departure.maintenance_said.entry(code.clone());
+        known.or_insert(*at);
+    }
+}
+
+fn add_maintenance(departure: &mut Departure, code: &str, starts_at: Timestamp) {
+    let is_known = match departure.cause(CauseKind::Maintenance) {
+        Some(DepartureCause::Maintenance { code: known, .. }) => known == code,
+        Some(_) | None => false,
+    };
+    let said = &departure.maintenance_said;
+    if !is_known && !said.contains_key(code) && !said.contains_key("") {
+        let others = &mut departure.other_maintenance;
+        others.entry(code.to_owned()).or_insert(starts_at);
     }
 }
 

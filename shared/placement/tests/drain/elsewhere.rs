@@ -4,10 +4,13 @@
 use expect_test::expect;
 use model::InstanceId;
 use model::capacity::{ContainerInstanceStatus, Lifecycle};
-use model::drain::{CauseKind, DrainKey, DrainMemory, InstancePassedOver, LookedInstance};
+use model::drain::{
+    CauseKind, DrainKey, DrainMemory, InstancePassedOver, LookedInstance, OwnDrain,
+};
 use model::memory::Recall;
 use model::trigger::{MachineState, Notice};
 
+use crate::planted::found;
 use crate::random::{groupless, leave_group};
 use crate::scene::{Scene, check, gap, key};
 
@@ -53,19 +56,25 @@ fn registers(scene: &mut Scene, id: &InstanceId) {
 fn an_instance_that_was_warned_before_it_registered_is_drained_as_soon_as_it_is() {
     let (mut scene, id) = unregistered();
     scene.warned(&id, 20);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` watching: no instance that was looked at leaves
         hold `cluster demo` watching: no instance that was looked at leaves
         hold `instance i-9` `i-9` not_registered: EC2 warned at 2026-03-01T11:59:40Z of its Spot interruption (`terminate`); it is not registered in the cluster, and is waited for until 2026-03-01T12:04:40Z
-    "#]]);
+    "#]],
+    );
     scene.act();
     scene.later(45);
     registers(&mut scene, &id);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `cluster demo` `i-9` leaving: set `i-9` to DRAINING, because EC2 warned at 2026-03-01T11:59:40Z of its Spot interruption (`terminate`), and it goes at 2026-03-01T12:01:40Z; 0 tasks left: 0 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` watching: no instance that was looked at leaves (instances: 0 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `cluster demo` departing: instances leave (instances: 1 looked at, 1 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
-    "#]]);
+    "#]],
+    );
     scene.act();
     assert!(reasons(&scene).is_empty());
     // It came to nothing: the drain is Ballast's own.
@@ -152,11 +161,14 @@ fn what_left_its_group_for_nothing_that_is_opted_in_is_taken_back() {
     let (mut scene, ids) = Scene::web(2);
     drained(&mut scene, &ids[0]);
     detach(&mut scene, &ids[0]);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 60 s; 0 may leave; tasks: 1 left, of which 0 stuck)
         hold `group spot` `i-1` draining: DRAINING since 2026-03-01T12:00:00Z by Ballast's hand; its group has been terminating it since 2026-03-01T11:59:55Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.later(539);
     assert!(reasons(&scene).is_empty());
     scene.later(1);
@@ -176,16 +188,41 @@ fn what_left_its_group_for_nothing_that_is_opted_in_is_taken_back() {
         change(&mut changed, &ids[0]);
         assert!(reasons(&changed).is_empty());
     }
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `terminating`, and it stays: it has been in no group, 600 s and more after the drain
         hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 600 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.act();
     assert!(reasons(&scene).is_empty());
     scene.later(60);
     scene.act();
     assert!(!scene.memory().departures.contains_key(&ids[0]));
+}
+
+/// Its group may have let it go because it ends.
+#[test]
+fn what_left_its_group_is_not_taken_back_at_once_whatever_it_was_drained_for() {
+    for (age_secs, wanted) in [(599, &[][..]), (600, &["cause_gone"])] {
+        let (mut scene, ids) = Scene::web(2);
+        scene.draining(&ids[0], age_secs);
+        scene.departure(&ids[0]).own_drain = Some(OwnDrain {
+            at: scene.ago(age_secs),
+            cause: CauseKind::SpotInterruption,
+            confirmed: true,
+        });
+        assert_eq!(reasons(&scene), ["cause_gone"]);
+        let step = scene.decide().plan.steps.remove(0);
+        detach(&mut scene, &ids[0]);
+        let tags = &mut scene.group("spot").group.as_mut().unwrap().tags;
+        tags.insert("ballast:instance-drain".to_owned(), "act".to_owned());
+        assert_eq!(reasons(&scene), wanted, "{age_secs}");
+        let laws: Vec<&str> = found(&scene, vec![step]).iter().map(|it| it.law).collect();
+        assert_eq!(laws.is_empty(), !wanted.is_empty(), "{laws:?}");
+    }
 }
 
 #[test]
@@ -197,12 +234,15 @@ fn what_was_moved_to_another_group_is_taken_back_there() {
         .group("other")
         .instances
         .insert(ids[0].clone(), looked);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `group other` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `terminating`, and it stays: its group has it in service
         hold `group other` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 60 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` watching: no instance that was looked at leaves (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-2` staying: they stay
-    "#]]);
+    "#]],
+    );
     scene.act();
     scene.later(60);
     scene.act();

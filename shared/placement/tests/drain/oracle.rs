@@ -2,6 +2,7 @@
 //! audit, and says nothing where sources disagree.
 
 use jiff::Timestamp;
+use model::InstanceId;
 use model::capacity::{Consent, ContainerInstance, ContainerInstanceStatus, Lifecycle};
 use model::drain::{
     CauseKind, Departure, DepartureCause, DrainGroup, DrainKey, DrainPlan, DrainPolicy,
@@ -54,6 +55,16 @@ pub(crate) struct Subject<'a> {
     pub(crate) is_of_several: bool,
 }
 
+/// Whether something is remembered of the instance in another place than this one.
+pub(crate) fn is_remembered_elsewhere(scene: &Scene, here: &DrainKey, id: &InstanceId) -> bool {
+    let elsewhere = scene.memories.iter().filter(|(of, _)| *of != here);
+    let mut memories = elsewhere.filter_map(|(_, recall)| match recall {
+        Recall::Known(memory) => Some(memory),
+        Recall::Unknown => None,
+    });
+    memories.any(|it| it.departures.contains_key(id))
+}
+
 /// A warning with two minutes' notice, wherever it is said: when, and whether the instance goes at once.
 type Warning = (Timestamp, bool);
 
@@ -70,13 +81,7 @@ impl<'a> Subject<'a> {
             Some(Recall::Unknown) => (false, None),
             None => (true, None),
         };
-        let mut elsewhere = scene.memories.iter().filter(|(of, recall)| {
-            let Recall::Known(memory) = recall else {
-                return false;
-            };
-            *of != key && memory.departures.contains_key(&looked.id)
-        });
-        let is_of_several = elsewhere.next().is_some();
+        let is_of_several = is_remembered_elsewhere(scene, key, &looked.id);
         Some(Self {
             scene,
             group,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use model::capacity::ContainerInstanceStatus;
 use model::drain::{
-    Departure, DrainAction, DrainGroup, DrainKey, DrainMemory, DrainSnapshot, DrainStep,
-    LookedInstance, Membership,
+    Departure, DepartureCause, DrainAction, DrainGroup, DrainKey, DrainMemory, DrainSnapshot,
+    DrainStep, LookedInstance, Membership,
 };
 use model::memory::Recall;
 use model::{ClusterName, ContainerInstanceArn, InstanceId};
@@ -33,10 +34,7 @@ pub(super) fn remembered(
     let alone = DrainKey::Instance {
         instance: id.clone(),
     };
-    let is_told = |it: &Departure| !it.causes.is_empty() || !it.maintenance_said.is_empty();
-    if !all.iter().any(is_told) {
-        all.extend(departure(memories, &alone, id).cloned());
-    }
+    all.extend(departure(memories, &alone, id).cloned());
     all.into_iter().reduce(joined)
 }
 
@@ -79,18 +77,30 @@ fn joined(first: Departure, second: Departure) -> Departure {
     let mut both = first;
     both.own_drain = both.own_drain.or(second.own_drain);
     both.draining_since = both.draining_since.or(second.draining_since);
+    let spoken_of = both.maintenance_said.clone();
+    let is_open = |code: &str| !spoken_of.contains_key(code) && !spoken_of.contains_key("");
+    let mut maintenance: Vec<(String, Timestamp)> = Vec::new();
     for cause in second.causes {
-        if both.cause(cause.kind()).is_none() {
-            both.causes.push(cause);
+        if let DepartureCause::Maintenance { code, starts_at } = cause {
+            maintenance.push((code, starts_at));
+            continue;
+        }
+        let known = both.causes.iter_mut().find(|it| it.kind() == cause.kind());
+        match known {
+            None => both.causes.push(cause),
+            Some(known) if known.at() < cause.at() => *known = cause,
+            Some(_) => {}
+        }
+    }
+    maintenance.extend(second.other_maintenance);
+    for (code, starts_at) in maintenance.into_iter().filter(|(code, _)| is_open(code)) {
+        let is_cause = |it: &DepartureCause| matches!(it, DepartureCause::Maintenance { code: known, .. } if *known == code);
+        if !both.causes.iter().any(is_cause) {
+            both.other_maintenance.entry(code).or_insert(starts_at);
         }
     }
     for (code, at) in second.maintenance_said {
-        let known = both.maintenance_said.get(&code).copied();
-        both.maintenance_said
-            .insert(code, known.map_or(at, |known| known.max(at)));
-    }
-    for (code, starts_at) in second.other_maintenance {
-        both.other_maintenance.entry(code).or_insert(starts_at);
+        both.maintenance_said.entry(code).or_insert(at);
     }
     both
 }

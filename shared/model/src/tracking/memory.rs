@@ -19,6 +19,9 @@ pub struct TrackingMemory {
     /// The last change of the desired count that Ballast made, and its direction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,
+    /// From how many tasks the latest raises began, and when: together they go no further than one step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raised: Option<Level>,
     /// So many tasks are asked for and are not placed, the standby's in their place left out, and since when there have been any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Level>,

@@ -46,8 +46,10 @@ pub(crate) fn check(case: &mut Case<'_>) -> Option<Verdict> {
         }
     }
     compare(memory, found, case.policy.foreign_hold, now);
-    // A count of 0 that was taken as given is nobody's wish to run. A raise from 0 that never happened leaves what was Ballast's before.
-    let is_ours = |it: &Write| it.from != it.to && (it.to == 0 || !it.confirmed);
+    // A count of 0 that was taken as given is nobody's wish to run. A raise from 0 that may never have happened leaves Ballast's own 0.
+    let is_lowering = |it: &Write| it.to == 0 && it.from != 0;
+    let is_unsure_raise = |it: &Write| it.from == 0 && it.to != 0 && !it.confirmed;
+    let is_ours = |it: &Write| is_lowering(it) || is_unsure_raise(it);
     let is_off = found == 0 && !memory.wrote.as_ref().is_some_and(is_ours);
     is_off.then_some(Verdict::hold(TrackingHoldReason::SwitchedOff))
 }

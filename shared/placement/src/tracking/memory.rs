@@ -1,8 +1,10 @@
 //! What is remembered of Ballast's own writes.
 
 use jiff::Timestamp;
-use model::memory::Write;
+use model::memory::{Level, Write};
 use model::tracking::{Direction, TrackingMemory, TrackingStep, TrackingStepReason, Turn};
+
+use super::scale_out::STEP_PAUSE;
 
 /// A change is about to be made: it is announced in the ledger before.
 pub(crate) fn announce(memory: &mut TrackingMemory, step: &TrackingStep, now: Timestamp) {
@@ -13,6 +15,14 @@ pub(crate) fn announce(memory: &mut TrackingMemory, step: &TrackingStep, now: Ti
         at: now,
         confirmed: false,
     });
+    if from < to {
+        let begun = memory.raised.filter(|it| now < STEP_PAUSE.after(it.at));
+        let begins = Level {
+            tasks: from,
+            at: now,
+        };
+        memory.raised = Some(begun.unwrap_or(begins));
+    }
     if follows_a_metric(&step.reason, to) {
         memory.turn = Some(turned(memory.turn, from, to, now));
     }
@@ -49,4 +59,5 @@ pub(crate) fn forget_writes(memory: &mut TrackingMemory) {
     memory.wrote = None;
     memory.foreign = None;
     memory.turn = None;
+    memory.raised = None;
 }

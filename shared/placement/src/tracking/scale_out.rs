@@ -3,7 +3,7 @@
 //! Neither a deployment, nor a gap, nor a ledger that does not answer stops a raise.
 
 use model::Seconds;
-use model::memory::Write;
+use model::memory::Level;
 use model::tracking::plan::Cap;
 use model::tracking::{TargetName, TrackingHoldReason, TrackingStepReason};
 
@@ -11,7 +11,7 @@ use super::case::Case;
 use super::pace::Need;
 use super::{Verdict, placeable};
 
-/// How long after a raise the next one is still measured from where that one began. Shorter than the schedule's interval, so that each
+/// For so long the raises that follow one another go no further together than one step. Shorter than the schedule's interval, so that each
 /// look may go a step further.
 pub const STEP_PAUSE: Seconds = Seconds(30);
 
@@ -59,7 +59,7 @@ pub(crate) fn decide(case: &Case<'_>) -> Option<Verdict> {
     }
     let limit = step_limit(case);
     if limit <= desired {
-        let until = last_raise(case).map(|it| STEP_PAUSE.after(it.at));
+        let until = begun(case).map(|it| STEP_PAUSE.after(it.at));
         let reason = TrackingHoldReason::WaitingToRaise { needed };
         return Some(Verdict::Hold(reason, until));
     }
@@ -95,17 +95,18 @@ fn most_wanted(case: &Case<'_>) -> Option<(TargetName, u32)> {
     wanted.reduce(|most, it| if it.1 > most.1 { it } else { most })
 }
 
-/// Ballast's last write, where it was a raise a moment ago and shows.
-fn last_raise<'a>(case: &'a Case<'_>) -> Option<&'a Write> {
-    let wrote = case.memory.as_ref()?.wrote.as_ref()?;
-    let is_raise = wrote.from < wrote.to && wrote.to == case.desired();
-    let is_recent = case.now < STEP_PAUSE.after(wrote.at);
-    (is_raise && is_recent).then_some(wrote)
+/// From how many tasks the raises of the last moments began, where the last of them shows.
+fn begun(case: &Case<'_>) -> Option<Level> {
+    let memory = case.memory.as_ref()?;
+    let begun = memory.raised?;
+    let shows = memory.wrote.is_some_and(|it| it.to == case.desired());
+    let is_recent = case.now < STEP_PAUSE.after(begun.at);
+    (shows && is_recent && begun.tasks < case.desired()).then_some(begun)
 }
 
 /// How far a raise may go now.
 fn step_limit(case: &Case<'_>) -> u32 {
-    let base = last_raise(case).map_or(case.desired(), |it| it.from);
+    let base = begun(case).map_or(case.desired(), |it| it.tasks);
     let percent = u64::from(case.policy.pace.raise_max_percent);
     let share = u64::from(base).saturating_mul(percent) / 100;
     let share = u32::try_from(share).unwrap_or(u32::MAX);

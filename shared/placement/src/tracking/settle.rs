@@ -31,6 +31,7 @@ pub fn settle(
         if effect == Some(false) {
             settled.wrote = not_written(before, planned, from, now);
             settled.turn = before.turn;
+            settled.raised = before.raised;
             continue;
         }
         let is_announced = |it: &Write| (it.from, it.to) == (from, to);

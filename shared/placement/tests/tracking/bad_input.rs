@@ -17,9 +17,12 @@ fn a_value_that_is_no_number_is_a_missing_one() {
     let mut scene = low();
     scene.points(TargetName::Cpu, Part::Primary).remove(116);
     scene.recent(TargetName::Cpu)[0].unusable = 1;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s has a value of: cpu (1 value is no usable number) (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -27,9 +30,12 @@ fn a_metric_without_a_number_at_all_is_unknown() {
     let mut scene = low();
     scene.recent(TargetName::Cpu)[0].points.clear();
     scene.recent(TargetName::Cpu)[0].unusable = 120;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` no_data: no value is new enough of: cpu (desired 20, running 20, pending 0; standby running 0; cpu unknown (no value that is new enough); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -37,9 +43,12 @@ fn a_gap_in_the_window_keeps_the_count() {
     let mut scene = low();
     let points = scene.points(TargetName::Cpu, Part::Primary);
     points.drain(116..117);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s has a value of: cpu (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -47,9 +56,12 @@ fn a_gap_before_the_window_says_nothing() {
     let mut scene = low();
     let points = scene.points(TargetName::Cpu, Part::Primary);
     points.drain(110..113);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -57,15 +69,21 @@ fn late_values_are_waited_for_five_minutes() {
     let mut scene = low();
     let points = scene.points(TargetName::Cpu, Part::Primary);
     points.truncate(116);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:55:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     let mut scene = low();
     let points = scene.points(TargetName::Cpu, Part::Primary);
     points.truncate(115);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` no_data: no value is new enough of: cpu (desired 20, running 20, pending 0; standby running 0; cpu unknown (no value that is new enough); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -77,13 +95,19 @@ fn of_a_value_twice_the_larger_counts() {
         value_milli: 90_000,
         ..last
     });
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 20 to 30, because `cpu` needs 30 (desired 20, running 20, pending 0; standby running 0; cpu 30 (load 30.000 tasks at 2026-03-01T11:59:00Z, at most 30 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.points(TargetName::Cpu, Part::Primary).swap(119, 120);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 20 to 30, because `cpu` needs 30 (desired 20, running 20, pending 0; standby running 0; cpu 30 (load 30.000 tasks at 2026-03-01T11:59:00Z, at most 30 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -96,31 +120,43 @@ fn a_period_that_is_not_over_is_not_looked_at() {
             value_milli: 100_000,
         });
     }
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_metric_that_does_not_exist_has_no_values() {
     let mut scene = Scene::new(10);
     scene.track(TargetName::Alarm, target(5, Measures::Total));
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` no_data: no value is new enough of: alarm (desired 10, running 10, pending 0; standby running 0; alarm unknown (no value that is new enough); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn one_target_without_values_keeps_the_count_and_lets_others_raise() {
     let mut scene = low();
     scene.track(TargetName::Alarm, target(5, Measures::Total));
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` targets_unknown: what is known needs no more, but no value is new enough of: alarm (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); alarm unknown (no value that is new enough); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.flat(TargetName::Cpu, Part::Primary, 75_000);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 20 to 25, because `cpu` needs 25 (desired 20, running 20, pending 0; standby running 0; cpu 25 (load 25.000 tasks at 2026-03-01T11:59:00Z, at most 25 in the window); alarm unknown (no value that is new enough); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -135,9 +171,12 @@ fn an_alarm_of_another_service_is_not_followed() {
         .fleet()
         .readings
         .insert(TargetName::Alarm, Reading::Unusable { why });
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` unfollowed: `alarm`: the alarm `orders-backlog` watches the service `demo/orders` (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -148,18 +187,24 @@ fn what_cloudwatch_did_not_answer_is_said_with_its_reason() {
         .readings
         .insert(TargetName::Cpu, Reading::Unread);
     scene.fleet().gaps.push(gap("cloudwatch:GetMetricData"));
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` snapshot_incomplete: the load may need fewer, but not everything could be observed: `cloudwatch:GetMetricData` for `demo/web`: throttled (ThrottlingException: Rate exceeded) (desired 20, running 20, pending 0; standby running 0; cpu unknown (no value that is new enough); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_cloudwatch_answered_in_part_lowers_nothing() {
     let mut scene = low();
     scene.recent(TargetName::Cpu)[0].is_complete = false;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s has a value of: cpu (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 fn with_tags(tags: &[(&str, &str)]) -> Scene {
@@ -181,9 +226,12 @@ fn a_target_of_nothing_is_a_fault() {
         ("ballast:target-cpu-percent", "0"),
         ("ballast:max-tasks", "40"),
     ]);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` policy_faults: the tags cannot be used: `ballast:target-cpu-percent` is `0`: a number from 1 to 100, with up to three decimals is allowed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -194,9 +242,12 @@ fn a_minimum_above_the_maximum_is_a_fault() {
         ("ballast:min-tasks", "9"),
         ("ballast:max-tasks", "8"),
     ]);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` policy_faults: the tags cannot be used: `ballast:max-tasks` is `8`: a whole number from 1 to 5000, at least `ballast:min-tasks` is allowed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -204,27 +255,39 @@ fn values_as_large_as_there_are_and_negative_ones_overflow_nothing() {
     let mut scene = low();
     scene.flat(TargetName::Cpu, Part::Primary, i64::MAX);
     scene.count(Part::Primary, 9_000_000_000_000_000);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 20 to 40, because `cpu` needs 4294967295, and no more are allowed (desired 20, running 20, pending 0; standby running 0; cpu 4294967295 (load 9223372036854775.807 tasks at 2026-03-01T11:59:00Z, at most 4294967295 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     let mut scene = low();
     scene.flat(TargetName::Cpu, Part::Primary, i64::MIN);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 1, because for 300 s no target needed more than 1, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T11:59:00Z, at most 1 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn without_a_count_of_tasks_a_value_for_each_task_is_not_there_yet() {
     let mut scene = low();
     scene.counts(Part::Primary).truncate(118);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:57:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.counts(Part::Primary).truncate(110);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` no_data: no value is new enough of: cpu (desired 20, running 20, pending 0; standby running 0; cpu unknown (no value that is new enough); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -233,7 +296,10 @@ fn a_series_of_no_period_is_no_series() {
     let mut empty = series(Part::Primary, Vec::new());
     empty.period = Seconds::ZERO;
     *scene.recent(TargetName::Cpu) = vec![empty];
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` no_data: no value is new enough of: cpu (desired 20, running 20, pending 0; standby running 0; cpu unknown (no value that is new enough); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }

@@ -11,13 +11,19 @@ use super::scene::{Scene, check, series, start, target};
 #[test]
 fn out_in_proportion() {
     // 8 tasks at 75 % with a target of 60 %: 8 x 75 / 60 = 10.
-    check(&Scene::cpu(8, 75), &expect![[r#"
+    check(
+        &Scene::cpu(8, 75),
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 8 to 10, because `cpu` needs 10 (desired 8, running 8, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     // 8 x 76 / 60 = 10.134, rounded up 11.
-    check(&Scene::cpu(8, 76), &expect![[r#"
+    check(
+        &Scene::cpu(8, 76),
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 8 to 11, because `cpu` needs 11 (desired 8, running 8, pending 0; standby running 0; cpu 11 (load 10.134 tasks at 2026-03-01T11:59:00Z, at most 11 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -25,9 +31,12 @@ fn in_by_the_window() {
     // 25 tasks; within 300 s the highest was 36 %: 25 x 36 / 60 = 15; 15 x 1.12 = 16.8: 17. 17 is not above 25 x 0.88 = 22.
     let mut scene = Scene::cpu(25, 24);
     scene.newest(TargetName::Cpu, Part::Primary, &[36_000, 30_000, 24_000]);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 25 to 17, because for 300 s no target needed more than 15, and the tolerance above it is kept (desired 25, running 25, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 15 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -41,13 +50,19 @@ fn a_direction_is_kept() {
         at,
     });
     scene.flat(TargetName::Cpu, Part::Primary, 67_200);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 12 (load 11.200 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.flat(TargetName::Cpu, Part::Primary, 67_800);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 12, because `cpu` needs 12 (desired 10, running 10, pending 0; standby running 0; cpu 12 (load 11.300 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 /// 12 tasks: the CPU at 40 % of 60 % needs 8, the memory at 50 % of 80 % needs 7.5, the queue of 900 with 100 for each task needs 9.
@@ -63,29 +78,44 @@ fn several() -> Scene {
 #[test]
 fn several_metrics() {
     // 9 x 1.12 = 10.08: 11. 11 is above 12 x 0.88 = 10.56: nothing.
-    check(&several(), &expect![[r#"
+    check(
+        &several(),
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 12, running 12, pending 0; standby running 0; cpu 8 (load 8.000 tasks at 2026-03-01T11:59:00Z, at most 8 in the window); memory 8 (load 7.500 tasks at 2026-03-01T11:59:00Z, at most 8 in the window); alarm 9 (load 9.000 tasks at 2026-03-01T11:59:00Z, at most 9 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     // A queue of 800: 8 x 1.12 = 8.96: 9.
     let mut scene = several();
     scene.flat(TargetName::Alarm, Part::Fleet, 800_000);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 12 to 9, because for 300 s no target needed more than 8, and the tolerance above it is kept (desired 12, running 12, pending 0; standby running 0; cpu 8 (load 8.000 tasks at 2026-03-01T11:59:00Z, at most 8 in the window); memory 8 (load 7.500 tasks at 2026-03-01T11:59:00Z, at most 8 in the window); alarm 8 (load 8.000 tasks at 2026-03-01T11:59:00Z, at most 8 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     // A queue of 1,450: 14.5, rounded up 15, whatever the others say.
     scene.flat(TargetName::Alarm, Part::Fleet, 1_450_000);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 12 to 15, because `alarm` needs 15 (desired 12, running 12, pending 0; standby running 0; cpu 8 (load 8.000 tasks at 2026-03-01T11:59:00Z, at most 8 in the window); memory 8 (load 7.500 tasks at 2026-03-01T11:59:00Z, at most 8 in the window); alarm 15 (load 14.500 tasks at 2026-03-01T11:59:00Z, at most 15 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     // No value of the memory's: the others may raise, and lower nothing.
     scene.points(TargetName::Memory, Part::Primary).clear();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 12 to 15, because `alarm` needs 15 (desired 12, running 12, pending 0; standby running 0; cpu 8 (load 8.000 tasks at 2026-03-01T11:59:00Z, at most 8 in the window); memory unknown (no value that is new enough); alarm 15 (load 14.500 tasks at 2026-03-01T11:59:00Z, at most 15 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.flat(TargetName::Alarm, Part::Fleet, 800_000);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` targets_unknown: what is known needs no more, but no value is new enough of: memory (desired 12, running 12, pending 0; standby running 0; cpu 8 (load 8.000 tasks at 2026-03-01T11:59:00Z, at most 8 in the window); memory unknown (no value that is new enough); alarm 8 (load 8.000 tasks at 2026-03-01T11:59:00Z, at most 8 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -95,17 +125,23 @@ fn a_pair_is_one_fleet() {
     scene.primary().running_count = 4;
     scene.count(Part::Primary, 4);
     scene.flat(TargetName::Cpu, Part::Primary, 66_000);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 11, because `cpu` needs 11 (desired 10, running 4, pending 0; standby running 6; cpu 11 (load 10.500 tasks at 2026-03-01T11:59:00Z, at most 11 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     // Spot is back, and the standby not yet given back: the same load at 16 tasks is (10 x 39 + 6 x 40) / 60 = 10.5.
     scene.primary().running_count = 10;
     scene.count(Part::Primary, 10);
     scene.flat(TargetName::Cpu, Part::Primary, 39_000);
     scene.flat(TargetName::Cpu, Part::Standby, 40_000);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 11, because `cpu` needs 11 (desired 10, running 10, pending 0; standby running 6; cpu 11 (load 10.500 tasks at 2026-03-01T11:59:00Z, at most 11 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 /// 20 tasks of load now; three days, of which the first rose from 100 to 130 in all of its minutes, the second fell from 100 to 90, and of
@@ -144,24 +180,35 @@ fn forecast() -> Scene {
 #[test]
 fn a_forecast() {
     // Growth: 30 % and 0, on average 15 %: 20 x 1.15 = 23.
-    check(&forecast(), &expect![[r#"
+    check(
+        &forecast(),
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 20 to 23, because the forecast of `requests` needs 23 (desired 20, running 20, pending 0; standby running 0; requests 20 (load 20.000 tasks at 2026-03-01T14:59:00Z, at most 23 in the window, forecast 23); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     let mut scene = forecast();
     scene.pace().forecast = false;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 20, running 20, pending 0; standby running 0; requests 20 (load 20.000 tasks at 2026-03-01T14:59:00Z, at most 20 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     // Without any whole day nothing is expected.
     let mut scene = forecast();
     let reading = scene.fleet().readings.get_mut(&TargetName::Requests);
     let Some(Reading::Read { season, .. }) = reading else {
         panic!("the requests were read");
     };
-    season[0].points.retain(|it| it.at.as_second() % 3_600 != 60);
-    check(&scene, &expect![[r#"
+    season[0]
+        .points
+        .retain(|it| it.at.as_second() % 3_600 != 60);
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 20, running 20, pending 0; standby running 0; requests 20 (load 20.000 tasks at 2026-03-01T14:59:00Z, at most 20 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -169,9 +216,12 @@ fn a_forecast_keeps_from_lowering() {
     // 10 tasks of load; with the growth of 15 % 11.5, and 12.88 with the tolerance: 13 of 20.
     let mut scene = forecast();
     scene.flat(TargetName::Requests, Part::Fleet, 1_000_000);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 13, because for 300 s no target needed more than 12, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 12 in the window, forecast 12); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 /// One load a minute, the newest a minute ago.

@@ -11,9 +11,12 @@ use super::scene::{Scene, check, key, text};
 #[test]
 fn at_first_sight_what_is_found_is_taken_as_given() {
     let scene = Scene::cpu(20, 30);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     let decision = scene.decide();
     let wrote = decision.memories[&key()].wrote.unwrap();
     assert_eq!((wrote.from, wrote.to), (20, 12));
@@ -23,16 +26,22 @@ fn at_first_sight_what_is_found_is_taken_as_given() {
 fn a_change_by_somebody_else_is_not_lowered_for_an_hour() {
     let mut scene = Scene::cpu(20, 30);
     scene.wrote(8, 11, 600, true);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` foreign_change: the load needs fewer, but somebody else set the desired count to 20 after Ballast's 11 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40), until 2026-03-01T13:00:30Z
-    "#]]);
+    "#]],
+    );
     scene.act();
     scene.later(3_599);
     assert!(scene.decide().plan.steps.is_empty());
     scene.later(1);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T12:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -40,20 +49,29 @@ fn a_load_that_needs_more_is_served_all_the_same() {
     // Somebody lowered from 12 to 10.
     let mut scene = Scene::cpu(10, 80);
     scene.wrote(10, 12, 600, true);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 14, because `cpu` needs 14 (desired 10, running 10, pending 0; standby running 0; cpu 14 (load 13.334 tasks at 2026-03-01T11:59:00Z, at most 14 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.act();
     // The load is gone; the count goes back to what was found, and no lower.
     scene.later(3_000);
     scene.flat(TargetName::Cpu, Part::Primary, 20_000);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 14 to 10, because for 300 s no target needed more than 4, and the tolerance above it is kept (desired 14, running 14, pending 0; standby running 0; cpu 4 (load 3.334 tasks at 2026-03-01T12:49:00Z, at most 4 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.act();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` foreign_change: the load needs fewer, but somebody else set the desired count to 10 after Ballast's 12 (desired 10, running 10, pending 0; standby running 0; cpu 4 (load 3.334 tasks at 2026-03-01T12:49:00Z, at most 4 in the window); allowed 1 to 40), until 2026-03-01T13:00:30Z
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -67,30 +85,42 @@ fn undoing_it_ends_the_hold_at_once() {
     scene.later(60);
     scene.primary().desired_count = 20;
     scene.primary().running_count = 20;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T12:00:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn who_sets_it_to_none_wants_it_off() {
     let mut scene = Scene::cpu(0, 90);
     scene.wrote(8, 11, 600, true);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` switched_off: somebody else set the desired count to 0: the service stays off until somebody sets it to something else (desired 0, running 0, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T11:59:00Z, at most 1 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.act();
     // After any time, and with a minimum.
     scene.later(86_400);
     scene.bounds(3, 40);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` switched_off: somebody else set the desired count to 0: the service stays off until somebody sets it to something else (desired 0, running 0, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-02T11:59:00Z, at most 1 in the window); allowed 3 to 40)
-    "#]]);
+    "#]],
+    );
     // At first sight too.
     scene.memories.clear();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` switched_off: somebody else set the desired count to 0: the service stays off until somebody sets it to something else (desired 0, running 0, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-02T11:59:00Z, at most 1 in the window); allowed 3 to 40)
-    "#]]);
+    "#]],
+    );
     scene.act();
     scene.later(86_400);
     assert!(scene.decide().plan.steps.is_empty());
@@ -100,9 +130,12 @@ fn who_sets_it_to_none_wants_it_off() {
 fn without_the_ledger_it_is_not_known_who_set_it_to_none() {
     let mut scene = Scene::cpu(0, 90);
     scene.memories.insert(key(), Recall::Unknown);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` memory_unknown: the ledger did not answer: the desired count is not lowered, and not raised from 0 (desired 0, running 0, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T11:59:00Z, at most 1 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -110,13 +143,28 @@ fn ballasts_own_none_is_raised_to_the_minimum() {
     let mut scene = Scene::cpu(0, 0);
     scene.wrote(2, 0, 3_600, true);
     scene.bounds(2, 40);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` below_minimum: set the desired count of `demo/web` from 0 to 2, because allowed are 2 to 40 (desired 0, running 0, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T11:59:00Z, at most 1 in the window); allowed 2 to 40)
-    "#]]);
+    "#]],
+    );
     // The raise did not happen, and it is not certain why.
     scene.wrote(0, 2, 61, false);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` below_minimum: set the desired count of `demo/web` from 0 to 2, because allowed are 2 to 40 (desired 0, running 0, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T11:59:00Z, at most 1 in the window); allowed 2 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn a_write_that_may_not_have_happened_makes_no_none_ballasts_own() {
+    let mut scene = Scene::cpu(0, 90);
+    scene.wrote(8, 7, 600, false);
+    check(&scene, &expect![[r#"
+        hold `demo/web` switched_off: somebody else set the desired count to 0: the service stays off until somebody sets it to something else (desired 0, running 0, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T11:59:00Z, at most 1 in the window); allowed 1 to 40)
     "#]]);
 }
 
@@ -124,22 +172,31 @@ fn ballasts_own_none_is_raised_to_the_minimum() {
 fn an_own_write_that_does_not_show_is_waited_for() {
     let mut scene = Scene::cpu(10, 80);
     scene.wrote(10, 14, 59, false);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` own_write_not_visible: Ballast wrote the desired count 14, and AWS still answers 10 (desired 10, running 10, pending 0; standby running 0; cpu 14 (load 13.334 tasks at 2026-03-01T11:59:00Z, at most 14 in the window); allowed 1 to 40), until 2026-03-01T12:00:31Z
-    "#]]);
+    "#]],
+    );
     scene.later(1);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 14, because `cpu` needs 14 (desired 10, running 10, pending 0; standby running 0; cpu 14 (load 13.334 tasks at 2026-03-01T11:59:00Z, at most 14 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_confirmed_write_that_was_undone_is_somebody_elses_change() {
     let mut scene = Scene::cpu(20, 30);
     scene.wrote(20, 11, 61, true);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` foreign_change: the load needs fewer, but somebody else set the desired count to 20 after Ballast's 11 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40), until 2026-03-01T13:00:30Z
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -147,9 +204,12 @@ fn a_service_that_was_made_again_is_a_new_one() {
     let mut scene = Scene::cpu(20, 30);
     scene.wrote(8, 11, 600, true);
     scene.primary().created_at = Some(scene.ago(500));
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     let at = Seconds(30).after(scene.ago(600));
     scene.primary().created_at = Some(at);
     assert!(text(&scene.decide()).contains("foreign_change"));

@@ -29,13 +29,16 @@ fn what_is_not_tracked_is_said_so() {
             .passed_over
             .insert(name.parse().unwrap(), why);
     }
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/a` not_opted_in: it does not carry the tag `ballast:service-scaler`
         hold `demo/b` not_found: AWS says that it does not exist
         hold `demo/c` unread: it could not be read: `ecs:DescribeServices` for `demo/web`: throttled (ThrottlingException: Rate exceeded)
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
         hold `demo/z` not_opted_in: it does not carry the tag `ballast:service-scaler`
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -43,40 +46,55 @@ fn a_standby_is_spot_fallbacks() {
     let mut scene = Scene::cpu(10, 90);
     let tags = &mut scene.primary().tags;
     tags.insert(TAG_STANDBY_OF.name.to_owned(), "api".to_owned());
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` is_standby: it is the standby of another service: spot-fallback alone sets its desired count, and the primary is to be tracked
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_daemon_and_a_service_that_is_deleted_are_left() {
     let mut scene = Scene::cpu(10, 90);
     scene.primary().scheduling = Scheduling::Daemon;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` is_daemon: it runs one task on each instance and has no desired count to set
-    "#]]);
+    "#]],
+    );
     scene.primary().status = ServiceStatus::Draining;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` not_active: its status is DRAINING
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_paused_service_is_only_looked_at() {
     let mut scene = Scene::cpu(10, 90);
     scene.policy().paused = true;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` paused: the tag `ballast:paused` is `true` (desired 10, running 10, pending 0; standby running 0; cpu 15 (load 15.000 tasks at 2026-03-01T11:59:00Z, at most 15 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_tag_asks_for_advice() {
     let mut scene = Scene::cpu(10, 80);
     scene.policy().consent = Consent::Advise;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` advice_only: the tag asks for advice only; otherwise: scale_out: set the desired count of `demo/web` from 10 to 14, because `cpu` needs 14 (desired 10, running 10, pending 0; standby running 0; cpu 14 (load 13.334 tasks at 2026-03-01T11:59:00Z, at most 14 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.act();
     let memory = scene.memory();
     assert_eq!((memory.wrote, memory.turn), (None, None));
@@ -86,15 +104,17 @@ fn the_tag_asks_for_advice() {
 fn where_application_auto_scaling_scales_there_is_advice() {
     let mut scene = Scene::cpu(20, 30);
     scene.primary().scaled_by_application_auto_scaling = Some(true);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` advice_only: Application Auto Scaling scales the service; otherwise: scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
-    scene.newest(
-        TargetName::Cpu,
-        Part::Primary,
-        &[57_000, 57_000, 30_000],
+    "#]],
     );
-    check(&scene, &expect![[r#"
+    scene.newest(TargetName::Cpu, Part::Primary, &[57_000, 57_000, 30_000]);
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` advice_only: Application Auto Scaling scales the service; otherwise: waiting_for_window: the load needs fewer, and within 300 s it needed up to 19 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 19 in the window); allowed 1 to 40), until 2026-03-01T12:04:00Z
-    "#]]);
+    "#]],
+    );
 }

@@ -17,3 +17,7 @@ mod scale_out;
 mod scene;
 mod settled;
 mod shown;
+mod random;
+mod planted;
+mod oracle;
+mod laws;

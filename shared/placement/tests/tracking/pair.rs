@@ -17,12 +17,18 @@ fn covered(percent: i64) -> Scene {
 #[test]
 fn the_desired_count_follows_the_load_and_not_what_the_standby_covers() {
     // Ten tasks at 57 % are 9.5 at 60 %, wherever they run.
-    check(&covered(57), &expect![[r#"
+    check(
+        &covered(57),
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 4, pending 0; standby running 6; cpu 10 (load 9.500 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
-    check(&Scene::pair(10, 0, 57), &expect![[r#"
+    "#]],
+    );
+    check(
+        &Scene::pair(10, 0, 57),
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 10 (load 9.500 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -30,16 +36,22 @@ fn under_more_load_the_primary_is_asked_for_more_though_spot_is_short() {
     let mut scene = covered(75);
     let at = scene.ago(1_800);
     scene.memory().missing = Some(model::memory::Level { tasks: 6, at });
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 13, because `cpu` needs 13 (desired 10, running 4, pending 0; standby running 6; cpu 13 (load 12.500 tasks at 2026-03-01T11:59:00Z, at most 13 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn under_less_load_the_primary_is_lowered_though_spot_is_short() {
-    check(&covered(30), &expect![[r#"
+    check(
+        &covered(30),
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 10 to 6, because for 300 s no target needed more than 5, and the tolerance above it is kept (desired 10, running 4, pending 0; standby running 6; cpu 5 (load 5.000 tasks at 2026-03-01T11:59:00Z, at most 5 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -53,9 +65,12 @@ fn once_spot_is_back_both_run_and_nothing_goes_up_or_down() {
     for point in scene.counts(Part::Primary).iter_mut().rev().take(3) {
         point.value_milli = 10_000;
     }
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 6; cpu 10 (load 9.500 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     for _ in 0..20 {
         scene.later(60);
         let decision = scene.decide();
@@ -69,46 +84,64 @@ fn once_spot_is_back_both_run_and_nothing_goes_up_or_down() {
     let gone = |points: &mut Vec<_>| points.truncate(points.len() - 3);
     gone(scene.points(TargetName::Cpu, Part::Standby));
     gone(scene.counts(Part::Standby));
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 10 (load 9.500 tasks at 2026-03-01T12:19:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_standby_whose_values_are_missing_may_raise_and_never_lowers() {
     let mut scene = covered(30);
     scene.points(TargetName::Cpu, Part::Standby).pop();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s has a value of: cpu (desired 10, running 4, pending 0; standby running 6; cpu 5 (load 5.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     let mut scene = covered(30);
     scene.points(TargetName::Cpu, Part::Standby).pop();
     scene.newest(TargetName::Cpu, Part::Primary, &[100_000, 280_000]);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 19, because `cpu` needs 19 (desired 10, running 4, pending 0; standby running 6; cpu 19 (load 18.667 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_standby_that_was_not_read_lowers_nothing() {
     let mut scene = Scene::pair(20, 0, 30);
     scene.fleet().standby = Some(Standby::Unknown);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` snapshot_incomplete: the load may need fewer, but not everything could be observed: `ecs:DescribeServices` for `demo/web`: other (the standby was not read) (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.fleet().standby = Some(Standby::Missing);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_standby_that_starts_tasks_lowers_nothing() {
     let mut scene = covered(30);
     scene.standby().pending_count = 1;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` tasks_starting: the load needs fewer, and tasks are still on their way (desired 10, running 4, pending 0; standby running 6; cpu 5 (load 5.000 tasks at 2026-03-01T11:59:00Z, at most 5 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -118,7 +151,10 @@ fn a_metric_for_each_task_of_the_fleet_counts_both() {
     scene.fleet().readings.clear();
     scene.track(TargetName::Requests, target(600, Measures::PerTask));
     scene.flat(TargetName::Requests, Part::Fleet, 720_000);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 12, because `requests` needs 12 (desired 10, running 4, pending 0; standby running 6; requests 12 (load 12.000 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }

@@ -20,9 +20,12 @@ fn short() -> Scene {
 
 #[test]
 fn spot_alone_that_is_out_gives_no_more() {
-    check(&short(), &expect![[r#"
+    check(
+        &short(),
+        &expect![[r#"
         hold `demo/web` nowhere_to_place: the load needs 12, but 6 tasks that were asked for have not been placed since 2026-03-01T11:57:30Z: the service is on Spot alone (FARGATE_SPOT), with 0 tasks of a standby running (desired 10, running 4, pending 0; standby running 0; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -30,9 +33,12 @@ fn two_minutes_say_nothing_yet() {
     let mut scene = short();
     let at = scene.ago(120);
     scene.memory().missing = Some(Level { tasks: 6, at });
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 12, because `cpu` needs 12 (desired 10, running 4, pending 0; standby running 0; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.memory().missing = None;
     scene.act();
     let since = scene.memory().missing.unwrap();
@@ -46,9 +52,12 @@ fn on_demand_capacity_beside_spot_may_have_room() {
         .primary()
         .capacity
         .push(share("FARGATE", Market::OnDemand));
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 12, because `cpu` needs 12 (desired 10, running 4, pending 0; standby running 0; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 /// The service is on the provider `spot` over the group `web-spot`.
@@ -66,16 +75,22 @@ fn on_instances(market: Market, desired_capacity: u32, max_size: u32) -> Scene {
 
 #[test]
 fn a_group_at_its_maximum_gives_no_more() {
-    check(&on_instances(Market::OnDemand, 5, 5), &expect![[r#"
+    check(
+        &on_instances(Market::OnDemand, 5, 5),
+        &expect![[r#"
         hold `demo/web` nowhere_to_place: the load needs 12, but 6 tasks that were asked for have not been placed since 2026-03-01T11:57:30Z: the group `web-spot` of the provider `spot` is at its maximum of 5 (desired 10, running 4, pending 0; standby running 0; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_group_that_may_grow_is_asked() {
-    check(&on_instances(Market::OnDemand, 4, 5), &expect![[r#"
+    check(
+        &on_instances(Market::OnDemand, 4, 5),
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 12, because `cpu` needs 12 (desired 10, running 4, pending 0; standby running 0; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -87,13 +102,19 @@ fn an_instance_that_had_no_room_is_evidence_for_five_minutes() {
         text: "the closest matching container-instance has insufficient memory available"
             .to_owned(),
     }];
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` nowhere_to_place: the load needs 12, but 6 tasks that were asked for have not been placed since 2026-03-01T11:57:30Z: no container instance had room at 2026-03-01T11:55:31Z (desired 10, running 4, pending 6; standby running 0; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.primary().not_placed[0].at = scene.ago(300);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 12, because `cpu` needs 12 (desired 10, running 4, pending 6; standby running 0; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -105,11 +126,17 @@ fn what_the_standby_starts_is_not_missing() {
     scene.memory().missing = Some(Level { tasks: 6, at });
     scene.standby().desired_count = 6;
     scene.standby().running_count = 2;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` nowhere_to_place: the load needs 12, but 4 tasks that were asked for have not been placed since 2026-03-01T11:57:30Z: the service is on Spot alone (FARGATE_SPOT), with 2 tasks of a standby running (desired 10, running 4, pending 0; standby running 2; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.standby().pending_count = 4;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 12, because `cpu` needs 12 (desired 10, running 4, pending 0; standby running 2; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }

@@ -560,6 +560,10 @@ fn memory(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Recall<Track
         wrote,
         foreign,
         turn,
+        raised: wrote.filter(|it| it.from < it.to).map(|it| Level {
+            tasks: it.from,
+            at: it.at,
+        }),
         missing,
     }))
 }

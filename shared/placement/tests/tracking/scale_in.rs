@@ -14,39 +14,61 @@ fn low() -> Scene {
 
 #[test]
 fn it_goes_to_what_was_needed_and_stops_short_by_the_tolerance() {
-    check(&low(), &expect![[r#"
+    check(
+        &low(),
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn within_the_tolerance_it_stays() {
     // 20 tasks at 55 % would be 18.334 at 60 %: 21 with the tolerance of 12 %. A goal of 17 is the first that is 12 % below 20.
-    check(&Scene::cpu(20, 55), &expect![[r#"
+    check(
+        &Scene::cpu(20, 55),
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 20, running 20, pending 0; standby running 0; cpu 19 (load 18.334 tasks at 2026-03-01T11:59:00Z, at most 19 in the window); allowed 1 to 40)
-    "#]]);
-    check(&Scene::cpu(20, 46), &expect![[r#"
+    "#]],
+    );
+    check(
+        &Scene::cpu(20, 46),
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 20, running 20, pending 0; standby running 0; cpu 16 (load 15.334 tasks at 2026-03-01T11:59:00Z, at most 16 in the window); allowed 1 to 40)
-    "#]]);
-    check(&Scene::cpu(20, 45), &expect![[r#"
+    "#]],
+    );
+    check(
+        &Scene::cpu(20, 45),
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 17, because for 300 s no target needed more than 15, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 15 (load 15.000 tasks at 2026-03-01T11:59:00Z, at most 15 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_highest_of_the_window_counts() {
     let mut scene = low();
     // 19 tasks were needed in the minute that ended at 11:57, which counts until 12:02.
-    scene.newest(TargetName::Cpu, Part::Primary, &[57_000, 30_000, 30_000, 30_000]);
-    check(&scene, &expect![[r#"
+    scene.newest(
+        TargetName::Cpu,
+        Part::Primary,
+        &[57_000, 30_000, 30_000, 30_000],
+    );
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` waiting_for_window: the load needs fewer, and within 300 s it needed up to 19 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 19 in the window); allowed 1 to 40), until 2026-03-01T12:02:00Z
-    "#]]);
+    "#]],
+    );
     scene.later(89);
     assert!(scene.decide().plan.steps.is_empty());
     scene.later(1);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T12:01:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -54,48 +76,69 @@ fn of_several_targets_all_must_need_fewer() {
     let mut scene = low();
     scene.track(TargetName::Requests, target(100, Measures::Total));
     scene.flat(TargetName::Requests, Part::Fleet, 1_900_000);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); requests 19 (load 19.000 tasks at 2026-03-01T11:59:00Z, at most 19 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.flat(TargetName::Requests, Part::Fleet, 1_300_000);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 15, because for 300 s no target needed more than 13, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); requests 13 (load 13.000 tasks at 2026-03-01T11:59:00Z, at most 13 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_minimum_is_kept() {
     let mut scene = low();
     scene.bounds(14, 40);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 14, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 14 to 40)
-    "#]]);
+    "#]],
+    );
     scene.bounds(20, 40);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` at_minimum: the load needs fewer, and allowed are 20 to 40 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 20 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn above_the_maximum_it_is_lowered_whatever_the_metrics_say() {
     let mut scene = Scene::cpu(20, 90);
     scene.bounds(1, 15);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` above_maximum: set the desired count of `demo/web` from 20 to 15, because allowed are 1 to 15 (desired 20, running 20, pending 0; standby running 0; cpu 30 (load 30.000 tasks at 2026-03-01T11:59:00Z, at most 30 in the window); allowed 1 to 15)
-    "#]]);
+    "#]],
+    );
     scene.fleet().gaps.push(gap("cloudwatch:GetMetricData"));
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` snapshot_incomplete: the load may need fewer, but not everything could be observed: `cloudwatch:GetMetricData` for `demo/web`: throttled (ThrottlingException: Rate exceeded) (desired 20, running 20, pending 0; standby running 0; cpu 30 (load 30.000 tasks at 2026-03-01T11:59:00Z, at most 30 in the window); allowed 1 to 15)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn not_during_a_deployment() {
     let mut scene = low();
     scene.primary().deployments = vec![deployment(1, true, true)];
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` deployment_running: the load needs fewer, but a deployment of the primary runs (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -103,9 +146,12 @@ fn not_while_tasks_are_on_their_way() {
     let mut scene = low();
     scene.primary().running_count = 19;
     scene.primary().pending_count = 1;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` tasks_starting: the load needs fewer, and tasks are still on their way (desired 20, running 19, pending 1; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -118,13 +164,19 @@ fn not_soon_after_a_raise() {
         since: at,
         at,
     });
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` waiting_to_turn: the last change was scale-out at 2026-03-01T11:58:50Z, and a direction is kept for 300 s (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40), until 2026-03-01T12:03:50Z
-    "#]]);
+    "#]],
+    );
     scene.later(500);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T12:07:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -132,69 +184,99 @@ fn a_second_scale_in_follows_at_once() {
     let mut scene = low();
     scene.act();
     scene.later(60);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 12, running 12, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T12:00:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     // 9.667 tasks with the tolerance are 11 of 12: after a raise that would be too little to turn for.
     scene.flat(TargetName::Cpu, Part::Primary, 29_000);
     scene.count(Part::Primary, 20);
     let turn = scene.memory().turn;
     scene.memory().turn = None;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 12, running 12, pending 0; standby running 0; cpu 10 (load 9.667 tasks at 2026-03-01T12:00:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.memory().turn = turn;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 12 to 11, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 12, running 12, pending 0; standby running 0; cpu 10 (load 9.667 tasks at 2026-03-01T12:00:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn not_with_a_gap_nor_without_the_ledger() {
     let mut scene = low();
     scene.fleet().gaps.push(gap("ecs:DescribeServices"));
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` snapshot_incomplete: the load may need fewer, but not everything could be observed: `ecs:DescribeServices` for `demo/web`: throttled (ThrottlingException: Rate exceeded) (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     let mut scene = low();
     scene.primary().scaled_by_application_auto_scaling = None;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` snapshot_incomplete: the load may need fewer, but not everything could be observed: `application-autoscaling:DescribeScalableTargets` for `demo/web`: other (it is not known whether Application Auto Scaling scales the service) (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     let mut scene = low();
     scene.memories.insert(key(), Recall::Unknown);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` memory_unknown: the ledger did not answer: the desired count is not lowered, and not raised from 0 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn not_where_not_even_those_run_that_it_shows_to_need() {
     let mut scene = low();
     scene.primary().running_count = 9;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` nothing_to_spare: the load shows a need of 12, and not even so many run: tasks that cannot keep up may show too little (desired 20, running 9, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.primary().running_count = 11;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` nothing_to_spare: the load shows a need of 12, and not even so many run: tasks that cannot keep up may show too little (desired 20, running 11, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_metric_of_each_task_never_leads_to_none() {
     let mut scene = Scene::cpu(3, 0);
     scene.bounds(0, 40);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 3 to 1, because for 300 s no target needed more than 1, and the tolerance above it is kept (desired 3, running 3, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T11:59:00Z, at most 1 in the window); allowed 0 to 40)
-    "#]]);
+    "#]],
+    );
     let mut scene = Scene::new(3);
     scene.bounds(0, 40);
     scene.track(TargetName::Requests, target(100, Measures::Total));
     scene.flat(TargetName::Requests, Part::Fleet, 0);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 3 to 0, because for 300 s no target needed more than 0, and the tolerance above it is kept (desired 3, running 3, pending 0; standby running 0; requests 0 (load 0.000 tasks at 2026-03-01T11:59:00Z, at most 0 in the window); allowed 0 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -212,7 +294,10 @@ fn an_alarm_of_five_minutes_has_a_window_of_its_periods() {
             value_milli: 500_000,
         })
         .collect();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 10 to 6, because for 300 s no target needed more than 5, and the tolerance above it is kept (desired 10, running 10, pending 0; standby running 0; alarm 5 (load 5.000 tasks at 2026-03-01T11:55:00Z, at most 5 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }

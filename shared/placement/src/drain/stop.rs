@@ -71,7 +71,9 @@ fn of_case<'a>(group: &GroupCase<'a>, case: &Case<'a>) -> Vec<Stop<'a>> {
     let (Some(deadline), Some(_)) = (case.deadline, &case.why) else {
         return Vec::new();
     };
+    // What has left the group does not carry its tag any more.
     let may_stop = group.policy.stop_tasks
+        && !case.is_detached
         && case.gone.is_none()
         && case.is_draining()
         && case.is_connected()

@@ -226,6 +226,18 @@ fn what_left_its_group_is_not_taken_back_at_once_whatever_it_was_drained_for() {
 }
 
 #[test]
+fn the_tag_of_the_group_that_it_has_left_stops_no_task() {
+    let (mut scene, ids) = Scene::web(2);
+    scene.policy().stop_tasks = true;
+    scene.service("web", 0).maximum_percent = 100;
+    drained(&mut scene, &ids[0]);
+    scene.warned(&ids[0], 70);
+    assert_eq!(reasons(&scene), ["last_moment"]);
+    detach(&mut scene, &ids[0]);
+    assert!(reasons(&scene).is_empty());
+}
+
+#[test]
 fn what_was_moved_to_another_group_is_taken_back_there() {
     let (mut scene, ids) = Scene::web(2);
     drained(&mut scene, &ids[0]);

@@ -130,3 +130,71 @@ fn begin(minute: usize) -> Timestamp {
     let minutes = i64::try_from(minute).unwrap_or(i64::MAX);
     Seconds(minutes.saturating_mul(MINUTE.0)).after(Timestamp::UNIX_EPOCH)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A task serves 10 requests a minute at 100 %, so 5 at the target of 50 %. The tolerance is a tenth, the window three minutes, and
+    /// after a scale-out nothing is lowered for ten minutes.
+    #[test]
+    fn it_raises_at_once_and_lowers_to_the_most_of_the_window_and_the_tolerance() {
+        // The load needs 10 tasks, then 12, then 6, then 7.
+        let mut requests = vec![50, 60];
+        requests.extend([30; 12]);
+        requests.extend([34; 2]);
+        let service = Service::new(requests.clone(), 1_000);
+        let tags = Tags {
+            target_percent: 50,
+            tolerance_percent: 10,
+            window_minutes: 3,
+            forecast: false,
+        };
+        let mut rule = Ballast::new(&service, tags);
+        rule.pace.turn_hold = Seconds(600);
+        let mut desired = 10;
+        let mut asked = Vec::new();
+        for minute in 1..=requests.len() {
+            let fleet = Fleet {
+                desired,
+                ready: desired,
+            };
+            desired = rule.desired(&service, minute, fleet);
+            asked.push(desired);
+        }
+        // 12 from minute 2 on. From minute 12 on it may be lowered: to 6 and a tenth, 6.6, so 7. The last minutes need 6.8, so 7.
+        let mut want = vec![10];
+        want.extend([12; 10]);
+        want.extend([7; 5]);
+        assert_eq!(asked, want);
+    }
+
+    /// At the same time of the day before, the load doubled within the minutes that a task takes to start.
+    #[test]
+    fn with_the_forecast_it_raises_before_the_load_does() {
+        let mut requests = vec![50; 1_440];
+        for it in requests.iter_mut().skip(100).take(60) {
+            *it = 100;
+        }
+        requests.extend([50; 200]);
+        let service = Service::new(requests, 1_000);
+        let desired_at = |minute: usize, forecast| {
+            let tags = Tags {
+                target_percent: 50,
+                tolerance_percent: 10,
+                window_minutes: 3,
+                forecast,
+            };
+            let fleet = Fleet {
+                desired: 10,
+                ready: 10,
+            };
+            Ballast::new(&service, tags).desired(&service, 1_440 + minute, fleet)
+        };
+        // At 98 the newest minute is 97; what lies ahead are the minutes 99 to 103, four of them doubled: 80 % more.
+        assert_eq!(desired_at(98, true), 18);
+        assert_eq!(desired_at(98, false), 10);
+        // At 90 they are the minutes 91 to 95.
+        assert_eq!(desired_at(90, true), 10);
+    }
+}

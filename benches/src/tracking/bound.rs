@@ -118,7 +118,10 @@ mod tests {
         let bound = ratio_milli(&service, &(0..required.len()), limits);
         let want = want_task_minutes * 1_000 / sum;
         // A bound: never above, and near.
-        assert!(bound <= want && bound + want / 50 >= want, "{bound} for {want}");
+        assert!(
+            bound <= want && bound + want / 50 >= want,
+            "{bound} for {want}"
+        );
     }
 
     #[test]

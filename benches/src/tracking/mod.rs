@@ -183,11 +183,32 @@ fn chosen(file: &File, load: &Load, half: &str, [on, other]: [usize; 2]) -> Stri
     let best = by_load.into_iter().chain(by_forecast).min_by_key(dearer);
     for (name, best) in [("Ballast", best), ("Ballast, no forecast", by_load)] {
         let again = |tags| load.scored(other, &mut ballast(tags));
-        table.add_row(figures(name, best.map(|it| (it.0.to_string(), it.1, again(it.0)))));
+        table.add_row(figures(
+            name,
+            best.map(|it| (it.0.to_string(), it.1, again(it.0))),
+        ));
     }
-    add(&mut table, load, [on, other], "AWS target tracking", TargetTracking::new);
-    add(&mut table, load, [on, other], "Kubernetes HPA", HorizontalPodAutoscaler::new);
-    add(&mut table, load, [on, other], "peak of 60 minutes", PeakHold::new);
+    add(
+        &mut table,
+        load,
+        [on, other],
+        "AWS target tracking",
+        TargetTracking::new,
+    );
+    add(
+        &mut table,
+        load,
+        [on, other],
+        "Kubernetes HPA",
+        HorizontalPodAutoscaler::new,
+    );
+    add(
+        &mut table,
+        load,
+        [on, other],
+        "peak of 60 minutes",
+        PeakHold::new,
+    );
     let bound = bound::ratio_milli(service, other, BALLASTS);
     let mut said = format!(
         "Chosen on the {half} half at 0.1 % of requests above the limit, and for Ballast {TURNS_A_DAY} changes a day.\n{table}\n\
@@ -235,13 +256,19 @@ fn neighbours(file: &File, load: &Load, chosen: Tags) -> String {
         });
     }
     let tolerances = [5, 8, 10, 12, 15, 20];
-    for tolerance_percent in tolerances.into_iter().filter(|it| *it != chosen.tolerance_percent) {
+    for tolerance_percent in tolerances
+        .into_iter()
+        .filter(|it| *it != chosen.tolerance_percent)
+    {
         row(Tags {
             tolerance_percent,
             ..chosen
         });
     }
-    for window_minutes in WINDOWS_MINUTES.into_iter().filter(|it| *it != chosen.window_minutes) {
+    for window_minutes in WINDOWS_MINUTES
+        .into_iter()
+        .filter(|it| *it != chosen.window_minutes)
+    {
         row(Tags {
             window_minutes,
             ..chosen
@@ -251,7 +278,10 @@ fn neighbours(file: &File, load: &Load, chosen: Tags) -> String {
         forecast: !chosen.forecast,
         ..chosen
     });
-    format!("{}: the chosen tags, and each of them changed alone.\n{table}", file.name)
+    format!(
+        "{}: the chosen tags, and each of them changed alone.\n{table}",
+        file.name
+    )
 }
 
 /// The rules of others over all of the time at the targets of every fifth percent.
@@ -259,7 +289,13 @@ fn whole(load: &Load) -> String {
     let [first, second] = &load.halves;
     let all = first.start..second.end;
     let mut table = Table::new();
-    table.set_header(["all of the time", "target", "task-minutes", "above the limit", "changes a day"]);
+    table.set_header([
+        "all of the time",
+        "target",
+        "task-minutes",
+        "above the limit",
+        "changes a day",
+    ]);
     for (name, account, target) in anchors(load, &all) {
         let [ratio, over, turns] = table::account(&account);
         table.add_row([name.to_owned(), format!("{target} %"), ratio, over, turns]);
@@ -278,8 +314,12 @@ fn anchors(load: &Load, all: &Range<usize>) -> Vec<(&'static str, Account, u64)>
         keeping.next()
     };
     [
-        best("AWS target tracking", &|it| Box::new(TargetTracking::new(it))),
-        best("Kubernetes HPA", &|it| Box::new(HorizontalPodAutoscaler::new(it))),
+        best("AWS target tracking", &|it| {
+            Box::new(TargetTracking::new(it))
+        }),
+        best("Kubernetes HPA", &|it| {
+            Box::new(HorizontalPodAutoscaler::new(it))
+        }),
         best("peak of 60 minutes", &|it| Box::new(PeakHold::new(it))),
     ]
     .into_iter()

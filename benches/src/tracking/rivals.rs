@@ -59,11 +59,7 @@ impl Rule for TargetTracking {
                 return wanted;
             }
         }
-        let is_low = number == LOW_POINTS
-            && self
-                .utilisation
-                .iter()
-                .all(|it| it * 10 < target * 9);
+        let is_low = number == LOW_POINTS && self.utilisation.iter().all(|it| it * 10 < target * 9);
         let is_cool = self
             .changed_at
             .is_none_or(|at| minute >= at + COOL_DOWN_MINUTES);

@@ -7,13 +7,14 @@ use super::model::Account;
 /// A table of what was chosen on a half and scored on the other; without a half, of the first and of the second.
 pub(super) fn headed(half: &str) -> Table {
     let (on, other) = match half {
-        "first" => ("chosen on the first half", "then in the second"),
-        "second" => ("chosen on the second half", "then in the first"),
-        _ => ("in the first half", "in the second"),
+        "first" => ("chosen on\nthe first half", "then in\nthe second"),
+        "second" => ("chosen on\nthe second half", "then in\nthe first"),
+        _ => ("in the\nfirst half", "in the\nsecond"),
     };
     let mut table = Table::new();
     let of_half = |it: &str| {
-        ["task-minutes", "above the limit", "changes a day"].map(|figure| format!("{it}: {figure}"))
+        ["task-minutes", "above the limit", "changes a day"]
+            .map(|figure| format!("{it}:\n{figure}"))
     };
     let names = ["rule".to_owned(), "parameters".to_owned()];
     table.set_header(names.into_iter().chain(of_half(on)).chain(of_half(other)));
@@ -38,7 +39,11 @@ pub(super) fn account(account: &Account) -> [String; 3] {
     [
         thousandths(account.ratio_milli()),
         // Rounded up, so that what keeps the limit is no more than it.
-        format!("{}.{:03} %", over.div_ceil(10) / 1_000, over.div_ceil(10) % 1_000),
+        format!(
+            "{}.{:03} %",
+            over.div_ceil(10) / 1_000,
+            over.div_ceil(10) % 1_000
+        ),
         format!("{}.{}", turns / 10, turns % 10),
     ]
 }

@@ -82,7 +82,6 @@ pub(crate) fn of_target(
         fleet,
         series: task_counts,
         age,
-        now,
     };
     let parts: Vec<Values> = series.iter().map(|it| Values::new(it, now)).collect();
     let is_all_given = series.iter().all(|it| it.is_complete);
@@ -205,7 +204,6 @@ struct Counts<'a> {
     fleet: &'a Fleet,
     series: &'a [Series],
     age: Age,
-    now: Timestamp,
 }
 
 impl Counts<'_> {

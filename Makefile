@@ -106,7 +106,7 @@ invoke: $(VENV_READY) ## send an event to a function that `make watch` serves: F
 # With a target named, so that cargo's `lambda` folder does not meet the one that cargo-lambda writes packages to.
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-bench: ## measure start-up, storms, deciding, a look at 5,000 instances, departures and packing, on what is shipped; prints tables [RUNS=21 DEPARTURES_MAX=100 PACKING_EVERY=6]
+bench: ## measure start-up, storms, deciding, a look at 5,000 instances, departures, packing and target tracking, on what is shipped; prints tables [RUNS=21 DEPARTURES_MAX=100 PACKING_EVERY=6]
 	cargo build --profile lambda --target $(HOST) --locked --package benches $(addprefix --package ,$(FUNCTIONS)) --bins
 	$(TARGET_DIR)/$(HOST)/lambda/bench --binaries $(TARGET_DIR)/$(HOST)/lambda --runs $(or $(RUNS),21) --packing-every $(or $(PACKING_EVERY),6) \
 		--departures-max $(or $(DEPARTURES_MAX),100)

@@ -15,7 +15,7 @@
 //! DescribeContainerInstances for each 100 that are found. For each cluster with one of them a DescribeCapacityProviders, and with at most
 //! 200 container instances one ListContainerInstances and DescribeContainerInstances for each 100 of all. For each group with an instance
 //! on its way out one DescribeLifecycleHooks, if its hooks are not known (see below), and one DescribeScalingActivities for each 100 activities until it is known since when. The
-//! tasks of each instance are read where at most 50 are looked at; else of those that are on their way out, and of those that drain where the
+//! tasks of each instance are read where at most 50 are named; else of those that are on their way out, and of those that drain where the
 //! group's tag lets tasks be stopped: one ListTasks for each instance, or the list of the whole cluster where that is less, one DescribeTasks
 //! for each 100 and one DescribeServices for each 10 services. Tasks that are told to stop are listed where more of an instance is taken than its other tasks explain. A task definition is
 //! read once by a process.
@@ -290,7 +290,9 @@ impl Seen {
 
     /// The instances whose tasks are read, by cluster.
     fn wanted(&self, extent: Extent) -> BTreeMap<ClusterName, BTreeSet<ContainerInstanceArn>> {
-        let of_each = extent == Extent::Named && self.looked().count() <= TASKS_OF_EACH_MAX;
+        // In a storm those that are left to the schedule are many, and the others few at a time.
+        let named = self.looked().count().saturating_add(self.passed_over.len());
+        let of_each = extent == Extent::Named && named <= TASKS_OF_EACH_MAX;
         let mut wanted: BTreeMap<ClusterName, BTreeSet<ContainerInstanceArn>> = BTreeMap::new();
         for group in self.groups.values() {
             let by_choice = extent == Extent::Everything && drains_by_choice(group);

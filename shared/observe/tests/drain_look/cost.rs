@@ -321,6 +321,39 @@ async fn three_hundred_of_which_only_ecs_tells_that_they_drain() {
     .await;
 }
 
+/// A few that are warned among many that drain: what is on them can wait as well.
+#[tokio::test]
+async fn ten_that_are_warned_beside_three_hundred_that_drain() {
+    let drain = |operation: &str, input: &Value| match operation {
+        "DescribeAutoScalingGroups" => large(operation, input, 0),
+        _ => large(operation, input, 300),
+    };
+    let (Scope::Departures { draining, .. }, Scope::Departures { instances, .. }) = (
+        draining((10..310).map(|index| format!("i-{index}"))),
+        named(10),
+    ) else {
+        panic!("both are scopes of departures")
+    };
+    let scope = Scope::Departures {
+        instances,
+        draining,
+        groups: std::collections::BTreeSet::new(),
+    };
+    check(
+        drain,
+        scope,
+        expect![[r#"
+            1 DescribeAutoScalingGroups
+            1 DescribeCapacityProviders
+            1 DescribeClusters
+            1 DescribeContainerInstances
+            1 ListClusters
+            1 ListContainerInstances
+        "#]],
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn all_of_1000() {
     check(

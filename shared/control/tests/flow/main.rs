@@ -19,4 +19,5 @@ mod races;
 mod record;
 mod several_steps;
 mod stage;
+mod together;
 mod workshop;

@@ -7,5 +7,6 @@ mod ledger;
 mod races;
 mod record;
 mod samples;
-mod stage;
+pub(crate) mod stage;
+mod unregistered;
 mod warned;

@@ -10,11 +10,12 @@ use model::memory::{ForeignEdit, Level, Recall, Write};
 use model::snapshot::{NotPlaced, PassedOver, Scheduling, Service, ServiceStatus, Standby};
 use model::strategy::Market;
 use model::tracking::{
-    Bounds, Direction, Fleet, GroupLimit, Measures, Part, Point, Reading, ScheduledBounds, Series,
-    Target, TargetName, TrackingKey, TrackingMemory, TrackingPolicy, Turn, UnusableMetric,
+    Bounds, Direction, Fleet, GroupLimit, Measures, ScheduledBounds, Target, TargetName,
+    TrackingKey, TrackingMemory, TrackingPolicy, Turn,
 };
 use proptest::prelude::*;
 
+use crate::random_metrics::{Metrics, spoil};
 use crate::scene::{Scene, deployment, gap, share};
 
 /// Numbers to choose by; 0 once they are used up.
@@ -31,16 +32,16 @@ impl Tape {
     }
 
     /// A number below `sides`.
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
         usize::from(self.numbers.next().unwrap_or(0)) % sides
     }
 
     /// Rare: once in so many times, and never once the tape is used up.
-    fn one_in(&mut self, times: usize) -> bool {
+    pub(crate) fn one_in(&mut self, times: usize) -> bool {
         self.roll(times) == times - 1
     }
 
-    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(crate) fn of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.roll(choices.len())]
     }
 }
@@ -214,247 +215,6 @@ fn bounds(fleet: &mut Fleet, tape: &mut Tape) {
         policy.time_zone = tape
             .of(&["UTC", "Europe/Berlin", "Asia/Kolkata"])
             .to_owned();
-    }
-}
-
-/// A load, by the minute, in thousandths of a task, and the tasks that served it.
-struct Metrics {
-    now: Timestamp,
-    /// The end of the newest minute.
-    end: Timestamp,
-    /// The newest first.
-    loads: Vec<i64>,
-    period: i64,
-}
-
-const MINUTES: usize = 25;
-
-impl Metrics {
-    fn new(now: Timestamp, fleet: &Fleet, tape: &mut Tape) -> Self {
-        let second = now.as_second();
-        let late = tape.of(&[0, 60, 120, 60, 240, 300]);
-        let end = Timestamp::from_second(second - second.rem_euclid(60) - late).unwrap();
-        let desired = i64::from(fleet.primary.desired_count.max(1));
-        let level =
-            desired * tape.of(&[1_000, 500, 1_050, 900, 700, 1_500, 850, 990, 3_000, 0, 100]);
-        let other = desired * tape.of(&[1_000, 500, 800, 1_200, 2_000, 0]);
-        let at = 1 + tape.roll(MINUTES - 1);
-        let shape = tape.roll(5);
-        let loads = (0..MINUTES).map(|back| match shape {
-            0 => level,
-            1 if back >= at => other,
-            2 if back == at => other,
-            3 => level + i64::try_from(back).unwrap() * (other - level) / 24,
-            4 => level + i64::try_from(tape.roll(401)).unwrap() * desired - 200 * desired,
-            _ => level,
-        });
-        Self {
-            now,
-            end,
-            loads: loads.collect(),
-            period: tape.of(&[60, 60, 60, 20]),
-        }
-    }
-
-    fn points(&self, period: i64, value: impl Fn(i64) -> i64) -> Vec<Point> {
-        let total = i64::try_from(self.loads.len()).unwrap() * 60 / period;
-        let points = (1..=total).rev().map(|back| Point {
-            at: Seconds(back * period).before(self.end),
-            value_milli: value(self.loads[usize::try_from((back * period - 1) / 60).unwrap()]),
-        });
-        points.collect()
-    }
-
-    fn series(&self, part: Part, period: i64, value: impl Fn(i64) -> i64) -> Series {
-        Series {
-            part,
-            period: Seconds(period),
-            points: self.points(period, value),
-            unusable: 0,
-            is_complete: true,
-        }
-    }
-
-    fn write(&self, fleet: &mut Fleet, tape: &mut Tape) {
-        let running = |fleet: &Fleet| {
-            let standby = match &fleet.standby {
-                Some(Standby::Present(it)) => it.running_count,
-                Some(Standby::Missing | Standby::Unknown) | None => 0,
-            };
-            let primary = fleet.primary.running_count;
-            (i64::from(primary), i64::from(standby))
-        };
-        let (primary, standby) = running(fleet);
-        for (part, count) in [(Part::Primary, primary), (Part::Standby, standby)] {
-            if count > 0 && !tape.one_in(10) {
-                let counts = self.series(part, self.period, |_| count * 1_000);
-                fleet.task_counts.push(counts);
-            }
-        }
-        let all = (primary + standby).max(1);
-        let which = tape.of(&[1, 1, 1, 4, 8, 5, 3, 15, 2]);
-        let policy = fleet.policy.as_mut().unwrap();
-        policy.targets.clear();
-        let names = [
-            TargetName::Cpu,
-            TargetName::Memory,
-            TargetName::Requests,
-            TargetName::Alarm,
-        ];
-        for (bit, name) in names.into_iter().enumerate() {
-            if which & (1 << bit) == 0 {
-                continue;
-            }
-            let value_milli = tape.of(&[60_000, 1_000, 70_123, 100_000]);
-            let is_total = name == TargetName::Alarm && tape.roll(2) == 0;
-            let measures = if is_total {
-                Measures::Total
-            } else {
-                Measures::PerTask
-            };
-            let of = tape.of(&[1_000, 1_000, 500, 950]);
-            let value = |load: i64| {
-                let times = if is_total { 1_000 } else { all * 1_000 };
-                i64::try_from(
-                    i128::from(load) * i128::from(of * value_milli) / i128::from(times) / 1_000,
-                )
-                .unwrap()
-            };
-            let mut recent = Vec::new();
-            if matches!(name, TargetName::Cpu | TargetName::Memory) {
-                for (part, count) in [(Part::Primary, primary), (Part::Standby, standby)] {
-                    if count > 0 {
-                        recent.push(self.series(part, self.period, value));
-                    }
-                }
-            } else {
-                let period = if name == TargetName::Alarm {
-                    tape.of(&[60, 300, 20])
-                } else {
-                    60
-                };
-                recent.push(self.series(Part::Fleet, period, value));
-            }
-            let season = if tape.roll(3) == 0 {
-                Vec::new()
-            } else {
-                self.season(&recent, tape)
-            };
-            let target = Target {
-                value_milli,
-                measures,
-                alarm: None,
-            };
-            policy.targets.insert(name, target);
-            fleet
-                .readings
-                .insert(name, Reading::Read { recent, season });
-        }
-        fleet.season_task_counts = self.season(&fleet.task_counts, tape);
-    }
-
-    /// The same times of three days, each minute some of today's newest.
-    fn season(&self, recent: &[Series], tape: &mut Tape) -> Vec<Series> {
-        let growth = tape.of(&[1_000, 1_300, 700, 4_000]);
-        let lost = tape.roll(40);
-        let of_part = recent.iter().map(|it| {
-            let newest = it.points.last().map_or(0, |it| it.value_milli);
-            let days = (1..=3).rev().flat_map(|day| {
-                let middle = Seconds(day * 86_400).before(self.end);
-                (-10..25).map(move |minute| Point {
-                    at: Seconds(minute * 60).after(middle),
-                    value_milli: if minute < 0 {
-                        newest
-                    } else {
-                        newest / 1_000 * growth
-                    },
-                })
-            });
-            let mut points: Vec<Point> = days.collect();
-            if lost > 20 {
-                points.remove(lost);
-            }
-            Series {
-                part: it.part,
-                period: Seconds(60),
-                points,
-                unusable: 0,
-                is_complete: true,
-            }
-        });
-        of_part.collect()
-    }
-}
-
-/// What can be wrong with what CloudWatch answers.
-fn spoil(fleet: &mut Fleet, tape: &mut Tape) {
-    let names: Vec<TargetName> = fleet.readings.keys().copied().collect();
-    for name in names {
-        let reading = fleet.readings.get_mut(&name).unwrap();
-        let Reading::Read { recent, .. } = reading else {
-            continue;
-        };
-        match tape.roll(24) {
-            12 => recent.clear(),
-            13 => {
-                recent.truncate(1);
-            }
-            14 => spoil_points(recent, tape, |points, which| {
-                points.remove(which);
-            }),
-            15 => spoil_points(recent, tape, |points, which| {
-                points.truncate(points.len() - 1 - which.min(points.len() - 1) % 4);
-            }),
-            16 => spoil_points(recent, tape, |points, _| {
-                let last = *points.last().unwrap();
-                for ahead in 1..10 {
-                    let at = Seconds(60 * ahead).after(last.at);
-                    points.push(Point {
-                        at,
-                        value_milli: last.value_milli * 2,
-                    });
-                }
-            }),
-            17 => spoil_points(recent, tape, |points, which| {
-                points[which].value_milli = -5_000
-            }),
-            18 => spoil_points(recent, tape, |points, which| {
-                points[which].value_milli = i64::MAX / 1_000
-            }),
-            19 => recent.iter_mut().for_each(|it| it.is_complete = false),
-            20 => recent.iter_mut().for_each(|it| it.unusable = 3),
-            21 => {
-                *reading = Reading::Unread;
-                fleet.gaps.push(gap("cloudwatch:GetMetricData"));
-            }
-            22 => {
-                *reading = Reading::Unusable {
-                    why: UnusableMetric::TargetGroups { count: 2 },
-                };
-            }
-            23 => {
-                fleet.readings.remove(&name);
-            }
-            _ => {}
-        }
-    }
-    if tape.one_in(12) {
-        spoil_points(&mut fleet.task_counts, tape, |points, which| {
-            points.drain(which..);
-        });
-    }
-}
-
-fn spoil_points(series: &mut [Series], tape: &mut Tape, change: impl Fn(&mut Vec<Point>, usize)) {
-    if series.is_empty() {
-        return;
-    }
-    let which = tape.roll(series.len());
-    let points = &mut series[which].points;
-    if !points.is_empty() {
-        let back = tape.roll(points.len());
-        let which = points.len() - 1 - back;
-        change(points, which);
     }
 }
 

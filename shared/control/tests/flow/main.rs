@@ -19,5 +19,5 @@ mod races;
 mod record;
 mod several_steps;
 mod stage;
-mod together;
+mod tracking;
 mod workshop;

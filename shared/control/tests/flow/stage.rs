@@ -55,6 +55,10 @@ impl Process {
         client!(aws_sdk_autoscaling, &self.url, self.clock, self.calls)
     }
 
+    pub(crate) fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
+        client!(aws_sdk_cloudwatch, &self.url, self.clock, self.calls)
+    }
+
     pub(crate) fn applicationautoscaling(&self) -> aws_sdk_applicationautoscaling::Client {
         client!(
             aws_sdk_applicationautoscaling,

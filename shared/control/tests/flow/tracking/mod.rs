@@ -1,0 +1,10 @@
+//! The whole flow of service-scaler against a world, over HTTP, with the real SDK.
+
+mod follows;
+mod ledger;
+mod left_alone;
+mod pair;
+mod races;
+mod record;
+mod samples;
+mod stage;

@@ -187,14 +187,17 @@ pub fn need(history: &History<'_>, pace: &Pace, now: Timestamp) -> Option<Need> 
     })
 }
 
-/// The newest period and those that end within the window, newest first. `None` where one is missing or incomplete.
+/// The periods of a window that ends with the newest one, newest first: where values stop coming, it does not shrink. `None` where one is missing or incomplete.
 fn window(
     period: Seconds,
     known: &[Load],
     window: Seconds,
     now: Timestamp,
 ) -> Option<Vec<(Timestamp, i128)>> {
-    let from = window.before(now);
+    let newest = known.last().map(|it| period.after(it.at))?;
+    let newest = newest.min(now);
+    let late = Seconds::between(newest, now);
+    let from = window.before(newest);
     let mut loads = Vec::new();
     let mut next: Option<Timestamp> = None;
     for load in known.iter().rev() {
@@ -205,7 +208,10 @@ fn window(
         if !load.is_complete || next.is_some_and(|at| load.at < at) {
             return None;
         }
-        loads.push((window.after(end), i128::from(load.milli_tasks.max(0))));
+        loads.push((
+            late.after(window.after(end)),
+            i128::from(load.milli_tasks.max(0)),
+        ));
         next = Some(period.before(load.at));
     }
     next.is_some_and(|at| period.after(at) <= from)

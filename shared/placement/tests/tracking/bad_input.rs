@@ -87,6 +87,20 @@ fn late_values_are_waited_for_five_minutes() {
 }
 
 #[test]
+fn where_values_stop_coming_the_window_does_not_shrink() {
+    // Two low values at the end, then none for four minutes: within the 300 s before, 19 tasks were needed.
+    let mut scene = low();
+    scene.newest(TargetName::Cpu, Part::Primary, &[57_000, 30_000, 30_000]);
+    scene.now = Seconds(210).after(scene.now);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` waiting_for_window: the load needs fewer, and within 300 s it needed up to 19 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 19 in the window); allowed 1 to 40), until 2026-03-01T12:07:00Z
+    "#]],
+    );
+}
+
+#[test]
 fn of_a_value_twice_the_larger_counts() {
     let mut scene = low();
     let points = scene.points(TargetName::Cpu, Part::Primary);

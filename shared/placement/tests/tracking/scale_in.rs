@@ -57,8 +57,8 @@ fn the_highest_of_the_window_counts() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` waiting_for_window: the load needs fewer, and within 300 s it needed up to 19 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 19 in the window); allowed 1 to 40), until 2026-03-01T12:02:00Z
-    "#]],
+            hold `demo/web` waiting_for_window: the load needs fewer, and within 300 s it needed up to 19 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 19 in the window); allowed 1 to 40), until 2026-03-01T12:02:30Z
+        "#]],
     );
     scene.later(89);
     assert!(scene.decide().plan.steps.is_empty());

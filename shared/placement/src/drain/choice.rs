@@ -236,7 +236,9 @@ impl<'a> Left<'a> {
         let Some(action) = container.and_then(|it| ladder::drain(case, it)) else {
             return Verdict::hold(DrainHoldReason::Staying);
         };
-        self.spent = self.spent.saturating_add(1);
+        // One that is not healthy counts already.
+        let is_new = !is_spent(case);
+        self.spent = self.spent.saturating_add(u32::from(is_new));
         let reason = match room.filter(|_| !is_planned) {
             Some(room) => DrainStepReason::Selective {
                 why,
@@ -304,18 +306,23 @@ fn disruption(group: &GroupCase<'_>) -> (u32, u32) {
             Some(member) => member.lifecycle == Lifecycle::InService,
             None => case.container().is_some(),
         };
-        let is_unhealthy = member.is_some_and(|it| !it.is_healthy);
-        let is_leaving = case.lifecycle() == Some(Lifecycle::Terminating);
-        let is_spent = case.is_draining()
-            || case.why.is_some()
-            || case.departure.own_drain.is_some()
-            || is_unhealthy
-            || is_leaving
-            || case.gone.is_some();
         in_service = in_service.saturating_add(u32::from(is_in_service));
-        spent = spent.saturating_add(u32::from(is_spent));
+        spent = spent.saturating_add(u32::from(is_spent(case)));
     }
     (in_service, spent)
+}
+
+/// Whether an instance drains, leaves or is not healthy.
+fn is_spent(case: &Case<'_>) -> bool {
+    let member = case.instance.member.as_ref();
+    let is_unhealthy = member.is_some_and(|it| !it.is_healthy);
+    let is_leaving = case.lifecycle() == Some(Lifecycle::Terminating);
+    case.is_draining()
+        || case.why.is_some()
+        || case.departure.own_drain.is_some()
+        || is_unhealthy
+        || is_leaving
+        || case.gone.is_some()
 }
 
 /// How many tasks of an instance were put on others whose pool will do: all of them, or none, and why not.

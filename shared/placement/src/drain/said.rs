@@ -285,6 +285,10 @@ pub(crate) fn choose_maintenance(
     lead: Seconds,
     now: Timestamp,
 ) {
+    // What an event said now may be over as well.
+    departure
+        .other_maintenance
+        .retain(|_, starts_at| now < MAINTENANCE_OVER.after(*starts_at));
     if !departure.other_maintenance.is_empty() {
         let mut all = std::mem::take(&mut departure.other_maintenance);
         all.extend(known_maintenance(departure));

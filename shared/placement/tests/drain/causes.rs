@@ -237,6 +237,15 @@ fn maintenance_of_another_code_is_drained_for_in_its_turn() {
     called_off.said(&id, 0, notice);
     called_off.act();
     assert_eq!(planned(&called_off, &id), Some(90_000));
+    // Of two that are over none is left.
+    let (mut late, id) = announced();
+    late.later(4_600);
+    late.memory().departures.clear();
+    for (code, begun_secs) in [(retirement, 3_600), (reboot, 3_700)] {
+        let notice = maintenance(&late, code, -begun_secs, false);
+        late.said(&id, 5, notice);
+    }
+    assert_eq!(planned(&late, &id), None);
     // What begins while the other is under way is drained for as well.
     let (mut both, id) = announced();
     let notice = maintenance(&both, retirement, 2_000, false);

@@ -233,6 +233,18 @@ fn what_drains_leaves_or_is_unhealthy_spends_the_budget() {
     }
 }
 
+/// Else it would spend twice, and another be drained at the next look.
+#[test]
+fn what_spends_the_budget_already_spends_no_more_of_it() {
+    let (mut scene, ids) = recommended();
+    scene.policy().disruption_percent = 100;
+    scene.said(&ids[1], 5, Notice::Rebalance);
+    scene.member(&ids[0]).is_healthy = false;
+    assert_eq!(reasons(&scene), ["selective", "selective"]);
+    scene.act();
+    assert!(reasons(&scene).is_empty());
+}
+
 #[test]
 fn a_choice_needs_a_look_at_everything_without_a_gap_and_a_memory() {
     for change in [

@@ -44,9 +44,10 @@ impl Budget {
 }
 
 impl Budget {
-    /// One instance more.
-    fn spend(&mut self, found: &mut Findings<'_>) {
-        self.spent = self.spent.saturating_add(1);
+    /// One instance more, unless it counts already.
+    fn spend(&mut self, ground: &Ground<'_>, looked: &LookedInstance, found: &mut Findings<'_>) {
+        let is_new = !is_missing(ground, looked);
+        self.spent = self.spent.saturating_add(usize::from(is_new));
         if self.spent > self.allowed {
             let detail = format!(
                 "{} instances would drain or are not healthy, {} may",
@@ -100,7 +101,7 @@ impl Ground<'_> {
             let detail = format!("a drain of `{id}` was taken back at {}", reversal.at);
             found.add("evidence", detail);
         }
-        budget.spend(found);
+        budget.spend(self, looked, found);
     }
 
     /// A drain for maintenance that is not near yet needs the budget, and what that is counted from.
@@ -122,7 +123,7 @@ impl Ground<'_> {
             let detail = format!("the drain of `{}` would not wait for the ledger", looked.id);
             found.add("disruption_budget", detail);
         }
-        budget.spend(found);
+        budget.spend(self, looked, found);
     }
 
     /// What somebody else set to ACTIVE again after a drain for the same cause stays so.

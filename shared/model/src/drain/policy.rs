@@ -69,7 +69,7 @@ pub const TAG_AGENT_DRAINS: Setting = Setting {
     name: "ballast:agent-drains",
     allowed: "`true` or `false`",
     default: "false",
-    meaning: "`true` says that the agents are configured with `ECS_ENABLE_SPOT_INSTANCE_DRAINING`, which no API tells: Ballast leaves the drain after a Spot warning to them for a moment.",
+    meaning: "`true` says that the agents are configured with `ECS_ENABLE_SPOT_INSTANCE_DRAINING`, which no API tells: Ballast leaves the drain after a Spot warning to them for 10 s.",
 };
 
 /// Every tag that concerns departures alone, in the order of the documentation.

@@ -99,7 +99,7 @@ pub const TAG_TIME_ZONE: Setting = Setting {
     name: "ballast:time-zone",
     allowed: "a name of the IANA time zone database, such as `Europe/Berlin`",
     default: "UTC",
-    meaning: "The clock of `ballast:scheduled-bounds`, and of the days of the forecast.",
+    meaning: "The clock of `ballast:scheduled-bounds`. The forecast's days are 24 hours each.",
 };
 /// The band about the target in which the direction does not change.
 pub const TAG_TOLERANCE_PERCENT: Setting = Setting {
@@ -209,7 +209,7 @@ pub struct TrackingPolicy {
     /// The windows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<ScheduledBounds>,
-    /// The name of the time zone of the windows and of the forecast's days.
+    /// The name of the time zone of the windows.
     pub time_zone: String,
     /// How fast the desired count follows.
     pub pace: Pace,

@@ -19,5 +19,6 @@ mod races;
 mod record;
 mod several_steps;
 mod stage;
+mod together;
 mod tracking;
 mod workshop;

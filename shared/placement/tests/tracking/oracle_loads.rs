@@ -96,14 +96,10 @@ impl Fleets<'_> {
                 (Measures::Total, _) => sum = value(Part::Fleet).unwrap_or(0) * 1_000,
                 (Measures::PerTask, _) if no_count => continue,
                 (Measures::PerTask, true) => {
-                    match (
-                        value(Part::Fleet),
-                        tasks(Part::Primary),
-                        tasks(Part::Standby),
-                    ) {
-                        (Some(value), Some(one), Some(other)) => sum = value * (one + other),
-                        _ => is_whole = false,
-                    }
+                    let of_both = [tasks(Part::Primary), tasks(Part::Standby)];
+                    let known: u128 = of_both.iter().flatten().sum();
+                    sum = value(Part::Fleet).unwrap_or(0) * known;
+                    is_whole &= value(Part::Fleet).is_some() && !of_both.contains(&None);
                 }
                 (Measures::PerTask, false) => {
                     for part in [Part::Primary, Part::Standby] {
@@ -161,7 +157,9 @@ impl Fleets<'_> {
         let expected = level + level * growth / 1_000;
         let mut greatest = Some(expected);
         let mut at = newest;
-        while at == newest || at + period > self.now.min(newest + period) - self.policy.pace.scale_in_window.0 {
+        while at == newest
+            || at + period > self.now.min(newest + period) - self.policy.pace.scale_in_window.0
+        {
             greatest = match (greatest, loads.get(&at)) {
                 (Some(most), Some((load, true))) => Some(most.max(*load)),
                 _ => None,
@@ -265,7 +263,8 @@ impl Fleets<'_> {
         if let Some(Standby::Present(it)) = &self.fleet.standby {
             there += it.running_count + it.pending_count;
         }
-        let is_missing = primary.desired_count > there;
+        let gone = i64::from(primary.desired_count) - i64::from(there);
+        let is_missing = gone * 10 > i64::from(primary.desired_count);
         let places: Vec<_> = primary
             .capacity
             .iter()

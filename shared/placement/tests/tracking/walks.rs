@@ -337,7 +337,7 @@ fn push(all: &mut Vec<Series>, part: Part, point: Point) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: ProptestConfig::default().cases / 16 + 1,
+        cases: ProptestConfig::default().cases / 64 + 1,
         ..ProptestConfig::default()
     })]
 

@@ -45,10 +45,11 @@ impl Measured {
         let all = recent.iter().flat_map(|it| &it.points).map(|it| it.at);
         let ended = all.filter(|at| period.after(*at) <= now);
         let newest = ended.filter(|at| is_there(*at)).max()?;
-        let window_from = ground.policy.pace.scale_in_window.before(now);
+        let end = period.after(newest);
+        let window_from = ground.policy.pace.scale_in_window.before(end);
         let grace = Seconds(NEW_ENOUGH_SECS.max(period.0.saturating_mul(3)));
         let mut measured = Self {
-            is_new_enough: grace.after(period.after(newest)) >= now,
+            is_new_enough: grace.after(end) >= now,
             holes: 0,
             most: (0, newest),
         };

@@ -30,6 +30,18 @@ const PAUSE_PARTS: u32 = 5;
 /// What became of the steps of each subject.
 type BySubject<D> = BTreeMap<<D as Duty>::Key, Vec<Outcome<<D as Duty>::Step>>>;
 
+/// What is to be remembered after acting.
+struct Late<D: Duty> {
+    /// What became of what was announced.
+    writings: Vec<Writing<D::Key>>,
+    /// What was done without an announcement.
+    unannounced: BySubject<D>,
+    /// How many steps of each subject were done.
+    done: BTreeMap<D::Key, usize>,
+    /// The subjects that the ledger was not there for so far.
+    troubled: BTreeSet<D::Key>,
+}
+
 impl<D: Duty> Controller<D> {
     /// Notes in the ledger what became of what was announced. What was written without an announcement is remembered now. Returns the
     /// subjects that the ledger was not there for.
@@ -40,8 +52,7 @@ impl<D: Duty> Controller<D> {
         mut announced: Announced<D>,
         now: Timestamp,
     ) -> BTreeSet<D::Key> {
-        let deadline = task.deadline;
-        let mut troubled: BTreeSet<D::Key> = announced.unavailable.into_keys().collect();
+        let troubled: BTreeSet<D::Key> = announced.unavailable.into_keys().collect();
         let mut outcomes: BySubject<D> = BTreeMap::new();
         for outcome in &round.outcomes {
             let key = outcome.step.subject().clone();
@@ -75,6 +86,31 @@ impl<D: Duty> Controller<D> {
                 });
             }
         }
+        let late = Late {
+            writings,
+            unannounced,
+            done,
+            troubled,
+        };
+        self.remember_late(task, round, late, now).await
+    }
+
+    /// Writes what is to be remembered now; what could not be announced several times, while others come before. Returns the subjects of
+    /// which it could not be written.
+    async fn remember_late(
+        &self,
+        task: &Task<'_, D>,
+        round: &mut Round<D>,
+        late: Late<D>,
+        now: Timestamp,
+    ) -> BTreeSet<D::Key> {
+        let Late {
+            mut writings,
+            mut unannounced,
+            done,
+            mut troubled,
+        } = late;
+        let deadline = task.deadline;
         for number in 0..LATE_WRITES_MAX {
             if number > 0 && !unannounced.is_empty() {
                 let longest = self.look_again_after / PAUSE_PARTS * number;
@@ -86,6 +122,8 @@ impl<D: Duty> Controller<D> {
                     .await,
             );
             if writings.is_empty() {
+                // What others remember says it already, or is told as a gap.
+                unannounced.clear();
                 break;
             }
             let mut contended = BySubject::<D>::new();

@@ -20,19 +20,37 @@ use crate::workshop::{self, dry_out, in_drought, with};
 /// A DynamoDB that refuses its first requests and then keeps items, without looking at conditions.
 pub(crate) async fn away_for(refused: usize) -> String {
     const NOT_FOUND: &str = "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException";
-    refusing(move |requests, _| (requests <= refused).then_some(NOT_FOUND)).await
+    let away = move |requests, _| (requests <= refused).then_some(NOT_FOUND);
+    refusing(away, Refused::Forgotten).await
 }
+
+const CONFLICT: &str = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
 
 /// A DynamoDB that says of the first so many writes that somebody else came before, and then keeps items.
 pub(crate) async fn contended_for(conflicts: usize) -> String {
-    const CONFLICT: &str = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
-    refusing(move |_, writes| (1..=conflicts).contains(&writes).then_some(CONFLICT)).await
+    let contended = move |_, writes| (1..=conflicts).contains(&writes).then_some(CONFLICT);
+    refusing(contended, Refused::Forgotten).await
+}
+
+/// The same for the first write; the one that came before wrote just that.
+pub(crate) async fn outrun() -> String {
+    let outrun = |_, writes| (writes == 1).then_some(CONFLICT);
+    refusing(outrun, Refused::Kept).await
+}
+
+/// What becomes of an item that is refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    Forgotten,
+    /// Somebody else has written it.
+    Kept,
 }
 
 /// A DynamoDB that keeps items, without looking at conditions. `refuses` is asked with the number of the request, and with that of the
 /// write where it is one, else 0; it gives the error's name.
 async fn refusing(
     refuses: impl Fn(usize, usize) -> Option<&'static str> + Send + 'static,
+    refused: Refused,
 ) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -45,7 +63,13 @@ async fn refusing(
             requests += 1;
             writes += usize::from(!is_read);
             let write = if is_read { 0 } else { writes };
-            let (status, answer) = if let Some(code) = refuses(requests, write) {
+            let code = refuses(requests, write);
+            if write > 0 && (code.is_none() || refused == Refused::Kept) {
+                let item = body["Item"].clone();
+                let pair = item["pair"]["S"].as_str().unwrap().to_owned();
+                kept.insert(pair, item);
+            }
+            let (status, answer) = if let Some(code) = code {
                 ("400 Bad Request", json!({"__type": code}))
             } else if is_read {
                 let keys = body["RequestItems"]["pairs"]["Keys"].as_array().unwrap();
@@ -56,9 +80,6 @@ async fn refusing(
                 let answer = json!({"Responses": {"pairs": items}, "UnprocessedKeys": {}});
                 ("200 OK", answer)
             } else {
-                let item = body["Item"].clone();
-                let pair = item["pair"]["S"].as_str().unwrap().to_owned();
-                kept.insert(pair, item);
                 ("200 OK", json!({}))
             };
             let body = answer.to_string();

@@ -6,7 +6,7 @@ use ::ledger::{DynamoDbLedger, Ledger};
 use model::policy::Mode;
 
 use super::stage::{Scene, group_key};
-use crate::ledger::{away_for, contended_for, lose};
+use crate::ledger::{away_for, contended_for, lose, outrun};
 use crate::stage::{acted, batch, done, dynamodb, invoked, well_done};
 
 #[tokio::test]
@@ -120,4 +120,21 @@ async fn a_drain_that_cannot_be_remembered_for_others_is_told_and_its_warning_co
     let failure = Some("LedgerUnavailable");
     Box::pin(check_contended(4, (failure, true, false))).await;
     Box::pin(check_contended(6, (failure, true, false))).await;
+}
+
+/// Another invocation remembers the same drain first: nothing is to be added, and nothing is wrong.
+#[tokio::test]
+async fn a_drain_that_another_invocation_remembers_already_is_no_trouble() {
+    let mut stage = Box::pin(Scene::default().open()).await;
+    let client = dynamodb(&outrun().await);
+    stage.ledger = Arc::new(Ledger::DynamoDb(DynamoDbLedger::new(client, "pairs")));
+    let leaving = stage.in_service().swap_remove(0);
+    let payload = batch([stage.warning(&leaving).to_string()]);
+    let handled = Box::pin(stage.handle(Mode::Act, &payload)).await;
+    assert_eq!(handled.failure, None);
+    assert_eq!(handled.record.ledger.conflicts, 1);
+    assert_eq!(handled.record.batch_item_failures.as_deref(), Some(&[][..]));
+    assert_eq!(done(&handled), 1);
+    let departure = stage.memory().await.departures.remove(&leaving).unwrap();
+    assert!(departure.own_drain.is_some());
 }

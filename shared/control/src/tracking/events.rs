@@ -148,7 +148,14 @@ mod tests {
         let items = kinds.into_iter().map(|kind| Item {
             message: None,
             read: Ok(Trigger {
-                envelope: Envelope::default(),
+                envelope: Envelope {
+                    source: String::new(),
+                    detail_type: String::new(),
+                    id: None,
+                    account: None,
+                    region: None,
+                    time: None,
+                },
                 kind,
             }),
         });

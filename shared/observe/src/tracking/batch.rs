@@ -94,7 +94,7 @@ impl Batch {
             for query in &question.queries {
                 let mut query = query.clone();
                 query.id = query.id.as_deref().map(renamed);
-                query.expression = query.expression.map(|it| rename(&it, &ids, &renamed));
+                query.expression = query.expression.map(|it| rename(&it, &ids, renamed));
                 queries.push(query);
             }
             returned.push(renamed(&question.returned));

@@ -120,8 +120,7 @@ async fn a_pair_is_seen_with_what_each_of_its_services_measured() {
     let metric = MetricKey::new("AWS/ECS", "CPUUtilization", &dimensions);
     let published = face.with_world(|world| {
         let series = &world.state().metrics[&metric];
-        let minutes = series.minutes().map(|(at, _)| at).collect::<Vec<i64>>();
-        minutes
+        series.minutes().map(|(at, _)| at).collect::<Vec<i64>>()
     });
     let seen: Vec<i64> = cpu.points.iter().map(|it| it.at.as_second()).collect();
     assert_eq!(seen, published);

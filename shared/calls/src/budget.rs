@@ -60,7 +60,8 @@ const UNPUBLISHED: Rate = Rate {
     refill_per_second: 5,
 };
 
-/// The share that a process takes of these two, in percent: 10 calls at once and 5 in two seconds, whatever its share of ECS's is.
+/// The share that a process takes of these two, in percent: 10 calls at once and 5 in two seconds, whatever its share of ECS's is. Only
+/// where that is above 100, because AWS has raised the account's rates, it is half of that.
 const UNPUBLISHED_SHARE_PERCENT: u32 = 50;
 
 impl RateBucket {
@@ -184,7 +185,7 @@ impl Budget {
             let share_percent = if bucket.is_published() {
                 share_percent
             } else {
-                UNPUBLISHED_SHARE_PERCENT
+                UNPUBLISHED_SHARE_PERCENT.max(share_percent / 2)
             };
             Mutex::new(Gate::new(bucket.rate(), share_percent, now))
         };
@@ -329,10 +330,11 @@ mod tests {
         check(0, RateBucket::ServiceModify, 0, 1);
         check(900, RateBucket::ServiceModify, 1, 450 + 45);
         check(1_001, RateBucket::ServiceModify, 0, 500);
-        for share_percent in [1, 50, 1_000] {
+        for share_percent in [1, 50, 100] {
             check(share_percent, RateBucket::AutoScaling, 2, 10 + 5);
             check(share_percent, RateBucket::ApplicationAutoScaling, 0, 10);
         }
+        check(1_000, RateBucket::ApplicationAutoScaling, 2, 100 + 50);
     }
 
     #[test]

@@ -111,6 +111,8 @@ pub(crate) enum Scenario {
     WorkshopInterruption,
     /// Spot warns many instances of a large group at once, while another group terminates some of its own
     InterruptionStorm,
+    /// A day of traffic on a pair, with a shortage of Spot in its middle; writes a picture of it
+    Tracking,
 }
 
 /// What the function may do.
@@ -142,6 +144,25 @@ pub(crate) struct StormArgs {
     pub(crate) late_per_mille: u32,
 }
 
+/// Which traffic `tracking` plays, and where its picture goes.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct TrackingArgs {
+    /// tracking: counts of requests, a line `minute,requests` or `period,count` for each minute, also packed as .gz; by default
+    /// those of WorldCup98 in `data/workloads` of the folder that `BALLAST_SHARED` names, or of a folder `shared` beside the current
+    /// one or one above it; where there are none, a day by a formula
+    #[arg(long, value_name = "FILE")]
+    pub(crate) load: Option<PathBuf>,
+    /// tracking: the day of the file, where its lines have times; by default 1998-06-24 of WorldCup98, and of other files the last
+    #[arg(long, value_name = "DATE")]
+    pub(crate) day: Option<String>,
+    /// tracking: how many hours of the day are played
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(2..=24))]
+    pub(crate) hours: u32,
+    /// tracking: write the picture here, as SVG
+    #[arg(long, value_name = "FILE", default_value = "tracking.svg")]
+    pub(crate) picture: PathBuf,
+}
+
 /// Run the real functions against a simulated AWS on this computer, through a shortage of Spot capacity or a wave of tasks.
 ///
 /// The world's clock runs as fast as the functions answer. In mode act it exits with 1 when the scenario did not show what it is there for;
@@ -151,7 +172,8 @@ pub(crate) struct StormArgs {
 /// managed scaling in a world with the same seed; its tables must be the workshop's. `ec2-drought`: a service of 20 tasks on such groups
 /// and its standby, under both functions. `workshop-interruption`: a Spot instance with three of nine tasks gets its warning, with
 /// headroom and without, under instance-drain, then under all three functions; beside it ECS's own draining, and none.
-/// `interruption-storm`: a share of a large group is warned at once, under instance-drain. The others: the world has a cluster `container-demo` with a service `web` of 10 tasks at FARGATE 1/1 : FARGATE_SPOT 0/4 and its standby
+/// `interruption-storm`: a share of a large group is warned at once, under instance-drain. `tracking`: a day's requests come to a service on
+/// Fargate Spot and its standby, under service-scaler and spot-fallback; beside them the same day with fixed counts. The others: the world has a cluster `container-demo` with a service `web` of 10 tasks at FARGATE 1/1 : FARGATE_SPOT 0/4 and its standby
 /// `web-standby`; tasks must not fall below the desired count, and the standby must go back to 0.
 #[derive(Debug, Args)]
 pub(crate) struct LabArgs {
@@ -161,9 +183,9 @@ pub(crate) struct LabArgs {
     /// Every random choice of the world follows from it
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// How long Spot is short, or the many tasks are there, in minutes of the world
-    #[arg(long, value_name = "MINUTES", default_value_t = 20, value_parser = clap::value_parser!(u32).range(5..=600))]
-    pub(crate) minutes: u32,
+    /// How long Spot is short, or the many tasks are there, in minutes of the world; by default 20, and 180 with `tracking`
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(5..=600))]
+    minutes: Option<u32>,
     /// What the function may do
     #[arg(long, value_enum, default_value_t = LabMode::Act)]
     pub(crate) mode: LabMode,
@@ -175,7 +197,27 @@ pub(crate) struct LabArgs {
     pub(crate) binaries: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) storm: StormArgs,
+    #[command(flatten)]
+    pub(crate) tracking: TrackingArgs,
     /// Afterwards keep the world open for the AWS CLI, on the host's clock, until ctrl-c
     #[arg(long)]
     pub(crate) hold: bool,
+}
+
+impl LabArgs {
+    /// How long Spot is short, or the many tasks are there, in minutes of the world.
+    pub(crate) fn minutes(&self) -> u32 {
+        let usual = match self.scenario {
+            Scenario::Tracking => 180,
+            Scenario::Workshop
+            | Scenario::DroughtFlap
+            | Scenario::Lossy
+            | Scenario::Throttled
+            | Scenario::WorkshopEc2
+            | Scenario::Ec2Drought
+            | Scenario::WorkshopInterruption
+            | Scenario::InterruptionStorm => 20,
+        };
+        self.minutes.unwrap_or(usual)
+    }
 }

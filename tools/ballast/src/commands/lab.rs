@@ -3,7 +3,7 @@
 use crate::cli::{LabArgs, Scenario};
 use crate::error::CliError;
 use crate::lab::hold::Played;
-use crate::lab::{drain, ec2, play};
+use crate::lab::{drain, ec2, play, tracking};
 use crate::output::Screen;
 
 /// Runs the command. Whatever ends it, the functions' processes end with it.
@@ -35,6 +35,7 @@ async fn play_scenario(args: &LabArgs, screen: Screen) -> Result<Played, CliErro
         Scenario::WorkshopEc2 => ec2::play::play(args, screen).await,
         Scenario::WorkshopInterruption => drain::interruption::play(args, screen).await,
         Scenario::InterruptionStorm => drain::storm::play(args, screen).await,
+        Scenario::Tracking => tracking::day::play(args, screen).await,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Assumed: where two functions are due at the same time, one runs after the other. Lambda would run them side by side.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use control::Record;
@@ -9,6 +10,7 @@ use jiff::SignedDuration;
 use model::Timestamp;
 use model::capacity::{CapacityHold, CapacityStep};
 use model::drain::{DrainHold, DrainStep};
+use model::tracking::{TrackingHold, TrackingStep};
 use serde_json::Value;
 use world::World;
 use world::face::InvocationResult;
@@ -62,6 +64,8 @@ pub(crate) struct Driver {
 struct Lane {
     function: Function,
     queue: Queue,
+    /// What alarms have called the function with, in order.
+    calls: VecDeque<Value>,
     schedule_at: Timestamp,
     schedules: u64,
 }
@@ -76,6 +80,7 @@ impl Driver {
         let schedule_at = later(lock(&world).now(), SCHEDULE_INTERVAL_SECS);
         let lanes = functions.into_iter().map(|function| Lane {
             queue: Queue::of(function.name()),
+            calls: VecDeque::new(),
             function,
             schedule_at,
             schedules: 0,
@@ -128,9 +133,18 @@ impl Driver {
         }
     }
 
-    /// Invokes one function, by its queue before its schedule. Returns whether one was due.
+    /// Invokes one function, by an alarm's own call and its queue before its schedule. Returns whether one was due.
     async fn invoke_what_is_due(&mut self, now: Timestamp) -> Result<bool, CliError> {
         for index in 0..self.lanes.len() {
+            let called = self
+                .lanes
+                .get_mut(index)
+                .and_then(|it| it.calls.pop_front());
+            if let Some(payload) = called {
+                // Lambda would repeat a call that fails; the schedule looks within a minute all the same.
+                let _answered = self.invoke(index, &payload).await?;
+                return Ok(true);
+            }
             let batch = self.lanes.get_mut(index).map(|it| it.queue.receive(now));
             let batch = batch.unwrap_or_default();
             if !batch.is_empty() {
@@ -161,6 +175,14 @@ impl Driver {
         let events = self.world().take_due_events();
         for event in events {
             self.delivered += 1;
+            if let Some(called) = &event.called {
+                let is_called = |it: &&mut Lane| calls_function(called, it.function.name());
+                if let Some(lane) = self.lanes.iter_mut().find(is_called) {
+                    self.matched += 1;
+                    lane.calls.push_back(event.envelope);
+                }
+                continue;
+            }
             for name in self.rules.matching(&event.envelope) {
                 let of_name = |it: &&mut Lane| it.function.name() == name;
                 if let Some(lane) = self.lanes.iter_mut().find(of_name) {
@@ -280,7 +302,16 @@ fn read(name: Name, line: &str) -> Result<Telling, serde_json::Error> {
             let record: Record<DrainStep, DrainHold> = serde_json::from_str(line)?;
             Ok(Telling::of_departures(&record))
         }
+        Name::ServiceScaler => {
+            let record: Record<TrackingStep, TrackingHold> = serde_json::from_str(line)?;
+            Ok(Telling::of(&record))
+        }
     }
+}
+
+/// Whether an ARN is that of a function, or of its version or alias.
+fn calls_function(arn: &str, name: Name) -> bool {
+    arn.split(':').nth(6) == Some(name.as_str())
 }
 
 fn later(at: Timestamp, secs: i64) -> Timestamp {

@@ -28,6 +28,8 @@ pub(crate) enum Name {
     ClusterScaler,
     /// Drains EC2 instances that are going away.
     InstanceDrain,
+    /// Sets desired counts so that metrics keep their targets.
+    ServiceScaler,
 }
 
 impl Name {
@@ -37,13 +39,14 @@ impl Name {
             Self::SpotFallback => "spot-fallback",
             Self::ClusterScaler => "cluster-scaler",
             Self::InstanceDrain => "instance-drain",
+            Self::ServiceScaler => "service-scaler",
         }
     }
 
     /// Its memory in `infra/template.yaml`, in MiB. It is only told to the process.
     pub(crate) const fn memory_mib(self) -> u32 {
         match self {
-            Self::SpotFallback => 256,
+            Self::SpotFallback | Self::ServiceScaler => 256,
             Self::ClusterScaler | Self::InstanceDrain => 512,
         }
     }

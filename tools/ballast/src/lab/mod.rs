@@ -15,3 +15,4 @@ pub(crate) mod show;
 pub(crate) mod story;
 pub(crate) mod tables;
 pub(crate) mod telling;
+pub(crate) mod tracking;

@@ -146,9 +146,10 @@ fn stage(args: &LabArgs, scaled_by: ScaledBy) -> Result<Stage, CliError> {
         | Scenario::Throttled
         | Scenario::WorkshopEc2
         | Scenario::WorkshopInterruption
-        | Scenario::InterruptionStorm => on_fargate(args)?,
+        | Scenario::InterruptionStorm
+        | Scenario::Tracking => on_fargate(args)?,
     };
-    let script = args.scenario.write(&mut world, args.minutes);
+    let script = args.scenario.write(&mut world, args.minutes());
     Ok(Stage {
         world,
         primary,
@@ -224,7 +225,7 @@ fn verdict(
     screen: Screen,
 ) -> Result<(), CliError> {
     let lowest = with.lowest_running;
-    let dry_secs = u64::from(args.minutes) * 60;
+    let dry_secs = u64::from(args.minutes()) * 60;
     let cover = with.warning_to_cover_secs.filter(|it| *it < dry_secs);
     match args.mode {
         LabMode::Observe => screen.print("\nThe mode was observe: nothing was written."),

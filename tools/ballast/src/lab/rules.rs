@@ -29,7 +29,7 @@ struct Retries {
 /// What a function's queue has in `infra/template.yaml`.
 const fn retries(of: Name) -> Retries {
     match of {
-        Name::SpotFallback | Name::ClusterScaler => Retries {
+        Name::SpotFallback | Name::ClusterScaler | Name::ServiceScaler => Retries {
             visibility_timeout_secs: 190,
             receives_max: 3,
         },
@@ -50,6 +50,7 @@ fn targets(rule: &str) -> &'static [Name] {
         "InstanceWarningRule" | "InstanceStateRule" | "MaintenanceRule" | "LifecycleActionRule" => {
             &[Name::InstanceDrain]
         }
+        "ServiceAlarmRule" => &[Name::ServiceScaler],
         _ => &[],
     }
 }
@@ -271,6 +272,9 @@ mod tests {
             if names("InstanceDrainQueue") {
                 want.push(Name::InstanceDrain);
             }
+            if names("ServiceScalerQueue") {
+                want.push(Name::ServiceScaler);
+            }
             assert!(!want.is_empty(), "{rule}: {block:?}");
             assert_eq!(targets(rule), want, "{rule}");
         }
@@ -286,6 +290,7 @@ mod tests {
             format!("MemorySize: {}", Name::SpotFallback.memory_mib()),
             format!("MemorySize: {}", Name::ClusterScaler.memory_mib()),
             format!("MemorySize: {}", Name::InstanceDrain.memory_mib()),
+            format!("MemorySize: {}", Name::ServiceScaler.memory_mib()),
             format!("Timeout: {}", function::TIMEOUT.as_secs()),
             format!("MaximumRetryAttempts: {}", driver::SCHEDULE_RETRIES_MAX),
             format!(
@@ -310,6 +315,7 @@ mod tests {
             (Name::SpotFallback, "SpotFallbackQueue"),
             (Name::ClusterScaler, "ClusterScalerQueue"),
             (Name::InstanceDrain, "InstanceDrainQueue"),
+            (Name::ServiceScaler, "ServiceScalerQueue"),
         ] {
             let (_, rest) = template.split_once(&format!("\n  {resource}:\n")).unwrap();
             let block: Vec<&str> = rest

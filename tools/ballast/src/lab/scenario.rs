@@ -53,6 +53,7 @@ impl Scenario {
                 "Spot takes an instance with three tasks behind a load balancer"
             }
             Self::InterruptionStorm => "Spot warns many instances at once",
+            Self::Tracking => "a day of traffic on a pair, and Spot runs short in its middle",
         }
     }
 
@@ -68,6 +69,7 @@ impl Scenario {
                 &[Name::SpotFallback, Name::ClusterScaler, Name::InstanceDrain]
             }
             Self::InterruptionStorm => &[Name::InstanceDrain],
+            Self::Tracking => &[Name::SpotFallback, Name::ServiceScaler],
         }
     }
 
@@ -80,7 +82,8 @@ impl Scenario {
             | Self::WorkshopEc2
             | Self::Ec2Drought
             | Self::WorkshopInterruption
-            | Self::InterruptionStorm => {}
+            | Self::InterruptionStorm
+            | Self::Tracking => {}
             Self::Lossy => {
                 config.delivery = Delivery {
                     duplicate_per_mille: 300,
@@ -132,7 +135,10 @@ impl Scenario {
                 }
             }
             Self::Ec2Drought => drought::write(world, drought_at, return_at),
-            Self::WorkshopEc2 | Self::WorkshopInterruption | Self::InterruptionStorm => {}
+            Self::WorkshopEc2
+            | Self::WorkshopInterruption
+            | Self::InterruptionStorm
+            | Self::Tracking => {}
         }
         world.set_capacity_everywhere(FARGATE_SPOT, return_at, PLENTY);
         // Late enough for the interrupted tasks to be gone and the standby to be up.
@@ -142,7 +148,8 @@ impl Scenario {
             Self::WorkshopEc2
             | Self::Ec2Drought
             | Self::WorkshopInterruption
-            | Self::InterruptionStorm => 300,
+            | Self::InterruptionStorm
+            | Self::Tracking => 300,
         };
         let during_at = later(drought_at, (dry_secs / 2).min(covered_secs));
         Script {

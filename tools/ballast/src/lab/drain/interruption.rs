@@ -111,7 +111,7 @@ pub(crate) async fn play(args: &LabArgs, screen: Screen) -> Result<Played, CliEr
             service: stage.service,
             standby: stage.standby,
             driver: opened.driver,
-            minutes: args.minutes,
+            minutes: args.minutes(),
         };
         faults.append(&mut run.play(args, &mut show).await?);
         played = Some(Played {

@@ -95,7 +95,7 @@ async fn play_chapter(
     mut driver: Driver,
     show: &mut Show,
 ) -> Result<(Driver, Vec<String>), CliError> {
-    let times = Times::of(&driver.world(), args.minutes);
+    let times = Times::of(&driver.world(), args.minutes());
     let groups = chapter.groups().map(|(group, _)| group);
     let mut watch = Watch::new(&driver.world(), names.service.clone(), groups);
     let mut faults = Vec::new();
@@ -145,7 +145,7 @@ async fn play_chapter(
 /// The figures of the same chapter under ECS's managed scaling.
 async fn under_managed_scaling(args: &LabArgs, chapter: &Chapter) -> Result<Ec2Figures, CliError> {
     let (world, names) = chapter.stage(args.seed, ScaledBy::Ecs)?;
-    let times = Times::of(&world, args.minutes);
+    let times = Times::of(&world, args.minutes());
     let groups = chapter.groups().map(|(group, _)| group);
     let mut watch = Watch::new(&world, names.service.clone(), groups);
     let mut driver = Driver::new(Arc::new(Mutex::new(world)), Vec::new())?;

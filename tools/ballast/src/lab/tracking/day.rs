@@ -1,0 +1,177 @@
+//! A day from its beginning to its end, and what is told of it.
+
+use std::path::Path;
+
+use model::Timestamp;
+use model::policy::{TAG_STANDBY, TAG_STANDBY_OF};
+use world::World;
+
+use crate::cli::{LabArgs, LabMode};
+use crate::error::CliError;
+use crate::lab::function::Name;
+use crate::lab::hold::Played;
+use crate::lab::open::open;
+use crate::lab::show::Show;
+use crate::lab::tracking::decisions::Decisions;
+use crate::lab::tracking::figures::{self, DayFigures, day};
+use crate::lab::tracking::hours;
+use crate::lab::tracking::picture::{Picture, Point};
+use crate::lab::tracking::stage::{
+    CountedBy, FLEET, LIMIT_PERCENT, START_UP_SECS, Stage, TARGET_PERCENT, TASKS_AT_PEAK,
+    TASKS_MAX, TASKS_MIN, Times, WINDOW_SECS, requests_per_task_min, stage, tasks_for,
+};
+use crate::lab::tracking::traffic::Traffic;
+use crate::output::{Screen, Tone};
+
+/// What shows the pair in the held world.
+const COMMAND: &str =
+    "aws ecs describe-services --cluster container-demo --services web web-standby";
+/// The share of the requests that may come while the tasks are busier than the limit, outside of the shortage, in millionths.
+const OVER_LIMIT_CALM_MAX_PPM: u64 = 10_000;
+
+/// Plays the day with the real functions, then with fixed counts and without them, and draws it.
+pub(crate) async fn play(args: &LabArgs, screen: Screen) -> Result<Played, CliError> {
+    let path = args.tracking.picture.as_path();
+    if path.extension().is_none_or(|it| it != "svg") {
+        return Err(CliError::Argument(format!(
+            "`--picture {}` must end in `.svg`: the picture is SVG",
+            path.display()
+        )));
+    }
+    let traffic = Traffic::of(&args.tracking)?;
+    let times = Times::of(args.tracking.hours, args.minutes())?;
+    let mut show = Show::new(args, screen)?;
+    let staged = stage(args.seed, &traffic, times, CountedBy::Ballast)?;
+    let Stage { world, standby } = staged;
+    let names = args.scenario.functions();
+    let opened = open(world, args, names).await?;
+    let mut driver = opened.driver;
+    show.heading(args, &about(&traffic, args))?;
+    let invoked = show.run_quietly(&mut driver, times.end, |_| {}).await?;
+    let decisions = Decisions::of(&invoked);
+
+    let (with, by_hours, picture) = {
+        let world = driver.world();
+        let with = DayFigures::of(&world, &standby, times);
+        let by_hours = hours::table(&world, times, screen);
+        (with, by_hours, drawn(&world, times, &traffic, args))
+    };
+    let fixed = fixed_counts(&traffic, times, args)?;
+    show.print(&format!("\n{by_hours}"))?;
+    show.print(&format!("\n{}", decisions.table(screen)))?;
+    let counts = show.counts(&driver);
+    let table = figures::table(with, &fixed, &counts, screen);
+    show.print(&format!("\n{table}"))?;
+    write(path, &picture.draw()?)?;
+    show.print(&format!("The picture is in {}.", path.display()))?;
+    show.finish()?;
+    verdict(args, with, &decisions, screen)?;
+    Ok(Played {
+        face: opened.face,
+        driver,
+        command: COMMAND,
+    })
+}
+
+fn about(traffic: &Traffic, args: &LabArgs) -> String {
+    let per_task = requests_per_task_min(&traffic.day());
+    format!(
+        "requests: {}; {per_task} a minute make a task 100 % busy, so that {TASKS_AT_PEAK} tasks at {LIMIT_PERCENT} % serve the day's peak;\n\
+         cluster container-demo; service web on FARGATE_SPOT behind a load balancer; its standby web-standby on FARGATE, behind the same;\n\
+         tags of web: ballast:service-scaler=act, target-cpu-percent={TARGET_PERCENT}, min-tasks={TASKS_MIN}, max-tasks={TASKS_MAX}, scale-in-window-secs={WINDOW_SECS},\n\
+         start-up-secs={START_UP_SECS}, forecast=true, {}=web-standby; web-standby: {}=web; an alarm on the CPU of both calls service-scaler;\n\
+         {} hours are played; from their middle on Spot takes every task and has no room, for {} minutes",
+        traffic.source,
+        TAG_STANDBY.name.trim_start_matches("ballast:"),
+        TAG_STANDBY_OF.name,
+        args.tracking.hours,
+        args.minutes(),
+    )
+}
+
+/// The same day without the functions: as many tasks as the peak needs, and as many as the day needs on average.
+fn fixed_counts(
+    traffic: &Traffic,
+    times: Times,
+    args: &LabArgs,
+) -> Result<Vec<(String, DayFigures)>, CliError> {
+    let day = traffic.day();
+    let per_task = requests_per_task_min(&day);
+    let minutes = u64::try_from(day.minutes()).unwrap_or(u64::MAX);
+    let mean = day.requests().iter().sum::<u64>() / minutes.max(1);
+    let mean = tasks_for(mean, per_task, LIMIT_PERCENT);
+    let mut found = Vec::new();
+    for (name, tasks) in [("the peak's", TASKS_AT_PEAK), ("the mean's", mean)] {
+        let staged = stage(args.seed, traffic, times, CountedBy::Nobody(tasks))?;
+        let Stage { mut world, standby } = staged;
+        world.advance_to(times.end);
+        let figures = DayFigures::of(&world, &standby, times);
+        found.push((format!("without: always {tasks}, {name}"), figures));
+    }
+    Ok(found)
+}
+
+fn drawn(world: &World, times: Times, traffic: &Traffic, args: &LabArgs) -> Picture {
+    let count = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
+    let points = day(world, times).iter().map(|it| Point {
+        needed: count(
+            world
+                .fleet(FLEET)
+                .map_or(0, |fleet| it.required_tasks(fleet)),
+        ),
+        desired: count(it.desired.into()),
+        on_spot: count(it.ready_spot.into()),
+        on_demand: count(it.ready_on_demand.into()),
+    });
+    let minute = |at: Timestamp| {
+        let passed = at.duration_since(times.begin).as_secs() / 60;
+        i32::try_from(passed).unwrap_or(i32::MAX)
+    };
+    Picture {
+        title: format!(
+            "{}: service-scaler and spot-fallback{}",
+            traffic.title,
+            match args.mode {
+                LabMode::Act => "",
+                LabMode::Observe => ", which only observe",
+            }
+        ),
+        needed_name: format!("load: tasks needed at {LIMIT_PERCENT} % CPU"),
+        points: points.collect(),
+        short: (minute(times.short), minute(times.back)),
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    std::fs::write(path, text).map_err(|source| CliError::Io {
+        what: format!("`{}` cannot be written", path.display()),
+        source,
+    })
+}
+
+/// Whether the day showed what it is there to show. In mode observe there is nothing to show.
+fn verdict(
+    args: &LabArgs,
+    with: DayFigures,
+    decisions: &Decisions,
+    screen: Screen,
+) -> Result<(), CliError> {
+    let mut faults = Vec::new();
+    if with.over_limit_calm_ppm > OVER_LIMIT_CALM_MAX_PPM {
+        faults.push(format!(
+            "more than {} % of the requests came while the tasks were above {LIMIT_PERCENT} %, though Spot was not short",
+            OVER_LIMIT_CALM_MAX_PPM / 10_000
+        ));
+    }
+    if decisions.steps(Name::SpotFallback, "give_back") == 0 {
+        faults.push("the standby gave nothing back after Spot had returned".to_owned());
+    }
+    match args.mode {
+        LabMode::Observe => screen.print("\nThe mode was observe: nothing was written."),
+        LabMode::Act if !faults.is_empty() => Err(CliError::NotKept(faults.join("; "))),
+        LabMode::Act => screen.print(&screen.paint(
+            Tone::Good,
+            "\nThe desired count followed the load, and the standby lent what Spot lacked.",
+        )),
+    }
+}

@@ -58,7 +58,7 @@ impl KnownSeasons {
     fn keep(&self, key: TrackingKey, known: Known) {
         let mut kept = self.by_fleet.lock().unwrap_or_else(PoisonError::into_inner);
         // Fleets that are gone stay behind; starting over is simpler than knowing which.
-        if kept.len() >= KEPT_MAX {
+        if kept.len() >= KEPT_MAX && !kept.contains_key(&key) {
             kept.clear();
         }
         kept.insert(key, known);
@@ -171,5 +171,37 @@ fn enter(seen: &mut Seen, key: &TrackingKey, series: Vec<(Slot, Series)>) {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: usize) -> TrackingKey {
+        TrackingKey(format!("demo/web-{number}").parse().unwrap())
+    }
+
+    #[test]
+    fn what_is_known_is_kept_anew_and_more_fleets_than_are_kept_begin_anew() {
+        let known = KnownSeasons::default();
+        let now = Timestamp::from_second(1_772_442_000).unwrap();
+        let keep = |number: usize| {
+            let until = KEPT_FOR.after(now);
+            let (asked, series) = (Vec::new(), Vec::new());
+            let it = Known {
+                until,
+                asked,
+                series,
+            };
+            known.keep(key(number), it);
+        };
+        let is_known = |number: usize, at| known.get(&key(number), &[], at).is_some();
+        (0..KEPT_MAX).for_each(keep);
+        keep(3);
+        assert!(is_known(0, now) && is_known(KEPT_MAX - 1, now));
+        assert!(!is_known(0, KEPT_FOR.after(now)), "it is half an hour old");
+        keep(KEPT_MAX);
+        assert!(!is_known(0, now) && is_known(KEPT_MAX, now));
     }
 }

@@ -4,6 +4,7 @@
 //! read from `../shared` or where `BALLAST_SHARED` says; without them the test of them is skipped and says so.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test that cannot go on has failed"

@@ -185,7 +185,7 @@ fn set_up(
     world.create(spare.tag(TAG_STANDBY_OF.name, primary.service.as_str()))?;
     world.advance_secs(u32::try_from(SETTLE_SECS).unwrap_or(0));
     let loaded_at = world.now();
-    let curve = traffic.from_before(LEAD_MINUTES, LEAD_MINUTES + 2 * DAY_MINUTES);
+    let curve = traffic.starting_before(LEAD_MINUTES, LEAD_MINUTES + 2 * DAY_MINUTES);
     let mut fleet = Fleet::new(primary.clone(), curve, loaded_at, per_task)
         .with(standby.clone())
         .behind(&targets, "web");
@@ -195,7 +195,7 @@ fn set_up(
     let past = History {
         target_percent: TARGET_PERCENT,
         ..History::days(
-            traffic.from_before(before + LEAD_MINUTES, before),
+            traffic.starting_before(before + LEAD_MINUTES, before),
             HISTORY_DAYS,
         )
     };

@@ -98,7 +98,7 @@ impl Traffic {
 
     /// The requests of each minute from so many minutes before the day on; what lies before the first count or after the last goes on at
     /// the other end.
-    pub(crate) fn from_before(&self, minutes_before: usize, minutes: usize) -> LoadCurve {
+    pub(crate) fn starting_before(&self, minutes_before: usize, minutes: usize) -> LoadCurve {
         let all = self.curve.minutes().max(1);
         let before = minutes_before.checked_rem(all).unwrap_or(0);
         let from = (self.first + all - before).checked_rem(all).unwrap_or(0);
@@ -107,7 +107,7 @@ impl Traffic {
 
     /// The day's requests in each minute.
     pub(crate) fn day(&self) -> LoadCurve {
-        self.from_before(0, DAY_MINUTES)
+        self.starting_before(0, DAY_MINUTES)
     }
 }
 
@@ -192,10 +192,10 @@ mod tests {
             source: String::new(),
         };
         assert_eq!(traffic.day().at(0), 2_880);
-        assert_eq!(traffic.from_before(10, 20).at(0), 2_870);
+        assert_eq!(traffic.starting_before(10, 20).at(0), 2_870);
         // Five days before it there is nothing: the counts are repeated.
-        assert_eq!(traffic.from_before(5 * 1_440, 1).at(0), 0);
-        assert_eq!(traffic.from_before(2 * 1_440, 1).at(0), 0);
-        assert_eq!(traffic.from_before(3 * 1_440, 1).at(0), 2_880);
+        assert_eq!(traffic.starting_before(5 * 1_440, 1).at(0), 0);
+        assert_eq!(traffic.starting_before(2 * 1_440, 1).at(0), 0);
+        assert_eq!(traffic.starting_before(3 * 1_440, 1).at(0), 2_880);
     }
 }

@@ -40,13 +40,14 @@ impl KnownHooks {
     /// Keeps what was read at `now`.
     pub(crate) fn keep(&self, group: &AutoScalingGroupName, hooks: Hooks, now: Timestamp) {
         let mut kept = self.by_group.lock().unwrap_or_else(PoisonError::into_inner);
-        let lasts = if kept.contains_key(group) {
+        let is_known = kept.contains_key(group);
+        let lasts = if is_known {
             HOOKS_KEPT_FOR
         } else {
             first_kept_for(group)
         };
         // Groups that were deleted stay behind; starting over is simpler than knowing which.
-        if kept.len() >= HOOKS_KEPT_MAX {
+        if !is_known && kept.len() >= HOOKS_KEPT_MAX {
             kept.clear();
         }
         let until = lasts.after(now);

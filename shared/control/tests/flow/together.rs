@@ -136,7 +136,7 @@ impl Troupe {
             if !events.is_empty() {
                 self.hand_over(&batch(events)).await;
             }
-            if self.secs % 60 == 0 {
+            if self.secs.is_multiple_of(60) {
                 self.hand_over(&schedule()).await;
             }
         }

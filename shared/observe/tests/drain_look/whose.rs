@@ -157,10 +157,10 @@ async fn an_instance_that_drains_is_looked_at_where_something_waits_for_it() {
         instances,
     ) = (both(), instances(["i-2"]))
     else {
-        unreachable!()
+        panic!("both are scopes of departures")
     };
     let Scope::Departures { instances, .. } = instances else {
-        unreachable!()
+        panic!("both are scopes of departures")
     };
     let warned = Scope::Departures {
         instances,

@@ -307,7 +307,7 @@ def test_no_service_is_tracked_without_opt_in():
     (statement,) = policies("service-scaler")["act"]
     assert (statement["Effect"], statement["Action"]) == ("Allow", "ecs:UpdateService")
     assert statement["Condition"]["StringEquals"] == {"aws:ResourceTag/ballast:service-scaler": "act"}
-    tags = (ROOT / "shared/model/src/tracking/policy.rs").read_text(encoding="utf-8")
+    tags = (ROOT / "shared/model/src/tracking/tags.rs").read_text(encoding="utf-8")
     assert re.search(r'TAG_SERVICE_SCALER: Setting = Setting \{\s*name: "ballast:service-scaler"', tags)
 
 

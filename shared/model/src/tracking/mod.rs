@@ -19,6 +19,7 @@ pub mod plan;
 pub mod policy;
 pub mod readings;
 pub mod snapshot;
+pub mod tags;
 pub mod target;
 
 pub use bounds::{Bounds, BoundsInForce, ScheduledBounds};

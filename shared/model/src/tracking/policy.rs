@@ -9,157 +9,13 @@ use crate::ids::AlarmName;
 use crate::policy::{TAG_FOREIGN_HOLD_SECS, TAG_PAUSED, TAG_STANDBY_OF, TAG_START_UP_SECS, TAGS};
 use crate::settings::{Setting, SettingFault, whole_number};
 use crate::tracking::bounds::{Bounds, ScheduledBounds};
+pub use crate::tracking::tags::*;
 use crate::tracking::target::{Measures, Target, TargetName};
 use crate::units::Seconds;
 
 /// The most tasks that a service may have.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html>
 pub const TASKS_MAX: u32 = 5_000;
-
-/// Opts the service in. The function's role may only update services that carry it with `act`.
-pub const TAG_SERVICE_SCALER: Setting = Setting {
-    name: "ballast:service-scaler",
-    allowed: "`act` or `advise`",
-    default: "none: the service's desired count is never touched by service-scaler",
-    meaning: "Opts the service in: `act` lets Ballast set its desired count so that its metrics keep their targets, `advise` only records what it would do.",
-};
-/// The target of `CPUUtilization`.
-pub const TAG_TARGET_CPU_PERCENT: Setting = Setting {
-    name: "ballast:target-cpu-percent",
-    allowed: "a number from 1 to 100, with up to three decimals",
-    default: "none: the CPU is not tracked",
-    meaning: "Tracks `AWS/ECS` `CPUUtilization` of the service and its standby together, in percent of what their tasks reserve.",
-};
-/// The target of `MemoryUtilization`.
-pub const TAG_TARGET_MEMORY_PERCENT: Setting = Setting {
-    name: "ballast:target-memory-percent",
-    allowed: "a number from 1 to 100, with up to three decimals",
-    default: "none: the memory is not tracked",
-    meaning: "Tracks `AWS/ECS` `MemoryUtilization` of the service and its standby together, in percent of what their tasks reserve.",
-};
-/// The target of requests for each task.
-pub const TAG_TARGET_REQUESTS: Setting = Setting {
-    name: "ballast:target-requests-per-task-minute",
-    allowed: "a number above 0, with up to three decimals",
-    default: "none: requests are not tracked",
-    meaning: "Tracks `AWS/ApplicationELB` `RequestCountPerTarget` of the service's one target group: so many requests for each task and minute.",
-};
-/// The alarm that says which metric is tracked.
-pub const TAG_TARGET_ALARM: Setting = Setting {
-    name: "ballast:target-alarm",
-    allowed: "the name of a CloudWatch alarm on a metric or a metric math expression",
-    default: "none",
-    meaning: "Tracks the metric, or the metric math expression, that this alarm watches, with its statistic and its period; its threshold is not read.",
-};
-/// The target of the alarm's metric.
-pub const TAG_TARGET_VALUE: Setting = Setting {
-    name: "ballast:target-value",
-    allowed: "a number above 0, with up to three decimals",
-    default: "none: needed with `ballast:target-alarm`",
-    meaning: "The value of the alarm's metric that each task is to have.",
-};
-/// What the alarm's metric stands for.
-pub const TAG_TARGET_MEASURES: Setting = Setting {
-    name: "ballast:target-measures",
-    allowed: "`per-task` or `total`",
-    default: "per-task",
-    meaning: "Whether the alarm's metric stands for each task on average, so that it falls with more tasks, or for the whole fleet, such as the length of a queue.",
-};
-/// How often ECS publishes the service's metrics. ECS tells it of a revision of the service only, not of the service.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_MetricConfiguration.html>
-pub const TAG_METRIC_RESOLUTION_SECS: Setting = Setting {
-    name: "ballast:metric-resolution-secs",
-    allowed: "`20` or `60`",
-    default: "60",
-    meaning: "How often ECS publishes `CPUUtilization` and `MemoryUtilization` of the service and its standby: what the services' `monitoring` says as `resolutionSeconds`.",
-};
-/// The least tasks.
-pub const TAG_MIN_TASKS: Setting = Setting {
-    name: "ballast:min-tasks",
-    allowed: "a whole number from 0 to 5000",
-    default: "1",
-    meaning: "The least desired count.",
-};
-/// The most tasks.
-pub const TAG_MAX_TASKS: Setting = Setting {
-    name: "ballast:max-tasks",
-    allowed: "a whole number from 1 to 5000, at least `ballast:min-tasks`",
-    default: "none: needed",
-    meaning: "The greatest desired count.",
-};
-/// Bounds by the time of the week.
-pub const TAG_SCHEDULED_BOUNDS: Setting = Setting {
-    name: "ballast:scheduled-bounds",
-    allowed: "windows such as `mon-fri 07:00-20:00 min=10 max=60`, up to 16, with ` / ` between them",
-    default: "none",
-    meaning: "Other bounds in windows of the week; of several that hold at a time the largest minimum and the largest maximum count.",
-};
-/// The time zone of the windows.
-pub const TAG_TIME_ZONE: Setting = Setting {
-    name: "ballast:time-zone",
-    allowed: "a name of the IANA time zone database, such as `Europe/Berlin`",
-    default: "UTC",
-    meaning: "The clock of `ballast:scheduled-bounds`. The forecast's days are 24 hours each.",
-};
-/// The band about the target in which the direction does not change.
-pub const TAG_TOLERANCE_PERCENT: Setting = Setting {
-    name: "ballast:tolerance-percent",
-    allowed: "a whole number from 0 to 50",
-    default: "12",
-    meaning: "A scale-in stops short of what was needed by so many percent, and a change of direction must overcome as much; going on in the same direction need not.",
-};
-/// The window over which fewer must have been enough.
-pub const TAG_SCALE_IN_WINDOW_SECS: Setting = Setting {
-    name: "ballast:scale-in-window-secs",
-    allowed: "a whole number from 60 to 10800",
-    default: "300",
-    meaning: "The desired count is lowered to the most that was needed within so long, and the tolerance above it.",
-};
-/// How long a direction is kept.
-pub const TAG_TURN_HOLD_SECS: Setting = Setting {
-    name: "ballast:turn-hold-secs",
-    allowed: "a whole number from 0 to 86400",
-    default: "300",
-    meaning: "How long after a scale-out the desired count is not lowered.",
-};
-/// How far one step raises.
-pub const TAG_RAISE_MAX_PERCENT: Setting = Setting {
-    name: "ballast:raise-max-percent",
-    allowed: "a whole number from 10 to 1000",
-    default: "100",
-    meaning: "How far one step raises the desired count at most, in percent of it; four tasks are always allowed.",
-};
-/// Whether a forecast is asked for.
-pub const TAG_FORECAST: Setting = Setting {
-    name: "ballast:forecast",
-    allowed: "`true` or `false`",
-    default: "false",
-    meaning: "`true` raises the desired count ahead of what the same time of earlier days lets expect; it never lowers it.",
-};
-
-/// Every tag that concerns target tracking alone, in the order of the documentation.
-pub const TRACKING_TAGS: [&Setting; 17] = [
-    &TAG_SERVICE_SCALER,
-    &TAG_TARGET_CPU_PERCENT,
-    &TAG_TARGET_MEMORY_PERCENT,
-    &TAG_TARGET_REQUESTS,
-    &TAG_TARGET_ALARM,
-    &TAG_TARGET_VALUE,
-    &TAG_TARGET_MEASURES,
-    &TAG_METRIC_RESOLUTION_SECS,
-    &TAG_MIN_TASKS,
-    &TAG_MAX_TASKS,
-    &TAG_SCHEDULED_BOUNDS,
-    &TAG_TIME_ZONE,
-    &TAG_TOLERANCE_PERCENT,
-    &TAG_SCALE_IN_WINDOW_SECS,
-    &TAG_TURN_HOLD_SECS,
-    &TAG_RAISE_MAX_PERCENT,
-    &TAG_FORECAST,
-];
-
-/// The tags of a service that this function shares with spot-fallback.
-pub const SHARED_TAGS: [&Setting; 3] = [&TAG_START_UP_SECS, &TAG_FOREIGN_HOLD_SECS, &TAG_PAUSED];
 
 /// How fast the desired count follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -242,6 +98,7 @@ impl TrackingPolicy {
         let windows = windows(tags, bounds, &mut faults);
         let time_zone = time_zone(tags, &mut faults);
         let pace = pace(tags, &mut faults);
+        reachable(&targets, &pace, tags, &mut faults);
         let mut seconds = |setting: &Setting, range, default| {
             let text = tags.get(setting.name).map(String::as_str);
             Seconds(whole_number(setting, text, range, default, &mut faults))
@@ -262,6 +119,40 @@ impl TrackingPolicy {
             foreign_hold,
             paused,
         }))
+    }
+}
+
+/// A metric that ends at 100 % must be able to go beyond the band about its target: else a service that is busy all through, and was lowered
+/// last, would never be raised again.
+fn reachable(
+    targets: &BTreeMap<TargetName, Target>,
+    pace: &Pace,
+    tags: &BTreeMap<String, String>,
+    faults: &mut Vec<SettingFault>,
+) {
+    let of_metrics = [
+        (TargetName::Cpu, &TAG_TARGET_CPU_PERCENT),
+        (TargetName::Memory, &TAG_TARGET_MEMORY_PERCENT),
+    ];
+    for (name, setting) in of_metrics {
+        let Some(target) = targets.get(&name) else {
+            continue;
+        };
+        let band = i64::from(pace.tolerance_percent) + 100;
+        if target.value_milli * band >= 100_000 * 100 {
+            let text = tags.get(setting.name).map_or("", String::as_str);
+            let most = (100_000 * 100 - 1) / band;
+            faults.push(SettingFault {
+                allowed: format!(
+                    "with `{}` at {} no more than {}.{:03}, so that 100 % lies beyond the tolerance,",
+                    TAG_TOLERANCE_PERCENT.name,
+                    pace.tolerance_percent,
+                    most / 1_000,
+                    most % 1_000
+                ),
+                ..SettingFault::new(setting, text)
+            });
+        }
     }
 }
 
@@ -511,136 +402,4 @@ fn decimal_milli(text: &str) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect()
-    }
-
-    #[track_caller]
-    fn faults(pairs: &[(&str, &str)], want: &[&str]) {
-        let faults = TrackingPolicy::from_tags(&tags(pairs))
-            .unwrap()
-            .unwrap_err();
-        let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        assert_eq!(texts, want);
-    }
-
-    #[test]
-    fn without_the_tag_there_is_no_policy() {
-        let others = tags(&[
-            ("ballast:standby", "web-standby"),
-            ("ballast:max-tasks", "3"),
-        ]);
-        assert_eq!(TrackingPolicy::from_tags(&others), None);
-    }
-
-    #[test]
-    fn defaults_are_those_of_the_table() {
-        let policy = TrackingPolicy::from_tags(&tags(&[
-            ("ballast:service-scaler", "act"),
-            ("ballast:target-cpu-percent", "62.5"),
-            ("ballast:max-tasks", "40"),
-            ("ballast:standby", "web-standby"),
-        ]))
-        .unwrap()
-        .unwrap();
-        assert_eq!(policy.targets[&TargetName::Cpu].value_milli, 62_500);
-        assert_eq!(policy.targets.len(), 1);
-        assert_eq!((policy.bounds.min_tasks, policy.bounds.max_tasks), (1, 40));
-        assert_eq!(policy.pace, Pace::default());
-        let pace = policy.pace;
-        for (setting, value) in [
-            (&TAG_TOLERANCE_PERCENT, i64::from(pace.tolerance_percent)),
-            (&TAG_SCALE_IN_WINDOW_SECS, pace.scale_in_window.0),
-            (&TAG_TURN_HOLD_SECS, pace.turn_hold.0),
-            (&TAG_RAISE_MAX_PERCENT, i64::from(pace.raise_max_percent)),
-            (&TAG_START_UP_SECS, pace.start_up.0),
-            (&TAG_FOREIGN_HOLD_SECS, policy.foreign_hold.0),
-            (&TAG_MIN_TASKS, i64::from(policy.bounds.min_tasks)),
-            (&TAG_METRIC_RESOLUTION_SECS, policy.metric_resolution.0),
-        ] {
-            assert_eq!(setting.default, value.to_string(), "{}", setting.name);
-        }
-        assert_eq!(TAG_FORECAST.default, pace.forecast.to_string());
-        assert_eq!(TAG_TIME_ZONE.default, policy.time_zone);
-    }
-
-    #[test]
-    fn every_fault_is_named_at_once() {
-        faults(
-            &[
-                ("ballast:service-scaler", "yes"),
-                ("ballast:target-cpu-percent", "0"),
-                ("ballast:target-memory-percent", "0.5"),
-                ("ballast:target-alarm", "backlog"),
-                ("ballast:metric-resolution-secs", "30"),
-                ("ballast:min-tasks", "9"),
-                ("ballast:max-tasks", "8"),
-                ("ballast:time-zone", "Mars/Olympus"),
-                ("ballast:holddown", "60"),
-            ],
-            &[
-                "`ballast:holddown` is `60`: no tag of this name is allowed",
-                "`ballast:service-scaler` is `yes`: `act` or `advise` is allowed",
-                "`ballast:target-cpu-percent` is `0`: a number from 1 to 100, with up to three decimals is allowed",
-                "`ballast:target-memory-percent` is `0.5`: a number from 1 to 100, with up to three decimals is allowed",
-                "`ballast:target-value` is ``: a number above 0, with up to three decimals is allowed",
-                "`ballast:metric-resolution-secs` is `30`: `20` or `60` is allowed",
-                "`ballast:max-tasks` is `8`: a whole number from 1 to 5000, at least `ballast:min-tasks` is allowed",
-                "`ballast:time-zone` is `Mars/Olympus`: a name of the IANA time zone database, such as `Europe/Berlin` is allowed",
-            ],
-        );
-    }
-
-    #[test]
-    fn a_service_that_asks_for_nothing_is_told_what_it_can_ask_for() {
-        faults(
-            &[("ballast:service-scaler", "act")],
-            &[
-                "`ballast:target-cpu-percent` is ``: at least one of `ballast:target-cpu-percent`, `ballast:target-memory-percent`, \
-                 `ballast:target-requests-per-task-minute` and `ballast:target-alarm` is allowed",
-                "`ballast:max-tasks` is ``: a whole number from 1 to 5000, at least `ballast:min-tasks` is allowed",
-            ],
-        );
-    }
-
-    #[test]
-    fn a_windows_minimum_is_not_above_the_maximum_that_it_leaves() {
-        faults(
-            &[
-                ("ballast:service-scaler", "act"),
-                ("ballast:target-cpu-percent", "60"),
-                ("ballast:max-tasks", "8"),
-                ("ballast:scheduled-bounds", "daily 08:00-10:00 min=9"),
-                ("ballast:target-value", "5"),
-            ],
-            &[
-                "`ballast:target-value` is `5`: nothing without `ballast:target-alarm` is allowed",
-                "`ballast:scheduled-bounds` is `daily 08:00-10:00 min=9`: a minimum that is not above the maximum, in each window with \
-                 what it leaves to `ballast:min-tasks` and `ballast:max-tasks`, is allowed",
-            ],
-        );
-    }
-
-    #[test]
-    fn decimals_are_thousandths() {
-        for (text, want) in [
-            ("0.5", Some(500)),
-            ("12", Some(12_000)),
-            ("1.234", Some(1_234)),
-            ("1.", None),
-            (".5", None),
-            ("-1", None),
-            ("1e3", None),
-            ("NaN", None),
-            ("1.2345", None),
-        ] {
-            assert_eq!(decimal_milli(text), want, "{text}");
-        }
-    }
-}
+mod tests;

@@ -300,6 +300,19 @@ impl<'a> Ground<'a> {
         {
             base = wrote.from;
         }
+        // Somebody else took away what Ballast had asked for, now or a while ago.
+        let memory = self.memory();
+        if let Some(wrote) = memory.and_then(|it| it.wrote)
+            && wrote.to != from
+            && (wrote.confirmed || wrote.from != from)
+        {
+            base = base.max(wrote.to);
+        }
+        if let Some(edit) = memory.and_then(|it| it.foreign)
+            && !self.has_passed(edit.noticed_at, self.policy.foreign_hold.0)
+        {
+            base = base.max(edit.wrote);
+        }
         let percent = u64::from(self.policy.pace.raise_max_percent);
         let share = u64::from(base) * percent / 100;
         let farthest = u64::from(base) + share.max(u64::from(ALWAYS_RAISED_TASKS));

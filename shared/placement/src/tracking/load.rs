@@ -159,14 +159,14 @@ fn share(
         // Without a value nothing is known, unless no task ran that could have had one.
         return nothing(!counts.ran(part, at, period));
     };
-    let tasks = match measures {
-        Measures::Total => Some(1_000),
-        Measures::PerTask => counts.tasks(part, at, period),
+    let (tasks, is_complete) = match measures {
+        Measures::Total => (1_000, true),
+        Measures::PerTask => counts.at_least(part, at, period),
     };
-    tasks.map_or(nothing(false), |tasks| Share {
+    Share {
         product: i128::from(value.max(0)).saturating_mul(i128::from(tasks.max(0))),
-        is_complete: true,
-    })
+        is_complete,
+    }
 }
 
 /// The values of one series.
@@ -207,13 +207,22 @@ struct Counts<'a> {
 }
 
 impl Counts<'_> {
-    /// The tasks of a part in a period, in thousandths. `None` where they were not counted and some may have run.
-    fn tasks(&self, part: Part, at: Timestamp, period: Seconds) -> Option<i64> {
-        if part == Part::Fleet {
-            let primary = self.tasks(Part::Primary, at, period)?;
-            let standby = self.tasks(Part::Standby, at, period)?;
-            return Some(primary.saturating_add(standby));
+    /// The tasks of a part in a period that are known to have run, in thousandths, and whether they are all.
+    fn at_least(&self, part: Part, at: Timestamp, period: Seconds) -> (i64, bool) {
+        match part {
+            Part::Fleet => {
+                let (primary, is_all) = self.at_least(Part::Primary, at, period);
+                let (standby, is_all_of_standby) = self.at_least(Part::Standby, at, period);
+                (primary.saturating_add(standby), is_all && is_all_of_standby)
+            }
+            Part::Primary | Part::Standby => self
+                .tasks(part, at, period)
+                .map_or((0, false), |tasks| (tasks, true)),
         }
+    }
+
+    /// The tasks of one service in a period, in thousandths. `None` where they were not counted and some may have run.
+    fn tasks(&self, part: Part, at: Timestamp, period: Seconds) -> Option<i64> {
         if let Some(counted) = self.counted(part, at, period) {
             return Some(counted);
         }

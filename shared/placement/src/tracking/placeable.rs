@@ -1,7 +1,7 @@
 //! Are the tasks that were asked for before placed at all?
 //!
 //! AWS's target tracking raises the desired count of a service whose tasks nothing can place, on and on. Here a raise waits while tasks
-//! are missing for [`MISSING_FOR`] and there is evidence of why: it is then said, and asks for nothing that cannot be had. Tasks of the
+//! are missing for [`MISSING_FOR`], more than [`MISSING_PERCENT_MAX`] of them, and there is evidence of why: it is then said, and asks for nothing that cannot be had. Tasks of the
 //! standby that run in their place, or are on their way, are not missing: spot-fallback covers a raise as it covers anything else.
 
 use model::Seconds;
@@ -18,6 +18,10 @@ use super::case::Case;
 /// tries again and again where it has not; the number is ours.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-throttle-logic.html>
 pub const MISSING_FOR: Seconds = Seconds(120);
+
+/// So many percent of the tasks that are asked for may be missing all the same: a task that ends again and again, and that ECS starts
+/// less and less often, says nothing of the room for others. The number is ours.
+pub const MISSING_PERCENT_MAX: u64 = 10;
 
 /// How long a line of the service's log, that no instance had room, counts.
 pub const LOG_LINE_FOR: Seconds = Seconds(300);
@@ -59,7 +63,8 @@ fn no_room(case: &Case<'_>) -> Option<PlacementLimit> {
 /// The reason not to ask for more, where there is one.
 pub(crate) fn limited(case: &Case<'_>, needed: u32) -> Option<Verdict> {
     let Level { tasks, at } = case.memory.as_ref()?.missing?;
-    if case.now <= MISSING_FOR.after(at) {
+    let is_little = u64::from(tasks) * 100 <= u64::from(case.desired()) * MISSING_PERCENT_MAX;
+    if is_little || case.now <= MISSING_FOR.after(at) {
         return None;
     }
     let limits: Vec<PlacementLimit> = no_room(case)

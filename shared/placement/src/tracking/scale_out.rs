@@ -107,6 +107,9 @@ fn begun(case: &Case<'_>) -> Option<Level> {
 /// How far a raise may go now.
 fn step_limit(case: &Case<'_>) -> u32 {
     let base = begun(case).map_or(case.desired(), |it| it.tasks);
+    // What somebody else took away is given back at once.
+    let foreign = case.memory.as_ref().and_then(|it| it.foreign);
+    let base = foreign.map_or(base, |it| it.wrote.max(base));
     let percent = u64::from(case.policy.pace.raise_max_percent);
     let share = u64::from(base).saturating_mul(percent) / 100;
     let share = u32::try_from(share).unwrap_or(u32::MAX);

@@ -44,6 +44,21 @@ fn a_change_by_somebody_else_is_not_lowered_for_an_hour() {
     );
 }
 
+/// A deployment set it from 40 to 2, and the newest value is of a minute with 40 tasks.
+#[test]
+fn what_somebody_took_away_is_given_back_in_one_step() {
+    let mut scene = Scene::cpu(40, 60);
+    scene.primary().desired_count = 2;
+    scene.wrote(36, 40, 600, true);
+    let text = text(&scene.decide());
+    assert!(
+        text.contains(
+            "scale_out: set the desired count of `demo/web` from 2 to 40, because `cpu` needs 40"
+        ),
+        "{text}"
+    );
+}
+
 #[test]
 fn a_load_that_needs_more_is_served_all_the_same() {
     // Somebody lowered from 12 to 10.
@@ -163,9 +178,12 @@ fn ballasts_own_none_is_raised_to_the_minimum() {
 fn a_write_that_may_not_have_happened_makes_no_none_ballasts_own() {
     let mut scene = Scene::cpu(0, 90);
     scene.wrote(8, 7, 600, false);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` switched_off: somebody else set the desired count to 0: the service stays off until somebody sets it to something else (desired 0, running 0, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T11:59:00Z, at most 1 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

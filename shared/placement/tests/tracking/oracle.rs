@@ -45,6 +45,21 @@ fn foreign_floor(memory: &TrackingMemory, seen: u32, hold: i64, now: i64) -> Opt
     }
 }
 
+/// What Ballast had asked for before somebody else asked for less; 0 where nobody did.
+fn asked_before(memory: &TrackingMemory, seen: u32, hold: i64, now: i64) -> u32 {
+    if foreign_floor(memory, seen, hold, now).is_none() {
+        return 0;
+    }
+    let wrote = memory.wrote.map_or(0, |it| it.to);
+    let is_own = memory
+        .wrote
+        .is_some_and(|it| it.to == seen || (it.from == seen && !it.confirmed));
+    match memory.foreign {
+        Some(edit) if is_own || edit.found == seen => edit.wrote,
+        Some(_) | None => wrote,
+    }
+}
+
 /// Whether it may be touched at all, and whether what is seen is settled.
 fn is_in_hand(scene: &Scene, key: &TrackingKey, policy: &TrackingPolicy) -> bool {
     let primary = &scene.snapshot.fleets[key].primary;
@@ -97,9 +112,12 @@ fn said(fleets: &Fleets<'_>) -> (Vec<Says>, bool) {
 }
 
 /// How far one step may raise.
-fn farthest(wrote: Option<Write>, seen: u32, policy: &TrackingPolicy, now: i64) -> u32 {
+fn farthest(memory: Option<&TrackingMemory>, seen: u32, policy: &TrackingPolicy, now: i64) -> u32 {
+    let wrote = memory.and_then(|it| it.wrote);
     let is_recent = |it: &Write| it.to == seen && it.from < seen && now - it.at.as_second() < 30;
     let base = wrote.filter(is_recent).map_or(seen, |it| it.from);
+    let before = memory.map_or(0, |it| asked_before(it, seen, policy.foreign_hold.0, now));
+    let base = base.max(before);
     base + (base * policy.pace.raise_max_percent / 100).max(4)
 }
 
@@ -114,12 +132,11 @@ pub(crate) fn wanted(scene: &Scene, key: &TrackingKey) -> u32 {
     let now = scene.now.as_second();
     let fleets = Fleets { fleet, policy, now };
     let memory = remembered(scene, key);
-    let wrote = memory.as_ref().and_then(|it| it.wrote);
     let turn = memory.as_ref().and_then(|it| it.turn);
     let (least, most) = fleets.bounds();
     let (all, unfollowed) = said(&fleets);
     let rises = rises(&all, seen, turn, policy);
-    let farthest = farthest(wrote, seen, policy, now);
+    let farthest = farthest(memory.as_ref(), seen, policy, now);
     if seen < least {
         return rises.unwrap_or(0).min(farthest).min(most).max(least);
     }

@@ -158,3 +158,20 @@ fn a_metric_for_each_task_of_the_fleet_counts_both() {
     "#]],
     );
 }
+
+/// Spot runs short, and the first task of the standby has not been counted yet: four tasks at twice their target are eight.
+#[test]
+fn tasks_of_the_standby_that_were_not_counted_yet_hide_no_load() {
+    let mut scene = Scene::pair(4, 0, 60);
+    scene.standby().desired_count = 1;
+    scene.standby().running_count = 1;
+    scene.track(TargetName::Alarm, target(100, Measures::PerTask));
+    scene.flat(TargetName::Alarm, Part::Fleet, 200_000);
+    let text = text(&scene.decide());
+    assert!(
+        text.contains(
+            "scale_out: set the desired count of `demo/web` from 4 to 8, because `alarm` needs 8"
+        ),
+        "{text}"
+    );
+}

@@ -45,6 +45,20 @@ fn two_minutes_say_nothing_yet() {
     assert_eq!((since.tasks, since.at), (6, scene.now));
 }
 
+/// One that ends again and again, and that ECS starts less and less often, says nothing of the room for others.
+#[test]
+fn one_of_ten_that_is_missing_stops_no_raise() {
+    let mut scene = short();
+    scene.primary().running_count = 9;
+    scene.memory().missing.as_mut().unwrap().tasks = 1;
+    let of_ten = scene.decide();
+    assert_eq!(of_ten.plan.steps.len(), 1, "{}", of_ten.plan);
+    scene.primary().running_count = 8;
+    scene.memory().missing.as_mut().unwrap().tasks = 2;
+    let of_eight = scene.decide();
+    assert_eq!(of_eight.plan.steps.len(), 0, "{}", of_eight.plan);
+}
+
 #[test]
 fn on_demand_capacity_beside_spot_may_have_room() {
     let mut scene = short();

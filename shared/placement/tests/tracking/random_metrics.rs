@@ -195,8 +195,11 @@ pub(crate) fn spoil(fleet: &mut Fleet, tape: &mut Tape) {
             }),
             16 => spoil_points(recent, tape, |points, _| {
                 let last = *points.last().unwrap();
+                let before = points.iter().rev().nth(1);
+                // No two periods of one series overlap.
+                let period = before.map_or(300, |it| Seconds::between(it.at, last.at).0);
                 for ahead in 1..10 {
-                    let at = Seconds(60 * ahead).after(last.at);
+                    let at = Seconds(period * ahead).after(last.at);
                     points.push(Point {
                         at,
                         value_milli: last.value_milli * 2,

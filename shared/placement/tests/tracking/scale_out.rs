@@ -102,17 +102,26 @@ fn several_raises_within_a_moment_go_no_further_than_one_step() {
     scene.memory().raised = Some(model::memory::Level { tasks: 8, at });
     scene.track(TargetName::Requests, target(100, Measures::Total));
     scene.flat(TargetName::Requests, Part::Fleet, 3_500_000);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 11 to 16, because `requests` needs 35, and one step goes no further (desired 11, running 11, pending 0; standby running 0; requests 35 (load 35.000 tasks at 2026-03-01T11:59:00Z, at most 35 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.act();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` waiting_to_raise: the load needs 35, and the last step went as far as one may a moment ago (desired 16, running 16, pending 0; standby running 0; requests 35 (load 35.000 tasks at 2026-03-01T11:59:00Z, at most 35 in the window); allowed 1 to 40), until 2026-03-01T12:00:40Z
-    "#]]);
+    "#]],
+    );
     scene.later(10);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 16 to 32, because `requests` needs 35, and one step goes no further (desired 16, running 16, pending 0; standby running 0; requests 35 (load 35.000 tasks at 2026-03-01T11:59:00Z, at most 35 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn apply(departure: &mut Departure, word: &Word<'_>) {
             is_over,
         } => {
             if word.is_guess || is_news(departure, code, at, *is_over) {
-                apply_maintenance(departure, code, *starts_at, *is_over);
+                apply_maintenance(departure, at, code, *starts_at, *is_over);
             }
         }
     }
@@ -229,6 +229,7 @@ fn is_news(departure: &mut Departure, code: &str, at: Timestamp, is_over: bool) 
 /// What is known of maintenance of every code, with the word of one.
 fn apply_maintenance(
     departure: &mut Departure,
+    at: Timestamp,
     code: &str,
     starts_at: Option<Timestamp>,
     is_over: bool,
@@ -237,8 +238,11 @@ fn apply_maintenance(
     let mut all = std::mem::take(&mut departure.other_maintenance);
     all.extend(known.clone());
     match starts_at.filter(|_| is_disruptive(code)) {
-        // A word without a code is about every kind.
-        _ if is_over && code.is_empty() => all.clear(),
+        // A word without a code is about every kind that was spoken of before.
+        _ if is_over && code.is_empty() => {
+            let said = &departure.maintenance_said;
+            all.retain(|code, _| said.get(code).is_some_and(|it| at < *it));
+        }
         _ if is_over => _ = all.remove(code),
         Some(starts_at) => _ = all.insert(code.to_owned(), starts_at),
         None => {}

@@ -257,6 +257,15 @@ fn maintenance_of_another_code_is_drained_for_in_its_turn() {
     let nothing = maintenance(&both, "", 0, true);
     both.said(&id, 0, nothing);
     assert_eq!(planned(&both, &id), None, "a word about all");
+    // That word comes again after one about another kind.
+    both.act();
+    both.later(1);
+    let notice = maintenance(&both, reboot, 9_000, false);
+    both.said(&id, 0, notice);
+    both.act();
+    let again = maintenance(&both, "", 0, true);
+    both.said(&id, 1, again);
+    assert_eq!(planned(&both, &id), Some(9_000));
 }
 
 #[test]

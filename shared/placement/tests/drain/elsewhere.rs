@@ -12,7 +12,7 @@ use model::trigger::{MachineState, Notice};
 
 use crate::planted::found;
 use crate::random::{groupless, leave_group};
-use crate::scene::{Scene, check, gap, key};
+use crate::scene::{Scene, check, gap};
 
 fn reasons(scene: &Scene) -> Vec<&'static str> {
     let plan = scene.decide().plan;

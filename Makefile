@@ -99,7 +99,7 @@ demo: ## the workshop, its chapters on EC2 and its interruption, end to end, wit
 watch: $(VENV_READY) ## serve the functions on this computer, for `make invoke` [ctrl-c ends it]
 	PATH="$(VENV_BIN):$$PATH" cargo lambda watch --invoke-address 127.0.0.1
 
-invoke: $(VENV_READY) ## send an event to a function that `make watch` serves: FN=spot-fallback|cluster-scaler|instance-drain EVENT=events/FILE.json
+invoke: $(VENV_READY) ## send an event to a function that `make watch` serves: FN=spot-fallback|cluster-scaler|instance-drain|service-scaler EVENT=events/FILE.json
 	@test -n "$(FN)" && test -n "$(EVENT)" || { echo "usage: make invoke FN=<$(FUNCTIONS)> EVENT=events/FILE.json" >&2; exit 2; }
 	PATH="$(VENV_BIN):$$PATH" cargo lambda invoke --invoke-address 127.0.0.1 "$(FN)" --data-file "$(EVENT)"
 

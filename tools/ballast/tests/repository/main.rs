@@ -143,7 +143,10 @@ fn every_metric_is_documented_as_it_is() {
     let of_providers = PROVIDER_METRICS.map(|it| (it.name, it.unit, it.meaning));
     let of_departures = DEPARTURE_METRICS.map(|it| (it.name, it.unit, it.meaning));
     let of_services = TRACKING_METRICS.map(|it| (it.name, MeasuredUnit::Count, it.meaning));
-    let all = of_providers.into_iter().chain(of_departures).chain(of_services);
+    let all = of_providers
+        .into_iter()
+        .chain(of_departures)
+        .chain(of_services);
     for (name, unit, meaning) in all {
         let want = [
             format!("`{name}`"),

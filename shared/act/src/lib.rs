@@ -24,7 +24,7 @@
 //! - ECS has no conditional write: between the read and the write somebody else may change the desired count, and is then
 //!   overwritten once. The next look sees the result.
 //! - A request whose answer was lost may have been applied. The service is then read once more, and a desired count that is as the
-//!   step wants it counts as [`AlreadySo`](OutcomeResult::AlreadySo).
+//!   step wants it counts as [`AlreadySo`](model::outcome::OutcomeResult::AlreadySo).
 //!
 //! # Errors
 //! There is no error type: whatever goes wrong is the outcome of the step that it befell, with the call, the cause and AWS's words.

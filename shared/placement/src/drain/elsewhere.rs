@@ -5,6 +5,7 @@
 //! | in no group, just registered in an opted-in cluster | it was warned before ([`unregistered`]) | it leaves for that |
 //! | in another opted-in group, or in none in an opted-in cluster, DRAINING | Ballast drained it in the group that it has left | that drain is Ballast's own there too |
 //! | in nothing that is opted in, and a container instance that is DRAINING | the same | the group that it has left looks after it until the drain is taken back |
+//! | in nothing that is opted in, and a container instance that is not DRAINING | the same, [`READ_LAG`] ago and more | somebody else took the drain back: a later one is theirs |
 //!
 //! Guaranteed: what is remembered where the instance is comes first. Whose drain it is moves only in a look at everything, and never to an
 //! instance that was set to ACTIVE again since. Nothing is forgotten in one place before it is remembered in the other.
@@ -27,6 +28,7 @@ use model::memory::Recall;
 use super::case::Place;
 use super::causes::{self, set, set_later};
 use super::said::{Said, choose_maintenance, forget};
+use crate::fallback::foreign::READ_LAG;
 
 /// What is remembered of instances in places that they are not in.
 #[derive(Default)]
@@ -83,6 +85,8 @@ impl<'a> Elsewhere<'a> {
                 if group.instances.contains_key(id) {
                     continue;
                 }
+                // Until then AWS's answer may be older than the write.
+                let shows = READ_LAG.after(own.at) <= snapshot.taken_at;
                 match place_of.get(id) {
                     Some((now_in, looked)) => {
                         let remembered = known(memories, now_in);
@@ -92,7 +96,7 @@ impl<'a> Elsewhere<'a> {
                                 || it.reversed.get(id).is_some_and(|it| own.at <= it.at)
                         });
                         let container = snapshot.container(looked).map(|(_, it)| it);
-                        if has_own || container.is_some_and(|it| !is_draining(it)) {
+                        if has_own || container.is_some_and(|it| shows && !is_draining(it)) {
                             self.handed_over.insert((key, id));
                         } else if container.is_some_and(is_draining) {
                             self.leave(id, departure);
@@ -100,11 +104,14 @@ impl<'a> Elsewhere<'a> {
                     }
                     None => {
                         let containers = containers.get_or_insert_with(|| by_instance(snapshot));
-                        if let Some((cluster, container)) = containers.get(id)
-                            && is_draining(container)
-                        {
+                        let Some((cluster, container)) = containers.get(id) else {
+                            continue;
+                        };
+                        if is_draining(container) {
                             let looked = detached(id, cluster, container);
                             self.detached.entry(key).or_default().push(looked);
+                        } else if shows {
+                            self.handed_over.insert((key, id));
                         }
                     }
                 }

@@ -54,12 +54,13 @@ pub(crate) fn planned<'s>(
             .departures
             .insert(case.id().clone(), case.departure.clone());
     }
+    // What an instance that is there shows of the drain needs no look without gaps.
+    memory
+        .departures
+        .retain(|id, _| !group.elsewhere.is_handed_over(&group.of.key, id));
     if group.look.snapshot.is_full && group.gaps.is_empty() {
         let seen = seen(group);
-        let is_handed_over = |id: &InstanceId| group.elsewhere.is_handed_over(&group.of.key, id);
-        memory
-            .departures
-            .retain(|id, _| seen.contains(id) && !is_handed_over(id));
+        memory.departures.retain(|id, _| seen.contains(id));
     }
     for step in steps {
         announce(&mut memory, step, now);

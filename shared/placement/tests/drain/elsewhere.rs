@@ -203,6 +203,37 @@ fn what_left_its_group_for_nothing_that_is_opted_in_is_taken_back() {
     assert!(!scene.memory().departures.contains_key(&ids[0]));
 }
 
+/// Somebody else took the drain back of an instance that has left its group: who drains it then is not Ballast.
+#[test]
+fn what_somebody_else_took_back_of_what_left_its_group_is_theirs() {
+    let check = |seen_after_secs: i64, is_whole: bool, wanted: &[&str]| {
+        let (mut scene, ids) = Scene::web(2);
+        scene.terminating(&ids[0], 5);
+        scene.act();
+        detach(&mut scene, &ids[0]);
+        scene.later(seen_after_secs);
+        scene.container(&ids[0]).status = ContainerInstanceStatus::Active;
+        if !is_whole {
+            scene.snapshot.gaps = vec![gap("ecs:DescribeTasks")];
+        }
+        scene.act();
+        scene.snapshot.gaps.clear();
+        scene.later(30);
+        scene.container(&ids[0]).status = ContainerInstanceStatus::Draining;
+        scene.act();
+        scene.later(1_200);
+        let text = format!("{seen_after_secs} s, {is_whole}");
+        assert_eq!(reasons(&scene), wanted, "{text}");
+        let is_kept = scene.memory().departures.contains_key(&ids[0]);
+        assert_eq!(is_kept, !wanted.is_empty(), "{text}");
+    };
+    check(30, true, &[]);
+    check(30, false, &[]);
+    check(700, true, &[]);
+    // The answer may be older than the drain.
+    check(29, true, &["cause_gone"]);
+}
+
 /// Its group may have let it go because it ends.
 #[test]
 fn what_left_its_group_is_not_taken_back_at_once_whatever_it_was_drained_for() {

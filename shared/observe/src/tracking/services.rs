@@ -55,14 +55,21 @@ pub(crate) async fn read(look: &mut Look<'_>, keys: &BTreeSet<ServiceKey>, reads
     }
 }
 
-/// The distinct target groups of a service, of its task sets too.
+/// The distinct target groups of a service, of its task sets too. ECS's own blue/green deployments shift the traffic between two groups, of
+/// which the description does not tell the one that has it.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AdvancedConfiguration.html>
 fn target_groups(answer: &ecs::Service) -> BTreeSet<String> {
     let of_task_sets = answer.task_sets().iter().flat_map(|it| it.load_balancers());
     let balancers = answer.load_balancers().iter().chain(of_task_sets);
     balancers
-        .filter_map(|it| {
+        .flat_map(|it| {
+            let advanced = it.advanced_configuration();
+            let alternate = advanced.and_then(|it| it.alternate_target_group_arn());
+            [it.target_group_arn(), alternate]
+        })
+        .filter_map(|arn| {
             // `arn:…:targetgroup/<name>/<id>`; a Classic Load Balancer has no target group.
-            let (_, name) = it.target_group_arn()?.split_once(":targetgroup/")?;
+            let (_, name) = arn?.split_once(":targetgroup/")?;
             Some(format!("targetgroup/{name}"))
         })
         .collect()

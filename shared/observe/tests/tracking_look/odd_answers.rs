@@ -206,11 +206,18 @@ async fn requests_are_counted_with_exactly_one_target_group() {
         }
     };
     let group = |arn: &str| json!({"targetGroupArn": arn});
+    // Traffic is shifted between the two, so that at any time one of them has no requests.
+    let shifting = |arn: &str, alternate: &str| {
+        let advanced = json!({"alternateTargetGroupArn": alternate});
+        json!({"targetGroupArn": arn, "advancedConfiguration": advanced})
+    };
     let one = crate::scene::TARGET_GROUP;
     for (groups, count) in [
         (vec![], 0),
         (vec![group(one), group(other)], 2),
         (vec![json!({"loadBalancerName": "classic"})], 0),
+        (vec![shifting(one, other)], 2),
+        (vec![group(one), shifting(one, other)], 2),
     ] {
         let eye = Eye::on(scene(groups)).await;
         let snapshot = eye.look(&services(&["web-0"])).await;

@@ -55,15 +55,20 @@ fn alarms_of_services_lead_to_a_look_at_them() {
     }
     assert!(looks > 10, "{looks}");
     expect![[r#"
+        configuration-change--tracked-reconfigured: nothing: ["not_ours"]
         state-change--service-cpu: container-demo/web
         state-change--service-without-cluster: everything
         state-change--tracked-backlog: everything
         state-change--tracked-composite: everything
         state-change--tracked-cpu-20-seconds: container-demo/web
         state-change--tracked-cpu-of-pair: container-demo/web container-demo/web-standby
+        state-change--tracked-cpu-ok: container-demo/web
         state-change--tracked-requests: everything
         state-change--tracked-without-data: nothing: ["alarm_without_data"]
+        alarm-direct-tracked-composite: everything
         alarm-direct-tracked-cpu: container-demo/web
+        alarm-direct-tracked-cpu-20-seconds: container-demo/web
+        alarm-direct-tracked-cpu-of-pair: container-demo/web container-demo/web-standby
     "#]]
     .assert_eq(&text);
 }

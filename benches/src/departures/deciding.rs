@@ -185,8 +185,10 @@ fn snapshot(key: &DrainKey, now: Timestamp) -> Result<DrainSnapshot, IdError> {
         taken_at: now,
         is_full: true,
         groups: BTreeMap::from([(key.clone(), group)]),
-        clusters: BTreeMap::from([(cluster, of_cluster)]),
+        clusters: BTreeMap::from([(cluster.clone(), of_cluster)]),
         passed_over: BTreeMap::new(),
+        outside: BTreeMap::new(),
+        searched: BTreeSet::from([cluster]),
         gaps: Vec::new(),
     })
 }

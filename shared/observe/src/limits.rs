@@ -98,6 +98,8 @@ pub(crate) const PROTECTION_TASKS_MAX: usize = 200;
 /// How many instances one look for departures takes from events, and how many instances of a cluster it asks the groups of. At 50 in a
 /// call that is 20 calls; a storm of more comes in several batches of events.
 pub(crate) const INSTANCES_NAMED_MAX: usize = 1_000;
+/// Of how many container instances that drain, and are in nothing that is opted in, a look at everything asks the groups: four calls.
+pub(crate) const OUTSIDE_MAX: usize = 200;
 /// How many instances one query of ListContainerInstances names: about 1,100 characters.
 pub(crate) const INSTANCES_PER_QUERY: usize = 50;
 /// With at most so many container instances a cluster is read as a whole when one of them is going away, so that what is free elsewhere

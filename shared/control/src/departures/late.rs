@@ -22,7 +22,9 @@ pub(super) fn settle_late(
             continue;
         };
         match &outcome.step.action {
-            DrainAction::Drain { instance, .. } => {
+            DrainAction::Drain {
+                cluster, instance, ..
+            } => {
                 let Some(why) = why(&outcome.step.reason) else {
                     continue;
                 };
@@ -30,6 +32,7 @@ pub(super) fn settle_late(
                 remember_cause(departure, why);
                 // What was not there any more, or was DRAINING already, is not Ballast's drain.
                 if outcome.result != OutcomeResult::AlreadySo {
+                    departure.drained_in.get_or_insert_with(|| cluster.clone());
                     departure.own_drain.get_or_insert(OwnDrain {
                         at: now,
                         cause: why.kind(),
@@ -180,6 +183,7 @@ mod tests {
                 cause: CauseKind::SpotInterruption,
                 confirmed,
             }),
+            drained_in: Some("demo".parse().unwrap()),
             ..Departure::default()
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::capacity::{ContainerInstanceStatus, Lifecycle};
-use model::drain::{DrainKey, DrainSnapshot, InstancePassedOver, LookedInstance};
+use model::drain::{DrainKey, DrainSnapshot, InstancePassedOver, LookedInstance, Whereabouts};
 use model::snapshot::{Gap, Scope};
 
 use crate::departures::events::named;
@@ -21,12 +21,14 @@ pub(super) fn gaps(snapshot: &DrainSnapshot) -> BTreeSet<Gap> {
     let of_groups = snapshot.groups.values().flat_map(|it| &it.gaps);
     let of_clusters = snapshot.clusters.values().flat_map(|it| &it.capacity.gaps);
     let unread = snapshot.passed_over.values().filter_map(unread);
+    let outside = snapshot.outside.values().filter_map(not_told);
     snapshot
         .gaps
         .iter()
         .chain(of_groups)
         .chain(of_clusters)
         .chain(unread)
+        .chain(outside)
         .cloned()
         .collect()
 }
@@ -145,6 +147,14 @@ fn unread(why: &InstancePassedOver) -> Option<&Gap> {
     }
 }
 
+/// Where an instance is that drains and is in nothing that is opted in, AWS did not tell.
+fn not_told(place: &Whereabouts) -> Option<&Gap> {
+    match place {
+        Whereabouts::Unread { gap } => Some(gap),
+        Whereabouts::InNoGroup | Whereabouts::InGroup { .. } => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -237,6 +247,8 @@ mod tests {
                 .map(|it| (it.parse().unwrap(), cluster(it)))
                 .into(),
             passed_over: [("i-0d".parse().unwrap(), InstancePassedOver::NotFound)].into(),
+            outside: BTreeMap::new(),
+            searched: BTreeSet::new(),
             gaps: vec![],
         }
     }

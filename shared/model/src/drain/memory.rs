@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::drain::cause::{CauseKind, DepartureCause};
-use crate::ids::InstanceId;
+use crate::ids::{ClusterName, InstanceId};
 
 /// What is remembered of the instances of one group, or of those of a cluster that are in no group. The empty memory is that of a group
 /// of which no instance leaves.
@@ -38,6 +38,13 @@ pub struct Departure {
     /// That Ballast set it to DRAINING, or announced it. `None` where somebody else did, or nobody has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_drain: Option<OwnDrain>,
+    /// In which cluster Ballast drained it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drained_in: Option<ClusterName>,
+    /// Since when it has been seen to have left its group, without a break, while Ballast's drain lasts: it is in no group, or in service in one
+    /// that is not opted in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_at: Option<Timestamp>,
     /// Since when it has been seen DRAINING, by whoever's hand, without a break.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining_since: Option<Timestamp>,
@@ -71,6 +78,13 @@ pub struct Departure {
 }
 
 impl Departure {
+    /// Ballast's drain of it has ended, or never was.
+    pub fn end_own_drain(&mut self) {
+        self.own_drain = None;
+        self.drained_in = None;
+        self.left_at = None;
+    }
+
     /// Its cause of this kind.
     #[must_use]
     pub fn cause(&self, kind: CauseKind) -> Option<&DepartureCause> {

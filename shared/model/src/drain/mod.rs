@@ -29,6 +29,6 @@ pub use plan::{DrainAction, DrainPlan, DrainStep, DrainStepReason, PoolRoom};
 pub use policy::DrainPolicy;
 pub use snapshot::{
     DrainCluster, DrainGroup, DrainSnapshot, HookResult, InstancePassedOver, LifecycleHook,
-    LookedInstance, Membership,
+    LookedInstance, Membership, Whereabouts,
 };
 pub use stuck::{StuckReason, StuckTasks};

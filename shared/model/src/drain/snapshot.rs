@@ -31,6 +31,14 @@ pub struct DrainSnapshot {
     pub clusters: BTreeMap<ClusterName, DrainCluster>,
     /// The instances that an event named and that are not looked after. Of a full look none.
     pub passed_over: BTreeMap<InstanceId, InstancePassedOver>,
+    /// Of a full look: where Auto Scaling has the container instances that are DRAINING and in nothing that is opted in. One that is not here
+    /// was not asked about.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outside: BTreeMap<InstanceId, Whereabouts>,
+    /// Of a full look: the clusters of which every container instance is known, also where none of them matters. What was registered in one of
+    /// them, and was not seen, is not registered any more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub searched: BTreeSet<ClusterName>,
     /// What could not be observed and belongs to no single group or cluster. While this is not empty, some of either may be missing.
     pub gaps: Vec<Gap>,
 }
@@ -113,6 +121,26 @@ impl DrainSnapshot {
         let of_instance = |task: &&InstanceTask| task.instance.as_ref() == Some(arn);
         Some(cluster.capacity.tasks.iter().filter(of_instance).collect())
     }
+}
+
+/// Where Auto Scaling has an instance that is in nothing that is opted in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Whereabouts {
+    /// In no group of this account and Region, and in no warm pool.
+    InNoGroup,
+    /// In a group, or in its warm pool.
+    InGroup {
+        /// Which.
+        group: AutoScalingGroupName,
+        /// Where it is in its life there.
+        lifecycle: Lifecycle,
+    },
+    /// AWS did not tell.
+    Unread {
+        /// Why.
+        gap: Gap,
+    },
 }
 
 /// Why an instance that an event named is not looked after.

@@ -7,8 +7,9 @@ use model::snapshot::{Gap, GapCause};
 use model::{ClusterName, InstanceId};
 
 use crate::drain::clusters::{self, Searched};
+use crate::drain::membership::Members;
 use crate::drain::search::{self, Unsearched};
-use crate::drain::{Extent, Look, Seen, groups, hooks, strays};
+use crate::drain::{Extent, Look, Seen, groups, hooks, outside, strays};
 
 /// Looks at the instances of every opted-in group, and at those in no group of these clusters where they are opted in; of all clusters
 /// where none is named.
@@ -33,7 +34,8 @@ pub(crate) async fn look(look: &mut Look<'_>, named: &[ClusterName]) -> Seen {
         return seen;
     }
     let unsearched = search_all(look, &in_scope, &mut seen).await;
-    read_strays(look, &mut seen).await;
+    let members = read_strays(look, &mut seen).await;
+    seen.outside = outside::read(look, &seen, members).await;
     search::register(seen.groups.values_mut(), &seen.clusters);
     search::leave_gaps(seen.groups.values_mut(), &unsearched);
     if !look.observer.clusters.is_empty() {
@@ -141,19 +143,21 @@ fn not_listed(first: &ClusterName, clusters: usize) -> Gap {
     }
 }
 
-/// Reads which instances of the opted-in clusters are in no group.
-async fn read_strays(look: &mut Look<'_>, seen: &mut Seen) {
+/// Reads which instances of the opted-in clusters are in no group. The answer is the groups of the others.
+async fn read_strays(look: &mut Look<'_>, seen: &mut Seen) -> Members {
     let of_groups = seen.groups.values().filter_map(|it| it.group.as_ref());
     let known: BTreeSet<InstanceId> = of_groups
         .flat_map(|it| it.instances.keys())
         .cloned()
         .collect();
     let clusters: &BTreeMap<ClusterName, Searched> = &seen.clusters;
+    let mut members = Members::new();
     for (key, group) in &mut seen.groups {
         if let DrainKey::Cluster { cluster } = key
             && let Some(searched) = clusters.get(cluster)
         {
-            strays::read(look, searched, &known, group).await;
+            members.extend(strays::read(look, searched, &known, group).await);
         }
     }
+    members
 }

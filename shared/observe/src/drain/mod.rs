@@ -25,7 +25,8 @@
 //! one DescribeCapacityProviders for each cluster in scope with container instances, one ListContainerInstances and
 //! DescribeContainerInstances for each 100 of them, until every instance of the groups is found: the clusters that are opted in, or have a
 //! provider over an opted-in group, come first. For an opted-in cluster one DescribeAutoScalingInstances for each 50 of its instances that
-//! are in no opted-in group. One DescribeLifecycleHooks for each group whose hooks this process has not read for up to 300 s, or of which an
+//! are in no opted-in group. For each 50 of at most 200 other container instances that are DRAINING in the clusters that were read, and in nothing
+//! that is opted in, one more: Ballast may have drained them before they left. One DescribeLifecycleHooks for each group whose hooks this process has not read for up to 300 s, or of which an
 //! instance waits in a hook while Ballast's is not known; DescribeScalingActivities for those with an instance on its way
 //! out, and those that ask for drains by choice. Tasks, as above, of instances that drain, are on their way out, or have lost their agent;
 //! of a group that asks for drains by choice of all, where the cluster has at most 1,000 tasks.
@@ -51,6 +52,7 @@ mod hooks;
 mod known_hooks;
 mod membership;
 mod named;
+mod outside;
 mod search;
 mod strays;
 
@@ -59,7 +61,7 @@ use std::sync::Arc;
 
 use calls::{AwsClock, Budget, Deadline};
 use model::capacity::{ContainerInstanceStatus, Lifecycle};
-use model::drain::{DrainGroup, DrainKey, DrainSnapshot, InstancePassedOver};
+use model::drain::{DrainGroup, DrainKey, DrainSnapshot, InstancePassedOver, Whereabouts};
 use model::snapshot::{Gap, Scope};
 use model::{ClusterName, ContainerInstanceArn, InstanceId};
 
@@ -155,6 +157,7 @@ impl DrainObserver {
             mut groups,
             clusters,
             passed_over,
+            outside,
             mut gaps,
             mut stop_timeouts,
         } = seen;
@@ -169,8 +172,10 @@ impl DrainObserver {
         };
         let looked = groups.values().flat_map(|it| it.instances.values());
         let registered = looked.filter_map(|it| it.registered.as_ref());
-        let of_interest: BTreeSet<ClusterName> =
+        let mut of_interest: BTreeSet<ClusterName> =
             registered.map(|(cluster, _)| cluster.clone()).collect();
+        of_interest.extend(outside::clusters(&clusters, &outside));
+        let searched = outside::searched(&clusters, is_full);
         let clusters = clusters
             .into_iter()
             .filter(|(cluster, _)| of_interest.contains(cluster))
@@ -185,6 +190,8 @@ impl DrainObserver {
             groups,
             clusters,
             passed_over,
+            outside,
+            searched,
             gaps,
         };
         tracing::debug!(
@@ -227,6 +234,8 @@ pub(crate) struct Seen {
     groups: BTreeMap<DrainKey, DrainGroup>,
     clusters: BTreeMap<ClusterName, Searched>,
     passed_over: BTreeMap<InstanceId, InstancePassedOver>,
+    /// Where the instances are that drain and are in nothing that is opted in.
+    outside: BTreeMap<InstanceId, Whereabouts>,
     /// What could not be read and belongs to no single group or cluster.
     gaps: Vec<Gap>,
     stop_timeouts: BTreeMap<ClusterName, StopTimeouts>,

@@ -319,7 +319,8 @@ async fn read_cluster(
         .collect();
     let group = seen.groups.entry(group.key.clone()).or_insert(group);
     group.gaps.extend(gaps_since(searched, gaps_before));
-    strays::read(look, searched, &in_groups, group).await;
+    // Where the others are matters to a look at everything only.
+    _ = strays::read(look, searched, &in_groups, group).await;
 }
 
 fn gaps_since(searched: &Searched, gaps_before: usize) -> Vec<Gap> {

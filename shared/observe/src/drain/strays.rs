@@ -9,7 +9,7 @@ use model::snapshot::{Gap, GapCause};
 
 use crate::drain::Look;
 use crate::drain::clusters::Searched;
-use crate::drain::membership::{self, DESCRIBE_AUTO_SCALING_INSTANCES};
+use crate::drain::membership::{self, DESCRIBE_AUTO_SCALING_INSTANCES, Members};
 use crate::limits::INSTANCES_NAMED_MAX;
 
 /// Whether an instance is one of ECS Managed Instances, which AWS drains and replaces itself.
@@ -32,13 +32,13 @@ pub(crate) fn looked(id: &InstanceId) -> LookedInstance {
 }
 
 /// Reads which of the cluster's instances are in no group, and puts them into `group`. `known` are left out: they are in a group, or it is
-/// known already that they are in none.
+/// known already that they are in none. The answer is the groups of the others.
 pub(crate) async fn read(
     look: &mut Look<'_>,
     searched: &Searched,
     known: &BTreeSet<InstanceId>,
     group: &mut DrainGroup,
-) {
+) -> Members {
     let capacity = &searched.opened.capacity;
     let open = capacity.instances.values();
     let open = open.filter(|it| !is_managed(searched, it));
@@ -61,13 +61,16 @@ pub(crate) async fn read(
             ),
         });
     }
+    let mut members = membership::read(look, &open).await;
     let mut gaps = BTreeSet::new();
-    for (id, read) in membership::read(look, &open).await {
+    for (id, read) in &members {
         match read {
-            Ok(None) => _ = group.instances.insert(id.clone(), looked(&id)),
+            Ok(None) => _ = group.instances.insert(id.clone(), looked(id)),
             Ok(Some(_)) => {}
-            Err(gap) => _ = gaps.insert(gap),
+            Err(gap) => _ = gaps.insert(gap.clone()),
         }
     }
     group.gaps.extend(gaps);
+    members.retain(|id, _| !group.instances.contains_key(id));
+    members
 }

@@ -296,6 +296,7 @@ mod tests {
               service api: 2 of 2 running, 100 to 200 %
               definition arn:aws:ecs:us-west-2:111122223333:task-definition/agent:1: 64 CPU units, 128 MiB, stops in 2
               definition arn:aws:ecs:us-west-2:111122223333:task-definition/api:1: 256 CPU units, 512 MiB, stops in 120
+            searched ["demo"]
         "#]].assert_eq(&show(&snapshot));
     }
 

@@ -17,6 +17,8 @@ pub(crate) fn show(snapshot: &DrainSnapshot) -> String {
         groups,
         clusters,
         passed_over,
+        outside,
+        searched,
         gaps,
     } = snapshot;
     let extent = if *is_full { "everything" } else { "named" };
@@ -29,6 +31,12 @@ pub(crate) fn show(snapshot: &DrainSnapshot) -> String {
     }
     for (id, why) in passed_over {
         writeln!(text, "passed over {id}: {}", json(why)).unwrap();
+    }
+    for (id, place) in outside {
+        writeln!(text, "outside {id}: {}", json(place)).unwrap();
+    }
+    if !searched.is_empty() {
+        writeln!(text, "searched {}", json(searched)).unwrap();
     }
     show_gaps(&mut text, "", gaps);
     text

@@ -187,6 +187,7 @@ async fn an_instance_that_waits_in_a_hook_is_seen_with_the_hook_and_since_when()
           task eb0c032a3a8f73da0a5de1812ed026a5 RUNNING to run on 5853252107d494ba695fa58fc56dbe3f: 256 CPU units, 512 MiB; of "api"
           service api: 6 of 6 running, 100 to 200 %
           definition arn:aws:ecs:us-west-2:111122223333:task-definition/api:1: 256 CPU units, 512 MiB, stops in 30
+        searched ["demo"]
     "#]].assert_eq(&show(&snapshot));
     let group = &snapshot.groups[&of_group("spot")];
     assert!(group.hooks_read);

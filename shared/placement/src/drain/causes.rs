@@ -41,7 +41,7 @@ pub const REBALANCE_OVER: Seconds = Seconds(3_600);
 pub const REGISTERS_WITHIN: Seconds = Seconds(300);
 /// How long after a confirmed drain an instance that reads ACTIVE was set so by somebody else. The number is ours.
 pub const ACTIVATED_AFTER: Seconds = Seconds(60);
-/// How long after Ballast's drain an instance that its group does not name any more is taken to be on its way out.
+/// How long after it left its group an instance that Ballast drained is taken to be on its way out. The number is ours.
 pub const DETACHED_FOR: Seconds = Seconds(600);
 
 /// What is known of an instance's departure.
@@ -71,6 +71,9 @@ pub(crate) fn note(
         .map(|it| it.at);
     note_place(&mut departure, place, &group.policy, now);
     note_own_drain(&mut departure, place, returned_at, now);
+    let is_detached = !group.of.instances.contains_key(&instance.id);
+    let lifecycle = instance.member.as_ref().map(|it| it.lifecycle);
+    note_left(&mut departure, lifecycle, is_detached, now);
     let terminating = note_terminating(&mut departure, group, instance, said);
     departure.causes.retain(|it| !is_over(it, place, now));
     let planned = before.and_then(|it| it.cause(CauseKind::Maintenance));
@@ -179,6 +182,31 @@ const fn is_left_to_others(cause: CauseKind) -> bool {
     }
 }
 
+/// Since when an instance that Ballast drained has left its group, as far as that was seen.
+fn note_left(
+    departure: &mut Departure,
+    lifecycle: Option<Lifecycle>,
+    is_detached: bool,
+    now: Timestamp,
+) {
+    let has_left = match lifecycle {
+        // What its group terminated was in one.
+        None => is_detached || departure.cause(CauseKind::Terminating).is_some(),
+        Some(Lifecycle::InService) => is_detached,
+        // What is not known now is as it was.
+        Some(Lifecycle::Unknown) => is_detached && departure.left_at.is_some(),
+        Some(
+            Lifecycle::Pending
+            | Lifecycle::Standby
+            | Lifecycle::Terminating
+            | Lifecycle::Detaching
+            | Lifecycle::Warmed,
+        ) => false,
+    };
+    let since = departure.left_at.unwrap_or(now);
+    departure.left_at = (has_left && departure.own_drain.is_some()).then_some(since);
+}
+
 /// What the group shows. Since when it has been terminating the instance, and whether that is known.
 fn note_terminating(
     departure: &mut Departure,
@@ -206,9 +234,8 @@ fn note_terminating(
         set(departure, DepartureCause::Terminating { since });
         return Some((since, told.is_some()));
     }
-    let drained_at = departure.own_drain.map(|it| it.at);
     let is_lately = |at: Timestamp| now < DETACHED_FOR.after(at);
-    if member.is_some() || !drained_at.is_some_and(is_lately) {
+    if member.is_some() || !departure.left_at.is_some_and(is_lately) {
         remove(departure, CauseKind::Terminating);
         departure.is_since_guessed = false;
     }

@@ -7,20 +7,24 @@
 //! | in nothing that is opted in, and a container instance that is DRAINING | the same | the group that it has left looks after it until the drain is taken back |
 //! | in nothing that is opted in, and a container instance that is not DRAINING | the same, [`READ_LAG`] ago and more | somebody else took the drain back: a later one is theirs |
 //!
+//! Of the third only what is in no group at all, or in service in one, is set to ACTIVE: not what waits in a warm pool, is on its way out of a
+//! group that is not opted in, or of which AWS did not tell.
+//!
 //! Guaranteed: what is remembered where the instance is comes first. Whose drain it is moves only in a look at everything, and never to an
 //! instance that was set to ACTIVE again since. Nothing is forgotten in one place before it is remembered in the other.
 //!
 //! Assumed: what registers does so within [`DrainSnapshot::NEW_FOR`] of the look that shows it first.
 //!
-//! Absent: instances of clusters of which nothing else is looked at.
+//! Absent: instances of clusters of which nothing else is looked at. Ballast's drain of them is remembered, for as long as it is taken for its own,
+//! until a look shows the cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use model::capacity::{ContainerInstance, ContainerInstanceStatus};
+use model::capacity::{ContainerInstance, ContainerInstanceStatus, Lifecycle};
 use model::drain::{
     CauseKind, Departure, DepartureCause, DrainHold, DrainHoldReason, DrainKey, DrainMemory,
-    DrainSnapshot, DrainSubject, InstancePassedOver, LookedInstance,
+    DrainSnapshot, DrainSubject, InstancePassedOver, LookedInstance, Membership, Whereabouts,
 };
 use model::ids::{ClusterName, InstanceId};
 use model::memory::Recall;
@@ -108,7 +112,8 @@ impl<'a> Elsewhere<'a> {
                             continue;
                         };
                         if is_draining(container) {
-                            let looked = detached(id, cluster, container);
+                            let member = member(snapshot, id);
+                            let looked = detached(id, cluster, container, member);
                             self.detached.entry(key).or_default().push(looked);
                         } else if shows {
                             self.handed_over.insert((key, id));
@@ -148,6 +153,8 @@ impl<'a> Elsewhere<'a> {
             && let Some(left) = self.left.get(id)
         {
             departure.own_drain = left.own_drain;
+            departure.drained_in.clone_from(&left.drained_in);
+            departure.left_at = left.left_at;
             departure.draining_since = departure.draining_since.or(left.draining_since);
             add_causes(&mut departure, left);
         }
@@ -220,16 +227,33 @@ fn is_draining(container: &ContainerInstance) -> bool {
     container.status == ContainerInstanceStatus::Draining
 }
 
+/// Its place in a group that is not opted in. Of one of which AWS did not tell that is unknown: it is not taken for an instance in none. The
+/// hooks of that group are nobody's here.
+fn member(snapshot: &DrainSnapshot, id: &InstanceId) -> Option<Membership> {
+    let lifecycle = match snapshot.outside.get(id) {
+        Some(Whereabouts::InNoGroup) => return None,
+        Some(Whereabouts::InGroup { lifecycle, .. }) => *lifecycle,
+        Some(Whereabouts::Unread { .. }) | None => Lifecycle::Unknown,
+    };
+    Some(Membership {
+        lifecycle,
+        waits_in_hook: false,
+        is_healthy: true,
+        terminating_since: None,
+    })
+}
+
 fn detached(
     id: &InstanceId,
     cluster: &ClusterName,
     container: &ContainerInstance,
+    member: Option<Membership>,
 ) -> LookedInstance {
     LookedInstance {
         id: id.clone(),
         instance_type: container.instance_type.clone(),
         zone: container.zone.clone(),
-        member: None,
+        member,
         registered: Some((cluster.clone(), container.arn.clone())),
         tasks_counted: None,
     }

@@ -1,7 +1,8 @@
 //! What to remember of a group's instances.
 //!
 //! What was not looked at stays as it is, except for causes that are over by [`FORGOTTEN_AFTER`]. A look at everything that left no gap
-//! forgets the instances that are neither in the group nor registered.
+//! forgets the instances that are neither in the group nor registered; one that Ballast drained only where the look shows the whole of the cluster
+//! in which it did.
 //!
 //! Guaranteed: every drain is remembered before it happens; at most [`DEPARTURES_MAX`] departures and [`REVERSALS_MAX`] reversals, and
 //! at most [`MEMORY_BYTES_MAX`] of JSON. Where
@@ -18,7 +19,7 @@ use model::drain::{
 use model::ids::InstanceId;
 
 use super::case::GroupCase;
-use super::reversal::REVERSED_FOR;
+use super::reversal::{OWN_FOR, REVERSED_FOR};
 use super::said::forget;
 
 /// How long after its deadline a cause is remembered of an instance that no look has shown.
@@ -60,7 +61,14 @@ pub(crate) fn planned<'s>(
         .retain(|id, _| !group.elsewhere.is_handed_over(&group.of.key, id));
     if group.look.snapshot.is_full && group.gaps.is_empty() {
         let seen = seen(group);
-        memory.departures.retain(|id, _| seen.contains(id));
+        memory
+            .departures
+            .retain(|id, it| seen.contains(id) || is_out_of_sight(it, group));
+    }
+    for departure in memory.departures.values_mut() {
+        if departure.own_drain.is_none() {
+            departure.end_own_drain();
+        }
     }
     for step in steps {
         announce(&mut memory, step, now);
@@ -73,6 +81,16 @@ pub(crate) fn planned<'s>(
         .retain(|_, it| now < REVERSED_FOR.after(it.at));
     bound(&mut memory);
     Some(memory)
+}
+
+/// Whether Ballast drained the instance in a cluster that this look did not show whole: it may be there.
+fn is_out_of_sight(departure: &Departure, group: &GroupCase<'_>) -> bool {
+    let searched = &group.look.snapshot.searched;
+    let is_own = departure
+        .own_drain
+        .is_some_and(|it| group.look.now < OWN_FOR.after(it.at));
+    let drained_in = departure.drained_in.as_ref();
+    is_own && drained_in.is_some_and(|it| !searched.contains(it))
 }
 
 /// The instances that are in the group or registered.
@@ -103,10 +121,13 @@ fn ends(cause: &DepartureCause) -> Timestamp {
 fn announce(memory: &mut DrainMemory, step: &DrainStep, now: Timestamp) {
     match (&step.action, &step.reason) {
         (
-            DrainAction::Drain { instance, .. },
+            DrainAction::Drain {
+                cluster, instance, ..
+            },
             DrainStepReason::Leaving { why, .. } | DrainStepReason::Selective { why, .. },
         ) => {
             let departure = memory.departures.entry(instance.clone()).or_default();
+            departure.drained_in = Some(cluster.clone());
             departure.own_drain = Some(OwnDrain {
                 at: now,
                 cause: why.kind(),

@@ -8,7 +8,8 @@
 //! it.
 //!
 //! An instance that has left its group for another one, or for a cluster that is opted in, is looked after there; one that has left it for
-//! nothing that is opted in is looked after by the group that it has left, until [`DETACHED_FOR`] after the drain.
+//! nothing that is opted in is looked after by the group that it has left. Its drain is taken back once it has been in no group, or in service in
+//! another one, for [`DETACHED_FOR`]: not while it waits in a warm pool.
 //!
 //! A drain that was taken back is remembered for [`REVERSED_FOR`]: meanwhile the instance is not drained by choice again.
 
@@ -44,7 +45,8 @@ pub(crate) fn verdict(group: &GroupCase<'_>, case: &Case<'_>) -> Option<Verdict>
         Some(_) => !own.cause.is_certain() && REBALANCE_OVER.after(own.at) <= now,
     };
     // Its group may have let it go because it ends.
-    let has_just_left = case.is_detached && now < DETACHED_FOR.after(own.at);
+    let left_at = case.departure.left_at;
+    let has_just_left = case.is_detached && left_at.is_none_or(|at| now < DETACHED_FOR.after(at));
     let is_known = comes_back(own.cause) || now < OWN_FOR.after(own.at);
     let stays = match case.lifecycle() {
         None | Some(Lifecycle::InService) => true,
@@ -94,7 +96,7 @@ fn shown_by(cause: CauseKind, case: &Case<'_>) -> String {
             format!("its agent is connected, {WARNING_OVER} and more after EC2 was to take it")
         }
         CauseKind::Terminating => match case.lifecycle() {
-            None => format!("it has been in no group, {DETACHED_FOR} and more after the drain"),
+            None => format!("it has been in no group for {DETACHED_FOR} and more"),
             Some(_) => "its group has it in service".to_owned(),
         },
         CauseKind::Stopping | CauseKind::AgentLost => "its agent is connected".to_owned(),

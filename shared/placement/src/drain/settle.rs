@@ -32,7 +32,9 @@ pub fn settle(
         let effect = outcome.took_effect();
         let is_so_already = outcome.result == OutcomeResult::AlreadySo;
         match &outcome.step.action {
-            DrainAction::Drain { instance, .. } => {
+            DrainAction::Drain {
+                cluster, instance, ..
+            } => {
                 if effect == Some(false) || is_so_already {
                     own_drain_as_before(&mut memory, before, instance);
                     if is_so_already {
@@ -42,6 +44,9 @@ pub fn settle(
                 } else {
                     let is_done = effect == Some(true);
                     drained(&mut memory, &outcome.step, instance, is_done, now);
+                    if let Some(departure) = memory.departures.get_mut(instance) {
+                        departure.drained_in = Some(cluster.clone());
+                    }
                 }
             }
             DrainAction::Activate { instance, .. } => match effect {
@@ -100,7 +105,7 @@ fn drained(
 /// The instance takes tasks again.
 fn activated(memory: &mut DrainMemory, step: &DrainStep, instance: &InstanceId, now: Timestamp) {
     if let Some(departure) = memory.departures.get_mut(instance) {
-        departure.own_drain = None;
+        departure.end_own_drain();
         departure.draining_since = None;
         if *departure == model::drain::Departure::default() {
             memory.departures.remove(instance);
@@ -117,6 +122,8 @@ fn own_drain_as_before(memory: &mut DrainMemory, before: &DrainMemory, instance:
     let of_before = before.departures.get(instance);
     if let Some(departure) = memory.departures.get_mut(instance) {
         departure.own_drain = of_before.and_then(|it| it.own_drain);
+        departure.drained_in = of_before.and_then(|it| it.drained_in.clone());
+        departure.left_at = of_before.and_then(|it| it.left_at);
         if *departure == model::drain::Departure::default() {
             memory.departures.remove(instance);
         }

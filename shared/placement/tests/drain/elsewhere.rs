@@ -5,7 +5,7 @@ use expect_test::expect;
 use model::InstanceId;
 use model::capacity::{ContainerInstanceStatus, Lifecycle};
 use model::drain::{
-    CauseKind, DrainKey, DrainMemory, InstancePassedOver, LookedInstance, OwnDrain,
+    CauseKind, DrainKey, DrainMemory, InstancePassedOver, LookedInstance, OwnDrain, Whereabouts,
 };
 use model::memory::Recall;
 use model::trigger::{MachineState, Notice};
@@ -149,8 +149,10 @@ fn drained(scene: &mut Scene, id: &InstanceId) {
     member.waits_in_hook = false;
 }
 
-/// It is in nothing that is opted in.
+/// It is in no group.
 fn detach(scene: &mut Scene, id: &InstanceId) -> LookedInstance {
+    let place = Whereabouts::InNoGroup;
+    scene.snapshot.outside.insert(id.clone(), place);
     let group = scene.group("spot");
     group.group.as_mut().unwrap().instances.remove(id);
     group.instances.remove(id).unwrap()
@@ -169,7 +171,8 @@ fn what_left_its_group_for_nothing_that_is_opted_in_is_taken_back() {
         hold `group spot` `i-2` staying: they stay
     "#]],
     );
-    scene.later(539);
+    scene.act();
+    scene.later(599);
     assert!(reasons(&scene).is_empty());
     scene.later(1);
     let mut named = scene.clone();
@@ -182,6 +185,8 @@ fn what_left_its_group_for_nothing_that_is_opted_in_is_taken_back() {
         |scene, _| scene.forget(),
         |scene, id| scene.warned(id, 10),
         |scene, id| scene.departure(id).own_drain = None,
+        |scene, id| scene.departure(id).left_at = None,
+        |scene, _| scene.snapshot.outside.clear(),
         |scene, id| scene.container(id).ec2_instance = None,
     ] {
         let mut changed = scene.clone();
@@ -191,8 +196,8 @@ fn what_left_its_group_for_nothing_that_is_opted_in_is_taken_back() {
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `terminating`, and it stays: it has been in no group, 600 s and more after the drain
-        hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 600 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+        step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `terminating`, and it stays: it has been in no group for 600 s and more
+        hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 660 s; 0 may leave; tasks: 0 left, of which 0 stuck)
         hold `group spot` `i-2` staying: they stay
     "#]],
     );
@@ -221,7 +226,7 @@ fn what_somebody_else_took_back_of_what_left_its_group_is_theirs() {
         scene.later(30);
         scene.container(&ids[0]).status = ContainerInstanceStatus::Draining;
         scene.act();
-        scene.later(1_200);
+        scene.later(600);
         let text = format!("{seen_after_secs} s, {is_whole}");
         assert_eq!(reasons(&scene), wanted, "{text}");
         let is_kept = scene.memory().departures.contains_key(&ids[0]);
@@ -236,12 +241,12 @@ fn what_somebody_else_took_back_of_what_left_its_group_is_theirs() {
 
 /// Its group may have let it go because it ends.
 #[test]
-fn what_left_its_group_is_not_taken_back_at_once_whatever_it_was_drained_for() {
-    for (age_secs, wanted) in [(599, &[][..]), (600, &["cause_gone"])] {
+fn what_left_its_group_is_not_taken_back_at_once_whatever_it_was_drained_for_and_how_long_ago() {
+    for (left_secs, wanted) in [(0, &[][..]), (599, &[]), (600, &["cause_gone"])] {
         let (mut scene, ids) = Scene::web(2);
-        scene.draining(&ids[0], age_secs);
+        scene.draining(&ids[0], 5_000);
         scene.departure(&ids[0]).own_drain = Some(OwnDrain {
-            at: scene.ago(age_secs),
+            at: scene.ago(5_000),
             cause: CauseKind::SpotInterruption,
             confirmed: true,
         });
@@ -250,10 +255,116 @@ fn what_left_its_group_is_not_taken_back_at_once_whatever_it_was_drained_for() {
         detach(&mut scene, &ids[0]);
         let tags = &mut scene.group("spot").group.as_mut().unwrap().tags;
         tags.insert("ballast:instance-drain".to_owned(), "act".to_owned());
-        assert_eq!(reasons(&scene), wanted, "{age_secs}");
+        if left_secs > 0 {
+            scene.act();
+            scene.later(left_secs);
+        }
+        assert_eq!(reasons(&scene), wanted, "{left_secs}");
         let laws: Vec<&str> = found(&scene, vec![step]).iter().map(|it| it.law).collect();
         assert_eq!(laws.is_empty(), !wanted.is_empty(), "{laws:?}");
     }
+}
+
+/// Only what is in no group, or in service in one, takes tasks again.
+#[test]
+fn what_left_its_group_is_taken_back_where_auto_scaling_keeps_it() {
+    let in_group = |lifecycle| Whereabouts::InGroup {
+        group: "not-ours".parse().unwrap(),
+        lifecycle,
+    };
+    let unread = Whereabouts::Unread {
+        gap: gap("autoscaling:DescribeAutoScalingInstances"),
+    };
+    for (place, wanted) in [
+        (Whereabouts::InNoGroup, &["cause_gone"][..]),
+        (in_group(Lifecycle::InService), &["cause_gone"]),
+        (in_group(Lifecycle::Pending), &[]),
+        (in_group(Lifecycle::Standby), &[]),
+        (in_group(Lifecycle::Terminating), &[]),
+        (in_group(Lifecycle::Detaching), &[]),
+        (in_group(Lifecycle::Warmed), &[]),
+        (in_group(Lifecycle::Unknown), &[]),
+        (unread, &[]),
+    ] {
+        let (mut scene, ids) = Scene::web(2);
+        let tags = &mut scene.group("spot").group.as_mut().unwrap().tags;
+        tags.insert("ballast:instance-drain".to_owned(), "act".to_owned());
+        drained(&mut scene, &ids[0]);
+        detach(&mut scene, &ids[0]);
+        let mut settled = scene.clone();
+        settled.act();
+        settled.later(600);
+        let [step] = &settled.decide().plan.steps[..] else {
+            panic!("{place:?}");
+        };
+        let places = &mut scene.snapshot.outside;
+        places.insert(ids[0].clone(), place.clone());
+        for _ in 0..3 {
+            scene.act();
+            scene.later(600);
+            scene.act();
+        }
+        let is_active = scene.container(&ids[0]).status == ContainerInstanceStatus::Active;
+        assert_eq!(is_active, !wanted.is_empty(), "{place:?}");
+        settled.snapshot.outside = scene.snapshot.outside.clone();
+        assert_eq!(reasons(&settled), wanted, "{place:?}");
+        let laws = found(&settled, vec![step.clone()]);
+        assert_eq!(laws.is_empty(), !wanted.is_empty(), "{place:?}: {laws:?}");
+    }
+}
+
+/// From when on it is out of its group for good counts, and what AWS does not tell for once is as it was.
+#[test]
+fn the_time_since_it_left_begins_anew_when_it_is_on_its_way_again() {
+    let check = |place: Whereabouts, wanted: &[&str]| {
+        let (mut scene, ids) = Scene::web(2);
+        drained(&mut scene, &ids[0]);
+        detach(&mut scene, &ids[0]);
+        scene.act();
+        scene.later(500);
+        let places = scene.snapshot.outside.clone();
+        scene.snapshot.outside = [(ids[0].clone(), place.clone())].into();
+        scene.act();
+        scene.later(60);
+        scene.snapshot.outside = places;
+        scene.act();
+        scene.later(40);
+        assert_eq!(reasons(&scene), wanted, "{place:?}");
+    };
+    let lifecycle = Lifecycle::Terminating;
+    let group: model::AutoScalingGroupName = "not-ours".parse().unwrap();
+    check(Whereabouts::InNoGroup, &["cause_gone"]);
+    let gap = gap("autoscaling:DescribeAutoScalingInstances");
+    check(Whereabouts::Unread { gap }, &["cause_gone"]);
+    check(Whereabouts::InGroup { group, lifecycle }, &[]);
+}
+
+/// The cluster is not looked at while nothing of the group is in it.
+#[test]
+fn a_drain_is_not_forgotten_while_nobody_looks_at_the_cluster() {
+    let check = |change: fn(&mut Scene), age_secs: i64, wanted: bool| {
+        let (mut scene, ids) = Scene::web(1);
+        drained(&mut scene, &ids[0]);
+        detach(&mut scene, &ids[0]);
+        let whole = scene.snapshot.clone();
+        scene.snapshot.clusters.clear();
+        scene.snapshot.outside.clear();
+        change(&mut scene);
+        scene.later(age_secs);
+        scene.act();
+        let is_known = scene.memory().departures.contains_key(&ids[0]);
+        assert_eq!(is_known, wanted, "{age_secs}");
+        scene.snapshot = whole;
+        scene.snapshot.taken_at = scene.now;
+        scene.act();
+        scene.later(600);
+        assert_eq!(reasons(&scene) == ["cause_gone"], wanted, "{age_secs}");
+    };
+    check(|it| it.snapshot.searched.clear(), 60, true);
+    check(|it| it.snapshot.searched.clear(), 86_400, true);
+    check(|it| it.snapshot.searched.clear(), 8 * 86_400, false);
+    // It was read whole, and the instance is not in it.
+    check(|_| {}, 60, false);
 }
 
 #[test]

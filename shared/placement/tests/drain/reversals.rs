@@ -69,15 +69,20 @@ fn a_group_that_does_not_have_the_instance_any_more() {
     let (mut scene, ids) = Scene::web(1);
     scene.terminating(&ids[0], 5);
     scene.act();
+    // However long it waited in the hook.
+    scene.later(700);
+    scene.act();
     scene.looked(&ids[0]).member = None;
+    scene.later(100);
+    scene.act();
     scene.later(599);
     assert!(reasons(&scene).is_empty());
     scene.later(1);
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `terminating`, and it stays: it has been in no group, 600 s and more after the drain
-        hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 600 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+        step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `terminating`, and it stays: it has been in no group for 600 s and more
+        hold `group spot` departing: instances leave (instances: 1 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 1 draining in all, the oldest for 1400 s; 0 may leave; tasks: 0 left, of which 0 stuck)
     "#]],
     );
 }

@@ -112,6 +112,8 @@ impl Scene {
                 groups: BTreeMap::new(),
                 clusters: BTreeMap::from([("demo".parse().unwrap(), cluster)]),
                 passed_over: BTreeMap::new(),
+                outside: BTreeMap::new(),
+                searched: BTreeSet::from(["demo".parse().unwrap()]),
                 gaps: Vec::new(),
             },
             installation: Installation::default(),

@@ -164,7 +164,9 @@ impl Ground<'_> {
         if !may_be_stopped.contains(&own.cause) && Seconds(OWN_SECS).after(own.at) <= self.now {
             add(format!("`{id}` was drained at {}", own.at));
         }
-        if self.has_left && self.now < Seconds(LEFT_GROUP_SECS).after(own.at) {
+        let left_at = self.departure(id).and_then(|it| it.left_at);
+        let is_just_gone = left_at.is_none_or(|it| self.now < Seconds(LEFT_GROUP_SECS).after(it));
+        if self.has_left && is_just_gone {
             add(format!(
                 "`{id}` has left its group, and may be about to end"
             ));

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use model::capacity::ContainerInstanceStatus;
+use model::capacity::{ContainerInstanceStatus, Lifecycle};
 use model::drain::{
     Departure, DepartureCause, DrainAction, DrainGroup, DrainKey, DrainMemory, DrainSnapshot,
-    DrainStep, LookedInstance, Membership,
+    DrainStep, LookedInstance, Membership, Whereabouts,
 };
 use model::memory::Recall;
 use model::{ClusterName, ContainerInstanceArn, InstanceId};
@@ -76,6 +76,7 @@ fn left_behind<'a>(
 fn joined(first: Departure, second: Departure) -> Departure {
     let mut both = first;
     both.own_drain = both.own_drain.or(second.own_drain);
+    both.left_at = both.left_at.or(second.left_at);
     both.draining_since = both.draining_since.or(second.draining_since);
     let spoken_of = both.maintenance_said.clone();
     let is_open = |code: &str| !spoken_of.contains_key(code) && !spoken_of.contains_key("");
@@ -128,9 +129,25 @@ pub(super) fn detached(
         id: id.clone(),
         instance_type: None,
         zone: None,
-        member: None::<Membership>,
+        member: outside(snapshot, id),
         registered: Some((cluster.clone(), arn.clone())),
         tasks_counted: None,
+    })
+}
+
+/// Its place in a group that is not opted in; `None` only where Auto Scaling said that it is in none.
+fn outside(snapshot: &DrainSnapshot, id: &InstanceId) -> Option<Membership> {
+    let said = snapshot.outside.get(id);
+    let lifecycle = match said {
+        Some(Whereabouts::InNoGroup) => None,
+        Some(Whereabouts::InGroup { lifecycle, .. }) => Some(*lifecycle),
+        Some(Whereabouts::Unread { .. }) | None => Some(Lifecycle::Unknown),
+    };
+    lifecycle.map(|lifecycle| Membership {
+        lifecycle,
+        waits_in_hook: false,
+        is_healthy: true,
+        terminating_since: None,
     })
 }
 

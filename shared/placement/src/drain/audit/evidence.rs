@@ -23,7 +23,7 @@ const MAINTENANCE_NEAR_SECS: i64 = 600;
 /// From which age on an event that says that the instance stops is no news, in seconds.
 const STOP_OLD_SECS: i64 = 3_600;
 
-/// How long an instance that has left its group after Ballast drained it counts as terminating, in seconds.
+/// How long after it left its group an instance that Ballast drained counts as terminating, in seconds.
 pub(super) const LEFT_GROUP_SECS: i64 = 600;
 
 /// A cause for which there is a source.
@@ -236,13 +236,12 @@ impl Reading<'_> {
         let now = self.ground.now;
         let remembered = self.remembered(CauseKind::Terminating);
         let lifecycle = self.looked.member.as_ref().map(|it| it.lifecycle);
-        let own_drain = self
-            .ground
-            .departure(&self.looked.id)
-            .and_then(|it| it.own_drain);
-        let expected = own_drain.is_some_and(|it| {
-            it.cause == CauseKind::Terminating && now < Seconds(LEFT_GROUP_SECS).after(it.at)
-        });
+        let departure = self.ground.departure(&self.looked.id);
+        let own_drain = departure.and_then(|it| it.own_drain);
+        let left_at = departure.and_then(|it| it.left_at);
+        let is_just_gone = left_at.is_none_or(|it| now < Seconds(LEFT_GROUP_SECS).after(it));
+        let expected =
+            is_just_gone && own_drain.is_some_and(|it| it.cause == CauseKind::Terminating);
         let is_sure = match lifecycle {
             Some(Lifecycle::Terminating) => true,
             None if remembered.is_some() => expected,

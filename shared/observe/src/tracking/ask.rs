@@ -12,7 +12,7 @@ use crate::look::Pages;
 use crate::read_task::time;
 use crate::tracking::Look;
 use crate::tracking::batch::{Batch, batches};
-use crate::tracking::limits::GET_METRIC_DATA_PAGES_MAX;
+use crate::tracking::limits::{GET_METRIC_DATA_PAGES_MAX, RECENT_MAX};
 use crate::tracking::question::Question;
 use crate::tracking::values::Answer;
 
@@ -44,29 +44,38 @@ pub(crate) enum Frame {
     Between(Timestamp, Timestamp),
 }
 
-/// Asks the questions. Every one has an outcome.
+/// Asks the questions. Every one has an outcome. One that CloudWatch refuses takes all others of its call with it: a call that is refused is
+/// asked again in halves, so that one refusal among 256 costs 16 calls more, and what is found is left out of later looks.
 pub(crate) async fn ask(
     look: &mut Look<'_>,
     questions: Vec<Question>,
     frame: Frame,
 ) -> Vec<(Question, Outcome)> {
+    let refusals = &look.observer.known_refusals;
+    let now = look.now();
     let mut outcomes = Vec::with_capacity(questions.len());
-    for batch in batches(questions) {
+    let mut open = Vec::new();
+    for question in questions {
+        match refusals.get(&question, frame, now) {
+            Some(detail) => outcomes.push((question, Outcome::Refused(detail))),
+            None => open.push(question),
+        }
+    }
+    let mut waiting = batches(open);
+    waiting.reverse();
+    while let Some(batch) = waiting.pop() {
         let answered = ask_batch(look, &batch, frame).await;
         let is_refused = answered.iter().any(|it| matches!(it, Outcome::Refused(_)));
         if is_refused && batch.questions.len() > 1 {
-            // One of them is the reason: each is asked for itself.
-            for question in batch.questions {
-                let single = Batch {
-                    questions: vec![question],
-                    align: batch.align,
-                    span: batch.span,
-                };
-                let answered = ask_batch(look, &single, frame).await;
-                outcomes.extend(single.questions.into_iter().zip(answered));
+            let (first, second) = batch.halves();
+            waiting.extend([second, first]);
+            continue;
+        }
+        for (question, outcome) in batch.questions.into_iter().zip(answered) {
+            if let Outcome::Refused(detail) = &outcome {
+                refusals.keep(&question, frame, now, detail);
             }
-        } else {
-            outcomes.extend(batch.questions.into_iter().zip(answered));
+            outcomes.push((question, outcome));
         }
     }
     outcomes
@@ -80,6 +89,7 @@ async fn ask_batch(look: &mut Look<'_>, batch: &Batch, frame: Frame) -> Vec<Outc
     };
     let (queries, returned) = batch.queries();
     let (start, end) = bounds(batch, frame);
+    let (start, end) = (DateTime::from_secs(start), DateTime::from_secs(end));
     let mut told = Told::default();
     let mut pages = Pages::limited_to(GET_METRIC_DATA_PAGES_MAX);
     let rest = loop {
@@ -129,24 +139,27 @@ fn is_refusal(gap: &Gap) -> bool {
     is_other && REFUSALS.iter().any(|it| gap.detail.starts_with(it))
 }
 
-/// Beginning and end, at whole periods: CloudWatch answers those the fastest, and a period that is cut would be a wrong value.
-fn bounds(batch: &Batch, frame: Frame) -> (DateTime, DateTime) {
+/// Beginning and end in seconds, at whole periods: CloudWatch answers those the fastest, and a period that is cut would be a wrong value.
+/// Periods of less than a minute are not asked for where CloudWatch keeps none any more: of a call that goes back farther it may give nothing.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricStat.html>
+fn bounds(batch: &Batch, frame: Frame) -> (i64, i64) {
     let align = batch.align.0.max(1);
     let down = |secs: i64| secs.div_euclid(align).saturating_mul(align);
     let up = |secs: i64| down(secs.saturating_add(align).saturating_sub(1));
-    let (start, end) = match frame {
+    match frame {
         Frame::UpTo(now) => {
-            // A second that has begun belongs to a period that has begun.
             let now = now.as_second();
-            let start = now.saturating_sub(batch.span.0);
-            (start, now.saturating_add(1))
+            let start = down(now.saturating_sub(batch.span.0));
+            let start = if batch.is_short_lived() {
+                start.max(up(now.saturating_sub(RECENT_MAX.0)))
+            } else {
+                start
+            };
+            // A second that has begun belongs to a period that has begun.
+            (start, up(now.saturating_add(1)))
         }
-        Frame::Between(start, end) => (start.as_second(), end.as_second()),
-    };
-    (
-        DateTime::from_secs(down(start)),
-        DateTime::from_secs(up(end)),
-    )
+        Frame::Between(start, end) => (down(start.as_second()), up(end.as_second())),
+    }
 }
 
 /// What the pages told.
@@ -223,4 +236,53 @@ impl Told {
 fn text(message: &MessageData) -> String {
     let code = message.code().unwrap_or("no code");
     format!("{code}: {}", message.value().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_cloudwatch::types::{MetricDataQuery, MetricStat};
+    use model::Seconds;
+    use model::tracking::{Part, TargetName, TrackingKey};
+
+    use super::*;
+    use crate::tracking::question::Slot;
+    use crate::tracking::values::Scale;
+
+    /// How many seconds before 2026-03-02T09:00:00Z a call begins that is made `after` seconds later, and how many after it it ends.
+    fn check(stats_secs: &[i32], period_secs: i64, span_secs: i64, after: i64, want: (i64, i64)) {
+        const HOUR: i64 = 1_772_442_000;
+        let query = |period: &i32| {
+            let stat = MetricStat::builder().period(*period).build();
+            MetricDataQuery::builder().id("m").metric_stat(stat).build()
+        };
+        let question = Question {
+            key: TrackingKey("demo/web".parse().unwrap()),
+            slot: Slot::Value(TargetName::Alarm, Part::Fleet),
+            queries: stats_secs.iter().map(query).collect(),
+            returned: "m".to_owned(),
+            period: Seconds(period_secs),
+            scale: Scale::ONE,
+            span: Seconds(span_secs),
+            alarm: None,
+        };
+        let batch = batches(vec![question]).pop().unwrap();
+        let now = Timestamp::from_second(HOUR + after).unwrap();
+        let (start, end) = bounds(&batch, Frame::UpTo(now));
+        assert_eq!((HOUR - start, end - HOUR), want, "{stats_secs:?}");
+    }
+
+    #[test]
+    fn a_call_is_for_whole_periods_and_for_none_that_is_not_kept() {
+        check(&[60], 60, 2_100, 0, (2_100, 60));
+        check(&[60], 60, 2_100, 30, (2_100, 60));
+        check(&[300], 300, 2_100, 100, (2_100, 300));
+        check(&[60], 60, 10_800, 30, (10_800, 60));
+        // 20 seconds are kept for three hours: at 09:00:30 the minute from 06:00 on is not asked for any more.
+        check(&[20], 20, 2_100, 30, (2_100, 60));
+        check(&[20], 20, 10_800, 0, (10_800, 60));
+        check(&[20], 20, 10_800, 30, (10_740, 60));
+        // An expression over hours of something that is kept for three: two of its whole periods are left, of four.
+        check(&[3_600], 3_600, 14_400, 30, (14_400, 3_600));
+        check(&[10, 3_600], 3_600, 14_400, 30, (7_200, 3_600));
+    }
 }

@@ -1,5 +1,6 @@
 //! Questions that go into one call of GetMetricData.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::types::MetricDataQuery;
@@ -44,42 +45,61 @@ pub(crate) fn batches(questions: Vec<Question>) -> Vec<Batch> {
     batches
 }
 
-/// Cuts questions of one kind where a call, or a page of its answer, is full.
-fn cut(align: Seconds, questions: Vec<Question>, batches: &mut Vec<Batch>) {
-    let span = questions.iter().map(|it| it.span.0).max().unwrap_or(0);
-    let points = |question: &Question| {
-        let of_query = span / question.period.0.max(1) + 2;
-        let queries = i64::try_from(question.queries.len()).unwrap_or(i64::MAX);
-        of_query.saturating_mul(queries)
-    };
-    let (mut queries, mut points_sum) = (0_usize, 0_i64);
-    let mut batch = Vec::new();
+/// Cuts questions of one kind where a call, or a page of its answer, is full. Those that go back the farthest are asked together, so that a
+/// long window of one service does not make all others go back as far.
+fn cut(align: Seconds, mut questions: Vec<Question>, batches: &mut Vec<Batch>) {
+    questions.sort_by_key(|it| Reverse(it.span.0));
+    let (mut queries, mut points) = (0_usize, 0_i64);
+    let mut open: Option<Batch> = None;
     for question in questions {
-        let (more, more_points) = (question.queries.len(), points(&question));
+        let span = open.as_ref().map_or(question.span, |it| it.span);
+        let of_query = span.0 / question.period.0.max(1) + 2;
+        let more = question.queries.len();
+        let more_points = of_query.saturating_mul(i64::try_from(more).unwrap_or(i64::MAX));
         let is_full = queries.saturating_add(more) > GET_METRIC_DATA_QUERIES_MAX
-            || points_sum.saturating_add(more_points) > GET_METRIC_DATA_POINTS_MAX;
-        if is_full && !batch.is_empty() {
-            batches.push(Batch {
-                questions: std::mem::take(&mut batch),
-                align,
-                span: Seconds(span),
-            });
-            (queries, points_sum) = (0, 0);
+            || points.saturating_add(more_points) > GET_METRIC_DATA_POINTS_MAX;
+        match &mut open {
+            Some(batch) if !is_full => {
+                queries = queries.saturating_add(more);
+                points = points.saturating_add(more_points);
+                batch.questions.push(question);
+            }
+            Some(_) | None => {
+                (queries, points) = (more, more_points);
+                let span = question.span;
+                let questions = vec![question];
+                batches.extend(open.replace(Batch {
+                    questions,
+                    align,
+                    span,
+                }));
+            }
         }
-        queries = queries.saturating_add(more);
-        points_sum = points_sum.saturating_add(more_points);
-        batch.push(question);
     }
-    if !batch.is_empty() {
-        batches.push(Batch {
-            questions: batch,
-            align,
-            span: Seconds(span),
-        });
-    }
+    batches.extend(open);
 }
 
 impl Batch {
+    /// Whether something is asked for of which CloudWatch keeps the values for [`RECENT_MAX`](crate::tracking::limits::RECENT_MAX) alone:
+    /// periods of less than a minute.
+    pub(crate) fn is_short_lived(&self) -> bool {
+        let is_short = |question: &Question| {
+            let mut stats = question.queries.iter().filter_map(|it| it.metric_stat());
+            stats.any(|it| it.period().is_some_and(|it| i64::from(it) < MINUTE.0))
+        };
+        self.questions.iter().any(is_short)
+    }
+
+    /// The same questions in two calls, for the same time.
+    pub(crate) fn halves(mut self) -> (Self, Self) {
+        let second = Self {
+            questions: self.questions.split_off(self.questions.len() / 2),
+            align: self.align,
+            span: self.span,
+        };
+        (self, second)
+    }
+
     /// The queries, and the ids of those that give a question's series, in the order of the questions. Of several questions the ids are
     /// told apart.
     pub(crate) fn queries(&self) -> (Vec<MetricDataQuery>, Vec<String>) {
@@ -137,7 +157,55 @@ fn rename(expression: &str, ids: &BTreeSet<&str>, renamed: impl Fn(&str) -> Stri
 
 #[cfg(test)]
 mod tests {
+    use model::tracking::{Part, TargetName, TrackingKey};
+
     use super::*;
+    use crate::tracking::question::Slot;
+    use crate::tracking::values::Scale;
+
+    /// A question of one query.
+    fn question(period_secs: i64, span_secs: i64) -> Question {
+        Question {
+            key: TrackingKey("demo/web".parse().unwrap()),
+            slot: Slot::Value(TargetName::Cpu, Part::Primary),
+            queries: vec![MetricDataQuery::builder().id("m").build()],
+            returned: "m".to_owned(),
+            period: Seconds(period_secs),
+            scale: Scale::ONE,
+            span: Seconds(span_secs),
+            alarm: None,
+        }
+    }
+
+    /// How many questions each call has, what its periods are whole multiples of, and how far back it goes.
+    fn check(questions: Vec<Question>, want: &[(usize, i64, i64)]) {
+        let batches = batches(questions);
+        let of = |it: &Batch| (it.questions.len(), it.align.0, it.span.0);
+        let got: Vec<(usize, i64, i64)> = batches.iter().map(of).collect();
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn nobody_is_asked_for_as_much_as_somebody_else_needs() {
+        let of = |count: usize, period, span| (0..count).map(move |_| question(period, span));
+        let long_and_short = of(900, 60, 2_100).chain(of(100, 60, 10_800));
+        check(
+            long_and_short.collect(),
+            &[(500, 60, 10_800), (500, 60, 2_100)],
+        );
+        // Periods of a day, as those of an alarm may be, lengthen no other call.
+        let days = of(3, 86_400, 345_600).chain(of(2, 300, 2_100));
+        let all = days.chain(of(2, 60, 2_100)).chain(of(2, 20, 2_100));
+        check(
+            all.collect(),
+            &[(4, 60, 2_100), (2, 300, 2_100), (3, 86_400, 345_600)],
+        );
+        // 10,800 / 20 + 2 = 542 values each: 185 of them fill a page.
+        check(
+            of(200, 20, 10_800).collect(),
+            &[(185, 60, 10_800), (15, 60, 10_800)],
+        );
+    }
 
     #[test]
     fn ids_are_renamed_and_nothing_else() {

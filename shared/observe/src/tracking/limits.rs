@@ -18,7 +18,8 @@ pub(crate) const DESCRIBE_ALARMS_PAGE: i32 = 100;
 /// How long CloudWatch keeps datapoints of less than a minute.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>
 pub(crate) const RECENT_MAX: Seconds = Seconds(10_800);
-/// How much more than the scale-in window is read: what a late datapoint and a gap at the window's beginning need.
+/// How much more than the scale-in window is read: what a late datapoint and a gap at the window's beginning need. The longest window that
+/// a tag may ask for and this together are [`RECENT_MAX`].
 pub(crate) const RECENT_MARGIN: Seconds = Seconds(1_800);
 /// How many periods are read of a metric whose periods are long.
 pub(crate) const LONG_PERIODS: i64 = 4;

@@ -9,7 +9,8 @@
 //! more for each 10 standbys that are not among them. Where none carries the tag `ballast:service-scaler`, nothing more. Else one
 //! GetMetricData for each 500 queries or 100,800 values: two queries for each target on CPU or memory and service of the fleet, one of
 //! which is the count of tasks that its targets share, one for a target on requests. Alarms that tags name are read 100 in a call, and what
-//! they watch in calls of its own; an expression that speaks of all metrics, or holds a text in quotes, in one for itself. One
+//! they watch in calls of its own; an expression that speaks of all metrics, or holds a text in quotes, in one for itself. A call that
+//! CloudWatch refuses for one of its queries is made again in halves, and the process leaves that query out for ten minutes. One
 //! DescribeScalableTargets for each 50 fleets. Only for services whose tasks are not all placed one DescribeCapacityProviders for each
 //! cluster and one DescribeAutoScalingGroups for each 50 groups. For fleets that ask for a forecast three more GetMetricData in half an
 //! hour, one for each day. No task is listed: ECS's counts are enough to follow a metric. Of a service that is paused, deleted, a standby,
@@ -27,6 +28,7 @@ mod batch;
 mod groups;
 mod limits;
 mod question;
+mod refusals;
 mod season;
 mod services;
 mod values;
@@ -44,12 +46,14 @@ use crate::pairs::Untagged;
 use crate::services as all_services;
 use crate::tracking::ask::{Frame, Outcome};
 use crate::tracking::question::{Question, Slot, ask_about, policy_in_force};
+use crate::tracking::refusals::KnownRefusals;
 use crate::tracking::season::KnownSeasons;
 
 /// A look of a [`TrackingObserver`].
 type Look<'a> = crate::look::Look<'a, TrackingObserver>;
 
-/// Looks at tracked services. One per process: it keeps what was measured on earlier days for a while.
+/// Looks at tracked services. One per process: it keeps what was measured on earlier days, and what CloudWatch
+/// refused, for a while.
 #[derive(Debug)]
 pub struct TrackingObserver {
     ecs: aws_sdk_ecs::Client,
@@ -59,6 +63,7 @@ pub struct TrackingObserver {
     budget: Arc<Budget>,
     clock: AwsClock,
     known_seasons: KnownSeasons,
+    known_refusals: KnownRefusals,
     /// The clusters that Ballast looks after; none stands for all.
     clusters: BTreeSet<ClusterName>,
 }
@@ -82,6 +87,7 @@ impl TrackingObserver {
             budget,
             clock,
             known_seasons: KnownSeasons::default(),
+            known_refusals: KnownRefusals::default(),
             clusters: BTreeSet::new(),
         }
     }
@@ -210,8 +216,10 @@ impl Seen {
         services::join(keys, reads, untagged, self);
     }
 
-    /// Reads what was measured, and who else scales. The recent values come first: they tell whether more tasks are needed.
+    /// Reads who else scales, and what was measured. Who else scales comes first: it costs one call for 50 services, and without it nothing may
+    /// be done with what was measured. Of that the recent values come first: they tell whether more tasks are needed.
     async fn measure(&mut self, look: &mut Look<'_>) {
+        self.scaled_by_others(look).await;
         let alarms = alarms::read(look, self).await;
         let mut questions = Vec::new();
         for (key, tracked) in &mut self.tracked {
@@ -225,7 +233,6 @@ impl Seen {
             self.close();
             season::read(look, self, &questions, now).await;
         }
-        self.scaled_by_others(look).await;
         groups::read(look, self).await;
     }
 

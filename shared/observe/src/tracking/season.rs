@@ -74,7 +74,7 @@ pub(crate) async fn read(
 ) {
     let mut asked: BTreeMap<TrackingKey, Vec<Question>> = BTreeMap::new();
     for question in recent {
-        if wants(seen, &question.key) {
+        if wants(seen, question) {
             let of_fleet = asked.entry(question.key.clone()).or_default();
             of_fleet.push(question.of_earlier_days());
         }
@@ -111,9 +111,18 @@ pub(crate) async fn read(
     }
 }
 
-fn wants(seen: &Seen, key: &TrackingKey) -> bool {
-    let policy = seen.tracked.get(key).map(|it| &it.fleet.policy);
-    policy.is_some_and(|it| it.as_ref().is_ok_and(|it| it.pace.forecast))
+/// Whether the fleet asks for a forecast, and this is not about a target that nothing can be known of.
+fn wants(seen: &Seen, question: &Question) -> bool {
+    let Some(fleet) = seen.tracked.get(&question.key).map(|it| &it.fleet) else {
+        return false;
+    };
+    let is_unusable = match question.slot {
+        Slot::Value(target, _) => {
+            matches!(fleet.readings.get(&target), Some(Reading::Unusable { .. }))
+        }
+        Slot::Tasks(_) => false,
+    };
+    !is_unusable && fleet.policy.as_ref().is_ok_and(|it| it.pace.forecast)
 }
 
 /// What the days said, by fleet. A fleet is left out of which CloudWatch refuses a query: its recent values say so.

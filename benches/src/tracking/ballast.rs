@@ -54,9 +54,12 @@ impl Ballast {
     pub(super) fn new(service: &Service, tags: Tags) -> Self {
         let load = |(minute, requests): (usize, &u64)| {
             let milli = service.milli_tasks(*requests, tags.target_percent);
+            let milli_tasks = i64::try_from(milli).unwrap_or(i64::MAX);
             Load {
                 at: begin(minute),
-                milli_tasks: i64::try_from(milli).unwrap_or(i64::MAX),
+                milli_tasks,
+                // A task of the model serves its share as soon as it runs.
+                warm_milli_tasks: milli_tasks,
                 is_complete: true,
             }
         };
@@ -65,6 +68,7 @@ impl Ballast {
                 tolerance_percent: tags.tolerance_percent,
                 scale_in_window: Seconds(i64::from(tags.window_minutes) * MINUTE.0),
                 start_up: Seconds(2 * MINUTE.0),
+                warm_up: Seconds::ZERO,
                 forecast: tags.forecast,
                 ..Pace::default()
             },

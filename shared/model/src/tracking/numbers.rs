@@ -15,8 +15,12 @@ pub struct TargetNeed {
     pub target: TargetName,
     /// When the period of the newest usable value began; `None` where there is no value, or none that is new enough.
     pub measured_at: Option<Timestamp>,
-    /// The load at that time: so many thousandths of a task would have served it exactly at the target.
+    /// The load at that time: so many thousandths of a task would have served it exactly at the target. Tasks that started lately are
+    /// left out of it.
     pub load_milli_tasks: Option<i64>,
+    /// The load if those had served their share already, where that is more. Raising goes by the former, lowering by this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_with_starting_milli_tasks: Option<i64>,
     /// The tasks that the load needs now.
     pub needed: Option<u32>,
     /// The most tasks that the load needed within the scale-in window. `None` where the window has too many gaps to tell.
@@ -53,25 +57,36 @@ impl TrackingNumbers {
     }
 }
 
+/// A number of thousandths, with its decimal point.
+struct Thousandths(i64);
+
+impl fmt::Display for Thousandths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0 / 1_000, self.0.rem_euclid(1_000))
+    }
+}
+
 impl fmt::Display for TargetNeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             target,
             measured_at,
             load_milli_tasks,
+            load_with_starting_milli_tasks,
             needed,
             needed_max,
             forecast,
         } = self;
         write!(f, "{target}")?;
         match (measured_at, load_milli_tasks, needed) {
-            (Some(at), Some(load), Some(needed)) => write!(
-                f,
-                " {needed} (load {}.{:03} tasks at {at:.0}",
-                load / 1_000,
-                load.rem_euclid(1_000)
-            )?,
+            (Some(at), Some(load), Some(needed)) => {
+                write!(f, " {needed} (load {} tasks at {at:.0}", Thousandths(*load))?
+            }
             _ => write!(f, " unknown (no value that is new enough")?,
+        }
+        if let Some(load) = load_with_starting_milli_tasks {
+            let load = Thousandths(*load);
+            write!(f, ", {load} if tasks that just started serve their share")?;
         }
         if let Some(most) = needed_max {
             write!(f, ", at most {most} in the window")?;

@@ -33,6 +33,9 @@ pub struct Pace {
     /// How long a task takes from the decision to serving.
     #[serde(rename = "start_up_secs")]
     pub start_up: Seconds,
+    /// How long a task that runs may take until it serves its share of the load: so long it is capacity, and no load.
+    #[serde(rename = "warm_up_secs")]
+    pub warm_up: Seconds,
     /// Whether the forecast may raise.
     pub forecast: bool,
 }
@@ -45,6 +48,7 @@ impl Default for Pace {
             turn_hold: Seconds(300),
             raise_max_percent: 100,
             start_up: Seconds(60),
+            warm_up: Seconds(60),
             forecast: false,
         }
     }
@@ -371,6 +375,7 @@ fn pace(tags: &BTreeMap<String, String>, faults: &mut Vec<SettingFault>) -> Pace
         defaults.raise_max_percent.into(),
     );
     let start_up = number(&TAG_START_UP_SECS, 1..=600, defaults.start_up.0);
+    let warm_up = number(&TAG_WARM_UP_SECS, 0..=600, defaults.warm_up.0);
     let forecast = truth(&TAG_FORECAST, tags, defaults.forecast, faults);
     Pace {
         tolerance_percent: u32::try_from(tolerance_percent).unwrap_or(defaults.tolerance_percent),
@@ -378,6 +383,7 @@ fn pace(tags: &BTreeMap<String, String>, faults: &mut Vec<SettingFault>) -> Pace
         turn_hold: Seconds(turn_hold),
         raise_max_percent: u32::try_from(raise_max_percent).unwrap_or(defaults.raise_max_percent),
         start_up: Seconds(start_up),
+        warm_up: Seconds(warm_up),
         forecast,
     }
 }

@@ -116,6 +116,13 @@ pub const TAG_RAISE_MAX_PERCENT: Setting = Setting {
     default: "100",
     meaning: "How far one step raises the desired count at most, in percent of it; four tasks are always allowed.",
 };
+/// How long a task that runs may not serve its share yet.
+pub const TAG_WARM_UP_SECS: Setting = Setting {
+    name: "ballast:warm-up-secs",
+    allowed: "a whole number from 0 to 600",
+    default: "60",
+    meaning: "How long a RUNNING task may take until it serves its share: until then it counts as capacity, and what it would serve as no load to raise for.",
+};
 /// Whether a forecast is asked for.
 pub const TAG_FORECAST: Setting = Setting {
     name: "ballast:forecast",
@@ -125,7 +132,7 @@ pub const TAG_FORECAST: Setting = Setting {
 };
 
 /// Every tag that concerns target tracking alone, in the order of the documentation.
-pub const TRACKING_TAGS: [&Setting; 17] = [
+pub const TRACKING_TAGS: [&Setting; 18] = [
     &TAG_SERVICE_SCALER,
     &TAG_TARGET_CPU_PERCENT,
     &TAG_TARGET_MEMORY_PERCENT,
@@ -142,6 +149,7 @@ pub const TRACKING_TAGS: [&Setting; 17] = [
     &TAG_SCALE_IN_WINDOW_SECS,
     &TAG_TURN_HOLD_SECS,
     &TAG_RAISE_MAX_PERCENT,
+    &TAG_WARM_UP_SECS,
     &TAG_FORECAST,
 ];
 

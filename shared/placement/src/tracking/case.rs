@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use model::Seconds;
 use model::snapshot::{Gap, GapCause, Service, Standby};
 use model::tracking::readings::Unfollowed;
 use model::tracking::{
@@ -125,13 +126,22 @@ fn tracked(
         Some(Reading::Unread) | None => true,
         Some(Reading::Read { .. } | Reading::Unusable { .. }) => false,
     };
-    let recent_loads = load::of_target(fleet, target, recent, &fleet.task_counts, Age::Recent, now);
+    let recent_loads = load::of_target(
+        fleet,
+        target,
+        recent,
+        &fleet.task_counts,
+        Age::Recent,
+        policy.pace.warm_up,
+        now,
+    );
     let season_loads = load::of_target(
         fleet,
         target,
         season,
         &fleet.season_task_counts,
         Age::DaysAgo,
+        Seconds::ZERO,
         now,
     );
     let history = History {
@@ -157,6 +167,7 @@ fn numbers(fleet: &Fleet, targets: &[Tracked], bounds: BoundsInForce) -> Trackin
         target: it.name,
         measured_at: it.need.as_ref().map(|need| need.measured_at),
         load_milli_tasks: it.need.as_ref().map(|need| need.load_milli_tasks),
+        load_with_starting_milli_tasks: it.need.as_ref().and_then(Need::load_with_starting),
         needed: it.need.as_ref().map(|need| need.needed),
         needed_max: it.need.as_ref().and_then(Need::needed_max),
         forecast: it.need.as_ref().and_then(|need| need.forecast),

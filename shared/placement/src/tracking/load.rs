@@ -7,6 +7,11 @@
 //! publishes nothing for a service without tasks, so that a part without a value is 0 where no task of it ran. A metric for each task has
 //! no load in a period in which no task was counted: its count is as late as a value may be.
 //!
+//! A task that runs does not serve its share at once: it boots, registers with the load balancer and passes its checks. Meanwhile what is
+//! measured says nothing of it, or says that it boots. So a load has two numbers. The one that lowering goes by counts every task that
+//! ran. The other, which raising goes by, counts those that had run for the policy's warm-up: a service's smallest count since the
+//! warm-up before the period began. Where the count does not rise both are the same.
+//!
 //! Guaranteed: nothing overflows; every load is rounded up; a negative value counts as 0; a value twice in a period counts as the larger.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,8 +38,10 @@ pub const FRESH_PERIODS: i64 = 3;
 pub struct Load {
     /// When the period began.
     pub at: Timestamp,
-    /// So many thousandths of a task would have served it exactly at the target. Not negative.
+    /// So many thousandths of a task would have served it exactly at the target, every task that ran counted. Not negative.
     pub milli_tasks: i64,
+    /// The same, without the tasks that had not run for the warm-up: no more than that, and not negative.
+    pub warm_milli_tasks: i64,
     /// Whether every task that ran is in it. One that is not complete is a lower bound.
     pub is_complete: bool,
 }
@@ -72,6 +79,7 @@ pub(crate) fn of_target(
     series: &[Series],
     task_counts: &[Series],
     age: Age,
+    warm_up: Seconds,
     now: Timestamp,
 ) -> Summed {
     let period = series.iter().map(|it| it.period).min().unwrap_or_default();
@@ -82,6 +90,7 @@ pub(crate) fn of_target(
         fleet,
         series: task_counts,
         age,
+        warm_up,
     };
     let parts: Vec<Values> = series.iter().map(|it| Values::new(it, now)).collect();
     let is_all_given = series.iter().all(|it| it.is_complete);
@@ -96,6 +105,7 @@ pub(crate) fn of_target(
     let loads = times.into_iter().map(|at| {
         let nothing = Share {
             product: 0,
+            warm_product: 0,
             is_complete: is_all_given,
         };
         let sum = expected.iter().fold(nothing, |sum, part| {
@@ -104,10 +114,14 @@ pub(crate) fn of_target(
             sum.and(share(&counts, *part, value, target.measures, at, period))
         });
         // Thousandths of the unit, times thousandths of a task, over thousandths of the unit for each task.
-        let milli = div_ceil(sum.product, i128::from(target.value_milli));
+        let milli = |product: i128| {
+            let milli = div_ceil(product, i128::from(target.value_milli));
+            i64::try_from(milli).unwrap_or(i64::MAX)
+        };
         Load {
             at,
-            milli_tasks: i64::try_from(milli).unwrap_or(i64::MAX),
+            milli_tasks: milli(sum.product),
+            warm_milli_tasks: milli(sum.warm_product),
             is_complete: sum.is_complete,
         }
     });
@@ -131,6 +145,8 @@ fn expected(measures: Measures, parts: &[Values]) -> Vec<Part> {
 #[derive(Debug, Clone, Copy)]
 struct Share {
     product: i128,
+    /// Without tasks that had not run for the warm-up.
+    warm_product: i128,
     is_complete: bool,
 }
 
@@ -138,6 +154,7 @@ impl Share {
     const fn and(self, other: Self) -> Self {
         Self {
             product: self.product.saturating_add(other.product),
+            warm_product: self.warm_product.saturating_add(other.warm_product),
             is_complete: self.is_complete && other.is_complete,
         }
     }
@@ -153,19 +170,26 @@ fn share(
 ) -> Share {
     let nothing = |is_complete| Share {
         product: 0,
+        warm_product: 0,
         is_complete,
     };
     let Some(value) = value else {
         // Without a value nothing is known, unless no task ran that could have had one.
         return nothing(!counts.ran(part, at, period));
     };
-    let (tasks, is_complete) = match measures {
-        Measures::Total => (1_000, true),
+    let tasks = match measures {
+        Measures::Total => Ran {
+            tasks_milli: 1_000,
+            warm_milli: 1_000,
+            are_all: true,
+        },
         Measures::PerTask => counts.at_least(part, at, period),
     };
+    let times = |tasks: i64| i128::from(value.max(0)).saturating_mul(i128::from(tasks.max(0)));
     Share {
-        product: i128::from(value.max(0)).saturating_mul(i128::from(tasks.max(0))),
-        is_complete,
+        product: times(tasks.tasks_milli),
+        warm_product: times(tasks.warm_milli),
+        is_complete: tasks.are_all,
     }
 }
 
@@ -199,26 +223,80 @@ impl Values {
     }
 }
 
+/// The tasks that are known to have run in a period, in thousandths.
+#[derive(Debug, Clone, Copy)]
+struct Ran {
+    tasks_milli: i64,
+    /// Those of them that had run for the warm-up.
+    warm_milli: i64,
+    are_all: bool,
+}
+
 /// How many tasks ran.
 struct Counts<'a> {
     fleet: &'a Fleet,
     series: &'a [Series],
     age: Age,
+    warm_up: Seconds,
 }
 
 impl Counts<'_> {
-    /// The tasks of a part in a period that are known to have run, in thousandths, and whether they are all.
-    fn at_least(&self, part: Part, at: Timestamp, period: Seconds) -> (i64, bool) {
+    fn at_least(&self, part: Part, at: Timestamp, period: Seconds) -> Ran {
         match part {
             Part::Fleet => {
-                let (primary, is_all) = self.at_least(Part::Primary, at, period);
-                let (standby, is_all_of_standby) = self.at_least(Part::Standby, at, period);
-                (primary.saturating_add(standby), is_all && is_all_of_standby)
+                let primary = self.at_least(Part::Primary, at, period);
+                let standby = self.at_least(Part::Standby, at, period);
+                Ran {
+                    tasks_milli: primary.tasks_milli.saturating_add(standby.tasks_milli),
+                    warm_milli: primary.warm_milli.saturating_add(standby.warm_milli),
+                    are_all: primary.are_all && standby.are_all,
+                }
             }
-            Part::Primary | Part::Standby => self
-                .tasks(part, at, period)
-                .map_or((0, false), |tasks| (tasks, true)),
+            Part::Primary | Part::Standby => {
+                let tasks = self.tasks(part, at, period);
+                let tasks_milli = tasks.unwrap_or(0);
+                Ran {
+                    tasks_milli,
+                    warm_milli: tasks_milli.min(self.least_before(part, at)),
+                    are_all: tasks.is_some(),
+                }
+            }
         }
+    }
+
+    /// The smallest count of a service within the warm-up before a time, in thousandths; the largest number where none is known. ECS
+    /// publishes nothing of a service without tasks: a standby that was not counted beside its primary ran none.
+    fn least_before(&self, part: Part, at: Timestamp) -> i64 {
+        let from = self.warm_up.before(at);
+        let counted = self.points(part, from, at).map(|(_, it)| it.value_milli);
+        let was_not_there = || {
+            let mut beside = self.points(Part::Primary, from, at);
+            part == Part::Standby
+                && beside.any(|(period, it)| self.counted(part, it.at, period).is_none())
+        };
+        match counted.min() {
+            _ if was_not_there() => 0,
+            None => i64::MAX,
+            Some(least) => least.max(0),
+        }
+    }
+
+    /// The counts of a service whose periods lie at least partly between two times, each with the length of its period.
+    fn points(
+        &self,
+        part: Part,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> impl Iterator<Item = (Seconds, &Point)> {
+        let series = self.series.iter().filter(move |it| it.part == part);
+        series.flat_map(move |series| {
+            let first = series
+                .points
+                .partition_point(|it| series.period.after(it.at) <= from);
+            let points = series.points.iter().skip(first);
+            let within = points.take_while(move |it| it.at < until);
+            within.map(|it| (series.period, it))
+        })
     }
 
     /// The tasks of one service in a period, in thousandths. `None` where they were not counted and some may have run.
@@ -243,18 +321,10 @@ impl Counts<'_> {
 
     /// The mean of the counts in a period, rounded up. A count's period that lies partly in it counts wholly.
     fn counted(&self, part: Part, at: Timestamp, period: Seconds) -> Option<i64> {
-        let end = period.after(at);
-        let series = self.series.iter().filter(|it| it.part == part);
         let (mut sum, mut number) = (0_i128, 0_i128);
-        for series in series {
-            let from = series
-                .points
-                .partition_point(|it| series.period.after(it.at) <= at);
-            let points = series.points.iter().skip(from);
-            for point in points.take_while(|it| it.at < end) {
-                sum = sum.saturating_add(i128::from(point.value_milli.max(0)));
-                number = number.saturating_add(1);
-            }
+        for (_, point) in self.points(part, at, period.after(at)) {
+            sum = sum.saturating_add(i128::from(point.value_milli.max(0)));
+            number = number.saturating_add(1);
         }
         (number > 0).then(|| i64::try_from(div_ceil(sum, number)).unwrap_or(i64::MAX))
     }

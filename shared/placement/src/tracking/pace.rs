@@ -7,6 +7,9 @@
 //! (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-autoscaling-targettracking.html>). A forecast adds what the load
 //! grew by at this time of the days before.
 //!
+//! Raising goes by the load that the tasks serve which have run for the warm-up, lowering by the load if those that started lately serve
+//! their share too ([`Load`]).
+//!
 //! Out is followed at once. In goes to the largest load of the window, and stops short of it by the tolerance. A change of direction must
 //! overcome the tolerance; going on in the same direction need not. That keeps the desired count from going up and down with noise, and
 //! nothing holds back by time a raise that the load needs.
@@ -57,7 +60,7 @@ pub struct History<'a> {
 pub struct Need {
     /// When the period of the newest value began.
     pub measured_at: Timestamp,
-    /// The load now, in thousandths of a task.
+    /// The load now, in thousandths of a task, without the tasks that started lately.
     pub load_milli_tasks: i64,
     /// The tasks that the load needs now.
     pub needed: u32,
@@ -65,8 +68,12 @@ pub struct Need {
     pub forecast: Option<u32>,
     /// What was needed within the window; `None` where a period of it is missing or incomplete.
     pub window: Option<Window>,
-    /// The load that is expected, in thousandths of a task.
+    /// The load now, in thousandths of a task, every task that runs counted.
+    most_milli: i64,
+    /// The load that is expected, in thousandths of a task, without the tasks that started lately.
     expected_milli: i128,
+    /// The load that is expected, in thousandths of a task, every task that runs counted.
+    expected_most_milli: i128,
     tasks_min: u32,
 }
 
@@ -99,6 +106,12 @@ impl Need {
         self.window.as_ref().map(|it| it.needed_max)
     }
 
+    /// The load now with the tasks that started lately, in thousandths of a task, where that is more than without them.
+    #[must_use]
+    pub fn load_with_starting(&self) -> Option<i64> {
+        (self.load_milli_tasks < self.most_milli).then_some(self.most_milli)
+    }
+
     /// The tasks that are needed now, or will be.
     #[must_use]
     pub fn expected(&self) -> u32 {
@@ -126,7 +139,7 @@ impl Need {
             let percent = i128::from(pace.tolerance_percent.saturating_add(100));
             tasks(div_ceil(load * percent, 100)).max(self.tasks_min)
         };
-        let now = goal(self.expected_milli);
+        let now = goal(self.expected_most_milli);
         if !lowers(now) {
             return Lower::No;
         }
@@ -163,26 +176,38 @@ pub fn need(history: &History<'_>, pace: &Pace, now: Timestamp) -> Option<Need> 
     let known = recent.loads.get(..known)?;
     let newest = known.last().filter(|it| is_fresh(it))?;
     let complete = known.iter().rposition(|it| it.is_complete).unwrap_or(0);
-    let latest = known.get(complete..)?.iter().filter(|it| is_fresh(it));
-    let level = latest.map(|it| i128::from(it.milli_tasks.max(0))).max()?;
+    let latest = || known.iter().skip(complete).filter(|it| is_fresh(it));
+    let level = latest().map(|it| it.warm_milli_tasks.max(0)).max()?;
+    let most = latest().map(|it| it.milli_tasks.max(0)).max()?;
     let growth = if pace.forecast {
         growth_milli(history.season, minute_of(newest, recent.period), pace)
     } else {
         None
     };
-    let expected = level + level * growth.unwrap_or(0) / 1_000;
+    let grown = |load: i64| {
+        let load = i128::from(load);
+        load + load * growth.unwrap_or(0) / 1_000
+    };
+    let (expected, expected_most) = (grown(level), grown(most));
     let at_least = |load: i128| tasks(load).max(history.tasks_min);
     let window = window(recent.period, known, pace.scale_in_window, now);
     Some(Need {
         measured_at: newest.at,
-        load_milli_tasks: i64::try_from(level).unwrap_or(i64::MAX),
-        needed: at_least(level),
+        load_milli_tasks: level,
+        needed: at_least(level.into()),
         forecast: growth.map(|_| at_least(expected)),
         window: window.map(|loads| Window {
-            needed_max: at_least(loads.iter().map(|(_, it)| *it).fold(expected, i128::max)),
+            needed_max: at_least(
+                loads
+                    .iter()
+                    .map(|(_, it)| *it)
+                    .fold(expected_most, i128::max),
+            ),
             loads,
         }),
+        most_milli: most,
         expected_milli: expected,
+        expected_most_milli: expected_most,
         tasks_min: history.tasks_min,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::Seconds;
 use model::capacity::Consent;
 use model::memory::Recall;
 use model::outcome::{Outcome, OutcomeResult};
@@ -404,6 +405,30 @@ proptest! {
             }
         }
         never_fewer(&without, &with)?;
+    }
+
+    /// What counts as no load while it warms up keeps from raising, and never lowers.
+    #[test]
+    fn a_warm_up_only_keeps_from_raising(
+        scene in situation(),
+        warm_up in prop::sample::select(vec![20_i64, 60, 120, 600]),
+    ) {
+        let (mut with, mut without) = (scene.clone(), scene);
+        for (scene, warm_up) in [(&mut with, warm_up), (&mut without, 0)] {
+            for fleet in scene.snapshot.fleets.values_mut() {
+                if let Ok(policy) = &mut fleet.policy {
+                    policy.pace.warm_up = Seconds(warm_up);
+                }
+            }
+        }
+        never_fewer(&with, &without)?;
+        let after = results(&with);
+        for (key, count) in results(&without) {
+            let desired = with.snapshot.fleets[&key].primary.desired_count;
+            if count <= desired {
+                prop_assert_eq!(after[&key], count, "{}then\n{}", text(&without.decide()), text(&with.decide()));
+            }
+        }
     }
 
     /// Who only gives advice, or is paused, changes nothing.

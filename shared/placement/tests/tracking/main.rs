@@ -25,3 +25,4 @@ mod scene;
 mod settled;
 mod shown;
 mod walks;
+mod warm_up;

@@ -9,8 +9,18 @@ use model::snapshot::Standby;
 use model::strategy::Market;
 use model::tracking::{Fleet, Measures, Part, Series, Target, TrackingPolicy};
 
-/// Second -> load in thousandths of a task, and whether all of it is known.
-type Loads = BTreeMap<i64, (u128, bool)>;
+/// What served in a period, in thousandths of a task.
+#[derive(Debug, Clone, Copy)]
+struct Served {
+    /// Every task counted.
+    all: u128,
+    /// Those that started lately left out.
+    warm: u128,
+    is_whole: bool,
+}
+
+/// By the second at which the period begins.
+type Loads = BTreeMap<i64, Served>;
 
 pub(crate) const fn up(dividend: u128, divisor: u128) -> u128 {
     dividend.div_ceil(divisor)
@@ -25,6 +35,33 @@ fn by_second(series: &Series) -> BTreeMap<i64, u128> {
             (it.at.as_second(), value)
         })
         .collect()
+}
+
+/// The values of parts: of each second that a period begins at, the value and the second at which the period ends.
+struct Values(BTreeMap<Part, BTreeMap<i64, (u128, i64)>>);
+
+impl Values {
+    fn new(series: &[Series], now: i64) -> Self {
+        let mut values: BTreeMap<Part, BTreeMap<i64, (u128, i64)>> = BTreeMap::new();
+        for it in series {
+            let ended = by_second(it)
+                .into_iter()
+                .map(|(begin, value)| (begin, (value, begin + it.period.0)))
+                .filter(|(_, (_, end))| *end <= now);
+            values.entry(it.part).or_default().extend(ended);
+        }
+        Self(values)
+    }
+
+    fn seconds(&self) -> BTreeSet<i64> {
+        let parts = self.0.values();
+        parts.flat_map(|it| it.keys().copied()).collect()
+    }
+
+    fn of(&self, part: Part, at: i64) -> Option<u128> {
+        let (_, (value, end)) = self.0.get(&part)?.range(..=at).next_back()?;
+        (at < *end).then_some(*value)
+    }
 }
 
 pub(crate) struct Fleets<'a> {
@@ -60,6 +97,41 @@ impl Fleets<'_> {
         (count > 0).then(|| up(all.into_iter().sum(), count))
     }
 
+    /// Thousandths of the tasks counted in a period that were there throughout the warm-up before it, second by second; between two seconds
+    /// at which a count begins or ends nothing changes.
+    fn warm(&self, counts: &[Series], part: Part, at: i64, tasks: u128) -> u128 {
+        let since = at - self.policy.pace.warm_up.0;
+        let holding = |part: Part| {
+            let of_part = counts.iter().filter(move |it| it.part == part);
+            let spans = of_part.flat_map(|series| {
+                let points = series.points.iter();
+                points.map(|it| {
+                    let (begin, value) = (it.at.as_second(), it.value_milli.max(0));
+                    let value = u128::try_from(value).unwrap();
+                    (begin, begin + series.period.0, value)
+                })
+            });
+            let here: Vec<_> = spans.filter(|it| it.0 < at && since < it.1).collect();
+            here
+        };
+        let (own, of_primary) = (holding(part), holding(Part::Primary));
+        let ends = own.iter().chain(&of_primary).flat_map(|it| [it.0, it.1]);
+        let seconds = ends.chain([since]).filter(|it| (since..at).contains(it));
+        let mut least = tasks;
+        for second in seconds {
+            let here = |spans: &[(i64, i64, u128)]| {
+                let spans = spans.iter().filter(|it| it.0 <= second && second < it.1);
+                spans.map(|it| it.2).min()
+            };
+            least = match (here(&own), here(&of_primary)) {
+                (Some(ran), _) => least.min(ran),
+                (None, Some(_)) if part == Part::Standby => 0,
+                (None, _) => least,
+            };
+        }
+        least
+    }
+
     fn loads(
         &self,
         target: &Target,
@@ -71,13 +143,9 @@ impl Fleets<'_> {
         let Some(period) = series.iter().map(|it| it.period.0).min() else {
             return loads;
         };
-        let mut values: BTreeMap<Part, BTreeMap<i64, u128>> = BTreeMap::new();
-        for it in series {
-            values.entry(it.part).or_default().extend(by_second(it));
-        }
+        let values = Values::new(series, self.now);
         let whole = series.iter().all(|it| it.is_complete);
-        let seconds: BTreeSet<i64> = values.values().flat_map(|it| it.keys().copied()).collect();
-        for at in seconds.into_iter().filter(|it| it + period <= self.now) {
+        for at in values.seconds() {
             let count = |part| Self::counted(counts, part, at, period);
             let tasks = |part| {
                 let none_else = if days_ago {
@@ -87,34 +155,57 @@ impl Fleets<'_> {
                 };
                 count(part).or(none_else.then_some(0))
             };
-            let value = |part| values.get(&part).and_then(|it| it.get(&at)).copied();
-            let mut sum = 0;
+            let warm = |part, tasks| match days_ago {
+                true => tasks,
+                false => self.warm(counts, part, at, tasks),
+            };
+            let value = |part| values.of(part, at);
+            let (mut all, mut started) = (0, 0);
             let mut is_whole = whole;
-            let no_count = count(Part::Primary).is_none() && count(Part::Standby).is_none();
-            let of_fleet = values.contains_key(&Part::Fleet);
+            let both = [Part::Primary, Part::Standby];
+            let no_count = both.iter().all(|it| count(*it).is_none());
+            let of_fleet = values.0.contains_key(&Part::Fleet);
             match (target.measures, of_fleet) {
-                (Measures::Total, _) => sum = value(Part::Fleet).unwrap_or(0) * 1_000,
+                (Measures::Total, _) => {
+                    all = value(Part::Fleet).unwrap_or(0) * 1_000;
+                    started = all;
+                }
                 (Measures::PerTask, _) if no_count => continue,
                 (Measures::PerTask, true) => {
-                    let of_both = [tasks(Part::Primary), tasks(Part::Standby)];
-                    let known: u128 = of_both.iter().flatten().sum();
-                    sum = value(Part::Fleet).unwrap_or(0) * known;
-                    is_whole &= value(Part::Fleet).is_some() && !of_both.contains(&None);
+                    let shown = value(Part::Fleet).unwrap_or(0);
+                    for part in both {
+                        let known = tasks(part).unwrap_or(0);
+                        all += shown * known;
+                        started += shown * warm(part, known);
+                        is_whole &= tasks(part).is_some();
+                    }
+                    is_whole &= value(Part::Fleet).is_some();
                 }
                 (Measures::PerTask, false) => {
-                    for part in [Part::Primary, Part::Standby] {
+                    for part in both {
                         let ran = count(part).is_some_and(|it| it > 0)
                             || (!days_ago && self.runs(part) != Some(0));
                         match (value(part), tasks(part)) {
-                            (Some(value), Some(tasks)) => sum += value * tasks,
+                            (Some(value), Some(tasks)) => {
+                                all += value * tasks;
+                                started += value * warm(part, tasks);
+                            }
                             (Some(_), None) => is_whole = false,
                             (None, _) => is_whole &= !ran,
                         }
                     }
                 }
             }
-            let load = up(sum, u128::try_from(target.value_milli).unwrap());
-            loads.insert(at, (load.min(u128::try_from(i64::MAX).unwrap()), is_whole));
+            let load = |sum: u128| {
+                let load = up(sum, u128::try_from(target.value_milli).unwrap());
+                load.min(u128::try_from(i64::MAX).unwrap())
+            };
+            let served = Served {
+                all: load(all),
+                warm: load(started),
+                is_whole,
+            };
+            loads.insert(at, served);
         }
         loads
     }
@@ -146,22 +237,28 @@ impl Fleets<'_> {
         if newest + period < fresh_from {
             return Says::Unknown;
         }
-        let whole = loads.iter().filter(|(_, it)| it.1).map(|(at, _)| *at).max();
-        let from = whole.unwrap_or(i64::MIN).max(fresh_from - period);
-        let level = loads.range(from..).map(|(_, it)| it.0).max().unwrap();
+        let whole = loads.iter().filter(|(_, it)| it.is_whole);
+        let from = whole
+            .map(|(at, _)| *at)
+            .max()
+            .unwrap_or(i64::MIN)
+            .max(fresh_from - period);
+        let latest: Vec<Served> = loads.range(from..).map(|(_, it)| *it).collect();
+        let level = latest.iter().map(|it| it.warm).max().unwrap();
+        let most = latest.iter().map(|it| it.all).max().unwrap();
         let growth = if self.policy.pace.forecast {
             self.growth(target, season, newest + period)
         } else {
             0
         };
         let expected = level + level * growth / 1_000;
-        let mut greatest = Some(expected);
+        let mut greatest = Some(most + most * growth / 1_000);
         let mut at = newest;
         while at == newest
             || at + period > self.now.min(newest + period) - self.policy.pace.scale_in_window.0
         {
             greatest = match (greatest, loads.get(&at)) {
-                (Some(most), Some((load, true))) => Some(most.max(*load)),
+                (Some(most), Some(it)) if it.is_whole => Some(most.max(it.all)),
                 _ => None,
             };
             at -= period;
@@ -189,11 +286,11 @@ impl Fleets<'_> {
                 let mut sum = 0;
                 for minute in first..first + 5 {
                     let at = newest - day * 86_400 + minute * 60;
-                    let (begin, (load, whole)) = loads.range(..=at).next_back()?;
-                    if at >= begin + period || !whole {
+                    let (begin, load) = loads.range(..=at).next_back()?;
+                    if at >= begin + period || !load.is_whole {
                         return None;
                     }
-                    sum += load;
+                    sum += load.all;
                 }
                 Some(sum)
             };

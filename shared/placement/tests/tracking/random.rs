@@ -175,6 +175,7 @@ fn pace(fleet: &mut Fleet, tape: &mut Tape) {
     policy.pace.turn_hold = Seconds(tape.of(&[300, 0, 900]));
     policy.pace.raise_max_percent = tape.of(&[100, 10, 50, 1_000]);
     policy.pace.start_up = Seconds(tape.of(&[60, 1, 120, 600]));
+    policy.pace.warm_up = Seconds(tape.of(&[60, 0, 120, 45, 600]));
     policy.pace.forecast = tape.one_in(3);
     policy.foreign_hold = Seconds(tape.of(&[3_600, 60]));
 }

@@ -16,7 +16,10 @@ pub(crate) struct Metrics {
     end: Timestamp,
     /// The newest first.
     loads: Vec<i64>,
-    period: i64,
+    /// How often ECS publishes the metrics of the primary, and of the standby, in seconds.
+    periods: [i64; 2],
+    /// From so many minutes ago on as many tasks run as now; before, so many percent of them did.
+    rose: (usize, i64),
 }
 
 const MINUTES: usize = 25;
@@ -43,20 +46,36 @@ impl Metrics {
         Self {
             end,
             loads: loads.collect(),
-            period: tape.of(&[60, 60, 60, 20]),
+            periods: tape.of(&[[60; 2], [60; 2], [20; 2], [60, 20], [20, 60]]),
+            rose: (1 + tape.roll(12), tape.of(&[100, 100, 100, 50, 0, 150])),
         }
     }
 
-    fn points(&self, period: i64, value: impl Fn(i64) -> i64) -> Vec<Point> {
+    const fn period(&self, part: Part) -> i64 {
+        match part {
+            Part::Primary => self.periods[0],
+            Part::Standby => self.periods[1],
+            Part::Fleet => 60,
+        }
+    }
+
+    /// How many of so many tasks ran so many minutes ago, in thousandths.
+    fn ran(&self, tasks: i64, back: usize) -> i64 {
+        let (since, percent) = self.rose;
+        tasks * 10 * if back < since { 100 } else { percent }
+    }
+
+    /// One value for each period, by the minutes that it is back.
+    fn points(&self, period: i64, value: impl Fn(usize) -> i64) -> Vec<Point> {
         let total = i64::try_from(self.loads.len()).unwrap() * 60 / period;
         let points = (1..=total).rev().map(|back| Point {
             at: Seconds(back * period).before(self.end),
-            value_milli: value(self.loads[usize::try_from((back * period - 1) / 60).unwrap()]),
+            value_milli: value(usize::try_from((back * period - 1) / 60).unwrap()),
         });
         points.collect()
     }
 
-    fn series(&self, part: Part, period: i64, value: impl Fn(i64) -> i64) -> Series {
+    fn series(&self, part: Part, period: i64, value: impl Fn(usize) -> i64) -> Series {
         Series {
             part,
             period: Seconds(period),
@@ -75,7 +94,9 @@ impl Metrics {
         let parts = [(Part::Primary, primary), (Part::Standby, standby)];
         for (part, count) in parts {
             if count > 0 && !tape.one_in(10) {
-                let counts = self.series(part, self.period, |_| count * 1_000);
+                let mut counts = self.series(part, self.period(part), |back| self.ran(count, back));
+                // ECS publishes nothing of a service without tasks.
+                counts.points.retain(|it| it.value_milli > 0);
                 fleet.task_counts.push(counts);
             }
         }
@@ -111,13 +132,18 @@ impl Metrics {
             (Measures::PerTask, tasks.max(1))
         };
         let of = tape.of(&[1_000, 1_000, 500, 950]);
-        let value = |load: i64| {
-            let product = i128::from(load) * i128::from(of * value_milli);
-            i64::try_from(product / i128::from(tasks) / 1_000_000).unwrap()
+        let value = |back: usize| {
+            let product = i128::from(self.loads[back]) * i128::from(of * value_milli);
+            let ran = if is_total {
+                1_000
+            } else {
+                self.ran(tasks, back)
+            };
+            i64::try_from(product / i128::from(ran.max(1_000)) / 1_000).unwrap()
         };
         let recent: Vec<Series> = if matches!(name, TargetName::Cpu | TargetName::Memory) {
             let run = parts.into_iter().filter(|it| it.1 > 0);
-            run.map(|(part, _)| self.series(part, self.period, value))
+            run.map(|(part, _)| self.series(part, self.period(part), value))
                 .collect()
         } else if name == TargetName::Alarm {
             let period = tape.of(&[60, 300, 20]);

@@ -3,7 +3,7 @@
 use model::tracking::{TrackingHoldReason, TrackingStepReason};
 
 /// The files whose expectations show plans.
-const SHOWN: [&str; 8] = [
+const SHOWN: [&str; 9] = [
     include_str!("bad_input.rs"),
     include_str!("calculations.rs"),
     include_str!("foreign.rs"),
@@ -12,6 +12,7 @@ const SHOWN: [&str; 8] = [
     include_str!("placeable.rs"),
     include_str!("scale_in.rs"),
     include_str!("scale_out.rs"),
+    include_str!("warm_up.rs"),
 ];
 
 #[test]

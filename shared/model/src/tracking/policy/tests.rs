@@ -48,6 +48,7 @@ fn defaults_are_those_of_the_table() {
         (&TAG_TURN_HOLD_SECS, pace.turn_hold.0),
         (&TAG_RAISE_MAX_PERCENT, i64::from(pace.raise_max_percent)),
         (&TAG_START_UP_SECS, pace.start_up.0),
+        (&TAG_WARM_UP_SECS, pace.warm_up.0),
         (&TAG_FOREIGN_HOLD_SECS, policy.foreign_hold.0),
         (&TAG_MIN_TASKS, i64::from(policy.bounds.min_tasks)),
         (&TAG_METRIC_RESOLUTION_SECS, policy.metric_resolution.0),

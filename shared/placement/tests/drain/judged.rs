@@ -1,10 +1,11 @@
 //! Plans, held against the [`oracle`](crate::oracle).
 
-use model::drain::{DrainAction, DrainPlan, DrainStep, DrainStepReason};
+use model::drain::{DrainAction, DrainKey, DrainPlan, DrainStep, DrainStepReason};
+use model::memory::Recall;
 use model::{InstanceId, TaskArn};
 use proptest::prelude::*;
 
-use crate::oracle::{Subject, Want};
+use crate::oracle::{Subject, Want, is_remembered_elsewhere, wants_return};
 use crate::random::situation;
 use crate::scene::Scene;
 use crate::shown::text;
@@ -73,6 +74,25 @@ fn judged(
             }
         }
     }
+    for (key, recall) in &scene.memories {
+        let (Recall::Known(memory), DrainKey::Group { .. } | DrainKey::Cluster { .. }) =
+            (recall, key)
+        else {
+            continue;
+        };
+        for id in memory.departures.keys() {
+            let mut groups = scene.snapshot.groups.values();
+            if groups.any(|it| it.instances.contains_key(id))
+                || is_remembered_elsewhere(scene, key, id)
+            {
+                continue;
+            }
+            let want = wants_return(scene, key, id);
+            told.push(("return", want));
+            let returns = |it: &DrainStep| matches!(it.action, DrainAction::Activate { .. });
+            want.check(has(plan, id, returns), &format!("return `{id}`"), plan)?;
+        }
+    }
     Ok(())
 }
 
@@ -96,7 +116,14 @@ fn the_oracle_says_both_of_everything() {
         judged(&scene, &decision.plan, &mut told)
             .unwrap_or_else(|it| panic!("{it}\n{}", text(&decision)));
     }
-    for what in ["drain", "heartbeat", "complete", "activate", "stop"] {
+    for what in [
+        "drain",
+        "heartbeat",
+        "complete",
+        "activate",
+        "stop",
+        "return",
+    ] {
         let count = |want: Want| told.iter().filter(|it| **it == (what, want)).count();
         let (must, must_not, open) = (count(Want::Must), count(Want::MustNot), count(Want::Open));
         assert!(

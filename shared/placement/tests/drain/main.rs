@@ -21,6 +21,7 @@ mod heartbeats;
 mod judged;
 mod ladder;
 mod laws;
+mod moves;
 mod oracle;
 mod planted;
 mod random;

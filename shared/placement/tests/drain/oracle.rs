@@ -6,7 +6,7 @@ use model::InstanceId;
 use model::capacity::{Consent, ContainerInstance, ContainerInstanceStatus, Lifecycle};
 use model::drain::{
     CauseKind, Departure, DepartureCause, DrainGroup, DrainKey, DrainPlan, DrainPolicy,
-    LookedInstance,
+    LookedInstance, Whereabouts,
 };
 use model::memory::Recall;
 use model::trigger::{MachineState, Notice};
@@ -419,4 +419,50 @@ impl<'a> Subject<'a> {
         let must = is_standalone && spare_millis < next_look_millis && self.tasks_left().is_some();
         Want::of(must, spare_millis > next_look_millis)
     }
+}
+
+/// Whether a drain of Ballast's is taken back of an instance that is in nothing that is opted in, which the group remembers that it has left.
+pub(crate) fn wants_return(scene: &Scene, key: &DrainKey, id: &InstanceId) -> Want {
+    let Some(Recall::Known(memory)) = scene.memories.get(key) else {
+        return Want::MustNot;
+    };
+    let (Some(departure), Some(group)) =
+        (memory.departures.get(id), scene.snapshot.groups.get(key))
+    else {
+        return Want::MustNot;
+    };
+    let clusters = || scene.snapshot.clusters.values();
+    let mut containers = clusters().flat_map(|it| it.capacity.instances.values());
+    let container = containers.find(|it| it.ec2_instance.as_ref() == Some(id));
+    let is_draining = container
+        .is_some_and(|it| it.status == ContainerInstanceStatus::Draining && it.agent_connected);
+    let has_gaps = !scene.snapshot.gaps.is_empty()
+        || !group.gaps.is_empty()
+        || clusters().any(|it| !it.capacity.gaps.is_empty());
+    let acts = group
+        .policy
+        .as_ref()
+        .is_ok_and(|it| it.consent == Consent::Act && !it.paused);
+    let stays = match scene.snapshot.outside.get(id) {
+        Some(Whereabouts::InNoGroup) => true,
+        Some(Whereabouts::InGroup { lifecycle, .. }) => *lifecycle == Lifecycle::InService,
+        Some(Whereabouts::Unread { .. }) | None => false,
+    };
+    let age = |at: Timestamp| scene.now.duration_since(at).as_millis();
+    let has_settled = departure.left_at.is_some_and(|it| age(it) >= 600_000);
+    let may = is_draining && !has_gaps && acts && stays && has_settled && scene.snapshot.is_full;
+    let Some(own) = departure.own_drain.filter(|_| may) else {
+        return Want::MustNot;
+    };
+    let is_old = own.cause != CauseKind::SpotInterruption && age(own.at) >= 8 * 86_400_000;
+    let mut notices = scene.hints.notices.iter();
+    let is_quiet = *departure
+        == Departure {
+            own_drain: Some(own),
+            drained_in: departure.drained_in.clone(),
+            left_at: departure.left_at,
+            ..Departure::default()
+        }
+        && !notices.any(|it| it.instance == *id);
+    Want::of(is_quiet && !is_old, is_old)
 }

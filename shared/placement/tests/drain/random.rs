@@ -4,7 +4,9 @@
 //! A state is read off a tape of numbers: a shorter tape and smaller numbers make a simpler state, so that a failing one shrinks.
 
 use model::capacity::{Activity, Consent, ContainerInstanceStatus, Lifecycle, Resources};
-use model::drain::{CauseKind, Departure, DrainKey, DrainMemory, InstancePassedOver, OwnDrain};
+use model::drain::{
+    CauseKind, Departure, DrainKey, DrainMemory, InstancePassedOver, OwnDrain, Whereabouts,
+};
 use model::memory::Recall;
 use model::trigger::LifecycleAction;
 use model::{InstanceId, Seconds};
@@ -90,6 +92,9 @@ pub(crate) fn leave_group(scene: &mut Scene, id: &InstanceId) {
 fn fill(scene: &mut Scene, tape: &mut Tape) {
     scene.snapshot.is_full = !tape.one_in(4);
     scene.cluster().has_every_instance = !tape.one_in(5);
+    if !scene.cluster().has_every_instance {
+        scene.snapshot.searched.clear();
+    }
     if tape.one_in(6) {
         scene.installation.schedule_interval = Seconds(tape.of(&[30, 300]));
     }
@@ -162,7 +167,7 @@ fn moved(scene: &mut Scene, tape: &mut Tape) {
                 told.causes = vec![cause];
                 told.causes.retain(|it| is_told(it.kind()));
             }
-            if !tape.one_in(10) {
+            if !tape.one_in(8) {
                 continue;
             }
             let Some(of) = departure(scene, key, &id).cloned() else {
@@ -176,6 +181,7 @@ fn moved(scene: &mut Scene, tape: &mut Tape) {
                 if let Some(of_group) = &mut group.group {
                     of_group.instances.remove(&id);
                 }
+                outside(scene, key, &id, tape);
             } else if other != *key
                 && let Some(there) = departure(scene, &other, &id)
             {
@@ -183,6 +189,57 @@ fn moved(scene: &mut Scene, tape: &mut Tape) {
                 memory(scene, key).unwrap().departures.remove(&id);
             }
         }
+    }
+}
+
+/// Where Auto Scaling has an instance that has left its group, since when, and mostly that Ballast had drained it.
+fn outside(scene: &mut Scene, of: &DrainKey, id: &InstanceId, tape: &mut Tape) {
+    let in_group = |lifecycle| Whereabouts::InGroup {
+        group: "not-ours".parse().unwrap(),
+        lifecycle,
+    };
+    let place = match tape.roll(10) {
+        0..=3 => Some(Whereabouts::InNoGroup),
+        4 | 5 => Some(in_group(Lifecycle::InService)),
+        6 => Some(in_group(Lifecycle::Warmed)),
+        7 => Some(in_group(Lifecycle::Terminating)),
+        8 => Some(Whereabouts::Unread {
+            gap: gap("autoscaling:DescribeAutoScalingInstances"),
+        }),
+        _ => None,
+    };
+    let places = &mut scene.snapshot.outside;
+    places.extend(place.map(|it| (id.clone(), it)));
+    let is_there = scene.capacity().instances.contains_key(&arn(id));
+    if !is_there || tape.one_in(4) {
+        return;
+    }
+    scene.container(id).status = ContainerInstanceStatus::Draining;
+    if !tape.one_in(4) {
+        scene.container(id).agent_connected = true;
+    }
+    let own = OwnDrain {
+        at: scene.ago(tape.of(&[5_000, 10, 30, 700_000])),
+        cause: tape.of(&[
+            CauseKind::SpotInterruption,
+            CauseKind::Terminating,
+            CauseKind::Rebalance,
+        ]),
+        confirmed: true,
+    };
+    let left_at = tape.of(&[Some(600), Some(599), Some(4_000), None]);
+    let left_at = left_at.map(|secs| scene.ago(secs));
+    let is_alone = tape.roll(3) > 0;
+    if is_alone {
+        scene.hints.notices.retain(|it| it.instance != *id);
+    }
+    if let Some(departure) = departure(scene, of, id) {
+        if is_alone {
+            *departure = Departure::default();
+        }
+        departure.own_drain = Some(own);
+        departure.drained_in = Some("demo".parse().unwrap());
+        departure.left_at = left_at;
     }
 }
 

@@ -14,7 +14,10 @@
 //! overcome the tolerance; going on in the same direction need not. That keeps the desired count from going up and down with noise, and
 //! nothing holds back by time a raise that the load needs.
 //!
-//! Guaranteed: integers only, nothing overflows; the forecast never lowers; a missing or incomplete period never lowers.
+//! A raise takes the newest value as soon as it is there. Lowering waits until a period is settled: what arrives late may only show more.
+//!
+//! Guaranteed: integers only, nothing overflows; the forecast never lowers; a missing or incomplete period never lowers, nor does one that
+//! is not settled yet.
 
 use jiff::Timestamp;
 use model::Seconds;
@@ -34,6 +37,11 @@ pub const FORECAST_MINUTES: i64 = 5;
 
 /// At most, it lets a load grow by so many thousandths of it: a day on which the load began from almost nothing says little of others.
 const GROWTH_MAX_MILLI: i128 = 1_000;
+
+/// For lowering a period counts as settled so long after its end: samples that arrive later than the others still change its value, and
+/// its sample count. ECS sends a task's metrics once a minute, or every 20 seconds; one more minute has brought them, and the number is ours.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html>
+pub const SETTLED_AFTER: Seconds = Seconds(60);
 
 /// Loads over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,35 +220,40 @@ pub fn need(history: &History<'_>, pace: &Pace, now: Timestamp) -> Option<Need> 
     })
 }
 
-/// The periods of a window that ends with the newest one, newest first: where values stop coming, it does not shrink. `None` where one is missing or incomplete.
+/// The periods of a window that ends with the newest settled one, newest first: where values stop coming, it does not shrink. `None` where
+/// one is missing or incomplete. Periods that are not settled yet count with what there is of them.
 fn window(
     period: Seconds,
     known: &[Load],
     window: Seconds,
     now: Timestamp,
 ) -> Option<Vec<(Timestamp, i128)>> {
-    let newest = known.last().map(|it| period.after(it.at))?;
-    let newest = newest.min(now);
-    let late = Seconds::between(newest, now);
+    let mut next = known.last()?.at;
+    let late = Seconds::between(period.after(next), now).max(SETTLED_AFTER);
+    let settled = SETTLED_AFTER.before(now);
+    while settled < period.after(next) {
+        next = period.before(next);
+    }
+    let newest = period.after(next);
     let from = window.before(newest);
     let mut loads = Vec::new();
-    let mut next: Option<Timestamp> = None;
     for load in known.iter().rev() {
         let end = period.after(load.at);
-        if next.is_some() && end <= from {
+        if end <= from {
             break;
         }
-        if !load.is_complete || next.is_some_and(|at| load.at < at) {
-            return None;
+        if end <= newest {
+            if !load.is_complete || load.at < next {
+                return None;
+            }
+            next = period.before(load.at);
         }
         loads.push((
             late.after(window.after(end)),
             i128::from(load.milli_tasks.max(0)),
         ));
-        next = Some(period.before(load.at));
     }
-    next.is_some_and(|at| period.after(at) <= from)
-        .then_some(loads)
+    (period.after(next) <= from).then_some(loads)
 }
 
 /// The last minute of a period, begun on the minute.

@@ -114,7 +114,7 @@ fn where_application_auto_scaling_scales_there_is_advice() {
     check(
         &scene,
         &expect![[r#"
-            hold `demo/web` advice_only: Application Auto Scaling scales the service; otherwise: waiting_for_window: the load needs fewer, and within 300 s it needed up to 19 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 19 in the window); allowed 1 to 40), until 2026-03-01T12:04:30Z
+            hold `demo/web` advice_only: Application Auto Scaling scales the service; otherwise: waiting_for_window: the load needs fewer, and within 300 s it needed up to 19 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 19 in the window); allowed 1 to 40), until 2026-03-01T12:05:00Z
         "#]],
     );
 }

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod altered;
 mod bad_input;
 mod calculations;
 mod foreign;

@@ -254,11 +254,16 @@ impl Fleets<'_> {
         let expected = level + level * growth / 1_000;
         let mut greatest = Some(most + most * growth / 1_000);
         let mut at = newest;
-        while at == newest
-            || at + period > self.now.min(newest + period) - self.policy.pace.scale_in_window.0
-        {
+        // What ended within the last minute may change, and is not waited for.
+        let settled_end = (0..)
+            .map(|back| newest + period - back * period)
+            .find(|end| *end <= self.now - 60)
+            .unwrap();
+        while at + period > settled_end - self.policy.pace.scale_in_window.0 {
+            let is_settled = at + period <= settled_end;
             greatest = match (greatest, loads.get(&at)) {
-                (Some(most), Some(it)) if it.is_whole => Some(most.max(it.all)),
+                (Some(most), Some(it)) if it.is_whole || !is_settled => Some(most.max(it.all)),
+                (most, None) if !is_settled => most,
                 _ => None,
             };
             at -= period;

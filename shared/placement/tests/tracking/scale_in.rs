@@ -48,7 +48,7 @@ fn within_the_tolerance_it_stays() {
 #[test]
 fn the_highest_of_the_window_counts() {
     let mut scene = low();
-    // 19 tasks were needed in the minute that ended at 11:57, which counts until 12:02.
+    // 19 tasks were needed in the minute that ended at 11:57, which counts until that of 12:02 is settled.
     scene.newest(
         TargetName::Cpu,
         Part::Primary,
@@ -57,17 +57,17 @@ fn the_highest_of_the_window_counts() {
     check(
         &scene,
         &expect![[r#"
-            hold `demo/web` waiting_for_window: the load needs fewer, and within 300 s it needed up to 19 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 19 in the window); allowed 1 to 40), until 2026-03-01T12:02:30Z
+            hold `demo/web` waiting_for_window: the load needs fewer, and within 300 s it needed up to 19 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 19 in the window); allowed 1 to 40), until 2026-03-01T12:03:00Z
         "#]],
     );
-    scene.later(89);
+    scene.later(149);
     assert!(scene.decide().plan.steps.is_empty());
     scene.later(1);
     check(
         &scene,
         &expect![[r#"
-        step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T12:01:00Z, at most 10 in the window); allowed 1 to 40)
-    "#]],
+            step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T12:02:00Z, at most 10 in the window); allowed 1 to 40)
+        "#]],
     );
 }
 
@@ -125,6 +125,78 @@ fn above_the_maximum_it_is_lowered_whatever_the_metrics_say() {
         &scene,
         &expect![[r#"
         hold `demo/web` snapshot_incomplete: the load may need fewer, but not everything could be observed: `cloudwatch:GetMetricData` for `demo/web`: throttled (ThrottlingException: Rate exceeded) (desired 20, running 20, pending 0; standby running 0; cpu 30 (load 30.000 tasks at 2026-03-01T11:59:00Z, at most 30 in the window); allowed 1 to 15)
+    "#]],
+    );
+}
+
+#[test]
+fn a_period_that_just_ended_is_not_relied_on() {
+    // The samples of the newest minute are not all there, so that it shows 30 % instead of 57 %.
+    let mut scene = low();
+    scene.pace().scale_in_window = Seconds(60);
+    scene.newest(TargetName::Cpu, Part::Primary, &[57_000, 30_000]);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` waiting_for_window: the load needs fewer, and within 60 s it needed up to 19 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 19 in the window); allowed 1 to 40), until 2026-03-01T12:01:00Z
+    "#]],
+    );
+    // A minute after its end it counts.
+    scene.later(29);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` waiting_for_window: the load needs fewer, and within 60 s it needed up to 19 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 19 in the window); allowed 1 to 40), until 2026-03-01T12:01:00Z
+    "#]],
+    );
+    scene.later(1);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 60 s no target needed more than 10, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T12:00:00Z, at most 10 in the window); allowed 1 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn a_period_that_just_ended_is_not_waited_for_and_may_show_more() {
+    let mut scene = low();
+    scene.fleet().standby = Scene::pair(1, 0, 60).fleet().standby.clone();
+    scene.standby().running_count = 5;
+    scene.count(Part::Standby, 5);
+    scene.flat(TargetName::Cpu, Part::Standby, 30_000);
+    scene.points(TargetName::Cpu, Part::Standby).pop();
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 14, because for 300 s no target needed more than 13, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 5; cpu 13 (load 12.500 tasks at 2026-03-01T11:59:00Z, at most 13 in the window); allowed 1 to 40)
+    "#]],
+    );
+    // What is there of it needs more: 20 x 42 / 60 = 14, and 15.68 with the tolerance.
+    scene.newest(TargetName::Cpu, Part::Primary, &[42_000]);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 16, because for 300 s no target needed more than 14, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 5; cpu 14 (load 14.000 tasks at 2026-03-01T11:59:00Z, at most 14 in the window); allowed 1 to 40)
+    "#]],
+    );
+    scene.newest(TargetName::Cpu, Part::Primary, &[59_000]);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 20, running 20, pending 0; standby running 5; cpu 20 (load 19.667 tasks at 2026-03-01T11:59:00Z, at most 20 in the window); allowed 1 to 40)
+    "#]],
+    );
+    // A minute that ended before the last one is waited for.
+    let mut scene = low();
+    let at = scene.minute(1);
+    scene
+        .points(TargetName::Cpu, Part::Primary)
+        .retain(|it| it.at != at);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s has a value of: cpu (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
     "#]],
     );
 }

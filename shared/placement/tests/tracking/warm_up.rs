@@ -19,14 +19,20 @@ fn five_that_start() -> Scene {
 
 #[test]
 fn tasks_that_start_are_capacity_and_no_load() {
-    check(&five_that_start(), &expect![[r#"
+    check(
+        &five_that_start(),
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 15, running 15, pending 0; standby running 0; requests 15 (load 15.000 tasks at 2026-03-01T11:59:00Z, 22.500 if tasks that just started serve their share, at most 23 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     let mut scene = five_that_start();
     scene.pace().warm_up = Seconds::ZERO;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 15 to 23, because `requests` needs 23 (desired 15, running 15, pending 0; standby running 0; requests 23 (load 22.500 tasks at 2026-03-01T11:59:00Z, at most 23 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -34,14 +40,20 @@ fn what_is_shown_after_the_warm_up_is_followed() {
     // The next minute shows as much for each of the 15: that is load.
     let mut scene = five_that_start();
     scene.later(60);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 15 to 23, because `requests` needs 23 (desired 15, running 15, pending 0; standby running 0; requests 23 (load 22.500 tasks at 2026-03-01T12:00:00Z, at most 23 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     // Or it shows that they serve: 1,500 requests are 100 for each.
     scene.newest(TargetName::Requests, Part::Fleet, &[100_000]);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 15, running 15, pending 0; standby running 0; requests 15 (load 15.000 tasks at 2026-03-01T12:00:00Z, at most 23 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -49,13 +61,19 @@ fn a_longer_warm_up_is_waited_for() {
     let mut scene = five_that_start();
     scene.pace().warm_up = Seconds(180);
     scene.later(120);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 15, running 15, pending 0; standby running 0; requests 15 (load 15.000 tasks at 2026-03-01T12:01:00Z, 22.500 if tasks that just started serve their share, at most 23 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.later(60);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 15 to 23, because `requests` needs 23 (desired 15, running 15, pending 0; standby running 0; requests 23 (load 22.500 tasks at 2026-03-01T12:02:00Z, at most 23 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -64,9 +82,12 @@ fn tasks_that_start_keep_from_lowering() {
     let mut scene = Scene::cpu(16, 30);
     scene.count(Part::Primary, 10);
     scene.counts(Part::Primary).last_mut().unwrap().value_milli = 16_000;
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_in: set the desired count of `demo/web` from 16 to 9, because for 300 s no target needed more than 8, and the tolerance above it is kept (desired 16, running 16, pending 0; standby running 0; cpu 5 (load 5.000 tasks at 2026-03-01T11:59:00Z, 8.000 if tasks that just started serve their share, at most 8 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -80,13 +101,19 @@ fn a_standby_that_starts_adds_no_load() {
     scene.counts(Part::Standby).retain(|it| it.at == newest);
     let values = scene.points(TargetName::Cpu, Part::Standby);
     values.retain(|it| it.at == newest);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 6, pending 0; standby running 4; cpu 6 (load 6.000 tasks at 2026-03-01T11:59:00Z, 12.667 if tasks that just started serve their share); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     scene.later(60);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 13, because `cpu` needs 13 (desired 10, running 6, pending 0; standby running 4; cpu 13 (load 12.667 tasks at 2026-03-01T12:00:00Z); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -94,7 +121,10 @@ fn a_count_of_before_that_is_not_known_keeps_nothing_from_raising() {
     let mut scene = five_that_start();
     let newest = scene.minute(0);
     scene.counts(Part::Primary).retain(|it| it.at == newest);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 15 to 23, because `requests` needs 23 (desired 15, running 15, pending 0; standby running 0; requests 23 (load 22.500 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }

@@ -10,6 +10,9 @@ use super::Ground;
 /// How old the end of the newest period may be, in seconds; in any case three periods.
 const NEW_ENOUGH_SECS: i64 = 300;
 
+/// How long after its end a period may still change, in seconds: lowering does not rest on it.
+const CHANGES_SECS: i64 = 60;
+
 /// The two services of a fleet.
 const PARTS: [Part; 2] = [Part::Primary, Part::Standby];
 
@@ -18,7 +21,7 @@ const PARTS: [Part; 2] = [Part::Primary, Part::Standby];
 pub(super) struct Measured {
     /// Whether the newest period ended lately.
     pub(super) is_new_enough: bool,
-    /// The periods of the scale-in window without a whole value.
+    /// The periods of the scale-in window without a whole value. The window ends with the newest period that changes no more.
     pub(super) holes: u32,
     /// The most tasks that a period of the window needed, by what there is of it, and when that period began.
     pub(super) most: (i128, Timestamp),
@@ -46,7 +49,18 @@ impl Measured {
         let ended = all.filter(|at| period.after(*at) <= now);
         let newest = ended.filter(|at| is_there(*at)).max()?;
         let end = period.after(newest);
-        let window_from = ground.policy.pace.scale_in_window.before(end);
+        let changing = Seconds::between(Seconds(CHANGES_SECS).before(now), end);
+        let changing = if changing.0 > 0 {
+            changing.0.div_euclid(period.0) + i64::from(changing.0 % period.0 > 0)
+        } else {
+            0
+        };
+        let last = Seconds(changing.saturating_mul(period.0)).before(newest);
+        let window_from = ground
+            .policy
+            .pace
+            .scale_in_window
+            .before(period.after(last));
         let grace = Seconds(NEW_ENOUGH_SECS.max(period.0.saturating_mul(3)));
         let mut measured = Self {
             is_new_enough: grace.after(end) >= now,
@@ -54,9 +68,9 @@ impl Measured {
             most: (0, newest),
         };
         let mut at = newest;
-        while at == newest || period.after(at) > window_from {
+        while at >= last || period.after(at) > window_from {
             let load = load(ground, name, recent, at, period);
-            measured.holes += u32::from(!load.is_whole);
+            measured.holes += u32::from(!load.is_whole && at <= last);
             let needed = load.milli_tasks / 1_000 + i128::from(load.milli_tasks % 1_000 > 0);
             if needed > measured.most.0 {
                 measured.most = (needed, at);

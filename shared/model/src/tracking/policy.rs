@@ -17,6 +17,11 @@ use crate::units::Seconds;
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html>
 pub const TASKS_MAX: u32 = 5_000;
 
+/// The longest scale-in window. CloudWatch keeps values of less than a minute for three hours
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html>); half an hour of them is left for values that
+/// come late and for what is looked at beside the window.
+pub const SCALE_IN_WINDOW_SECS_MAX: i64 = 9_000;
+
 /// How fast the desired count follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pace {
@@ -249,6 +254,7 @@ fn alarm_target(
     faults: &mut Vec<SettingFault>,
 ) -> Option<Target> {
     let measures = match tags.get(TAG_TARGET_MEASURES.name).map(String::as_str) {
+        // What is missing beside an alarm is named below.
         None | Some("per-task") => Measures::PerTask,
         Some("total") => Measures::Total,
         Some(other) => {
@@ -271,8 +277,10 @@ fn alarm_target(
     if alarm.is_none() {
         faults.push(SettingFault::new(&TAG_TARGET_ALARM, text));
     }
-    if !tags.contains_key(TAG_TARGET_VALUE.name) {
-        faults.push(missing(&TAG_TARGET_VALUE, TAG_TARGET_VALUE.allowed));
+    for setting in [&TAG_TARGET_VALUE, &TAG_TARGET_MEASURES] {
+        if !tags.contains_key(setting.name) {
+            faults.push(missing(setting, setting.allowed));
+        }
     }
     Some(Target {
         value_milli: value_milli?,
@@ -365,7 +373,7 @@ fn pace(tags: &BTreeMap<String, String>, faults: &mut Vec<SettingFault>) -> Pace
     );
     let scale_in_window = number(
         &TAG_SCALE_IN_WINDOW_SECS,
-        60..=10_800,
+        60..=SCALE_IN_WINDOW_SECS_MAX,
         defaults.scale_in_window.0,
     );
     let turn_hold = number(&TAG_TURN_HOLD_SECS, 0..=86_400, defaults.turn_hold.0);

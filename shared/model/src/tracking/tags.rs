@@ -45,11 +45,12 @@ pub const TAG_TARGET_VALUE: Setting = Setting {
     default: "none: needed with `ballast:target-alarm`",
     meaning: "The value of the alarm's metric that each task is to have.",
 };
-/// What the alarm's metric stands for.
+/// What the alarm's metric stands for. It has no default: the length of a queue that is taken for each task's would be multiplied by the
+/// tasks, and the service would climb to its maximum.
 pub const TAG_TARGET_MEASURES: Setting = Setting {
     name: "ballast:target-measures",
     allowed: "`per-task` or `total`",
-    default: "per-task",
+    default: "none: needed with `ballast:target-alarm`",
     meaning: "Whether the alarm's metric stands for each task on average, so that it falls with more tasks, or for the whole fleet, such as the length of a queue.",
 };
 /// How often ECS publishes the service's metrics. ECS tells it of a revision of the service only, not of the service.
@@ -98,7 +99,7 @@ pub const TAG_TOLERANCE_PERCENT: Setting = Setting {
 /// The window over which fewer must have been enough.
 pub const TAG_SCALE_IN_WINDOW_SECS: Setting = Setting {
     name: "ballast:scale-in-window-secs",
-    allowed: "a whole number from 60 to 10800",
+    allowed: "a whole number from 60 to 9000",
     default: "300",
     meaning: "The desired count is lowered to the most that was needed within so long, and the tolerance above it.",
 };

@@ -11,6 +11,7 @@ fn scene() -> Scene {
         .without_cpu()
         .tag("ballast:target-alarm", "watched")
         .tag("ballast:target-value", "10")
+        .tag("ballast:target-measures", "per-task")
 }
 
 /// A look at a service that follows this alarm, and what it asked CloudWatch for.

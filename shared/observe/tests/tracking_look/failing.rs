@@ -15,6 +15,7 @@ fn answer(operation: &str, input: &Value) -> Value {
         .paired()
         .tag("ballast:target-alarm", "backlog")
         .tag("ballast:target-value", "10")
+        .tag("ballast:target-measures", "per-task")
         .tag("ballast:forecast", "true");
     match operation {
         "DescribeAlarms" => json!({"MetricAlarms": [{

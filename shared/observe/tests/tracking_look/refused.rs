@@ -17,6 +17,7 @@ fn scene() -> Scene {
         .without_cpu()
         .tag("ballast:target-alarm", "any")
         .tag("ballast:target-value", "10")
+        .tag("ballast:target-measures", "per-task")
 }
 
 /// Two hundred services with an alarm each, `watched-0` and so on, in one cluster. Those of `odd` hold an expression that CloudWatch

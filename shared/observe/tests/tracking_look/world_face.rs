@@ -193,6 +193,7 @@ async fn alarms_of_every_kind() {
         let tags = [
             ("ballast:target-alarm", alarm),
             ("ballast:target-value", "60"),
+            ("ballast:target-measures", "per-task"),
         ];
         let mut world = pair(&tags, 60);
         for name in ["web", "api"] {

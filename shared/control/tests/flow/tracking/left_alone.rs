@@ -116,7 +116,8 @@ async fn alarms_that_lead_to_no_metric_of_the_service() {
     for alarm in ["of-api", "of-nobody"] {
         let scene = Scene::default()
             .tag("ballast:target-alarm", alarm)
-            .tag("ballast:target-value", "60");
+            .tag("ballast:target-value", "60")
+            .tag("ballast:target-measures", "per-task");
         let stage = Scene {
             tags: scene
                 .tags

@@ -79,11 +79,53 @@ fn every_fault_is_named_at_once() {
             "`ballast:target-cpu-percent` is `0`: a number from 1 to 100, with up to three decimals is allowed",
             "`ballast:target-memory-percent` is `0.5`: a number from 1 to 100, with up to three decimals is allowed",
             "`ballast:target-value` is ``: a number above 0, with up to three decimals is allowed",
+            "`ballast:target-measures` is ``: `per-task` or `total` is allowed",
             "`ballast:metric-resolution-secs` is `30`: `20` or `60` is allowed",
             "`ballast:max-tasks` is `8`: a whole number from 1 to 5000, at least `ballast:min-tasks` is allowed",
             "`ballast:time-zone` is `Mars/Olympus`: a name of the IANA time zone database, such as `Europe/Berlin` is allowed",
         ],
     );
+}
+
+#[test]
+fn what_an_alarms_metric_stands_for_is_said_and_not_guessed() {
+    let with = |measures: &[(&str, &str)]| {
+        let mut all = tags(&[
+            ("ballast:service-scaler", "act"),
+            ("ballast:target-alarm", "backlog"),
+            ("ballast:target-value", "100"),
+            ("ballast:max-tasks", "8"),
+        ]);
+        all.extend(tags(measures));
+        TrackingPolicy::from_tags(&all).unwrap()
+    };
+    for (text, want) in [("total", Measures::Total), ("per-task", Measures::PerTask)] {
+        let policy = with(&[("ballast:target-measures", text)]).unwrap();
+        assert_eq!(policy.targets[&TargetName::Alarm].measures, want);
+    }
+    let faults = with(&[]).unwrap_err();
+    assert_eq!(
+        faults[0].to_string(),
+        "`ballast:target-measures` is ``: `per-task` or `total` is allowed"
+    );
+    assert_eq!(faults.len(), 1);
+}
+
+#[test]
+fn a_window_is_no_longer_than_values_live() {
+    let with = |secs: &str| {
+        let policy = TrackingPolicy::from_tags(&tags(&[
+            ("ballast:service-scaler", "act"),
+            ("ballast:target-cpu-percent", "60"),
+            ("ballast:max-tasks", "8"),
+            ("ballast:scale-in-window-secs", secs),
+        ]));
+        policy.unwrap().map(|it| it.pace.scale_in_window)
+    };
+    assert_eq!(with("9000"), Ok(Seconds(9_000)));
+    assert!(with("9001").is_err());
+    let allowed = format!("a whole number from 60 to {SCALE_IN_WINDOW_SECS_MAX}");
+    assert_eq!(TAG_SCALE_IN_WINDOW_SECS.allowed, allowed);
 }
 
 #[test]

@@ -73,12 +73,12 @@ impl World {
                 self.put_sample(&key, at_secs, false, &Sample::of(value, tasks));
             }
         }
-        if requests == 0 {
+        if requests == 0 && !fleet.shares_load_balancer {
             return;
         }
         let per_target = u128::from(requests) * 1_000 / u128::from(tasks);
         let requests = Requests {
-            served: requests,
+            received: requests,
             per_target_milli: i64::try_from(per_target).unwrap_or(i64::MAX),
         };
         for (key, sample) in request_metrics(fleet, requests) {

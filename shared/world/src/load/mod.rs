@@ -9,10 +9,12 @@
 //! - ECS's `CPUUtilization` and `MemoryUtilization` by `ClusterName` and `ServiceName`, with one sample for each RUNNING task, so that
 //!   `SampleCount` is their number; nothing where none runs.
 //!   <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html>
-//! - The load balancer's `RequestCount` and `RequestCountPerTarget` by `TargetGroup`, and by `LoadBalancer` and `TargetGroup`; nothing
-//!   in a minute in which no request reached a target.
+//! - The load balancer's `RequestCountPerTarget` by `TargetGroup`, and by `LoadBalancer` and `TargetGroup`, and its `RequestCount` by
+//!   both: the requests of the target group over its healthy targets, or over all that are registered while none is healthy. A minute
+//!   without requests is 0 while the load balancer has requests for others ([`Fleet::shares_load_balancer`]), and has no datapoint
+//!   otherwise; nor has one in which no target was registered.
 //!   <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html>
-//! - Metrics of one's own ([`CustomMetric`]).
+//! - Metrics of one's own ([`CustomMetric`]), which take as long to publish as those of AWS's services.
 //! - A history that was there before the world began ([`History`]).
 //! - Publishing that takes its time, and that leaves points out, brings them late or twice ([`Publishing`]).
 //!
@@ -23,8 +25,9 @@
 //! How long metrics take until they can be read is unpublished.
 //!
 //! # Absent
-//! Requests that take longer when tasks are busy, retries, a load balancer that sends requests to unhealthy targets where there are
-//! no others, zones, the cluster's own metrics and reservations, and Container Insights.
+//! Requests that take longer when tasks are busy, retries, answers of unhealthy targets, zones, the cluster's own metrics and
+//! reservations, and Container Insights. Requests that a load balancer sends to unhealthy targets, because there are no others, count
+//! in its metrics, and nobody serves them.
 
 mod curve;
 mod history;
@@ -79,6 +82,8 @@ pub struct Fleet {
     pub target_group: Option<String>,
     /// The load balancer before it, as its metrics call it: `app/<name>/<id>`.
     pub load_balancer: Option<String>,
+    /// Whether the load balancer always has requests for other target groups: it then tells of a minute in which this one has none.
+    pub shares_load_balancer: bool,
 }
 
 impl Fleet {
@@ -104,6 +109,7 @@ impl Fleet {
             busy_memory_milli_percent: 60_000,
             target_group: None,
             load_balancer: None,
+            shares_load_balancer: false,
         }
     }
 
@@ -130,7 +136,8 @@ impl Fleet {
     }
 }
 
-/// How metrics get from AWS's services to where they can be read. What callers put in themselves can be read at once.
+/// How metrics get from AWS's services, and from [`CustomMetric`]s, to where they can be read. What callers put in themselves can be
+/// read at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Publishing {
     /// From the end of a minute to its datapoint. AWS publishes no number; by default 50 s, so that a look at a full minute sees what
@@ -251,7 +258,8 @@ pub struct Moment<'a> {
 
 type Measure = Arc<dyn Fn(&Moment<'_>) -> Option<i64> + Send + Sync>;
 
-/// A metric of one's own with a value for each minute, such as the backlog of a queue. It can be read when its minute is over.
+/// A metric of one's own with a value for each minute, such as the backlog of a queue. It is published as those of AWS's services are
+/// ([`Publishing`]): its newest minute has no value for a while.
 #[derive(Clone)]
 pub struct CustomMetric {
     /// The metric.

@@ -33,37 +33,39 @@ fn group_dimension(arn: &str) -> String {
     name.map_or_else(|| arn.to_owned(), |it| format!("targetgroup/{it}"))
 }
 
-/// The metrics of a fleet's requests: `RequestCount` and `RequestCountPerTarget`, by target group, and by load balancer too.
+/// The metrics of a fleet's requests: `RequestCountPerTarget` by target group, and by load balancer too, and `RequestCount` by both.
 pub(super) fn request_metrics(fleet: &Fleet, requests: Requests) -> Vec<(MetricKey, Sample)> {
     let Some(group) = fleet.target_group.as_deref().map(group_dimension) else {
         return Vec::new();
     };
-    let by_group = vec![("TargetGroup", group.as_str())];
-    let by_both = fleet.load_balancer.as_deref().map(|balancer| {
-        let mut dimensions = by_group.clone();
-        dimensions.push(("LoadBalancer", balancer));
-        dimensions
-    });
-    let sum = i64::try_from(requests.served.saturating_mul(1_000)).unwrap_or(i64::MAX);
-    // Each request is a sample of one.
-    let counted = Sample::of_set(Datapoint {
-        count: requests.served,
-        sum_milli: sum,
-        min_milli: 1_000,
-        max_milli: 1_000,
-    });
+    let key =
+        |name: &str, dimensions: &[(&str, &str)]| MetricKey::new(ELB_NAMESPACE, name, dimensions);
+    let by_group = ("TargetGroup", group.as_str());
+    let each = "RequestCountPerTarget";
     let per_target = Sample::of(requests.per_target_milli, 1);
-    let mut metrics = Vec::new();
-    for dimensions in std::iter::once(by_group.clone()).chain(by_both) {
-        for (name, sample) in [
-            ("RequestCount", &counted),
-            ("RequestCountPerTarget", &per_target),
-        ] {
-            let key = MetricKey::new(ELB_NAMESPACE, name, &dimensions);
-            metrics.push((key, sample.clone()));
-        }
+    let mut metrics = vec![(key(each, &[by_group]), per_target.clone())];
+    if let Some(balancer) = fleet.load_balancer.as_deref() {
+        let by_both = [by_group, ("LoadBalancer", balancer)];
+        metrics.push((key(each, &by_both), per_target));
+        metrics.push((key("RequestCount", &by_both), requests.counted()));
     }
     metrics
+}
+
+impl Requests {
+    /// Each request is a sample of one; none is one of zero.
+    fn counted(self) -> Sample {
+        if self.received == 0 {
+            return Sample::of(0, 1);
+        }
+        let sum = self.received.saturating_mul(1_000);
+        Sample::of_set(Datapoint {
+            count: self.received,
+            sum_milli: i64::try_from(sum).unwrap_or(i64::MAX),
+            min_milli: 1_000,
+            max_milli: 1_000,
+        })
+    }
 }
 
 impl World {
@@ -112,7 +114,7 @@ impl World {
     }
 
     /// Sends a datapoint on its way.
-    fn publish(&mut self, publication: Publication) {
+    pub(super) fn publish(&mut self, publication: Publication) {
         let (rules, dice) = (self.config.publishing, self.dice);
         let subject = format!("{}/{:?}", publication.key.name, publication.key.dimensions);
         let number = publication.at_secs.unsigned_abs();

@@ -7,8 +7,8 @@ use model::ServiceKey;
 use model::snapshot::TaskStatus;
 use model::strategy::Market;
 
-use super::{Fleet, LoadMinute, Moment};
-use crate::state::{Sample, Task};
+use super::{Fleet, LoadMinute, Moment, Publication};
+use crate::state::{Sample, TargetState, Task};
 use crate::world::{Happening, World};
 
 /// From one look to the next, in seconds: as often as ECS collects the metrics of a task.
@@ -42,10 +42,18 @@ struct Minute {
     utilisations: Vec<u64>,
     /// The samples of each task of each service.
     tasks: BTreeMap<(ServiceKey, String), Samples>,
-    /// The requests that reached a target.
-    served_requests: u64,
-    /// The ready tasks of the looks at which anything was ready, and how many those were.
-    target_looks: (u64, u64),
+    /// The requests for which the load balancer had a target, and those targets.
+    received: Received,
+}
+
+/// What a load balancer counts, added up over the looks of a minute at which it had a target.
+#[derive(Debug, Clone, Copy, Default)]
+struct Received {
+    requests: u64,
+    /// The targets that requests went to: the healthy ones, or all that were registered while none was healthy.
+    /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html>
+    targets: u64,
+    looks: u64,
 }
 
 /// The utilisations of one task at the looks of a minute, added up.
@@ -62,6 +70,8 @@ struct Seen {
     service: ServiceKey,
     id: String,
     ready: bool,
+    /// Whether it is registered with the fleet's target group, and no deregistration is under way.
+    registered: bool,
     market: Market,
 }
 
@@ -82,7 +92,7 @@ pub(super) struct ServiceSamples {
 /// The requests of a minute, as a load balancer counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Requests {
-    pub(super) served: u64,
+    pub(super) received: u64,
     pub(super) per_target_milli: i64,
 }
 
@@ -102,6 +112,15 @@ fn is_ready(fleet: &Fleet, task: &Task) -> bool {
         .as_ref()
         .is_none_or(|it| task.targets.is_empty() || task.targets.contains_key(it));
     task.serves() && in_group
+}
+
+fn is_registered(fleet: &Fleet, task: &Task) -> bool {
+    let group = fleet.target_group.as_ref();
+    let target = group.and_then(|it| task.targets.get(it));
+    target.is_some_and(|it| match it.state {
+        TargetState::Initial | TargetState::Healthy | TargetState::Unhealthy => true,
+        TargetState::Draining | TargetState::Gone => false,
+    })
 }
 
 impl Fleet {
@@ -151,9 +170,6 @@ impl Minute {
         match utilisation {
             Some(busy) => {
                 self.utilisations.push(busy);
-                self.served_requests += requests;
-                self.target_looks.0 += ready;
-                self.target_looks.1 += 1;
                 let full = u128::from(FULL_MILLI_PERCENT);
                 let (all, busy) = (u128::from(requests) * full, u128::from(busy));
                 // Rounded to the nearest.
@@ -162,6 +178,14 @@ impl Minute {
                 self.excess_requests += requests.saturating_sub(served);
             }
             None => self.excess_requests += requests,
+        }
+        let registered = tasks.iter().filter(|it| it.registered).count();
+        let registered = u64::try_from(registered).unwrap_or(u64::MAX);
+        let targets = if ready > 0 { ready } else { registered };
+        if targets > 0 {
+            self.received.requests += requests;
+            self.received.targets += targets;
+            self.received.looks += 1;
         }
         for task in tasks {
             let usage = fleet.usage(task.ready, utilisation.unwrap_or(0));
@@ -189,16 +213,21 @@ impl Minute {
         }
     }
 
-    fn requests(&self) -> Option<Requests> {
+    /// What the load balancer tells of the minute, if it does.
+    fn requests(&self, fleet: &Fleet) -> Option<Requests> {
         // Requests per target: those of the minute over the mean number of targets.
-        let (targets, looks) = self.target_looks;
-        let scaled = u128::from(self.served_requests) * 1_000 * u128::from(looks);
+        let Received {
+            requests,
+            targets,
+            looks,
+        } = self.received;
+        let scaled = u128::from(requests) * 1_000 * u128::from(looks);
         let per_target = scaled.checked_div(u128::from(targets))?;
-        Some(Requests {
-            served: self.served_requests,
+        let told = Requests {
+            received: requests,
             per_target_milli: i64::try_from(per_target).unwrap_or(i64::MAX),
-        })
-        .filter(|it| it.served > 0)
+        };
+        (requests > 0 || fleet.shares_load_balancer).then_some(told)
     }
 
     fn utilisation_milli(&self) -> Option<u64> {
@@ -258,6 +287,7 @@ impl World {
                 service: service.clone(),
                 id: it.id().to_owned(),
                 ready: is_ready(fleet, it),
+                registered: is_registered(fleet, it),
                 market: it.market,
             }));
         }
@@ -324,7 +354,7 @@ impl World {
         for service in &fleet.services {
             self.publish_service(service, begins, 60, minute.samples_of(service));
         }
-        if let Some(requests) = minute.requests() {
+        if let Some(requests) = minute.requests(&fleet) {
             self.publish_requests(&fleet, begins, requests);
         }
     }
@@ -341,7 +371,12 @@ impl World {
             let value = (metric.measure)(&moment);
             *minute += 1;
             if let Some(value) = value {
-                self.put_sample(&metric.key, begins, false, &Sample::of(value, 1));
+                self.publish(Publication {
+                    key: metric.key.clone(),
+                    at_secs: begins,
+                    is_high_resolution: false,
+                    sample: Sample::of(value, 1),
+                });
             }
         }
         self.loads.custom = custom;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use model::snapshot::Health;
 use serde_json::json;
 use world::load::{CustomMetric, Fleet, History, LoadCurve};
-use world::{Config, MetricKey, Operation, World};
+use world::{Config, MetricKey, Operation, TargetState, World};
 
 use crate::stage::{LOAD, Stage, call, pair, refused, values};
 
@@ -52,14 +52,79 @@ fn all_ready_tasks_of_the_pair_share_the_load_evenly() {
 fn load_balancers_count_requests_by_target_group_and_balancer() {
     let mut stage = pair(Config::new(1), 3, 1).loaded(LoadCurve::per_minute(vec![200, 0, 400]));
     stage.world.advance_secs(300);
+    let count = stage.of_group("RequestCount", true);
+    let counts = stage.values(&count, 5);
+    assert_eq!(counts[..4], [Some(200.0), None, Some(400.0), Some(200.0)]);
+    // By target group alone there is no such metric.
+    let count = stage.of_group("RequestCount", false);
+    assert_eq!(stage.values(&count, 5), [None; 5]);
     for with_balancer in [false, true] {
-        let count = stage.of_group("RequestCount", with_balancer);
         let per_target = stage.of_group("RequestCountPerTarget", with_balancer);
-        let counts = stage.values(&count, 5);
-        assert_eq!(counts[..4], [Some(200.0), None, Some(400.0), Some(200.0)]);
         let each = stage.values(&per_target, 5);
         assert_eq!(each[..4], [Some(50.0), None, Some(100.0), Some(50.0)]);
     }
+}
+
+#[test]
+fn a_quiet_target_group_is_at_zero_while_its_load_balancer_has_requests() {
+    let curve = || LoadCurve::per_minute(vec![200, 0]);
+    let mut stage = pair(Config::new(1), 4, 0).loaded(curve());
+    stage.world.fleet_mut(LOAD).unwrap().shares_load_balancer = true;
+    let past = History::days(curve(), 1);
+    assert!(stage.world.seed_history(LOAD, &past));
+    let begins = stage.world.now().as_second();
+    stage.world.advance_secs(180);
+    for (name, busy) in [("RequestCount", 200.0), ("RequestCountPerTarget", 50.0)] {
+        let query = stage.of_group(name, true);
+        let now = values(&mut stage.world, &query, begins, begins + 120);
+        assert_eq!(now, [Some(busy), Some(0.0)], "{name}");
+        let before = values(&mut stage.world, &query, begins - 120, begins);
+        assert_eq!(before, [Some(busy), Some(0.0)], "{name}");
+    }
+}
+
+#[test]
+fn where_no_target_is_healthy_the_registered_ones_count() {
+    let mut stage = pair(Config::new(1), 0, 0).loaded(LoadCurve::flat(120));
+    let (web, group) = (stage.web.clone(), stage.target_group.clone());
+    let begins = stage.world.now().as_second();
+    set_desired(&mut stage, 4);
+    // How many targets there are at each look, none of which ever answers.
+    let mut looks = Vec::new();
+    for _ in 0..30 {
+        stage.world.advance_secs(20);
+        let tasks = stage.world.tasks_of(&web);
+        let states = tasks.iter().filter_map(|it| it.targets.get(&group));
+        let states: Vec<TargetState> = states.map(|it| it.state).collect();
+        assert!(!states.contains(&TargetState::Healthy), "{states:?}");
+        let gone = [TargetState::Draining, TargetState::Gone];
+        looks.push(states.iter().filter(|it| !gone.contains(it)).count());
+        for task in stage.world.live_tasks(&web) {
+            stage.world.set_target_answers(&task, false);
+        }
+    }
+    let (count, each) = (
+        stage.of_group("RequestCount", true),
+        stage.of_group("RequestCountPerTarget", false),
+    );
+    let minutes = stage.world.load_minutes(LOAD);
+    assert!(minutes.iter().all(|it| it.excess_requests == 120));
+    let mut told = Vec::new();
+    for (from, looks) in (begins..).step_by(60).zip(looks.chunks(3)).take(9) {
+        let with_targets = looks.iter().filter(|it| **it > 0).count();
+        let targets: usize = looks.iter().sum();
+        let received = 40 * with_targets;
+        let wanted = (targets > 0).then(|| received * with_targets * 1_000 / targets);
+        told.extend(wanted);
+        let mut read = |query| values(&mut stage.world, query, from, from + 60)[0];
+        let found = read(&each).map(|it| format!("{it:.3}"));
+        let wanted = wanted.map(|it| format!("{}.{:03}", it / 1_000, it % 1_000));
+        assert_eq!(found, wanted, "{looks:?}");
+        let requests = (received > 0).then(|| format!("{received}.0"));
+        assert_eq!(read(&count).map(|it| format!("{it:.1}")), requests);
+    }
+    // The four that never answer and the four that are to replace them.
+    assert!(told.contains(&15_000), "{told:?}");
 }
 
 #[test]
@@ -123,7 +188,7 @@ fn nothing_runs_nothing_is_told_and_every_request_is_lost() {
     let web = stage.web.clone();
     for query in [
         stage.of_service(&web, "CPUUtilization", "Average", 60),
-        stage.of_group("RequestCount", false),
+        stage.of_group("RequestCount", true),
     ] {
         let found = stage.values(&query, 12);
         assert_eq!(
@@ -223,7 +288,7 @@ fn two_weeks_of_history_are_read_by_the_minute_and_by_five() {
     assert_eq!(stage.world.now(), now);
     let end = now.as_second();
     let web = stage.web.clone();
-    let count = stage.of_group("RequestCount", false);
+    let count = stage.of_group("RequestCount", true);
     let all = values(&mut stage.world, &count, end - 14 * 86_400, end);
     assert_eq!(all.len(), 14 * 1_440);
     // A minute without requests has no count.
@@ -273,8 +338,9 @@ fn a_metric_of_ones_own_is_measured_each_minute() {
             .map(|it| it.1.sum_milli)
             .collect()
     };
+    // The fourth minute is over, and not published yet.
     assert_eq!(minutes("Backlog"), [1_500, 2_000]);
-    assert_eq!(minutes("Services"), [0; 4]);
+    assert_eq!(minutes("Services"), [0; 3]);
 }
 
 #[test]

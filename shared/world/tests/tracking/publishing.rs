@@ -1,10 +1,10 @@
 //! Metrics that take their time, and that come late, twice or never.
 
 use serde_json::json;
-use world::load::LoadCurve;
+use world::load::{CustomMetric, LoadCurve};
 use world::{Config, MetricKey, Operation, RangeMs, World};
 
-use crate::stage::{Stage, call, pair, query, refused, values};
+use crate::stage::{Stage, at, call, pair, query, refused, values};
 
 /// The number of samples in each of ten minutes, of four tasks.
 fn sample_counts(config: Config) -> (Stage, Vec<Option<f64>>) {
@@ -37,6 +37,42 @@ fn a_minute_can_be_read_after_its_delay_and_not_before() {
     let (_, found) = sample_counts(slow);
     assert_eq!(found.iter().flatten().count(), 8);
     assert_eq!(found[8..], [None; 3]);
+}
+
+#[test]
+fn the_newest_minute_is_not_there_yet_and_fill_takes_it_for_a_gap() {
+    let mut world = World::new(Config::new(3));
+    let queue = |name: &str| MetricKey::new("AWS/SQS", name, &[("QueueName", "orders")]);
+    world.put_custom_metric(CustomMetric::measured(queue("Visible"), |_| Some(40_000)));
+    // Three minutes and 40 s: the third ended less than the 50 s ago that it takes.
+    let begins = world.now().as_second();
+    world.advance_secs(3 * 60 + 40);
+    let mut minutes = |expression: &str| -> Vec<f64> {
+        let metric = |id: &str, name: &str| {
+            let dimensions = json!([{"Name": "QueueName", "Value": "orders"}]);
+            let mut query = query("AWS/SQS", name, dimensions, "Maximum", 60);
+            query["Id"] = json!(id);
+            query["ReturnData"] = json!(false);
+            query
+        };
+        let result = json!({"Id": "e", "Expression": expression});
+        let queries = json!([
+            result,
+            metric("visible", "Visible"),
+            metric("inflight", "InFlight")
+        ]);
+        let input = json!({
+            "MetricDataQueries": queries, "ScanBy": "TimestampAscending",
+            "StartTime": at(begins), "EndTime": at(begins + 180),
+        });
+        let answer = call(&mut world, Operation::GetMetricData, input);
+        let found = answer["MetricDataResults"][0]["Values"].as_array().unwrap();
+        found.iter().map(|it| it.as_f64().unwrap()).collect()
+    };
+    // What is missing counts as nothing in a sum, and where all is missing there is no sum.
+    assert_eq!(minutes("visible + inflight"), [40.0; 2]);
+    let filled = minutes("FILL(visible, 0) + FILL(inflight, 0)");
+    assert_eq!(filled, [40.0, 40.0, 0.0]);
 }
 
 #[test]

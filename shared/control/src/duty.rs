@@ -16,7 +16,7 @@ use model::plan::Plan;
 use model::policy::{Installation, Mode};
 use model::snapshot::{Gap, Scope};
 use model::trigger::{Hints, TriggerKind};
-use model::{ClusterName, Timestamp};
+use model::{ClusterName, Seconds, Timestamp};
 use observe::Blind;
 use placement::Decision;
 use placement::audit::Violation;
@@ -78,6 +78,10 @@ pub trait Interest {
 
     /// What an event asks for. A closed match: a new kind of trigger does not compile until every duty has an answer.
     fn concern(kind: &TriggerKind) -> Concern<Self::Named>;
+
+    /// How long after a look at everything, in AWS's time, an event that names nothing leads to no other one by the same process: what it
+    /// tells has been seen then, or is seen by the schedule's next look. `None`: every event leads to its look.
+    const LOOKS_APART: Option<Seconds> = None;
 
     /// Whether what an event reports is a hint for the planner, beside a reason to look.
     fn is_hint(kind: &TriggerKind) -> bool;
@@ -148,6 +152,11 @@ pub trait Duty: Interest + fmt::Debug + Send + Sync + Sized + 'static {
         deadline: Deadline,
     ) -> impl Future<Output = Result<Self::Snapshot, Blind>> + Send;
 
+    /// AWS's time at this process's last look at everything, where the duty keeps its looks apart ([`Interest::LOOKS_APART`]).
+    fn looked_at(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// AWS's own time at the look.
     fn taken_at(snapshot: &Self::Snapshot) -> Timestamp;
 
@@ -199,6 +208,20 @@ pub trait Duty: Interest + fmt::Debug + Send + Sync + Sized + 'static {
     /// Whether what events said is remembered because nobody can read it again, so that an event whose subject's memory could not be
     /// written is to come again.
     const REMEMBERS_EVENTS: bool = false;
+
+    /// Whether what is remembered of a subject is written after acting. For subjects that never have a step: there may be many of them, and
+    /// nobody's time runs out meanwhile but that of their own.
+    #[must_use]
+    fn is_remembered_last(_key: &Self::Key) -> bool {
+        false
+    }
+
+    /// The subjects that events told something of that must be remembered, and that this look did not show. They are looked at by name in
+    /// the next round.
+    #[must_use]
+    fn unseen(_snapshot: &Self::Snapshot, _hints: &Hints) -> BTreeSet<Self::Key> {
+        BTreeSet::new()
+    }
 
     /// Whether the invocation fails where this step was not started for lack of time. What only takes capacity away may wait for the next
     /// look, which plans it anew: until then there is more than is needed, and the record tells of it.

@@ -4,7 +4,8 @@
 //! took the memory that announces it. Of several invocations that read the same memory, one announces its steps; the others look
 //! again. One that reads an announcement leaves the subject alone until it is carried out, taken back or too old. So no two
 //! invocations carry out the same step, but for steps with a deadline that do no harm when they are done twice
-//! ([`Duty::goes_on_in_conflict`]): these are carried out at once, and remembered afterwards.
+//! ([`Duty::goes_on_in_conflict`]): these are carried out at once, and remembered afterwards. What is remembered of subjects that have no
+//! steps at all ([`Duty::is_remembered_last`]) is written when everything else is done.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -233,6 +234,9 @@ impl<D: Duty> Controller<D> {
         durations.decide += millis(started);
 
         let announcements = self.announcements(task, &decision, &refused, &recalled, now);
+        let (last, announcements): (Vec<Announcement<D>>, Vec<Announcement<D>>) = announcements
+            .into_iter()
+            .partition(|it| D::is_remembered_last(&it.writing.key));
         let announcing = self.announce(announcements, now, deadline);
         let announced = timed(&mut durations.remember, announcing).await;
 
@@ -268,6 +272,11 @@ impl<D: Duty> Controller<D> {
         let mut troubled = timed(&mut durations.remember, Box::pin(settling)).await;
         troubled.extend(recalled.gaps.into_keys());
         troubled.extend(unremembered.into_keys());
+        let remembering = self.remember_last(task, &mut round, last, now);
+        troubled.extend(timed(&mut durations.remember, Box::pin(remembering)).await);
+        if !task.is_last {
+            round.again.extend(D::unseen(&snapshot, task.hints));
+        }
         let concerned = round.concerned(&mut troubled);
         round.trouble = D::trouble(&snapshot, &troubled);
         round.trouble.concerned.extend(concerned);
@@ -288,7 +297,7 @@ impl<D: Duty> Controller<D> {
 }
 
 /// What events said of these subjects was not remembered, because other invocations kept changing what is.
-fn unremembered<D: Duty>(announced: &Announced<D>) -> BTreeMap<D::Key, Gap> {
+pub(crate) fn unremembered<D: Duty>(announced: &Announced<D>) -> BTreeMap<D::Key, Gap> {
     let conflicts = announced.conflicts.iter().filter(|_| D::REMEMBERS_EVENTS);
     conflicts
         .map(|key| (key.clone(), contention::<D>(key)))

@@ -112,6 +112,18 @@ impl Duty for Departures {
     /// A Spot warning cannot be read from AWS.
     const REMEMBERS_EVENTS: bool = true;
 
+    /// Of one instance, which belongs to nothing that is opted in, only what was said is remembered. In a storm many others' are among them.
+    fn is_remembered_last(key: &DrainKey) -> bool {
+        match key {
+            DrainKey::Instance { .. } => true,
+            DrainKey::Group { .. } | DrainKey::Cluster { .. } => false,
+        }
+    }
+
+    fn unseen(snapshot: &DrainSnapshot, hints: &Hints) -> BTreeSet<DrainKey> {
+        seen::unseen(snapshot, hints)
+    }
+
     /// What is done by choice, and what takes a drain back, may wait for the next look.
     fn must_be_in_time(step: &DrainStep) -> bool {
         !Self::needs_ledger(step)

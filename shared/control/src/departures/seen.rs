@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use model::InstanceId;
 use model::capacity::{ContainerInstanceStatus, Lifecycle};
 use model::drain::{DrainKey, DrainSnapshot, InstancePassedOver, LookedInstance, Whereabouts};
-use model::snapshot::{Gap, Scope};
+use model::snapshot::{Gap, GapCause, Scope};
+use model::trigger::{Hints, Notice};
 
 use crate::departures::events::named;
 use crate::record::Seen;
@@ -30,7 +32,48 @@ pub(super) fn gaps(snapshot: &DrainSnapshot) -> BTreeSet<Gap> {
         .chain(unread)
         .chain(outside)
         .cloned()
+        .chain(not_recalled(snapshot))
         .collect()
+}
+
+/// What was said of more instances before they registered than one look reads.
+fn not_recalled(snapshot: &DrainSnapshot) -> Option<Gap> {
+    let more = snapshot.new_beyond_bound();
+    (more > 0).then(|| Gap {
+        operation: "dynamodb:BatchGetItem".to_owned(),
+        resource: "*".to_owned(),
+        cause: GapCause::BudgetSpent,
+        detail: format!(
+            "not sent for {more} instances that have just registered: one look takes {}",
+            DrainSnapshot::ALONE_MAX
+        ),
+    })
+}
+
+/// The instances that events warned of, and that a look at everything did not show: they may register where a cluster is opted in, and nobody
+/// can read again what was said of them.
+pub(super) fn unseen(snapshot: &DrainSnapshot, hints: &Hints) -> BTreeSet<DrainKey> {
+    let may_register = snapshot.groups.values().any(|it| it.group.is_none());
+    if !snapshot.is_full || !may_register {
+        return BTreeSet::new();
+    }
+    let is_seen = |id: &InstanceId| {
+        let mut groups = snapshot.groups.values();
+        groups.any(|it| it.instances.contains_key(id))
+    };
+    let notices = hints.notices.iter();
+    let unseen = notices.filter(|it| is_remembered_alone(&it.notice) && !is_seen(&it.instance));
+    unseen.map(|it| named(it.instance.clone())).collect()
+}
+
+/// Whether what was said is remembered of an instance that is registered nowhere: that it certainly leaves.
+const fn is_remembered_alone(notice: &Notice) -> bool {
+    match notice {
+        Notice::SpotInterruption { .. }
+        | Notice::CapacityReservationInterruption { .. }
+        | Notice::Maintenance { .. } => true,
+        Notice::Rebalance | Notice::StateChanged { .. } => false,
+    }
 }
 
 /// How much was seen.
@@ -159,14 +202,12 @@ fn not_told(place: &Whereabouts) -> Option<&Gap> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use model::Timestamp;
-    use model::capacity::{ClusterCapacity, Consent};
-    use model::drain::{DrainCluster, DrainGroup, DrainPolicy};
-    use model::snapshot::GapCause;
-
     use super::*;
     use crate::coalesce::Message;
     use crate::duty::About;
+    use model::Timestamp;
+    use model::capacity::{ClusterCapacity, Consent, ContainerInstance, Resources};
+    use model::drain::{DrainCluster, DrainGroup, DrainPolicy};
 
     fn gap() -> Gap {
         gap_of("ecs:DescribeTasks")
@@ -351,6 +392,70 @@ mod tests {
             (seen.terminating_or_draining, seen.passed_over),
             (Some(0), 1)
         );
+    }
+
+    /// What was said of them before is asked for of those that registered last.
+    #[test]
+    fn more_new_instances_than_one_look_asks_for_are_a_gap() {
+        let mut snapshot = snapshot();
+        let mut west = snapshot.groups[&group_key("b")].clone();
+        west.key = DrainKey::Cluster {
+            cluster: "west".parse().unwrap(),
+        };
+        let template = west.instances.values().next().unwrap().clone();
+        west.instances.clear();
+        let capacity = &mut snapshot.clusters.get_mut("west").unwrap().capacity;
+        for number in 0..1_002_i64 {
+            let id: InstanceId = format!("i-{number:017x}").parse().unwrap();
+            let arn: model::ContainerInstanceArn =
+                format!("arn:aws:ecs:us-west-2:111122223333:container-instance/west/{number:032x}")
+                    .parse()
+                    .unwrap();
+            let container = container(&arn, &id, number - 600);
+            capacity.instances.insert(arn.clone(), container);
+            let looked = LookedInstance {
+                id: id.clone(),
+                registered: Some(("west".parse().unwrap(), arn)),
+                ..template.clone()
+            };
+            west.instances.insert(id, looked);
+        }
+        snapshot.groups.insert(west.key.clone(), west);
+        let is_asked = |snapshot: &DrainSnapshot, number: i64| {
+            let id = format!("i-{number:017x}").parse().unwrap();
+            keys(snapshot).contains(&named(id))
+        };
+        // The first registered 600 s ago, and is not new.
+        let asked = [0, 1, 2, 1_001].map(|it| is_asked(&snapshot, it));
+        assert_eq!(asked, [false, false, true, true]);
+        let gaps = gaps(&snapshot);
+        let gap = gaps.first().unwrap();
+        assert_eq!((gaps.len(), gap.cause), (1, GapCause::BudgetSpent));
+        assert!(gap.detail.contains("for 1 instances"), "{gap}");
+    }
+
+    fn container(
+        arn: &model::ContainerInstanceArn,
+        id: &InstanceId,
+        registered_second: i64,
+    ) -> ContainerInstance {
+        let nothing = Resources::ZERO;
+        ContainerInstance {
+            arn: arn.clone(),
+            ec2_instance: Some(id.clone()),
+            provider: None,
+            status: ContainerInstanceStatus::Active,
+            agent_connected: true,
+            agent_version: None,
+            registered_at: Timestamp::from_second(registered_second).ok(),
+            registered: nothing,
+            remaining: nothing,
+            host_ports: BTreeSet::new(),
+            attributes: BTreeMap::new(),
+            instance_type: None,
+            zone: None,
+            is_impaired: false,
+        }
     }
 
     /// The digest is of the snapshot's JSON, whose maps need text keys.

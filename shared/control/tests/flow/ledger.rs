@@ -52,46 +52,64 @@ async fn refusing(
     refuses: impl Fn(usize, usize) -> Option<&'static str> + Send + 'static,
     refused: Refused,
 ) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (listener, url) = listen().await;
+    let is_kept = refused == Refused::Kept;
     tokio::spawn(async move {
-        let mut kept: BTreeMap<String, Value> = BTreeMap::new();
-        let (mut requests, mut writes) = (0, 0);
-        while let Ok((mut socket, _)) = listener.accept().await {
-            let (head, body) = read_request(&mut socket).await;
-            let is_read = head.contains("BatchGetItem");
-            requests += 1;
-            writes += usize::from(!is_read);
-            let write = if is_read { 0 } else { writes };
-            let code = refuses(requests, write);
-            if write > 0 && (code.is_none() || refused == Refused::Kept) {
-                let item = body["Item"].clone();
-                let pair = item["pair"]["S"].as_str().unwrap().to_owned();
-                kept.insert(pair, item);
-            }
-            let (status, answer) = if let Some(code) = code {
-                ("400 Bad Request", json!({"__type": code}))
-            } else if is_read {
-                let keys = body["RequestItems"]["pairs"]["Keys"].as_array().unwrap();
-                let items: Vec<&Value> = keys
-                    .iter()
-                    .filter_map(|key| kept.get(key["pair"]["S"].as_str().unwrap()))
-                    .collect();
-                let answer = json!({"Responses": {"pairs": items}, "UnprocessedKeys": {}});
-                ("200 OK", answer)
-            } else {
-                ("200 OK", json!({}))
-            };
-            let body = answer.to_string();
-            let answer = format!(
-                "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.0\r\n\
-                 content-length: {}\r\nconnection: close\r\n\r\n{body}",
-                body.len()
-            );
-            let _ = socket.write_all(answer.as_bytes()).await;
-        }
+        let answers = move |request, write, _: &str| refuses(request, write);
+        keep_items(&listener, answers, is_kept).await;
     });
     url
+}
+
+/// Where a DynamoDB of these tests listens, and its address.
+pub(crate) async fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+/// Keeps items, without looking at conditions. `refuses` is asked with the number of the request, that of the write, and its key; it gives the
+/// error's name. What is refused is kept all the same where that is said.
+pub(crate) async fn keep_items(
+    listener: &TcpListener,
+    refuses: impl Fn(usize, usize, &str) -> Option<&'static str>,
+    is_kept: bool,
+) {
+    let mut kept: BTreeMap<String, Value> = BTreeMap::new();
+    let (mut requests, mut writes) = (0, 0);
+    while let Ok((mut socket, _)) = listener.accept().await {
+        let (head, body) = read_request(&mut socket).await;
+        let is_read = head.contains("BatchGetItem");
+        requests += 1;
+        writes += usize::from(!is_read);
+        let write = if is_read { 0 } else { writes };
+        let item = body["Item"].clone();
+        let pair = item["pair"]["S"].as_str().unwrap_or_default().to_owned();
+        let code = refuses(requests, write, &pair);
+        if write > 0 && (code.is_none() || is_kept) {
+            kept.insert(pair, item);
+        }
+        let (status, answer) = if let Some(code) = code {
+            ("400 Bad Request", json!({"__type": code}))
+        } else if is_read {
+            let keys = body["RequestItems"]["pairs"]["Keys"].as_array().unwrap();
+            let items: Vec<&Value> = keys
+                .iter()
+                .filter_map(|key| kept.get(key["pair"]["S"].as_str().unwrap()))
+                .collect();
+            let answer = json!({"Responses": {"pairs": items}, "UnprocessedKeys": {}});
+            ("200 OK", answer)
+        } else {
+            ("200 OK", json!({}))
+        };
+        let body = answer.to_string();
+        let answer = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.0\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let _ = socket.write_all(answer.as_bytes()).await;
+    }
 }
 
 /// A request's head in lower case but for its values, and its body.

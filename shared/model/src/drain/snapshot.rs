@@ -1,5 +1,6 @@
 //! What was observed of instances that are going away, at one time, with its gaps named.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -69,8 +70,9 @@ mod by_key {
 impl DrainSnapshot {
     /// How long after it registered an instance in no group is new: what was said of it before may be remembered of it alone.
     pub const NEW_FOR: Seconds = Seconds(600);
-    /// How many instances something is remembered of alone, in one look.
-    pub const ALONE_MAX: usize = 500;
+    /// Of how many instances that are registered nowhere something is remembered in one look, and of how many that are new: as many as one look
+    /// takes from events.
+    pub const ALONE_MAX: usize = 1_000;
 
     /// Whose memories the look is decided with: the groups, and single instances that are, or lately were, registered nowhere.
     #[must_use]
@@ -79,16 +81,32 @@ impl DrainSnapshot {
         let unregistered = passed_over
             .filter(|(_, why)| **why == InstancePassedOver::NotRegistered)
             .map(|(id, _)| id);
-        let of_clusters = self.groups.values().filter(|it| it.group.is_none());
-        let new = of_clusters
-            .flat_map(|it| it.instances.values())
-            .filter(|it| self.is_new(it))
-            .map(|it| &it.id);
-        let alone = unregistered.chain(new).take(Self::ALONE_MAX);
+        let new = self.new_instances();
+        let alone = unregistered
+            .take(Self::ALONE_MAX)
+            .chain(new.into_iter().take(Self::ALONE_MAX));
         let alone = alone.map(|id| DrainKey::Instance {
             instance: id.clone(),
         });
         self.groups.keys().cloned().chain(alone).collect()
+    }
+
+    /// How many instances are new, and so many that what was said of them before they registered is not asked for.
+    #[must_use]
+    pub fn new_beyond_bound(&self) -> usize {
+        self.new_instances().len().saturating_sub(Self::ALONE_MAX)
+    }
+
+    /// The instances in no group that are new in their clusters, those first that registered last: a look has most likely not shown them before.
+    fn new_instances(&self) -> Vec<&InstanceId> {
+        let of_clusters = self.groups.values().filter(|it| it.group.is_none());
+        let new = of_clusters
+            .flat_map(|it| it.instances.values())
+            .filter(|it| self.is_new(it));
+        let registered_at = |it: &LookedInstance| self.container(it)?.1.registered_at;
+        let mut new: Vec<_> = new.map(|it| (Reverse(registered_at(it)), &it.id)).collect();
+        new.sort();
+        new.into_iter().map(|(_, id)| id).collect()
     }
 
     fn is_new(&self, instance: &LookedInstance) -> bool {

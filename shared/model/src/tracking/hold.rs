@@ -146,7 +146,11 @@ pub enum TrackingHoldReason {
         wrote: u32,
     },
     /// Somebody else set the desired count to 0: the service stays off until somebody sets it to something else.
-    SwitchedOff,
+    SwitchedOff {
+        /// How many tasks its load needs, where that is known and there is any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        needed: Option<u32>,
+    },
 
     // Not looked after.
     /// Ballast only says what it would do.
@@ -189,8 +193,10 @@ pub enum TrackingHoldReason {
 pub enum AdviceReason {
     /// The service's tag says `advise`.
     Tag,
-    /// Application Auto Scaling scales the service.
+    /// Application Auto Scaling scales the service; or did by its last answer, and does not answer now.
     ApplicationAutoScaling,
+    /// Application Auto Scaling does not answer, and it is not remembered that it does not scale the service.
+    ScalableTargetsUnknown,
 }
 
 /// What is known of why tasks are not placed.
@@ -275,7 +281,7 @@ impl TrackingHoldReason {
             Self::TargetsUnknown { .. } => "targets_unknown",
             Self::Unfollowed { .. } => "unfollowed",
             Self::ForeignChange { .. } => "foreign_change",
-            Self::SwitchedOff => "switched_off",
+            Self::SwitchedOff { .. } => "switched_off",
             Self::AdviceOnly { .. } => "advice_only",
             Self::Paused => "paused",
             Self::PolicyFaults { .. } => "policy_faults",
@@ -301,6 +307,10 @@ impl TrackingHoldReason {
             | Self::PolicyFaults { .. }
             | Self::IsStandby
             | Self::IsDaemon
+            | Self::AdviceOnly {
+                why: AdviceReason::ScalableTargetsUnknown,
+                ..
+            }
             | Self::Unread { .. } => true,
             Self::OnTarget
             | Self::AtMinimum { .. }
@@ -314,8 +324,11 @@ impl TrackingHoldReason {
             | Self::DeploymentRunning { .. }
             | Self::MemoryUnknown
             | Self::ForeignChange { .. }
-            | Self::SwitchedOff
-            | Self::AdviceOnly { .. }
+            | Self::SwitchedOff { .. }
+            | Self::AdviceOnly {
+                why: AdviceReason::Tag | AdviceReason::ApplicationAutoScaling,
+                ..
+            }
             | Self::Paused
             | Self::NotActive { .. }
             | Self::NotOptedIn

@@ -22,6 +22,9 @@ impl fmt::Display for AdviceReason {
         f.write_str(match self {
             Self::Tag => "the tag asks for advice only",
             Self::ApplicationAutoScaling => "Application Auto Scaling scales the service",
+            Self::ScalableTargetsUnknown => {
+                "Application Auto Scaling did not answer, and it is not remembered that it does not scale the service"
+            }
         })
     }
 }
@@ -168,9 +171,15 @@ impl fmt::Display for TrackingHoldReason {
                 f,
                 "the load needs fewer, but somebody else set the desired count to {found} after Ballast's {wrote}"
             ),
-            Self::SwitchedOff => f.write_str(
-                "somebody else set the desired count to 0: the service stays off until somebody sets it to something else",
-            ),
+            Self::SwitchedOff { needed } => {
+                f.write_str(
+                    "somebody else set the desired count to 0: the service stays off until somebody sets it to something else",
+                )?;
+                match needed {
+                    None => Ok(()),
+                    Some(needed) => write!(f, "; its load needs {needed}"),
+                }
+            }
             Self::AdviceOnly { why, would } => write!(f, "{why}; otherwise: {would}"),
             Self::Paused => f.write_str("the tag `ballast:paused` is `true`"),
             Self::PolicyFaults { faults } => {

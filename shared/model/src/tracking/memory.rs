@@ -25,6 +25,9 @@ pub struct TrackingMemory {
     /// So many tasks are asked for and are not placed, the standby's in their place left out, and since when there have been any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Level>,
+    /// Whether Application Auto Scaling scales the service, by its last answer; `None` where it never gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaled_by_application_auto_scaling: Option<bool>,
 }
 
 /// Up or down.

@@ -2,21 +2,46 @@
 
 use model::capacity::Consent;
 use model::tracking::hold::AdviceReason;
-use model::tracking::{Fleet, TrackingHoldReason, TrackingPolicy};
+use model::tracking::{Fleet, TrackingHoldReason, TrackingMemory, TrackingPolicy};
 
 use super::Verdict;
 
 /// Why Ballast only says what it would do; `None` where it may act.
 ///
-/// Application Auto Scaling and Ballast would undo each other's changes; its scalable target was there first and is left to it.
+/// Application Auto Scaling and Ballast would undo each other's changes; its scalable target was there first and is left to it. While it
+/// does not answer, its last answer counts: where none is remembered, not even a raise may be right.
 /// <https://docs.aws.amazon.com/autoscaling/application/userguide/services-that-can-integrate-ecs.html>
-pub(crate) fn only(fleet: &Fleet, policy: &TrackingPolicy) -> Option<AdviceReason> {
+pub(crate) fn only(
+    fleet: &Fleet,
+    policy: &TrackingPolicy,
+    memory: Option<&TrackingMemory>,
+) -> Option<AdviceReason> {
     match policy.consent {
         Consent::Advise => Some(AdviceReason::Tag),
-        Consent::Act if fleet.primary.scaled_by_application_auto_scaling == Some(true) => {
-            Some(AdviceReason::ApplicationAutoScaling)
+        Consent::Act => {
+            let last = || memory.and_then(|it| it.scaled_by_application_auto_scaling);
+            let answer = fleet.primary.scaled_by_application_auto_scaling;
+            match answer.or_else(last) {
+                Some(false) => None,
+                Some(true) => Some(AdviceReason::ApplicationAutoScaling),
+                None => Some(AdviceReason::ScalableTargetsUnknown),
+            }
         }
-        Consent::Act => None,
+    }
+}
+
+/// Remembers whether Application Auto Scaling scales the service.
+pub(crate) fn note(memory: &mut TrackingMemory, fleet: &Fleet) {
+    let answer = fleet.primary.scaled_by_application_auto_scaling;
+    memory.scaled_by_application_auto_scaling =
+        answer.or(memory.scaled_by_application_auto_scaling);
+}
+
+/// Whether somebody else may set the desired count, so that there is nothing to compare it with.
+pub(crate) const fn leaves_to_others(why: AdviceReason) -> bool {
+    match why {
+        AdviceReason::Tag | AdviceReason::ApplicationAutoScaling => true,
+        AdviceReason::ScalableTargetsUnknown => false,
     }
 }
 

@@ -86,14 +86,15 @@ pub fn audit(
             continue;
         };
         check_precondition(step, fleet, &mut found);
-        let Some(policy) = check_opt_in(fleet, &mut found) else {
+        let recall = memories.get(&step.subject);
+        let Some(policy) = check_opt_in(fleet, recall, &mut found) else {
             continue;
         };
         let ground = Ground {
             snapshot,
             fleet,
             policy,
-            recall: memories.get(&step.subject),
+            recall,
             now,
         };
         ground.check(step, &mut found);
@@ -116,8 +117,13 @@ impl Findings<'_> {
     }
 }
 
-/// The service's own tags say `act`, nothing of them is at fault, it is nobody's standby, and its desired count is nobody else's.
-fn check_opt_in<'a>(fleet: &'a Fleet, found: &mut Findings<'_>) -> Option<&'a TrackingPolicy> {
+/// The service's own tags say `act`, nothing of them is at fault, it is nobody's standby, and its desired count is nobody else's, by the
+/// last that was heard.
+fn check_opt_in<'a>(
+    fleet: &'a Fleet,
+    recall: Option<&Recall<TrackingMemory>>,
+    found: &mut Findings<'_>,
+) -> Option<&'a TrackingPolicy> {
     let Service {
         key,
         status,
@@ -142,8 +148,15 @@ fn check_opt_in<'a>(fleet: &'a Fleet, found: &mut Findings<'_>) -> Option<&'a Tr
     if *scheduling == Scheduling::Daemon {
         refuse("runs one task on each instance");
     }
-    if *scaled_by_application_auto_scaling == Some(true) {
-        refuse("is scaled by Application Auto Scaling");
+    let heard = match (scaled_by_application_auto_scaling, recall) {
+        (Some(now), _) => Some(*now),
+        (None, Some(Recall::Known(memory))) => memory.scaled_by_application_auto_scaling,
+        (None, Some(Recall::Unknown) | None) => None,
+    };
+    match heard {
+        Some(false) => {}
+        Some(true) => refuse("is scaled by Application Auto Scaling"),
+        None => refuse("may be scaled by Application Auto Scaling"),
     }
     match &fleet.policy {
         Ok(policy) if policy.consent == Consent::Act && !policy.paused => Some(policy),

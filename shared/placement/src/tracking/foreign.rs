@@ -13,6 +13,7 @@ use model::tracking::{TrackingHoldReason, TrackingMemory};
 
 use super::Verdict;
 use super::case::Case;
+use super::memory::is_own_zero;
 use crate::fallback::foreign::READ_LAG;
 
 /// How long Ballast's own last write may take to show. ECS promises only that its answers become consistent
@@ -33,7 +34,10 @@ pub(crate) fn check(case: &mut Case<'_>) -> Option<Verdict> {
     let is_of_a_former = |it: &Write| created_at.is_some_and(|at| READ_LAG.after(it.at) < at);
     if memory.wrote.as_ref().is_some_and(is_of_a_former) {
         // The service that was written to is gone; this one has its name.
-        *memory = TrackingMemory::default();
+        *memory = TrackingMemory {
+            scaled_by_application_auto_scaling: memory.scaled_by_application_auto_scaling,
+            ..TrackingMemory::default()
+        };
     }
     if let Some(wrote) = memory.wrote {
         let until = last_possible(&wrote);
@@ -46,12 +50,12 @@ pub(crate) fn check(case: &mut Case<'_>) -> Option<Verdict> {
         }
     }
     compare(memory, found, case.policy.foreign_hold, now);
-    // A count of 0 that was taken as given is nobody's wish to run. A raise from 0 that may never have happened leaves Ballast's own 0.
-    let is_lowering = |it: &Write| it.to == 0 && it.from != 0;
-    let is_unsure_raise = |it: &Write| it.from == 0 && it.to != 0 && !it.confirmed;
-    let is_ours = |it: &Write| is_lowering(it) || is_unsure_raise(it);
-    let is_off = found == 0 && !memory.wrote.as_ref().is_some_and(is_ours);
-    is_off.then_some(Verdict::hold(TrackingHoldReason::SwitchedOff))
+    let is_off = found == 0 && !memory.wrote.as_ref().is_some_and(is_own_zero);
+    is_off.then(|| {
+        let under_load = case.needs().filter(|(_, need)| need.load_milli_tasks > 0);
+        let needed = under_load.map(|(_, need)| need.expected()).max();
+        Verdict::hold(TrackingHoldReason::SwitchedOff { needed })
+    })
 }
 
 /// Notes whose count it is.

@@ -28,6 +28,14 @@ pub(crate) fn announce(memory: &mut TrackingMemory, step: &TrackingStep, now: Ti
     }
 }
 
+/// Whether a service that is found at 0 is so by this write. A count of 0 that was taken as given is nobody's wish to run. A raise from 0
+/// that may never have happened leaves Ballast's own 0.
+pub(crate) const fn is_own_zero(wrote: &Write) -> bool {
+    let is_lowering = wrote.to == 0 && wrote.from != 0;
+    let is_unsure_raise = wrote.from == 0 && wrote.to != 0 && !wrote.confirmed;
+    is_lowering || is_unsure_raise
+}
+
 /// Whether the load is a reason of the change. Bounds that move have no direction to keep.
 fn follows_a_metric(reason: &TrackingStepReason, to: u32) -> bool {
     match reason {
@@ -54,9 +62,10 @@ fn turned(before: Option<Turn>, from: u32, to: u32, now: Timestamp) -> Turn {
     }
 }
 
-/// Where Ballast does not write, everybody else may: there is nothing to compare with.
-pub(crate) fn forget_writes(memory: &mut TrackingMemory) {
-    memory.wrote = None;
+/// Where Ballast does not write, everybody else may: there is nothing to compare with. Only that it set the service to 0 itself stays, while
+/// the service is found so: forgotten, the service would count as switched off from then on.
+pub(crate) fn forget_writes(memory: &mut TrackingMemory, found: u32) {
+    memory.wrote = memory.wrote.filter(|it| found == 0 && is_own_zero(it));
     memory.foreign = None;
     memory.turn = None;
     memory.raised = None;

@@ -142,14 +142,18 @@ fn of_fleet(
         Ok(policy) => policy,
         Err(reason) => return (Verdict::hold(reason), None, recalled),
     };
+    let advice = advice::only(fleet, policy, recalled.as_ref());
     let mut case = Case::new(snapshot, fleet, policy, recalled, now);
+    if let Some(memory) = case.memory.as_mut() {
+        advice::note(memory, fleet);
+    }
     if policy.paused {
         let verdict = Verdict::hold(TrackingHoldReason::Paused);
         return (verdict, Some(case.numbers), case.memory);
     }
-    let advice = advice::only(fleet, policy);
-    if let (Some(_), Some(memory)) = (advice, case.memory.as_mut()) {
-        memory::forget_writes(memory);
+    let is_others = advice.is_some_and(advice::leaves_to_others);
+    if let Some(memory) = case.memory.as_mut().filter(|_| is_others) {
+        memory::forget_writes(memory, fleet.primary.desired_count);
     }
     let verdict = foreign::check(&mut case).unwrap_or_else(|| {
         placeable::note(&mut case);
@@ -158,8 +162,8 @@ fn of_fleet(
     let verdict = match advice {
         None => verdict,
         Some(why) => {
-            if let Some(memory) = case.memory.as_mut() {
-                memory::forget_writes(memory);
+            if let Some(memory) = case.memory.as_mut().filter(|_| is_others) {
+                memory::forget_writes(memory, fleet.primary.desired_count);
             }
             advice::given(why, fleet, &verdict)
         }

@@ -2,11 +2,11 @@
 
 use expect_test::expect;
 use model::Seconds;
+use model::capacity::Consent;
 use model::memory::Recall;
-use model::tracking::Part;
-use model::tracking::TargetName;
+use model::tracking::{Measures, Part, TargetName};
 
-use super::scene::{Scene, check, key, text};
+use super::scene::{Scene, check, key, target, text};
 
 #[test]
 fn at_first_sight_what_is_found_is_taken_as_given() {
@@ -231,4 +231,70 @@ fn a_service_that_was_made_again_is_a_new_one() {
     let at = Seconds(30).after(scene.ago(600));
     scene.primary().created_at = Some(at);
     assert!(text(&scene.decide()).contains("foreign_change"));
+}
+
+/// A service that Ballast set to 0 an hour ago, with a queue that needs so many tasks.
+fn own_zero(tasks: i64) -> Scene {
+    let mut scene = Scene::new(0);
+    scene.bounds(0, 40);
+    scene.wrote(3, 0, 3_600, true);
+    scene.track(TargetName::Alarm, target(100, Measures::Total));
+    scene.flat(TargetName::Alarm, Part::Fleet, tasks * 100_000);
+    scene
+}
+
+#[test]
+fn a_look_that_gives_advice_does_not_forget_whose_0_it_is() {
+    let mut scene = own_zero(0);
+    scene.policy().consent = Consent::Advise;
+    scene.act();
+    scene.later(60);
+    scene.act();
+    scene.policy().consent = Consent::Act;
+    scene.primary().scaled_by_application_auto_scaling = Some(true);
+    scene.later(60);
+    scene.act();
+    scene.primary().scaled_by_application_auto_scaling = Some(false);
+    scene.newest(TargetName::Alarm, Part::Fleet, &[200_000]);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 0 to 2, because `alarm` needs 2 (desired 0, running 0, pending 0; standby running 0; alarm 2 (load 2.000 tasks at 2026-03-01T12:01:00Z, at most 2 in the window); allowed 0 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn a_0_that_somebody_set_meanwhile_is_theirs() {
+    let mut scene = own_zero(2);
+    scene.policy().consent = Consent::Advise;
+    scene.primary().desired_count = 5;
+    scene.act();
+    scene.primary().desired_count = 0;
+    scene.policy().consent = Consent::Act;
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` switched_off: somebody else set the desired count to 0: the service stays off until somebody sets it to something else; its load needs 2 (desired 0, running 0, pending 0; standby running 0; alarm 2 (load 2.000 tasks at 2026-03-01T11:59:00Z, at most 2 in the window); allowed 0 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_switched_off_says_what_its_load_needs() {
+    let mut scene = own_zero(0);
+    scene.wrote(3, 3, 3_600, true);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` switched_off: somebody else set the desired count to 0: the service stays off until somebody sets it to something else (desired 0, running 0, pending 0; standby running 0; alarm 0 (load 0.000 tasks at 2026-03-01T11:59:00Z, at most 0 in the window); allowed 0 to 40)
+    "#]],
+    );
+    scene.newest(TargetName::Alarm, Part::Fleet, &[1_250_000]);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` switched_off: somebody else set the desired count to 0: the service stays off until somebody sets it to something else; its load needs 13 (desired 0, running 0, pending 0; standby running 0; alarm 13 (load 12.500 tasks at 2026-03-01T11:59:00Z, at most 13 in the window); allowed 0 to 40)
+    "#]],
+    );
 }

@@ -194,12 +194,18 @@ proptest! {
     #[test]
     fn a_raise_needs_no_rest(scene in situation(), which in 0..5_usize) {
         let mut busy = scene.clone();
-        for fleet in busy.snapshot.fleets.values_mut() {
+        for (key, fleet) in &mut busy.snapshot.fleets {
             match which {
                 0 => fleet.primary.deployments = vec![deployment(1, true, true)],
                 1 => fleet.primary.pending_count += 1,
                 2 => fleet.gaps.push(gap("cloudwatch:GetMetricData")),
-                3 => fleet.primary.scaled_by_application_auto_scaling = None,
+                3 if fleet.primary.scaled_by_application_auto_scaling == Some(false) => {
+                    fleet.primary.scaled_by_application_auto_scaling = None;
+                    // It said so a minute ago.
+                    if let Some(Recall::Known(memory)) = busy.memories.get_mut(key) {
+                        memory.scaled_by_application_auto_scaling = Some(false);
+                    }
+                }
                 _ => {}
             }
         }

@@ -2,11 +2,12 @@
 
 use expect_test::expect;
 use model::capacity::Consent;
+use model::memory::Recall;
 use model::policy::TAG_STANDBY_OF;
 use model::snapshot::{PassedOver, PrimaryFault, Scheduling, ServiceStatus};
 use model::tracking::{Part, TargetName};
 
-use super::scene::{Scene, check, gap};
+use super::scene::{Scene, check, gap, key};
 
 #[test]
 fn what_is_not_tracked_is_said_so() {
@@ -117,4 +118,69 @@ fn where_application_auto_scaling_scales_there_is_advice() {
             hold `demo/web` advice_only: Application Auto Scaling scales the service; otherwise: waiting_for_window: the load needs fewer, and within 300 s it needed up to 19 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 19 in the window); allowed 1 to 40), until 2026-03-01T12:05:00Z
         "#]],
     );
+}
+
+/// Ten tasks at 80 %, and Application Auto Scaling does not answer; so it said last.
+fn unanswered(last: Option<bool>) -> Scene {
+    let mut scene = Scene::cpu(10, 80);
+    scene.primary().scaled_by_application_auto_scaling = None;
+    scene.wrote(9, 10, 3_600, true);
+    scene.memory().scaled_by_application_auto_scaling = last;
+    scene
+}
+
+#[test]
+fn while_application_auto_scaling_does_not_answer_its_last_answer_counts() {
+    check(
+        &unanswered(Some(false)),
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 14, because `cpu` needs 14 (desired 10, running 10, pending 0; standby running 0; cpu 14 (load 13.334 tasks at 2026-03-01T11:59:00Z, at most 14 in the window); allowed 1 to 40)
+    "#]],
+    );
+    check(
+        &unanswered(Some(true)),
+        &expect![[r#"
+        hold `demo/web` advice_only: Application Auto Scaling scales the service; otherwise: scale_out: set the desired count of `demo/web` from 10 to 14, because `cpu` needs 14 (desired 10, running 10, pending 0; standby running 0; cpu 14 (load 13.334 tasks at 2026-03-01T11:59:00Z, at most 14 in the window); allowed 1 to 40)
+    "#]],
+    );
+    check(
+        &unanswered(None),
+        &expect![[r#"
+            hold `demo/web` advice_only: Application Auto Scaling did not answer, and it is not remembered that it does not scale the service; otherwise: scale_out: set the desired count of `demo/web` from 10 to 14, because `cpu` needs 14 (desired 10, running 10, pending 0; standby running 0; cpu 14 (load 13.334 tasks at 2026-03-01T11:59:00Z, at most 14 in the window); allowed 1 to 40)
+        "#]],
+    );
+    let mut scene = unanswered(Some(false));
+    scene.memories.insert(key(), Recall::Unknown);
+    check(
+        &scene,
+        &expect![[r#"
+            hold `demo/web` advice_only: Application Auto Scaling did not answer, and it is not remembered that it does not scale the service; otherwise: scale_out: set the desired count of `demo/web` from 10 to 14, because `cpu` needs 14 (desired 10, running 10, pending 0; standby running 0; cpu 14 (load 13.334 tasks at 2026-03-01T11:59:00Z, at most 14 in the window); allowed 1 to 40)
+        "#]],
+    );
+}
+
+#[test]
+fn a_service_of_which_nothing_is_known_is_unprotected() {
+    for (last, want) in [(None, true), (Some(true), false)] {
+        let holds = unanswered(last).decide().plan.holds;
+        assert_eq!(holds[0].reason.leaves_unprotected(), want, "{}", holds[0]);
+    }
+}
+
+#[test]
+fn each_answer_of_application_auto_scaling_is_remembered() {
+    for said in [Some(false), Some(true)] {
+        let mut scene = unanswered(None);
+        scene.primary().scaled_by_application_auto_scaling = said;
+        scene.act();
+        assert_eq!(scene.memory().scaled_by_application_auto_scaling, said);
+        scene.primary().scaled_by_application_auto_scaling = None;
+        scene.act();
+        assert_eq!(scene.memory().scaled_by_application_auto_scaling, said);
+    }
+    // A moment without an answer makes nothing a first sight.
+    let mut scene = unanswered(None);
+    let before = scene.memory().clone();
+    scene.act();
+    assert_eq!(scene.memory().wrote, before.wrote);
 }

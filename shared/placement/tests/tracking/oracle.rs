@@ -60,12 +60,24 @@ fn asked_before(memory: &TrackingMemory, seen: u32, hold: i64, now: i64) -> u32 
     }
 }
 
+/// Whether Application Auto Scaling said that it does not scale the service, now or the last time that it said anything.
+fn is_known_to_be_nobody_elses(scene: &Scene, key: &TrackingKey) -> bool {
+    let said = scene.snapshot.fleets[key]
+        .primary
+        .scaled_by_application_auto_scaling;
+    let before = match scene.memories.get(key) {
+        Some(Recall::Known(memory)) => memory.scaled_by_application_auto_scaling,
+        Some(Recall::Unknown) | None => None,
+    };
+    said == Some(false) || (said.is_none() && before == Some(false))
+}
+
 /// Whether it may be touched at all, and whether what is seen is settled.
 fn is_in_hand(scene: &Scene, key: &TrackingKey, policy: &TrackingPolicy) -> bool {
     let primary = &scene.snapshot.fleets[key].primary;
     let is_ours = primary.status == ServiceStatus::Active
         && primary.scheduling == Scheduling::Replica
-        && primary.scaled_by_application_auto_scaling != Some(true)
+        && is_known_to_be_nobody_elses(scene, key)
         && !primary.tags.contains_key("ballast:standby-of")
         && policy.consent == Consent::Act
         && !policy.paused;

@@ -146,6 +146,22 @@ fn nothing_is_touched_that_did_not_ask_for_it() {
         ("opt_in", &|it| it.snapshot.fleets.clear()),
     ];
     check(&planted(), &lower(20, 12), changes);
+    // Who else scales is not said now; what was said last counts, also for a raise.
+    let mut unsaid = planted();
+    unsaid.primary().scaled_by_application_auto_scaling = None;
+    unsaid.memory().scaled_by_application_auto_scaling = Some(false);
+    let of_others: &[Change<'_>] = &[
+        ("opt_in", &|it| {
+            it.memory().scaled_by_application_auto_scaling = Some(true);
+        }),
+        ("opt_in", &|it| {
+            it.memory().scaled_by_application_auto_scaling = None;
+        }),
+        ("opt_in", &|it| {
+            it.memories.insert(key(), Recall::Unknown);
+        }),
+    ];
+    check(&unsaid, &raise(20, 21), of_others);
     let mut high = planted();
     high.flat(TargetName::Cpu, Part::Primary, 90_000);
     check(&high, &raise(20, 30), changes);

@@ -83,6 +83,7 @@ fn only_what_is_known_throughout_is_lowered() {
         }),
         ("complete_before_lowering", &|it| {
             it.primary().scaled_by_application_auto_scaling = None;
+            it.memory().scaled_by_application_auto_scaling = Some(false);
         }),
         ("complete_before_lowering", &|it| {
             it.fleet().standby = Some(Standby::Unknown)

@@ -326,5 +326,6 @@ fn memory(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Recall<Track
             at: it.at,
         }),
         missing,
+        scaled_by_application_auto_scaling: tape.of(&[Some(false), None, Some(true)]),
     }))
 }

@@ -294,6 +294,7 @@ fn not_with_a_gap_nor_without_the_ledger() {
     );
     let mut scene = low();
     scene.primary().scaled_by_application_auto_scaling = None;
+    scene.memory().scaled_by_application_auto_scaling = Some(false);
     check(
         &scene,
         &expect![[r#"

@@ -404,7 +404,8 @@ mod tests {
         };
         let template = west.instances.values().next().unwrap().clone();
         west.instances.clear();
-        let capacity = &mut snapshot.clusters.get_mut("west").unwrap().capacity;
+        let name: model::ClusterName = "west".parse().unwrap();
+        let capacity = &mut snapshot.clusters.get_mut(&name).unwrap().capacity;
         for number in 0..1_002_i64 {
             let id: InstanceId = format!("i-{number:017x}").parse().unwrap();
             let arn: model::ContainerInstanceArn =

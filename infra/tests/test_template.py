@@ -427,11 +427,55 @@ def test_alarms_of_tracked_services_wake_the_function_and_nobody_else():
     alarms = {name: it["Properties"] for name, it in ALARMS["Resources"].items()}
     assert len(alarms) == 5
     for name, alarm in alarms.items():
-        assert alarm["AlarmName"]["Fn::Sub"].startswith("${NamePrefix}${ClusterName}-${ServiceName}-"), name
+        text, variables = alarm["AlarmName"]["Fn::Sub"]
+        assert text.startswith("${NamePrefix}${Stem}-"), name
+        assert variables == {"Stem": {"Fn::If": ["HasStem", {"Ref": "AlarmNameStem"}, {"Fn::Sub": "${ClusterName}-${ServiceName}"}]}}, name
         assert alarm["TreatMissingData"] == "missing", name
         assert alarm["AlarmActions"] == {"Fn::If": ["HasFunction", [{"Ref": "FunctionArn"}], {"Ref": "AWS::NoValue"}]}, name
         assert "OKActions" not in alarm and "InsufficientDataActions" not in alarm, name
         assert ALARMS["Resources"][name]["Condition"].startswith("Has"), name
+
+
+def most(parameter):
+    """How long the value of a parameter may be, by its pattern."""
+    return int(re.search(r"\{\d+,(\d+)\}\$$", ALARMS["Parameters"][parameter]["AllowedPattern"])[1])
+
+
+def test_no_alarm_with_a_stem_has_a_longer_name_than_aws_allows():
+    """255 characters: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
+    suffixes = [it["Properties"]["AlarmName"]["Fn::Sub"][0].removeprefix("${NamePrefix}${Stem}") for it in ALARMS["Resources"].values()]
+    assert len(set(suffixes)) == 5 and all(re.fullmatch(r"-[a-z-]+", it) for it in suffixes)
+    assert most("NamePrefix") + most("AlarmNameStem") + max(map(len, suffixes)) <= 255
+    # Without a stem it may be: cluster and service have names of up to 255 characters each.
+    assert most("ClusterName") + 1 + most("ServiceName") > most("AlarmNameStem")
+
+
+def accepted(parameters, name, values):
+    return [it for it in values if re.fullmatch(parameters[name]["AllowedPattern"], it)]
+
+
+def test_no_threshold_is_one_that_the_target_and_the_tolerance_cannot_come_to():
+    """The function refuses a target that 100 % cannot go beyond by the tolerance, 89.285 at the default: no threshold is 100 or more."""
+    tags = (INFRA.parent / "shared/model/src/tracking/tags.rs").read_text(encoding="utf-8")
+    tolerance = int(re.search(r'"ballast:tolerance-percent",.*?default: "(\d+)"', tags, re.DOTALL)[1])
+    greatest = 100_000 * 100 // (100 + tolerance)
+    while greatest * (100 + tolerance) >= 100_000 * 100:
+        greatest -= 1
+    thresholds = ["", "0", "0.5", "1", "67.2", "78.4", f"{greatest * (100 + tolerance) / 100_000:.3f}", "100", "100.0", "167.2", "67,2", "-5"]
+    for name in ("CpuAlarmThresholdPercent", "MemoryAlarmThresholdPercent"):
+        assert accepted(ALARMS["Parameters"], name, thresholds) == ["", "1", "67.2", "78.4", thresholds[6]], name
+    example = yaml_parse((INFRA / "examples/workshop/template.yaml").read_text(encoding="utf-8"))["Parameters"]
+    targets = ["", "0", "1", "60", "79.5", "80.25", "88.999", "89", "89.0", "89.286", "90", "99", "100", "600"]
+    taken = accepted(example, "TargetCpuPercent", targets)
+    assert taken == ["", "1", "60", "79.5", "80.25", "88.999", "89"]
+    assert all(float(it) * 1_000 <= greatest for it in taken if it)
+
+
+def test_nothing_fills_the_newest_minute_of_what_is_watched():
+    """It is not published yet: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html"""
+    texts = [INFRA / "alarms/template.yaml", INFRA / "template.yaml", *(INFRA.parent / "events").glob("*.json")]
+    for path in texts:
+        assert "FILL(" not in path.read_text(encoding="utf-8"), path.name
 
 
 def test_an_alarm_with_metric_math_returns_one_series():
@@ -509,7 +553,9 @@ def test_the_ledger_is_the_table_of_the_code(resources):
 def rows(path, heading):
     """The first column of the table under a heading."""
     section = path.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    return re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    # A blank line ends a table: what follows is text to whoever reads the page.
+    (table,) = [it for it in re.split(r"\n[ \t]*\n", section) if it.lstrip().startswith("|")]
+    return re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
 
 
 def test_the_readme_lists_the_parameters_with_their_defaults(template):
@@ -518,6 +564,14 @@ def test_the_readme_lists_the_parameters_with_their_defaults(template):
     for name, parameter in template["Parameters"].items():
         default = f"`{parameter['Default']}`" if parameter["Default"] != "" else "none"
         assert f"| `{name}` | {default} |" in text, name
+
+
+def test_the_alarms_readme_lists_their_parameters_with_their_defaults():
+    text = (INFRA / "alarms/README.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| `(\w+)` \| ([^|]*?) ?\|", text, re.MULTILINE)
+    defaults = {name: parameter.get("Default") for name, parameter in ALARMS["Parameters"].items()}
+    shown = {name: {None: "", "": "none"}.get(default, f"`{default}`") for name, default in defaults.items()}
+    assert found == [(name, shown[name]) for name in ALARMS["Parameters"]]
 
 
 def test_the_readme_lists_what_wakes_the_functions_and_the_alarms(resources):

@@ -51,7 +51,7 @@ metrics! {
     EVENT_AGE_MS = "EventAgeMs", None, "How old the oldest event of an invocation was when AWS last answered.";
     PLAN_STEPS = "PlanSteps", Some("reason"), "Steps that were planned, by reason; in the mode `observe` too.";
     PLAN_HOLDS = "PlanHolds", Some("reason"), "What was left alone, by reason: services, providers, and instances, of which one hold may name several.";
-    UNPROTECTED = "Unprotected", None, "Pairs, providers, and groups and instances of which some leave or whose agent is lost, that were seen and lack what they asked for: refused (but not paused), left to somebody else, short of capacity, with tasks that will not move in time, or gone before their tasks were.";
+    UNPROTECTED = "Unprotected", None, "Pairs, tracked services, providers, and groups and instances of which some leave or whose agent is lost, that were seen and lack what they asked for: refused (but not paused), left to somebody else, short of capacity, with tasks that will not move in time, or gone before their tasks were.";
     OUTCOMES = "Outcomes", Some("result"), "What became of the steps.";
     GAPS = "Gaps", Some("cause"), "What could not be observed, recalled or remembered, by cause.";
     LEDGER_CONFLICTS = "LedgerConflicts", None, "Ledger writes that were lost to another invocation.";

@@ -23,8 +23,8 @@ pub(crate) const CONFIRM_RESERVE: Duration = Duration::from_secs(1);
 type Refused = BTreeMap<usize, String>;
 
 impl<D: Duty> Controller<D> {
-    /// The memories to write: those that differ from what was recalled, and those that announce a step. Where no step will be carried
-    /// out, the memory must not say that one was.
+    /// The memories to write: those that differ from what was recalled, those that announce a step, and those that were not written for so
+    /// long that they would be lost. Where no step will be carried out, the memory must not say that one was.
     pub(crate) fn announcements(
         &self,
         task: &Task<'_, D>,
@@ -38,13 +38,12 @@ impl<D: Duty> Controller<D> {
             steps.entry(step.subject()).or_default().push((index, step));
         }
         let mut announcements = Vec::new();
-        for (key, planned) in &decision.memories {
-            let Some((before, version)) = recalled.known.get(key) else {
-                continue;
-            };
+        for (key, (before, version)) in &recalled.known {
             if !task.concerns(key) {
                 continue;
             }
+            // Of what is not decided about, what was recalled stays.
+            let planned = decision.memories.get(key).unwrap_or(before);
             let steps = steps.get(key).map(Vec::as_slice).unwrap_or_default();
             let left_out: Vec<Outcome<D::Step>> = steps
                 .iter()
@@ -62,7 +61,8 @@ impl<D: Duty> Controller<D> {
             } else {
                 D::settle(before, planned, &left_out, now)
             };
-            if announces || memory != *before {
+            let is_due = recalled.is_due(key, now) && memory != MemoryOf::<D>::default();
+            if announces || is_due || memory != *before {
                 announcements.push(Announcement {
                     before: before.clone(),
                     planned: planned.clone(),

@@ -26,15 +26,16 @@ pub const ATTRIBUTE_PAIR: &str = "pair";
 const ATTRIBUTE_VERSION: &str = "version";
 /// The memory, JSON in a string.
 const ATTRIBUTE_MEMORY: &str = "memory";
-/// When it was written, RFC 3339 in a string; for people.
+/// When it was written, RFC 3339 in a string.
 const ATTRIBUTE_UPDATED_AT: &str = "updated_at";
 /// What tells this write from every other, also from one of the same content: a random number in a string.
 const ATTRIBUTE_WRITE: &str = "write";
 /// When DynamoDB may delete it, seconds since 1970: the table's TTL attribute.
 pub const ATTRIBUTE_EXPIRES_AT: &str = "expires_at";
 
-/// How long a memory is kept after its last write, in seconds (30 days). A pair that is looked after is written far more often; no
-/// tag's hold-down is longer than a day, no foreign edit is respected for longer than a week.
+/// How long a memory is kept after its last write, in seconds (30 days). What is looked after is written at least every
+/// [`RENEWAL_SECS`](crate::RENEWAL_SECS); of what is gone, no tag's hold-down is longer than a day, and no foreign edit is respected for
+/// longer than a week.
 pub const EXPIRY_SECS: i64 = 30 * 24 * 3_600;
 
 /// The most keys of one BatchGetItem.
@@ -194,6 +195,11 @@ impl DynamoDbLedger {
         match read_memory(item) {
             Ok(memory) => {
                 recalled.known.insert(key.clone(), (memory, version));
+                let written_at = item.get(ATTRIBUTE_UPDATED_AT);
+                let written_at = written_at.and_then(|it| it.as_s().ok()?.parse().ok());
+                recalled
+                    .written_at
+                    .extend(written_at.map(|at| (key.clone(), at)));
             }
             Err(fault) => {
                 let gap = gap(format!(

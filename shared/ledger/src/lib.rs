@@ -6,6 +6,9 @@
 //! Assumed: the table has the partition key `pair` (a string) and nothing but Ballast's memories is stored in it. Functions may share it:
 //! no two subjects have the same [`SubjectKey::ledger_key`].
 //!
+//! A memory is kept for [`EXPIRY_SECS`] after its last write. What tells that one is to be written again although nothing has changed is
+//! [`Recalled::is_due`].
+//!
 //! Absent: what is remembered (`model::memory`) and what follows from it (`placement`).
 //!
 //! # An item that cannot be read
@@ -22,11 +25,10 @@ mod memory;
 use std::collections::{BTreeMap, BTreeSet};
 
 use calls::Deadline;
-use model::ServiceKey;
-use model::Timestamp;
 use model::duty::SubjectKey;
 use model::memory::PairMemory;
 use model::snapshot::Gap;
+use model::{Seconds, ServiceKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use dynamo_db::{ATTRIBUTE_EXPIRES_AT, ATTRIBUTE_PAIR, DynamoDbLedger, EXPIRY_SECS};
@@ -56,11 +58,18 @@ impl Version {
     }
 }
 
+/// After how long a memory is written again that has not changed, in seconds (7 days): DynamoDB deletes an item [`EXPIRY_SECS`] after its
+/// last write, and what is looked after is remembered for as long as that lasts. A quarter of the time leaves three weeks for an
+/// installation that was stopped, or whose table could not be written.
+pub const RENEWAL_SECS: i64 = 7 * 24 * 3_600;
+
 /// What was recalled: of pairs where nothing else is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recalled<K = ServiceKey, M = PairMemory> {
     /// The subjects whose memory is known. A subject that was never written has the empty memory and [`Version::NONE`].
     pub known: BTreeMap<K, (M, Version)>,
+    /// When the memories in `known` were last written, in AWS's time, where that can be read.
+    pub written_at: BTreeMap<K, Timestamp>,
     /// The subjects whose memory is not known, and why.
     pub gaps: BTreeMap<K, Gap>,
     /// The versions of those subjects in `gaps` whose item was found and could not be understood: what a later write must expect.
@@ -74,6 +83,7 @@ impl<K, M> Default for Recalled<K, M> {
     fn default() -> Self {
         Self {
             known: BTreeMap::new(),
+            written_at: BTreeMap::new(),
             gaps: BTreeMap::new(),
             unreadable: BTreeMap::new(),
         }
@@ -86,6 +96,15 @@ impl<K: Ord, M> Recalled<K, M> {
     pub fn version(&self, key: &K) -> Option<Version> {
         let known = self.known.get(key).map(|(_, version)| *version);
         known.or_else(|| self.unreadable.get(key).copied())
+    }
+
+    /// Whether this subject's memory was written so long ago ([`RENEWAL_SECS`]) that it is to be written again, changed or not, before it
+    /// is lost. An item that does not tell when it was written is.
+    #[must_use]
+    pub fn is_due(&self, key: &K, now: Timestamp) -> bool {
+        let is_written = self.known.get(key).is_some_and(|it| it.1 > Version::NONE);
+        let is_old = |at: &Timestamp| Seconds::between(*at, now).0 >= RENEWAL_SECS;
+        is_written && self.written_at.get(key).is_none_or(is_old)
     }
 }
 
@@ -140,7 +159,7 @@ impl Ledger {
         deadline: Deadline,
     ) -> Result<Version, LedgerError<K>> {
         match self {
-            Self::Memory(ledger) => ledger.remember(key, memory, expected),
+            Self::Memory(ledger) => ledger.remember(key, memory, expected, now),
             Self::DynamoDb(ledger) => ledger.remember(key, memory, expected, now, deadline).await,
         }
     }

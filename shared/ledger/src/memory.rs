@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use model::Timestamp;
 use model::duty::SubjectKey;
 use model::snapshot::{Gap, GapCause};
 
@@ -13,7 +14,15 @@ use crate::{LedgerError, Recalled, RecalledOf, Version};
 /// them.
 #[derive(Debug, Default)]
 pub struct MemoryLedger {
-    items: Mutex<BTreeMap<String, (String, Version)>>,
+    items: Mutex<BTreeMap<String, Item>>,
+}
+
+/// A memory as text.
+#[derive(Debug)]
+struct Item {
+    text: String,
+    version: Version,
+    written_at: Timestamp,
 }
 
 impl MemoryLedger {
@@ -27,17 +36,20 @@ impl MemoryLedger {
         let items = self.items();
         let mut recalled = Recalled::default();
         for key in keys {
-            let Some((text, version)) = items.get(&key.ledger_key()) else {
+            let Some(item) = items.get(&key.ledger_key()) else {
                 let fresh = (K::Memory::default(), Version::NONE);
                 recalled.known.insert(key.clone(), fresh);
                 continue;
             };
-            match decode(text) {
-                Ok(memory) => _ = recalled.known.insert(key.clone(), (memory, *version)),
+            match decode(&item.text) {
+                Ok(memory) => {
+                    recalled.known.insert(key.clone(), (memory, item.version));
+                    recalled.written_at.insert(key.clone(), item.written_at);
+                }
                 Err(fault) => {
                     let detail = format!("the memory cannot be understood: {fault}");
                     recalled.gaps.insert(key.clone(), gap(key, detail));
-                    recalled.unreadable.insert(key.clone(), *version);
+                    recalled.unreadable.insert(key.clone(), item.version);
                 }
             }
         }
@@ -49,25 +61,31 @@ impl MemoryLedger {
         key: &K,
         memory: &K::Memory,
         expected: Version,
+        now: Timestamp,
     ) -> Result<Version, LedgerError<K>> {
         let text = encode(memory).map_err(|detail| LedgerError::Unavailable(gap(key, detail)))?;
         let mut items = self.items();
         let found = items
             .get(&key.ledger_key())
-            .map_or(Version::NONE, |(_, version)| *version);
+            .map_or(Version::NONE, |it| it.version);
         if found != expected {
             return Err(LedgerError::Conflict {
                 key: key.clone(),
                 expected,
             });
         }
-        let next = expected.next();
-        items.insert(key.ledger_key(), (text, next));
-        Ok(next)
+        let version = expected.next();
+        let item = Item {
+            text,
+            version,
+            written_at: now,
+        };
+        items.insert(key.ledger_key(), item);
+        Ok(version)
     }
 
     /// Every write is one insertion: a panic elsewhere cannot have left half of one.
-    fn items(&self) -> MutexGuard<'_, BTreeMap<String, (String, Version)>> {
+    fn items(&self) -> MutexGuard<'_, BTreeMap<String, Item>> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

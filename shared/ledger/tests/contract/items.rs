@@ -166,6 +166,13 @@ async fn an_item_that_cannot_be_read_is_named() {
         demo/odd-version: version None, the item in table `ledger` has no usable `version`: delete it
         demo/zero-version: version None, the item in table `ledger` has no usable `version`: delete it
     "#]].assert_eq(&lines);
+    // What does not tell when it was written is written again, once.
+    let due: Vec<&ServiceKey> = all
+        .iter()
+        .filter(|key| recalled.is_due(key, now()))
+        .collect();
+    let good: ServiceKey = "demo/good".parse().unwrap();
+    assert_eq!(due, [&good]);
 }
 
 #[tokio::test]

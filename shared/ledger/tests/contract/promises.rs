@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use calls::Deadline;
-use ledger::{Ledger, LedgerError, MemoryLedger, Version};
+use ledger::{Ledger, LedgerError, MemoryLedger, RENEWAL_SECS, Version};
 use model::duty::{Memory, SubjectKey};
 use model::memory::{Level, PairMemory, Write};
 use model::{ServiceKey, Timestamp};
@@ -171,6 +171,29 @@ async fn many_pairs_are_recalled_at_once(ledger: &Ledger) {
     assert!(none.known.is_empty() && none.gaps.is_empty());
 }
 
+/// A memory is to be written again a week after its last write, changed or not; one that was never written is not.
+async fn a_memory_that_was_not_written_for_a_week_is_due(ledger: &Ledger) {
+    let pair = key("demo/old");
+    let after = |secs| model::Seconds(secs).after(now());
+    let keys = BTreeSet::from([pair.clone()]);
+    let recalled = ledger.recall(&keys, soon()).await;
+    assert!(!recalled.is_due(&pair, after(RENEWAL_SECS)));
+    let first = remember(ledger, "demo/old", 1, Version::NONE)
+        .await
+        .unwrap();
+    let recalled = ledger.recall(&keys, soon()).await;
+    assert_eq!(recalled.written_at, [(pair.clone(), now())].into());
+    for (secs, is_due) in [(0, false), (RENEWAL_SECS - 1, false), (RENEWAL_SECS, true)] {
+        assert_eq!(recalled.is_due(&pair, after(secs)), is_due, "{secs}");
+    }
+    let written_at = after(RENEWAL_SECS);
+    let same = memory(1);
+    let again = ledger.remember(&pair, &same, first, written_at, soon());
+    again.await.unwrap();
+    let recalled = ledger.recall(&keys, soon()).await;
+    assert!(!recalled.is_due(&pair, after(2 * RENEWAL_SECS - 1)));
+}
+
 /// A subject of another function, with the same name as a pair.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct OtherKey(String);
@@ -247,5 +270,6 @@ promises! {
     of_several_writers_exactly_one_wins
     writers_at_the_same_time_do_not_both_win
     many_pairs_are_recalled_at_once
+    a_memory_that_was_not_written_for_a_week_is_due
     functions_that_share_a_ledger_do_not_share_a_memory
 }

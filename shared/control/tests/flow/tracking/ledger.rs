@@ -1,10 +1,13 @@
-//! What happens without the ledger, and with an answer that was lost.
+//! What happens without the ledger, with an answer that was lost, and with what is remembered for long.
 
+use ledger::{RENEWAL_SECS, Version};
+use model::Seconds;
+use model::tracking::{TrackingKey, TrackingMemory};
 use world::{Fault, FaultRule, Operation};
 
 use super::stage::Scene;
 use crate::ledger::lose;
-use crate::stage::{acted, held};
+use crate::stage::{acted, held, invoked};
 
 #[tokio::test]
 async fn without_its_table_the_count_is_raised_and_the_invocation_fails() {
@@ -56,4 +59,51 @@ async fn a_write_whose_answer_was_lost_is_not_taken_for_somebody_elses() {
         let handled = stage.sweep_for(1).await;
         assert_eq!(acted(&handled), [""; 0], "{fault:?}");
     }
+}
+
+/// What nothing changes is written again a week after its last write, and not before: the table forgets what was not written for long.
+#[tokio::test]
+async fn what_nothing_changes_is_not_forgotten() {
+    // It was raised, and since then nothing is to do.
+    let stage = Scene::default().open().await;
+    stage.sweep_for(15).await;
+    let key = TrackingKey(stage.cast.primary.clone());
+    let memory = stage.memory().await;
+    assert_ne!(memory, TrackingMemory::default());
+    for (age_secs, is_written) in [(RENEWAL_SECS - 60, false), (RENEWAL_SECS + 60, true)] {
+        let (_, version) = stage.recall().await;
+        let written_at = Seconds(-age_secs).after(stage.now());
+        let deadline = invoked().deadline;
+        let rewritten = stage
+            .ledger
+            .remember(&key, &memory, version, written_at, deadline);
+        let version = rewritten.await.unwrap();
+        let handled = stage.sweep().await;
+        assert_eq!(handled.failure, None);
+        assert_eq!(handled.record.ledger.remembered, usize::from(is_written));
+        let (found, now) = stage.recall().await;
+        assert_eq!(found.as_ref(), Some(&memory));
+        assert_eq!(now > version, is_written, "{age_secs}");
+        // It is young again.
+        stage.sweep().await;
+        assert_eq!(stage.recall().await.1, now);
+    }
+}
+
+/// What says nothing is not worth a write.
+#[tokio::test]
+async fn an_empty_memory_is_not_written_again() {
+    // Of what is not followed nothing is remembered.
+    let stage = Scene::steady(6).tag("ballast:paused", "true").open().await;
+    let empty = TrackingMemory::default();
+    let written_at = Seconds(-2 * RENEWAL_SECS).after(stage.now());
+    let key = TrackingKey(stage.cast.primary.clone());
+    let deadline = invoked().deadline;
+    let written = stage
+        .ledger
+        .remember(&key, &empty, Version::NONE, written_at, deadline);
+    written.await.unwrap();
+    let handled = stage.sweep().await;
+    assert_eq!(handled.record.ledger.remembered, 0);
+    assert_eq!(stage.memory().await, empty);
 }

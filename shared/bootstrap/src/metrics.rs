@@ -57,7 +57,7 @@ metrics! {
     LEDGER_CONFLICTS = "LedgerConflicts", None, "Ledger writes that were lost to another invocation.";
     FAILURES = "Failures", Some("type"), "Invocations that ended in an error, by the error's type.";
     INVOCATION_MS = "InvocationMs", None, "How long an invocation took.";
-    SWEEP_COMPLETED = "SweepCompleted", None, "Scheduled looks at everything that came to their end: the heartbeat. Without a failure; with gaps too of `cluster-scaler`, where a group could be sized, and of `instance-drain`, where what is opted in was seen whole for one group or cluster at least.";
+    SWEEP_COMPLETED = "SweepCompleted", None, "Scheduled looks at everything that came to their end: the heartbeat. Without a failure; with gaps too of `cluster-scaler`, where a group could be sized, of `instance-drain`, where what is opted in was seen whole for one group or cluster at least, and of `service-scaler`, where a service could be followed.";
 }
 
 /// The metrics of this process.

@@ -2,7 +2,8 @@
 //!
 //! Guaranteed: the result depends on the set of triggers only, not on their order or on how often each was delivered (counts
 //! aside). A trigger of another account, another Region or a cluster outside the installation adds nothing but a count, and so does
-//! one of a kind that another function is for.
+//! one of a kind that another function is for, and one that names nothing right after a look at everything, where a duty keeps its looks
+//! apart.
 //!
 //! Absent: any decision. A trigger says where to look; a hint says how soon; neither says what to do.
 
@@ -40,7 +41,12 @@ pub struct Home {
     pub region: Option<RegionName>,
     /// The clusters that the installation is for; empty means every cluster.
     pub clusters: Vec<ClusterName>,
+    /// AWS's time at the process's last look at everything; `None` where there was none.
+    pub looked_at: Option<Timestamp>,
 }
+
+/// Why an event that names nothing leads to no look: everything has been looked at since it came, or a moment before.
+const LOOKED_LATELY: &str = "looked_lately";
 
 /// Why a trigger that was understood leads to no look. `trigger` and the duty have their own reasons beside these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,6 +183,10 @@ impl<I: Interest> Gathering<I> {
             return None;
         }
         let about = match I::concern(kind) {
+            Concern::Look(About::Everything) if looked_lately::<I>(trigger, home) => {
+                count(&mut self.triggers.ignored, LOOKED_LATELY);
+                return None;
+            }
             Concern::Look(about) => about,
             Concern::Nothing(why) => {
                 count(&mut self.triggers.ignored, why);
@@ -345,6 +355,18 @@ fn outside(trigger: &Trigger, home: &Home) -> Option<Outside> {
     (!home.clusters.is_empty() && !home.clusters.contains(cluster)).then_some(Outside::Cluster)
 }
 
+/// Whether everything has been looked at since this happened, or a moment before. The schedule is never too early, and what has no time,
+/// as no event of AWS, is not held back.
+fn looked_lately<I: Interest>(Trigger { envelope, kind }: &Trigger, home: &Home) -> bool {
+    let is_scheduled = matches!(kind, TriggerKind::Scheduled);
+    let (Some(apart), Some(looked_at), Some(happened)) =
+        (I::LOOKS_APART, home.looked_at, envelope.time)
+    else {
+        return false;
+    };
+    !is_scheduled && happened < apart.after(looked_at)
+}
+
 /// An error and its sources, joined by colons. An error of `trigger` never holds the event's content.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -368,7 +390,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::pairs::{Pairs, SERVICES_PER_LOOK_MAX};
+    use crate::pairs::Pairs;
+    use crate::services::SERVICES_PER_LOOK_MAX;
 
     fn placement_failure(service: usize, cluster: &str, time: &str) -> Value {
         json!({

@@ -134,6 +134,7 @@ impl<D: Duty> Controller<D> {
             account: invoked.account.clone(),
             region: self.region.clone(),
             clusters: self.clusters.clone(),
+            looked_at: self.duty.looked_at(),
         };
         let Coalesced {
             scope,

@@ -34,6 +34,7 @@ mod pairs;
 mod record;
 mod remember;
 mod round;
+mod services;
 mod settle;
 mod tracking;
 mod trouble;
@@ -49,11 +50,12 @@ pub use duty::{
 };
 pub use failure::Failure;
 pub use fit::LINE_BYTES_MAX;
-pub use pairs::{DECIDE, Pairs, SERVICES_PER_LOOK_MAX};
+pub use pairs::{DECIDE, Pairs};
 pub use record::{
     BatchItemFailure, Durations, EVENT_IDS_SHOWN_MAX, KIND, LedgerUse, Look, Record,
     RecordedFailure, RecordedHold, RecordedOutcome, RecordedPlan, RecordedStep, Seen, TriggerFault,
     Triggers, VERSION,
 };
+pub use services::SERVICES_PER_LOOK_MAX;
 pub use tracking::Tracking;
 pub use trouble::Trouble;

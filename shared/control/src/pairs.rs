@@ -7,22 +7,17 @@ use calls::Deadline;
 use model::memory::{PairMemory, Write};
 use model::outcome::Outcome;
 use model::plan::{Action, Hold, HoldReason, Plan, Step};
-use model::policy::{Installation, Mode, TAG_STANDBY};
-use model::snapshot::{Gap, PassedOver, Scope, Snapshot, Standby};
+use model::policy::{Installation, Mode};
+use model::snapshot::{Gap, Scope, Snapshot};
 use model::trigger::{Hints, TriggerKind};
 use model::{ClusterName, ServiceKey, Timestamp};
 use observe::{Blind, Observer};
 use placement::audit::Violation;
 
-use crate::coalesce::NAMES_SHOWN_MAX;
 use crate::duty::{About, Concern, Decide, Duty, Interest, OTHER_FUNCTION, RecallsOf};
 use crate::record::{Seen, Triggers};
+use crate::services::{self, Whole, explains};
 use crate::trouble::Trouble;
-
-/// The most services that one look names singly. With more, their clusters are looked at whole, which costs fewer calls: a named
-/// service costs two `ListTasks` calls either way, and a sweep finds the services by `ListServices` pages of 100
-/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html>) instead of by name.
-pub const SERVICES_PER_LOOK_MAX: usize = 200;
 
 /// Why a task's event leads to no look.
 const STANDALONE_TASK: &str = "standalone_task";
@@ -76,22 +71,11 @@ impl Interest for Pairs {
         everything: bool,
         installed: &[ClusterName],
     ) -> Option<Scope> {
-        if everything {
-            Some(Scope::Clusters(installed.to_vec()))
-        } else if named.is_empty() {
-            None
-        } else if named.len() > SERVICES_PER_LOOK_MAX {
-            let clusters: BTreeSet<ClusterName> =
-                named.into_iter().map(|service| service.cluster).collect();
-            Some(Scope::Clusters(clusters.into_iter().collect()))
-        } else {
-            Some(Scope::Services(named))
-        }
+        services::scope(named, everything, installed)
     }
 
     fn enter(triggers: &mut Triggers, named: &BTreeSet<ServiceKey>) {
-        triggers.services_count = Some(named.len());
-        triggers.services = Some(named.iter().take(NAMES_SHOWN_MAX).cloned().collect());
+        services::enter(triggers, named);
     }
 }
 
@@ -127,19 +111,7 @@ impl Duty for Pairs {
 
     fn gaps(snapshot: &Snapshot) -> BTreeSet<Gap> {
         let of_pairs = snapshot.pairs.values().flat_map(|pair| &pair.gaps);
-        let unread = snapshot.passed_over.values().filter_map(|it| match it {
-            PassedOver::Unread { gap } => Some(gap),
-            PassedOver::NotOptedIn
-            | PassedOver::NotFound
-            | PassedOver::StandbyWithoutPrimary { .. } => None,
-        });
-        snapshot
-            .gaps
-            .iter()
-            .chain(of_pairs)
-            .chain(unread)
-            .cloned()
-            .collect()
+        services::gaps(&snapshot.gaps, of_pairs, &snapshot.passed_over)
     }
 
     fn seen(snapshot: &Snapshot) -> Seen {
@@ -211,52 +183,17 @@ impl Duty for Pairs {
     }
 
     fn trouble(snapshot: &Snapshot, subjects: &BTreeSet<ServiceKey>) -> Trouble<ServiceKey> {
-        let mut trouble = Trouble {
-            beyond: !snapshot.gaps.is_empty(),
-            ..Trouble::default()
-        };
-        for (key, pair) in &snapshot.pairs {
-            let both = || {
-                let standby = match &pair.standby {
-                    Standby::Present(standby) => Some(standby.key.clone()),
-                    Standby::Missing | Standby::Unknown => {
-                        let named = pair.primary.tags.get(TAG_STANDBY.name);
-                        let name = named.and_then(|name| name.parse().ok());
-                        name.map(|name| ServiceKey::new(key.cluster.clone(), name))
-                    }
-                };
-                [Some(key.clone()), standby].into_iter().flatten()
-            };
-            trouble.seen.extend(both());
-            let belongs = both().map(|service| (service, key.clone()));
-            trouble.belongs_to.extend(belongs);
-            if !pair.gaps.is_empty() || subjects.contains(key) {
-                trouble.concerned.extend(both());
-            }
-        }
-        for (key, why) in &snapshot.passed_over {
-            trouble.seen.insert(key.clone());
-            match why {
-                PassedOver::Unread { .. } => _ = trouble.concerned.insert(key.clone()),
-                PassedOver::NotOptedIn
-                | PassedOver::NotFound
-                | PassedOver::StandbyWithoutPrimary { .. } => {}
-            }
-        }
-        trouble
+        let wholes = snapshot.pairs.iter().map(|(key, pair)| Whole {
+            primary: &pair.primary,
+            standby: Some(&pair.standby),
+            gaps: &pair.gaps,
+            is_concerned: subjects.contains(key),
+        });
+        services::trouble(&snapshot.gaps, wholes, &snapshot.passed_over)
     }
 
     fn trouble_blind(scope: &Scope) -> Trouble<ServiceKey> {
-        match scope {
-            Scope::Services(keys) => Trouble {
-                concerned: keys.clone(),
-                ..Trouble::default()
-            },
-            Scope::Clusters(_) | Scope::Departures { .. } => Trouble {
-                beyond: true,
-                ..Trouble::default()
-            },
-        }
+        services::trouble_blind(scope)
     }
 }
 
@@ -269,11 +206,6 @@ fn write_of(outcome: &Outcome, now: Timestamp) -> Write {
         at: now,
         confirmed: outcome.took_effect() == Some(true),
     }
-}
-
-/// Whether a desired count can come of this write: the write happened, or perhaps did not.
-const fn explains(write: Write, found: u32) -> bool {
-    write.to == found || (!write.confirmed && write.from == found)
 }
 
 /// The last write as it is to be remembered where a step from `from` was not carried out. The one that was recalled, unless it does

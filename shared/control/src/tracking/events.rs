@@ -6,18 +6,26 @@
 use std::collections::BTreeSet;
 
 use model::snapshot::Scope;
-use model::trigger::{AlarmChange, AlarmState, TriggerKind};
-use model::{ClusterName, ServiceKey};
+use model::trigger::{AlarmChange, AlarmMetric, AlarmState, TriggerKind};
+use model::{ClusterName, Seconds, ServiceKey};
 
-use crate::coalesce::NAMES_SHOWN_MAX;
 use crate::duty::{About, Concern, Interest, OTHER_FUNCTION};
-use crate::pairs::SERVICES_PER_LOOK_MAX;
 use crate::record::Triggers;
+use crate::services;
 use crate::tracking::Tracking;
 
 /// Why an alarm that names no service leads to no look: it has nothing to compare, and which metric that is about only the schedule's
 /// look could tell.
 const ALARM_WITHOUT_DATA: &str = "alarm_without_data";
+
+/// Why an alarm that names no service leads to no look: it is not in ALARM. To raise desired counts is urgent; to lower them is not, and
+/// the schedule does it.
+const ALARM_NOT_IN_ALARM: &str = "alarm_not_in_alarm";
+
+/// How far looks at everything lie apart that alarms lead to. CloudWatch publishes no metric of ECS or of a load balancer more often
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html>), and bills every metric that a look asks for:
+/// of a hundred alarms that ring with one rise of the load, each by a call of its own, the first is enough.
+const ALARM_LOOKS_APART: Seconds = Seconds(20);
 
 impl Interest for Tracking {
     type Named = ServiceKey;
@@ -41,6 +49,8 @@ impl Interest for Tracking {
         }
     }
 
+    const LOOKS_APART: Option<Seconds> = Some(ALARM_LOOKS_APART);
+
     fn is_hint(_kind: &TriggerKind) -> bool {
         false
     }
@@ -50,30 +60,16 @@ impl Interest for Tracking {
         everything: bool,
         installed: &[ClusterName],
     ) -> Option<Scope> {
-        if everything {
-            return Some(Scope::Clusters(installed.to_vec()));
-        }
-        // An alarm may watch services of several clusters.
-        let is_ours = |it: &ServiceKey| installed.is_empty() || installed.contains(&it.cluster);
-        let named: BTreeSet<ServiceKey> = named.into_iter().filter(is_ours).collect();
-        if named.is_empty() {
-            None
-        } else if named.len() > SERVICES_PER_LOOK_MAX {
-            let clusters: BTreeSet<ClusterName> = named.into_iter().map(|it| it.cluster).collect();
-            Some(Scope::Clusters(clusters.into_iter().collect()))
-        } else {
-            Some(Scope::Services(named))
-        }
+        services::scope(named, everything, installed)
     }
 
     fn enter(triggers: &mut Triggers, named: &BTreeSet<ServiceKey>) {
-        triggers.services_count = Some(named.len());
-        triggers.services = Some(named.iter().take(NAMES_SHOWN_MAX).cloned().collect());
+        services::enter(triggers, named);
     }
 }
 
 /// What an alarm asks to be looked at: the services that its metrics are about, else everything, because any service may follow what it
-/// watches. An alarm on capacity is another function's.
+/// watches, also where it names a cluster alone. An alarm on capacity is another function's.
 fn of_alarm(alarm: &AlarmChange) -> Concern<ServiceKey> {
     let services: BTreeSet<ServiceKey> = alarm.metrics.iter().filter_map(service).collect();
     let services = if services.is_empty() {
@@ -84,17 +80,27 @@ fn of_alarm(alarm: &AlarmChange) -> Concern<ServiceKey> {
     if !services.is_empty() {
         return Concern::Look(About::Named(services));
     }
-    if alarm.provider.is_some() || alarm.group.is_some() || alarm.cluster.is_some() {
+    if is_about_capacity(alarm) {
         return Concern::Nothing(OTHER_FUNCTION);
     }
     match alarm.state {
-        AlarmState::Alarm | AlarmState::Ok | AlarmState::Other => Concern::Look(About::Everything),
+        AlarmState::Alarm => Concern::Look(About::Everything),
+        AlarmState::Ok | AlarmState::Other => Concern::Nothing(ALARM_NOT_IN_ALARM),
         AlarmState::InsufficientData => Concern::Nothing(ALARM_WITHOUT_DATA),
     }
 }
 
+/// Whether a metric of the alarm is about a capacity provider or an Auto Scaling group.
+fn is_about_capacity(alarm: &AlarmChange) -> bool {
+    let is_of_capacity = |it: &AlarmMetric| {
+        let names = ["CapacityProviderName", "AutoScalingGroupName"];
+        names.iter().any(|name| it.dimensions.contains_key(*name))
+    };
+    alarm.provider.is_some() || alarm.group.is_some() || alarm.metrics.iter().any(is_of_capacity)
+}
+
 /// The service that a metric's dimensions name, as those of ECS's metrics do. A pair's alarm may watch both of its services.
-fn service(metric: &model::trigger::AlarmMetric) -> Option<ServiceKey> {
+fn service(metric: &AlarmMetric) -> Option<ServiceKey> {
     let value = |name: &str| metric.dimensions.get(name);
     let (cluster, service) = (value("ClusterName")?, value("ServiceName")?);
     Some(ServiceKey::new(
@@ -105,11 +111,13 @@ fn service(metric: &model::trigger::AlarmMetric) -> Option<ServiceKey> {
 
 #[cfg(test)]
 mod tests {
-    use model::trigger::{AlarmMetric, Envelope, Trigger};
+    use model::Timestamp;
+    use model::trigger::{Envelope, Trigger};
     use trigger::{Invocation, Item};
 
     use super::*;
     use crate::coalesce::{Coalesced, Home, coalesce};
+    use crate::services::SERVICES_PER_LOOK_MAX;
 
     fn metric(namespace: &str, dimensions: &[(&str, &str)]) -> AlarmMetric {
         AlarmMetric {
@@ -145,6 +153,19 @@ mod tests {
     }
 
     fn joined(kinds: Vec<TriggerKind>, clusters: &[&str]) -> Coalesced<ServiceKey> {
+        let home = Home {
+            clusters: clusters.iter().map(|it| it.parse().unwrap()).collect(),
+            ..Home::default()
+        };
+        joined_at(kinds, None, &home)
+    }
+
+    /// What these come to, all of this time.
+    fn joined_at(
+        kinds: Vec<TriggerKind>,
+        time: Option<Timestamp>,
+        home: &Home,
+    ) -> Coalesced<ServiceKey> {
         let items = kinds.into_iter().map(|kind| Item {
             message: None,
             read: Ok(Trigger {
@@ -154,7 +175,7 @@ mod tests {
                     id: None,
                     account: None,
                     region: None,
-                    time: None,
+                    time,
                 },
                 kind,
             }),
@@ -163,11 +184,7 @@ mod tests {
             is_batch: false,
             items: items.collect(),
         };
-        let home = Home {
-            clusters: clusters.iter().map(|it| it.parse().unwrap()).collect(),
-            ..Home::default()
-        };
-        coalesce::<Tracking>(&invocation, &home)
+        coalesce::<Tracking>(&invocation, home)
     }
 
     /// What is looked at: `everything`, services, or why nothing is.
@@ -228,31 +245,86 @@ mod tests {
     }
 
     #[test]
-    fn an_alarm_that_names_nothing_asks_for_everything_where_it_has_data() {
+    fn an_alarm_that_names_no_service_asks_for_everything_where_it_is_in_alarm() {
+        let of_cluster = || metric("AWS/ECS", &[("ClusterName", "demo")]);
         for (state, want) in [
             (AlarmState::Alarm, "everything"),
-            (AlarmState::Ok, "everything"),
+            (AlarmState::Ok, r#"{"alarm_not_in_alarm": 1}"#),
+            (AlarmState::Other, r#"{"alarm_not_in_alarm": 1}"#),
             (AlarmState::InsufficientData, r#"{"alarm_without_data": 1}"#),
         ] {
-            let composite = alarm(state, vec![]);
-            check(TriggerKind::AlarmChanged(composite), &[], want);
-            let queue = alarm(state, vec![metric("AWS/SQS", &[("QueueName", "jobs")])]);
-            check(TriggerKind::AlarmChanged(queue), &[], want);
+            for metrics in [
+                vec![],
+                vec![metric("AWS/SQS", &[("QueueName", "jobs")])],
+                vec![of_cluster()],
+                vec![of_cluster(), metric("AWS/SQS", &[("QueueName", "jobs")])],
+            ] {
+                let alarm = TriggerKind::AlarmChanged(alarm(state, metrics));
+                check(alarm, &[], want);
+            }
+        }
+        let elsewhere = alarm(AlarmState::Alarm, vec![of_cluster()]);
+        check(
+            TriggerKind::AlarmChanged(elsewhere),
+            &["other"],
+            r#"{"other_cluster": 1}"#,
+        );
+    }
+
+    #[test]
+    fn alarms_that_name_no_service_lead_to_looks_that_lie_apart() {
+        let looked_at = Timestamp::from_second(1_772_442_000).unwrap();
+        let after = |secs| Seconds(secs).after(looked_at);
+        let named = || vec![of_service("demo", "web")];
+        let of = |metrics| TriggerKind::AlarmChanged(alarm(AlarmState::Alarm, metrics));
+        for (kind, looked_at, time, is_look) in [
+            (of(vec![]), Some(looked_at), Some(after(-3_600)), false),
+            (of(vec![]), Some(looked_at), Some(after(19)), false),
+            (of(vec![]), Some(looked_at), Some(after(20)), true),
+            (of(vec![]), Some(looked_at), None, true),
+            (of(vec![]), None, Some(after(0)), true),
+            (of(named()), Some(looked_at), Some(after(0)), true),
+            (
+                TriggerKind::Scheduled,
+                Some(looked_at),
+                Some(after(0)),
+                true,
+            ),
+        ] {
+            let home = Home {
+                looked_at,
+                ..Home::default()
+            };
+            let joined = joined_at(vec![kind.clone()], time, &home);
+            assert_eq!(joined.scope.is_some(), is_look, "{kind:?} {time:?}");
+            let lately = joined.triggers.ignored.get("looked_lately");
+            assert_eq!(lately.is_none(), is_look, "{kind:?} {time:?}");
+            assert_eq!(joined.oldest.is_some(), is_look && time.is_some());
         }
     }
 
     #[test]
     fn what_is_about_capacity_is_another_functions() {
         let other = r#"{"other_function": 1}"#;
-        let reservation = metric(
-            "AWS/ECS/ManagedScaling",
-            &[("ClusterName", "demo"), ("CapacityProviderName", "large")],
+        let reservation = |provider: &str| {
+            let dimensions = [("ClusterName", "demo"), ("CapacityProviderName", provider)];
+            metric("AWS/ECS/ManagedScaling", &dimensions)
+        };
+        let of = |metrics| TriggerKind::AlarmChanged(alarm(AlarmState::Alarm, metrics));
+        check(of(vec![reservation("large")]), &[], other);
+        // Which of the two it is about is not told, and it is still about capacity.
+        let both = || vec![reservation("large"), reservation("small")];
+        check(of(both()), &[], other);
+        check(
+            of([both(), vec![metric("AWS/ECS", &[("ClusterName", "demo")])]].concat()),
+            &[],
+            other,
         );
-        let mut capacity = alarm(AlarmState::Alarm, vec![reservation]);
-        check(TriggerKind::AlarmChanged(capacity.clone()), &[], other);
-        capacity.cluster = None;
-        capacity.group = Some("large".parse().unwrap());
-        check(TriggerKind::AlarmChanged(capacity), &[], other);
+        let group = metric("AWS/EC2", &[("AutoScalingGroupName", "large")]);
+        check(of(vec![group]), &[], other);
+        let mut named = alarm(AlarmState::Alarm, vec![]);
+        named.group = Some("large".parse().unwrap());
+        check(TriggerKind::AlarmChanged(named), &[], other);
     }
 
     #[test]

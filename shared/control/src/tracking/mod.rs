@@ -8,20 +8,25 @@ use act::TrackingActor;
 use calls::Deadline;
 use model::memory::Write;
 use model::outcome::Outcome;
-use model::policy::{Installation, Mode, TAG_STANDBY};
-use model::snapshot::{Gap, PassedOver, Scope, Standby};
+use model::policy::{Installation, Mode};
+use model::snapshot::{Gap, Scope};
 use model::tracking::{
-    Fleet, TrackingHold, TrackingHoldReason, TrackingKey, TrackingMemory, TrackingPlan,
-    TrackingSnapshot, TrackingStep,
+    TrackingHold, TrackingHoldReason, TrackingKey, TrackingMemory, TrackingPlan, TrackingSnapshot,
+    TrackingStep,
 };
 use model::trigger::Hints;
 use model::{ServiceKey, Timestamp};
 use observe::{Blind, TrackingObserver};
 use placement::audit::Violation;
 
+use crate::controller::RecordOf;
 use crate::duty::{Decide, Duty, RecallsOf};
 use crate::record::Seen;
+use crate::services::{self, Whole, explains};
 use crate::trouble::Trouble;
+
+/// The names of the holds of services that are not followed because something was not read.
+const NOT_FOLLOWED: [&str; 3] = ["snapshot_incomplete", "no_data", "targets_unknown"];
 
 /// Looks after services that are to follow their metrics.
 #[derive(Debug)]
@@ -54,6 +59,10 @@ impl Duty for Tracking {
         self.observer.look(scope, deadline).await
     }
 
+    fn looked_at(&self) -> Option<Timestamp> {
+        self.observer.looked_at()
+    }
+
     fn taken_at(snapshot: &TrackingSnapshot) -> Timestamp {
         snapshot.taken_at
     }
@@ -64,14 +73,16 @@ impl Duty for Tracking {
 
     fn gaps(snapshot: &TrackingSnapshot) -> BTreeSet<Gap> {
         let of_fleets = snapshot.fleets.values().flat_map(|fleet| &fleet.gaps);
-        let unread = snapshot.passed_over.values().filter_map(unread);
-        snapshot
-            .gaps
-            .iter()
-            .chain(of_fleets)
-            .chain(unread)
-            .cloned()
-            .collect()
+        services::gaps(&snapshot.gaps, of_fleets, &snapshot.passed_over)
+    }
+
+    /// Desired counts follow what was seen, and the errors' alarm tells of the gaps. Where no service could be followed, nothing was done.
+    fn completes_with_gaps(record: &RecordOf<Self>) -> bool {
+        let services = record.snapshot.as_ref().and_then(|it| it.seen.services);
+        let holds = &record.plan.holds_by_reason;
+        let of_reason = |it: &&str| holds.get(*it).copied().unwrap_or(0);
+        let unfollowed_count: usize = NOT_FOLLOWED.iter().map(of_reason).sum();
+        services.unwrap_or(0) > unfollowed_count
     }
 
     fn seen(snapshot: &TrackingSnapshot) -> Seen {
@@ -146,40 +157,17 @@ impl Duty for Tracking {
         snapshot: &TrackingSnapshot,
         subjects: &BTreeSet<TrackingKey>,
     ) -> Trouble<ServiceKey> {
-        let mut trouble = Trouble {
-            beyond: !snapshot.gaps.is_empty(),
-            ..Trouble::default()
-        };
-        for (key, fleet) in &snapshot.fleets {
-            let standby = standby(key, fleet);
-            let both = || std::iter::once(key.0.clone()).chain(standby.clone());
-            trouble.seen.extend(both());
-            let belongs = standby.iter().map(|it| (it.clone(), key.0.clone()));
-            trouble.belongs_to.extend(belongs);
-            if !fleet.gaps.is_empty() || subjects.contains(key) {
-                trouble.concerned.extend(both());
-            }
-        }
-        for (key, why) in &snapshot.passed_over {
-            trouble.seen.insert(key.clone());
-            if unread(why).is_some() {
-                trouble.concerned.insert(key.clone());
-            }
-        }
-        trouble
+        let wholes = snapshot.fleets.iter().map(|(key, fleet)| Whole {
+            primary: &fleet.primary,
+            standby: fleet.standby.as_ref(),
+            gaps: &fleet.gaps,
+            is_concerned: subjects.contains(key),
+        });
+        services::trouble(&snapshot.gaps, wholes, &snapshot.passed_over)
     }
 
     fn trouble_blind(scope: &Scope) -> Trouble<ServiceKey> {
-        match scope {
-            Scope::Services(keys) => Trouble {
-                concerned: keys.clone(),
-                ..Trouble::default()
-            },
-            Scope::Clusters(_) | Scope::Departures { .. } => Trouble {
-                beyond: true,
-                ..Trouble::default()
-            },
-        }
+        services::trouble_blind(scope)
     }
 }
 
@@ -187,31 +175,6 @@ impl Duty for Tracking {
 const fn raises(step: &TrackingStep) -> bool {
     let (from, to) = step.counts();
     to > from
-}
-
-/// Whether a desired count can come of this write: the write happened, or perhaps did not.
-const fn explains(write: Write, found: u32) -> bool {
-    write.to == found || (!write.confirmed && write.from == found)
-}
-
-/// The standby that serves beside a tracked service, as far as its tag tells.
-fn standby(key: &TrackingKey, fleet: &Fleet) -> Option<ServiceKey> {
-    match fleet.standby.as_ref()? {
-        Standby::Present(standby) => Some(standby.key.clone()),
-        Standby::Missing | Standby::Unknown => {
-            let name = fleet.primary.tags.get(TAG_STANDBY.name)?.parse().ok()?;
-            Some(ServiceKey::new(key.0.cluster.clone(), name))
-        }
-    }
-}
-
-fn unread(why: &PassedOver) -> Option<&Gap> {
-    match why {
-        PassedOver::Unread { gap } => Some(gap),
-        PassedOver::NotOptedIn
-        | PassedOver::NotFound
-        | PassedOver::StandbyWithoutPrimary { .. } => None,
-    }
 }
 
 #[cfg(test)]
@@ -259,6 +222,36 @@ mod tests {
             let step = step(from, to);
             assert_eq!(Tracking::needs_ledger(&step), !raises, "{step}");
             assert_eq!(Tracking::must_be_in_time(&step), raises, "{step}");
+        }
+    }
+
+    #[test]
+    fn a_look_by_which_no_service_could_be_followed_is_no_heartbeat() {
+        for name in NOT_FOLLOWED {
+            assert!(TrackingHoldReason::NAMES.contains(&name), "{name}");
+        }
+        for (services, held, want) in [
+            (2, [0, 0, 0], true),
+            (3, [1, 0, 1], true),
+            (3, [1, 1, 1], false),
+            (2, [2, 0, 0], false),
+            (0, [0, 0, 0], false),
+        ] {
+            let mut record: RecordOf<Tracking> =
+                crate::record::Record::new("service-scaler", Mode::Act, None);
+            record.snapshot = Some(crate::record::Look {
+                taken_at: at(0),
+                digest: String::new(),
+                seen: Seen {
+                    services: Some(services),
+                    ..Seen::default()
+                },
+                gaps: 1,
+            });
+            let holds = NOT_FOLLOWED.iter().map(|it| (*it).to_owned()).zip(held);
+            record.plan.holds_by_reason.extend(holds);
+            let completes = Tracking::completes_with_gaps(&record);
+            assert_eq!(completes, want, "{held:?} of {services}");
         }
     }
 

@@ -34,12 +34,12 @@ mod services;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use calls::{AwsClock, Budget, Deadline};
 use model::snapshot::{Gap, PassedOver, Scope};
 use model::tracking::{Fleet, Reading, TrackingKey, TrackingSnapshot, UnusableMetric};
-use model::{ClusterName, ServiceKey};
+use model::{ClusterName, ServiceKey, Timestamp};
 
 use crate::Blind;
 use crate::pairs::Untagged;
@@ -66,6 +66,8 @@ pub struct TrackingObserver {
     known_refusals: KnownRefusals,
     /// The clusters that Ballast looks after; none stands for all.
     clusters: BTreeSet<ClusterName>,
+    /// AWS's time at the last look at everything.
+    looked_at: Mutex<Option<Timestamp>>,
 }
 
 impl TrackingObserver {
@@ -89,6 +91,7 @@ impl TrackingObserver {
             known_seasons: KnownSeasons::default(),
             known_refusals: KnownRefusals::default(),
             clusters: BTreeSet::new(),
+            looked_at: Mutex::default(),
         }
     }
 
@@ -98,6 +101,32 @@ impl TrackingObserver {
     pub fn of_clusters(mut self, clusters: impl IntoIterator<Item = ClusterName>) -> Self {
         self.clusters = clusters.into_iter().collect();
         self
+    }
+
+    /// AWS's time at this observer's last look at everything; `None` before the first.
+    #[must_use]
+    pub fn looked_at(&self) -> Option<Timestamp> {
+        *self
+            .looked_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps when everything was looked at.
+    fn note_look(&self, scope: &Scope, taken_at: Timestamp) {
+        let is_everything = match scope {
+            Scope::Clusters(named) => {
+                named.is_empty() || named.iter().cloned().collect::<BTreeSet<_>>() == self.clusters
+            }
+            Scope::Services(_) | Scope::Departures { .. } => false,
+        };
+        if is_everything {
+            let mut looked_at = self
+                .looked_at
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *looked_at = (*looked_at).max(Some(taken_at));
+        }
     }
 
     /// Looks at the services that are named, or at every one of the clusters of the scope. The deadline should leave time to act on what
@@ -119,6 +148,7 @@ impl TrackingObserver {
             gaps.extend(crate::unread(&seen.passed_over));
             return Err(Blind { gaps });
         };
+        self.note_look(scope, taken_at);
         Box::pin(seen.measure(&mut look)).await;
         let Seen {
             tracked,

@@ -99,6 +99,8 @@ fn everything_that_a_record_can_say_is_in_the_runbook() {
             "elsewhere",
             "instance_not_leaving",
             "alarm_without_data",
+            "alarm_not_in_alarm",
+            "looked_lately",
         ],
         "the ignored event's reason",
     );

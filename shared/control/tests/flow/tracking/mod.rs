@@ -1,5 +1,6 @@
 //! The whole flow of service-scaler against a world, over HTTP, with the real SDK.
 
+mod alarms;
 mod follows;
 mod ledger;
 mod left_alone;

@@ -141,6 +141,40 @@ impl<D: Duty> Round<D> {
         }
     }
 
+    /// What was seen, recalled and announced, before anything is done; and what could not be remembered.
+    fn begun(
+        task: &Task<'_, D>,
+        snapshot: &D::Snapshot,
+        recalled: &RecalledOf<D::Key>,
+        announced: &Announced<D>,
+    ) -> (Self, BTreeMap<D::Key, Gap>) {
+        let gaps = D::gaps(snapshot);
+        let look = Look::of::<D>(snapshot, gaps.len());
+        let mut round = Self {
+            look: Some(look),
+            gaps,
+            ledger_gaps: recalled.gaps.values().cloned().collect(),
+            ledger: LedgerUse {
+                recalled: recalled.known.len(),
+                remembered: announced.written.len(),
+                conflicts: announced.conflicts.len(),
+                confirmed: 0,
+            },
+            ..Self::default()
+        };
+        round
+            .ledger_gaps
+            .extend(announced.unavailable.values().cloned());
+        let unremembered = if task.is_last {
+            unremembered::<D>(announced)
+        } else {
+            round.again.clone_from(&announced.conflicts);
+            BTreeMap::new()
+        };
+        round.ledger_gaps.extend(unremembered.values().cloned());
+        (round, unremembered)
+    }
+
     /// Takes the holds in: those of subjects that are looked at again stand only until then.
     fn hold(&mut self, holds: Vec<D::Hold>, task: &Task<'_, D>) {
         for hold in holds {
@@ -240,30 +274,7 @@ impl<D: Duty> Controller<D> {
         let announcing = self.announce(announcements, now, deadline);
         let announced = timed(&mut durations.remember, announcing).await;
 
-        let gaps = D::gaps(&snapshot);
-        let look = Look::of::<D>(&snapshot, gaps.len());
-        let mut round = Round {
-            look: Some(look),
-            gaps,
-            ledger_gaps: recalled.gaps.values().cloned().collect(),
-            ledger: LedgerUse {
-                recalled: recalled.known.len(),
-                remembered: announced.written.len(),
-                conflicts: announced.conflicts.len(),
-                confirmed: 0,
-            },
-            ..Round::default()
-        };
-        round
-            .ledger_gaps
-            .extend(announced.unavailable.values().cloned());
-        let unremembered = if task.is_last {
-            unremembered::<D>(&announced)
-        } else {
-            round.again.clone_from(&announced.conflicts);
-            BTreeMap::new()
-        };
-        round.ledger_gaps.extend(unremembered.values().cloned());
+        let (mut round, unremembered) = Round::begun(task, &snapshot, &recalled, &announced);
         let Plan { steps, holds } = decision.plan;
         round.hold(holds, task);
         let acting = self.carry_out(task, &mut round, steps, &refused, &recalled, &announced);

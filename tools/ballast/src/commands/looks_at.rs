@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use control::{About, Capacity, Concern, Departures, Interest, OTHER_FUNCTION, Pairs};
+use control::{About, Capacity, Concern, Departures, Interest, OTHER_FUNCTION, Pairs, Tracking};
 use model::drain::DrainKey;
 use model::trigger::TriggerKind;
 
@@ -24,6 +24,10 @@ pub(crate) fn looks_at(kind: &TriggerKind) -> String {
             Some(DrainKey::Instance { instance }) => format!("the instance `{instance}`"),
             Some(key @ (DrainKey::Group { .. } | DrainKey::Cluster { .. })) => format!("the {key}"),
             None => "every instance that is opted in".to_owned(),
+        }),
+        concern::<Tracking>(kind, "service-scaler", |named| match named {
+            Some(service) => format!("the tracked service `{service}`"),
+            None => "every tracked service".to_owned(),
         }),
     ];
     let (looks, nothing): (Vec<_>, Vec<_>) = each.into_iter().partition(Result::is_ok);

@@ -231,7 +231,7 @@ mod tests {
             expect![[r#"
                 schedule.json
                   trigger  scheduled the schedule at 2026-03-02T09:10:00Z
-                  looks at every service that is opted in (spot-fallback); every group that is opted in (cluster-scaler); every instance that is opted in (instance-drain)
+                  looks at every service that is opted in (spot-fallback); every group that is opted in (cluster-scaler); every instance that is opted in (instance-drain); every tracked service (service-scaler)
             "#]],
         );
         check(
@@ -338,6 +338,41 @@ mod tests {
                   looks at the groups under `container-demo` (cluster-scaler)
             "#]],
         );
+    }
+
+    /// What an alarm on a metric of a service, on metric math of a pair, and on other alarms makes service-scaler look at.
+    #[test]
+    fn alarms_of_services() {
+        let events = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../events");
+        let sample = |name: &str| fs::read_to_string(events.join(name)).unwrap();
+        for (name, want) in [
+            (
+                "aws.cloudwatch--cloudwatch-alarm-state-change--tracked-cpu-ok.json",
+                expect![[r#"
+                    alarm-of-service.json
+                      trigger  alarm_changed `ballast-track-container-demo-web-cpu`: ok, was alarm at 2026-03-14T09:26:53Z
+                      looks at the groups under `container-demo` (cluster-scaler); the tracked service `container-demo/web` (service-scaler)
+                "#]],
+            ),
+            (
+                "aws.cloudwatch--unknown--alarm-direct-tracked-cpu-of-pair.json",
+                expect![[r#"
+                    alarm-of-service.json
+                      trigger  alarm_changed `ballast-track-container-demo-web-cpu-of-pair`: alarm, was insufficient_data at 2026-03-14T09:26:53.49Z
+                      looks at the groups under `container-demo` (cluster-scaler); the tracked service `container-demo/web`, the tracked service `container-demo/web-standby` (service-scaler)
+                "#]],
+            ),
+            (
+                "aws.cloudwatch--unknown--alarm-direct-tracked-composite.json",
+                expect![[r#"
+                    alarm-of-service.json
+                      trigger  alarm_changed `ballast-track-container-demo-web`: alarm, was ok at 2026-03-14T09:26:53.49Z
+                      looks at every group that is opted in (cluster-scaler); every tracked service (service-scaler)
+                "#]],
+            ),
+        ] {
+            check("alarm-of-service.json", &sample(name), want);
+        }
     }
 
     #[test]

@@ -192,18 +192,29 @@ fn every_function_can_be_invoked_as_the_readme_says() {
     }
 }
 
-/// What the README shows of a record is what the rules make of the workshop.
+/// What the README shows of records is what the rules make of the workshop, and of a tracked service.
 #[test]
-fn the_readmes_example_is_a_tests_outcome() {
+fn the_readmes_examples_are_outcomes_of_tests() {
     let readme = read("README.md");
-    let (_, rest) = readme.split_once("```text\nstep ").unwrap();
-    let example = rest.split("\n```").next().unwrap();
-    let example = example
-        .replace('\n', " ")
+    let examples = readme.split("```text\nstep ").skip(1);
+    let examples: Vec<String> = examples
+        .map(|it| it.split("\n```").next().unwrap().replace('\n', " "))
+        .collect();
+    let [group, service] = examples.as_slice() else {
+        panic!("{examples:#?}");
+    };
+    let group = group
         .replace("container-demo/EC2", "demo/ec2")
         .replace("container-demo-EC2", "ec2");
-    let outcomes = read("shared/placement/tests/capacity/workshop.rs");
-    assert!(outcomes.contains(&format!("step {example}")), "{example}");
+    let service = service.replace("container-demo/web", "demo/web");
+    for (example, tests) in [
+        (group, "capacity/workshop.rs"),
+        (service, "tracking/left_alone.rs"),
+    ] {
+        let outcomes = read(&format!("shared/placement/tests/{tests}"));
+        let is_outcome = outcomes.contains(&format!("step {example}"));
+        assert!(is_outcome, "{example} is not in `{tests}`");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use model::Timestamp;
 use model::policy::{TAG_STANDBY, TAG_STANDBY_OF};
+use tokio::task::JoinHandle;
 use world::World;
 
 use crate::cli::{LabArgs, LabMode};
@@ -41,6 +42,7 @@ pub(crate) async fn play(args: &LabArgs, screen: Screen) -> Result<Played, CliEr
     let traffic = Traffic::of(&args.tracking)?;
     let times = Times::of(args.tracking.hours, args.minutes())?;
     let mut show = Show::new(args, screen)?;
+    let fixed = in_the_meantime(&traffic, times, args);
     let staged = stage(args.seed, &traffic, times, CountedBy::Ballast)?;
     let Stage { world, standby } = staged;
     let names = args.scenario.functions();
@@ -56,7 +58,9 @@ pub(crate) async fn play(args: &LabArgs, screen: Screen) -> Result<Played, CliEr
         let by_hours = hours::table(&world, times, screen);
         (with, by_hours, drawn(&world, times, &traffic, args))
     };
-    let fixed = fixed_counts(&traffic, times, args)?;
+    let fixed = fixed.await.map_err(|error| {
+        CliError::Lab(format!("the days with fixed counts broke off: {error}"))
+    })??;
     show.print(&format!("\n{by_hours}"))?;
     show.print(&format!("\n{}", decisions.table(screen)))?;
     let counts = show.counts(&driver);
@@ -89,11 +93,22 @@ fn about(traffic: &Traffic, args: &LabArgs) -> String {
     )
 }
 
+/// The days with fixed counts, on a thread of their own: no function is called for them, and the day with the functions takes minutes.
+fn in_the_meantime(
+    traffic: &Traffic,
+    times: Times,
+    args: &LabArgs,
+) -> JoinHandle<Result<Vec<(String, DayFigures)>, CliError>> {
+    let traffic = traffic.clone();
+    let seed = args.seed;
+    tokio::task::spawn_blocking(move || fixed_counts(&traffic, times, seed))
+}
+
 /// The same day without the functions: as many tasks as the peak needs, and as many as the day needs on average.
 fn fixed_counts(
     traffic: &Traffic,
     times: Times,
-    args: &LabArgs,
+    seed: u64,
 ) -> Result<Vec<(String, DayFigures)>, CliError> {
     let day = traffic.day();
     let per_task = requests_per_task_min(&day);
@@ -102,7 +117,7 @@ fn fixed_counts(
     let mean = tasks_for(mean, per_task, LIMIT_PERCENT);
     let mut found = Vec::new();
     for (name, tasks) in [("the peak's", TASKS_AT_PEAK), ("the mean's", mean)] {
-        let staged = stage(args.seed, traffic, times, CountedBy::Nobody(tasks))?;
+        let staged = stage(seed, traffic, times, CountedBy::Nobody(tasks))?;
         let Stage { mut world, standby } = staged;
         world.advance_to(times.end);
         let figures = DayFigures::of(&world, &standby, times);

@@ -86,6 +86,8 @@ impl Picture {
         let mut chart = ChartBuilder::on(root)
             .caption(&self.title, (FONT, CAPTION_SIZE).into_font().color(&BLACK))
             .margin(20)
+            // Half of the last tick's label stands to the right of the axis.
+            .margin_right(50)
             .x_label_area_size(60)
             .y_label_area_size(70)
             .build_cartesian_2d((0..minutes).with_key_points(ticks), 0..height)
@@ -103,6 +105,7 @@ impl Picture {
             .draw()
             .map_err(|error| error.to_string())?;
         self.draw_series(&mut chart)?;
+        self.name_shortage(&mut chart, height)?;
         chart
             .configure_series_labels()
             .position(SeriesLabelPosition::UpperLeft)
@@ -127,12 +130,24 @@ impl Picture {
     fn draw_shortage(&self, chart: &mut Chart<'_>, height: i32) -> Result<(), String> {
         let (from, to) = self.short;
         let shade = Rectangle::new([(from, 0), (to, height)], SHORTAGE.filled());
+        chart
+            .draw_series([shade])
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    }
+
+    /// On the grid, on a ground of its own: no line goes through the words.
+    fn name_shortage(&self, chart: &mut Chart<'_>, height: i32) -> Result<(), String> {
+        let (from, to) = self.short;
         let style = (FONT, TEXT_SIZE)
             .into_text_style(chart.plotting_area())
             .pos(Pos::new(HPos::Center, VPos::Top));
-        let words = Text::new("Spot is short", ((from + to) / 2, height), style);
+        let ground = [(from, height - height / 12), (to, height)];
+        let ground = Rectangle::new(ground, SHORTAGE.filled());
+        let at = (from.midpoint(to), height - height / 30);
+        let words = Text::new("Spot is short", at, style);
         chart
-            .draw_series([shade])
+            .draw_series([ground])
             .map_err(|error| error.to_string())?;
         chart
             .draw_series([words])

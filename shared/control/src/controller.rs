@@ -17,10 +17,11 @@ use model::{AccountId, ClusterName, RegionName, Seconds};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::coalesce::{Coalesced, Home, coalesce};
+use crate::coalesce::{Coalesced, coalesce};
 use crate::duty::{Decide, Duty};
 use crate::failure::Failure;
 use crate::heartbeat::swept;
+use crate::home::Home;
 use crate::pairs::Pairs;
 use crate::record::{Record, RecordedFailure};
 use crate::round::{Provisional, Round, Task, millis};

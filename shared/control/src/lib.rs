@@ -30,6 +30,7 @@ mod duty;
 mod failure;
 mod fit;
 mod heartbeat;
+mod home;
 mod pairs;
 mod record;
 mod remember;
@@ -40,7 +41,7 @@ mod tracking;
 mod trouble;
 
 pub use capacity::Capacity;
-pub use coalesce::{Coalesced, Home, Message, coalesce};
+pub use coalesce::{Coalesced, Message, coalesce};
 pub use controller::{
     Controller, Handled, HandledOf, Invoked, LOOK_AGAIN_AFTER, ROUNDS_MAX, RecordOf,
 };
@@ -50,6 +51,7 @@ pub use duty::{
 };
 pub use failure::Failure;
 pub use fit::LINE_BYTES_MAX;
+pub use home::Home;
 pub use pairs::{DECIDE, Pairs};
 pub use record::{
     BatchItemFailure, Durations, EVENT_IDS_SHOWN_MAX, KIND, LedgerUse, Look, Record,

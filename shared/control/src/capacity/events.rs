@@ -120,7 +120,8 @@ mod tests {
     use trigger::{Invocation, Item};
 
     use super::*;
-    use crate::coalesce::{Coalesced, Home, coalesce};
+    use crate::coalesce::{Coalesced, coalesce};
+    use crate::home::Home;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_772_442_000 + second).unwrap()

@@ -190,7 +190,8 @@ mod tests {
     use trigger::{Invocation, Item};
 
     use super::*;
-    use crate::coalesce::{Coalesced, Home, coalesce};
+    use crate::coalesce::{Coalesced, coalesce};
+    use crate::home::Home;
 
     const INSTANCE: &str = "i-0123456789abcdef0";
 

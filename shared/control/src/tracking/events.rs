@@ -116,7 +116,8 @@ mod tests {
     use trigger::{Invocation, Item};
 
     use super::*;
-    use crate::coalesce::{Coalesced, Home, coalesce};
+    use crate::coalesce::{Coalesced, coalesce};
+    use crate::home::Home;
     use crate::services::SERVICES_PER_LOOK_MAX;
 
     fn metric(namespace: &str, dimensions: &[(&str, &str)]) -> AlarmMetric {

@@ -61,6 +61,13 @@ pub enum TrackingHoldReason {
         window: Seconds,
         /// How many of their values are no usable numbers.
         unusable: u32,
+        /// How often there is to be a value, where that is more often than once a minute.
+        #[serde(
+            default,
+            rename = "metric_resolution_secs",
+            skip_serializing_if = "Option::is_none"
+        )]
+        resolution: Option<Seconds>,
     },
     /// The load needs more, and the last step, which went as far as one may, was a moment ago.
     WaitingToRaise {

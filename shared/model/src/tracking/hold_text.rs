@@ -86,6 +86,7 @@ impl fmt::Display for TrackingHoldReason {
                 targets,
                 window,
                 unusable,
+                resolution,
             } => {
                 write!(
                     f,
@@ -95,6 +96,9 @@ impl fmt::Display for TrackingHoldReason {
                 if *unusable > 0 {
                     let values = Counted(*unusable, "value").are();
                     write!(f, " ({values} no usable number)")?;
+                }
+                if let Some(secs) = resolution {
+                    write!(f, ", of which `ballast:metric-resolution-secs` says that there is one every {secs}")?;
                 }
                 Ok(())
             }

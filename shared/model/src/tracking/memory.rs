@@ -5,7 +5,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::ids::ServiceKey;
 use crate::memory::{ForeignEdit, Level, Write};
+use crate::units::Seconds;
 
 /// What is remembered of one tracked service. The empty memory is that of a service that was never set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,25 @@ pub struct TrackingMemory {
     /// Whether Application Auto Scaling scales the service, by its last answer; `None` where it never gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaled_by_application_auto_scaling: Option<bool>,
+    /// That more tasks were counted than can have run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub miscount: Option<Miscount>,
+}
+
+/// More tasks were counted than can have run: how often the metrics are published is not what the policy says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Miscount {
+    /// When that was seen last, or some minutes before.
+    pub at: Timestamp,
+    /// How often they are published by the policy of that time.
+    #[serde(rename = "metric_resolution_secs")]
+    pub resolution: Seconds,
+    /// The service whose tasks were counted.
+    pub service: ServiceKey,
+    /// How many were, throughout the last settled periods.
+    pub counted: u32,
+    /// How many can have run.
+    pub at_most: u32,
 }
 
 /// Up or down.

@@ -116,6 +116,15 @@ pub enum UnusableMetric {
         /// CloudWatch's own words, cut at 256 characters, without control characters.
         detail: String,
     },
+    /// CloudWatch counts more tasks than can have run, so that no metric of each task tells a load.
+    TaskCounts {
+        /// The service whose tasks were counted.
+        service: ServiceKey,
+        /// How many were, throughout the last settled periods.
+        counted: u32,
+        /// How many can have run.
+        at_most: u32,
+    },
     /// The service has no target group, or several, so that its requests cannot be counted.
     TargetGroups {
         /// How many it has.
@@ -143,6 +152,15 @@ impl fmt::Display for UnusableMetric {
             Self::QueryRefused { alarm, detail } => write!(
                 f,
                 "CloudWatch refuses the query of the alarm `{alarm}`: {detail}"
+            ),
+            Self::TaskCounts {
+                service,
+                counted,
+                at_most,
+            } => write!(
+                f,
+                "CloudWatch counts {counted} tasks of `{service}`, of which no more than {at_most} can have run: \
+                 does `ballast:metric-resolution-secs` say how often ECS publishes?"
             ),
             Self::TargetGroups { count } => write!(
                 f,

@@ -10,6 +10,7 @@
 //! matter of safety; the forecast, which may only raise, is not looked at.
 
 mod bounds;
+mod counts;
 mod load;
 mod lowering;
 
@@ -21,7 +22,7 @@ use model::memory::Recall;
 use model::plan::Action;
 use model::snapshot::{Scheduling, Service, ServiceStatus};
 use model::tracking::{
-    Fleet, TrackingKey, TrackingMemory, TrackingPlan, TrackingPolicy, TrackingSnapshot,
+    Fleet, TargetName, TrackingKey, TrackingMemory, TrackingPlan, TrackingPolicy, TrackingSnapshot,
     TrackingStep, TrackingStepReason,
 };
 
@@ -349,7 +350,8 @@ impl<'a> Ground<'a> {
 
     /// Whether there is a value of any target that is new enough.
     fn any_measured(&self) -> bool {
-        let names = self.policy.targets.keys();
+        let can_be_used = |it: &&TargetName| !self.is_miscounted(**it);
+        let names = self.policy.targets.keys().filter(can_be_used);
         let mut loads = names.filter_map(|name| load::Measured::of(self, *name));
         loads.any(|it| it.is_new_enough)
     }

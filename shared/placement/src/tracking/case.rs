@@ -13,6 +13,7 @@ use model::tracking::{
 };
 
 use super::load::{self, Age};
+use super::miscount;
 use super::pace::{self, History, Need};
 
 /// What is known of one target.
@@ -48,14 +49,24 @@ impl<'a> Case<'a> {
         snapshot: &TrackingSnapshot,
         fleet: &'a Fleet,
         policy: &'a TrackingPolicy,
-        memory: Option<TrackingMemory>,
+        mut memory: Option<TrackingMemory>,
         now: Timestamp,
     ) -> Self {
         let zone = TimeZone::get(&policy.time_zone).unwrap_or(TimeZone::UTC);
         let bounds = BoundsInForce::at(policy.bounds, &policy.windows, &zone, now);
         let (mut targets, mut unfollowed) = (Vec::new(), Vec::new());
+        let miscount = miscount::find(fleet, memory.as_ref(), now);
+        let miscounted = miscount.as_ref().map(miscount::why);
+        if let Some(memory) = memory.as_mut() {
+            memory.miscount = miscount;
+        }
         for (name, target) in &policy.targets {
-            if let Some(Reading::Unusable { why }) = fleet.readings.get(name) {
+            let why = match (fleet.readings.get(name), target.measures) {
+                (Some(Reading::Unusable { why }), _) => Some(why),
+                (_, Measures::PerTask) => miscounted.as_ref(),
+                (_, Measures::Total) => None,
+            };
+            if let Some(why) = why {
                 unfollowed.push(Unfollowed {
                     target: *name,
                     why: why.clone(),

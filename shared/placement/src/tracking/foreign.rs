@@ -36,6 +36,7 @@ pub(crate) fn check(case: &mut Case<'_>) -> Option<Verdict> {
         // The service that was written to is gone; this one has its name.
         *memory = TrackingMemory {
             scaled_by_application_auto_scaling: memory.scaled_by_application_auto_scaling,
+            miscount: memory.miscount.take(),
             ..TrackingMemory::default()
         };
     }

@@ -4,11 +4,12 @@
 //!
 //! 1. [`refusal`]: may this service be touched at all?
 //! 2. [`foreign`]: who set the desired count: Ballast, or somebody else?
-//! 3. [`load`]: how many tasks would have served each target's load exactly at the target, period by period?
-//! 4. [`pace`]: how many tasks does that need, now and within the window, and does the desired count follow?
-//! 5. [`placeable`]: are tasks that were asked for before placed at all?
-//! 6. [`scale_out`] and [`scale_in`]: what the bounds and the vetoes leave of it.
-//! 7. [`advice`]: where Ballast may only say what it would do, it says so.
+//! 3. [`miscount`]: are more tasks counted than can have run, so that no metric of each task can be followed?
+//! 4. [`load`]: how many tasks would have served each target's load exactly at the target, period by period?
+//! 5. [`pace`]: how many tasks does that need, now and within the window, and does the desired count follow?
+//! 6. [`placeable`]: are tasks that were asked for before placed at all?
+//! 7. [`scale_out`] and [`scale_in`]: what the bounds and the vetoes leave of it.
+//! 8. [`advice`]: where Ballast may only say what it would do, it says so.
 //!
 //! What is remembered is kept by [`memory`]; after acting by [`settle`](settle()).
 //!
@@ -27,6 +28,7 @@ mod case;
 pub mod foreign;
 pub mod load;
 pub mod memory;
+pub mod miscount;
 pub mod pace;
 pub mod placeable;
 pub mod refusal;

@@ -1,6 +1,7 @@
 //! Fewer tasks: only with everything known, only to what was needed for the whole of the window, and not soon after a raise.
 
 use jiff::Timestamp;
+use model::Seconds;
 use model::plan::Role;
 use model::tracking::{Direction, TargetName, TrackingHoldReason, TrackingStepReason};
 
@@ -122,10 +123,17 @@ fn window_incomplete(case: &Case<'_>, incomplete: &[&Tracked]) -> Option<Verdict
     }
     let targets: Vec<TargetName> = incomplete.iter().map(|it| it.name).collect();
     let unusable = incomplete.iter().map(|it| it.unusable);
+    let resolution = case.fleet.resolution;
+    let follows_tasks = |it: &TargetName| match it {
+        TargetName::Cpu | TargetName::Memory => true,
+        TargetName::Requests | TargetName::Alarm => false,
+    };
+    let is_often = resolution < Seconds(60) && targets.iter().any(follows_tasks);
     Some(Verdict::hold(TrackingHoldReason::WindowIncomplete {
         targets,
         window: case.policy.pace.scale_in_window,
         unusable: unusable.fold(0, u32::saturating_add),
+        resolution: is_often.then_some(resolution),
     }))
 }
 

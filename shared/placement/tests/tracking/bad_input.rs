@@ -268,12 +268,18 @@ fn a_minimum_above_the_maximum_is_a_fault() {
 fn values_as_large_as_there_are_and_negative_ones_overflow_nothing() {
     let mut scene = low();
     scene.flat(TargetName::Cpu, Part::Primary, i64::MAX);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 20 to 40, because `cpu` needs 4294967295, and no more are allowed (desired 20, running 20, pending 0; standby running 0; cpu 4294967295 (load 3074457345618258.603 tasks at 2026-03-01T11:59:00Z, at most 4294967295 in the window); allowed 1 to 40)
+    "#]],
+    );
     scene.count(Part::Primary, 9_000_000_000_000_000);
     check(
         &scene,
         &expect![[r#"
-        step `demo/web` scale_out: set the desired count of `demo/web` from 20 to 40, because `cpu` needs 4294967295, and no more are allowed (desired 20, running 20, pending 0; standby running 0; cpu 4294967295 (load 9223372036854775.807 tasks at 2026-03-01T11:59:00Z, at most 4294967295 in the window); allowed 1 to 40)
-    "#]],
+            hold `demo/web` unfollowed: `cpu`: CloudWatch counts 4294967295 tasks of `demo/web`, of which no more than 20 can have run: does `ballast:metric-resolution-secs` say how often ECS publishes? (desired 20, running 20, pending 0; standby running 0; allowed 1 to 40)
+        "#]],
     );
     let mut scene = low();
     scene.flat(TargetName::Cpu, Part::Primary, i64::MIN);

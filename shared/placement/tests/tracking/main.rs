@@ -12,6 +12,7 @@ mod calculations;
 mod foreign;
 mod laws;
 mod left_alone;
+mod miscount;
 mod oracle;
 mod oracle_loads;
 mod pair;

@@ -4,7 +4,9 @@
 use model::capacity::Consent;
 use model::memory::{Recall, Write};
 use model::snapshot::{Scheduling, ServiceStatus, Standby};
-use model::tracking::{Direction, Reading, TrackingKey, TrackingMemory, TrackingPolicy, Turn};
+use model::tracking::{
+    Direction, Measures, Reading, TrackingKey, TrackingMemory, TrackingPolicy, Turn,
+};
 use proptest::prelude::*;
 
 use crate::laws::results;
@@ -110,10 +112,23 @@ fn is_restless(scene: &Scene, key: &TrackingKey) -> bool {
 }
 
 /// What each target says; whether one of them leads nowhere.
-fn said(fleets: &Fleets<'_>) -> (Vec<Says>, bool) {
+fn said(fleets: &Fleets<'_>, memory: &Recall<TrackingMemory>) -> (Vec<Says>, bool) {
     let mut unfollowed = false;
     let mut all = Vec::new();
+    let is_miscounted = match memory {
+        Recall::Unknown => false,
+        Recall::Known(memory) => {
+            let lasts = memory.miscount.as_ref().is_some_and(|it| {
+                it.resolution == fleets.fleet.resolution && fleets.now - it.at.as_second() < 600
+            });
+            lasts || fleets.counts_too_many(memory)
+        }
+    };
     for (name, target) in &fleets.policy.targets {
+        if is_miscounted && target.measures == Measures::PerTask {
+            unfollowed = true;
+            continue;
+        }
         match fleets.fleet.readings.get(name) {
             Some(Reading::Read { recent, season }) => all.push(fleets.says(target, recent, season)),
             Some(Reading::Unread) | None => all.push(Says::Unknown),
@@ -146,7 +161,8 @@ pub(crate) fn wanted(scene: &Scene, key: &TrackingKey) -> u32 {
     let memory = remembered(scene, key);
     let turn = memory.as_ref().and_then(|it| it.turn);
     let (least, most) = fleets.bounds();
-    let (all, unfollowed) = said(&fleets);
+    let never_seen = Recall::Known(TrackingMemory::default());
+    let (all, unfollowed) = said(&fleets, scene.memories.get(key).unwrap_or(&never_seen));
     let rises = rises(&all, seen, turn, policy);
     let farthest = farthest(memory.as_ref(), seen, policy, now);
     if seen < least {

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use model::snapshot::Standby;
 use model::strategy::Market;
-use model::tracking::{Fleet, Measures, Part, Series, Target, TrackingPolicy};
+use model::tracking::{Fleet, Measures, Part, Series, Target, TrackingMemory, TrackingPolicy};
 
 /// What served in a period, in thousandths of a task.
 #[derive(Debug, Clone, Copy)]
@@ -311,6 +311,42 @@ impl Fleets<'_> {
             .sum::<u128>()
             .checked_div(count)
             .unwrap_or(0)
+    }
+
+    /// Whether the last three counts that are a minute old show at least five tasks for each two that can have run.
+    pub(crate) fn counts_too_many(&self, memory: &TrackingMemory) -> bool {
+        let primary = &self.fleet.primary;
+        let mut most = vec![
+            primary.desired_count,
+            primary.running_count + primary.pending_count,
+        ];
+        most.extend(memory.wrote.iter().flat_map(|it| [it.from, it.to]));
+        most.extend(memory.foreign.iter().flat_map(|it| [it.found, it.wrote]));
+        most.extend(memory.raised.iter().map(|it| it.tasks));
+        let shows = |part: Part, most: &[u32]| {
+            let most = u128::from(*most.iter().max().unwrap());
+            let series = self.fleet.task_counts.iter().find(|it| it.part == part);
+            let Some(series) = series else { return false };
+            let counts = by_second(series);
+            let settled: Vec<_> = counts
+                .range(..=self.now - 60 - series.period.0)
+                .rev()
+                .take(3)
+                .collect();
+            settled.len() == 3
+                && *settled[0].0 + series.period.0 >= self.now - 360
+                && settled.iter().all(|it| it.1 * 2 >= most * 5_000)
+                && most > 0
+        };
+        let of_primary = shows(Part::Primary, &most);
+        let of_standby = match &self.fleet.standby {
+            Some(Standby::Present(it)) => {
+                most.extend([it.desired_count, it.running_count + it.pending_count]);
+                shows(Part::Standby, &most)
+            }
+            Some(Standby::Missing | Standby::Unknown) | None => false,
+        };
+        of_primary || of_standby
     }
 
     /// The bounds of now, by the days on which windows begin.

@@ -10,7 +10,7 @@ use model::memory::{ForeignEdit, Level, Recall, Write};
 use model::snapshot::{NotPlaced, PassedOver, Scheduling, Service, ServiceStatus, Standby};
 use model::strategy::Market;
 use model::tracking::{
-    Bounds, Direction, Fleet, GroupLimit, Measures, ScheduledBounds, Target, TargetName,
+    Bounds, Direction, Fleet, GroupLimit, Measures, Miscount, ScheduledBounds, Target, TargetName,
     TrackingKey, TrackingMemory, TrackingPolicy, Turn,
 };
 use proptest::prelude::*;
@@ -317,7 +317,15 @@ fn memory(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Recall<Track
         tasks: 1,
         at: ago(tape.of(&[600, 120, 121, 10])),
     });
+    let miscount = tape.one_in(20).then(|| Miscount {
+        at: ago(tape.of(&[300, 10, 599, 600])),
+        resolution: Seconds(tape.of(&[60, 20])),
+        service: fleet.primary.key.clone(),
+        counted: 30,
+        at_most: 10,
+    });
     Some(Recall::Known(TrackingMemory {
+        miscount,
         wrote,
         foreign,
         turn,

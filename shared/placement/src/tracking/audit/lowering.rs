@@ -132,6 +132,10 @@ impl Ground<'_> {
                 Some(Reading::Read { recent, .. }) => recent.iter().all(|it| it.is_complete),
                 Some(Reading::Unusable { .. } | Reading::Unread) | None => false,
             };
+            if self.is_miscounted(*name) {
+                let detail = format!("`{name}` is of more tasks than can have run");
+                found.add("complete_before_lowering", detail);
+            }
             if !is_whole || !counts_are_whole {
                 let detail = format!("`{name}` was not read whole");
                 found.add("complete_before_lowering", detail);

@@ -1,0 +1,77 @@
+//! Whether the tasks that were counted can have run.
+
+use model::Seconds;
+use model::memory::Recall;
+use model::snapshot::{Service, Standby};
+use model::tracking::{Measures, Part, TargetName};
+
+use super::Ground;
+
+/// So many counts in a row must be too large.
+const IN_A_ROW: usize = 3;
+
+/// The newest of them ended so long ago at most, in seconds, and at least the second number.
+const ENDED_SECS: (i64, i64) = (360, 60);
+
+/// How long after it was seen it lasts, in seconds.
+const KEPT_SECS: i64 = 600;
+
+impl Ground<'_> {
+    /// Whether a target is of each task while two and a half times as many tasks are counted as can have run.
+    pub(super) fn is_miscounted(&self, name: TargetName) -> bool {
+        let target = self.policy.targets.get(&name);
+        let of_each_task = target.is_some_and(|it| it.measures == Measures::PerTask);
+        let seen_before = match self.recall {
+            Some(Recall::Known(memory)) => memory.miscount.as_ref(),
+            Some(Recall::Unknown) | None => None,
+        };
+        let resolution = self.fleet.resolution;
+        let lasts = seen_before
+            .is_some_and(|it| it.resolution == resolution && !self.has_passed(it.at, KEPT_SECS));
+        if of_each_task && lasts {
+            return true;
+        }
+        let remembered = match self.recall {
+            Some(Recall::Unknown) => return false,
+            Some(Recall::Known(memory)) => [
+                memory.wrote.map(|it| it.from),
+                memory.wrote.map(|it| it.to),
+                memory.foreign.map(|it| it.found),
+                memory.foreign.map(|it| it.wrote),
+                memory.raised.map(|it| it.tasks),
+            ],
+            None => [None; 5],
+        };
+        let before = remembered.into_iter().flatten().max().unwrap_or(0);
+        let primary = there(&self.fleet.primary).max(before.into());
+        let standby = match &self.fleet.standby {
+            Some(Standby::Present(standby)) => there(standby).max(primary),
+            Some(Standby::Missing | Standby::Unknown) | None => 0,
+        };
+        let parts = [(Part::Primary, primary), (Part::Standby, standby)];
+        let mut parts = parts.into_iter().filter(|it| it.1 > 0);
+        of_each_task && parts.any(|(part, most)| self.shows_more(part, most))
+    }
+
+    fn shows_more(&self, part: Part, most: u64) -> bool {
+        let series = self.fleet.task_counts.iter().find(|it| it.part == part);
+        let Some(series) = series else { return false };
+        let (oldest, newest) = ENDED_SECS;
+        let ended_secs = |at| Seconds::between(series.period.after(at), self.now).0;
+        let ended = series.points.iter().rev();
+        let mut latest = ended.filter(|it| ended_secs(it.at) >= newest).peekable();
+        let is_late = latest.peek().is_none_or(|it| ended_secs(it.at) > oldest);
+        let is_more = |value: i64| i128::from(value) * 2 >= i128::from(most) * 5 * 1_000;
+        let counts: Vec<bool> = latest
+            .take(IN_A_ROW)
+            .map(|it| is_more(it.value_milli))
+            .collect();
+        !is_late && counts.len() == IN_A_ROW && counts.iter().all(|it| *it)
+    }
+}
+
+/// The tasks of a service that run, or may soon.
+fn there(service: &Service) -> u64 {
+    let there = u64::from(service.running_count) + u64::from(service.pending_count);
+    there.max(service.desired_count.into())
+}

@@ -1,0 +1,174 @@
+//! `ballast:metric-resolution-secs` says something else than what ECS does.
+
+use expect_test::expect;
+use model::Seconds;
+use model::memory::{ForeignEdit, Recall};
+use model::tracking::{Measures, Part, TargetName, TrackingHold};
+
+use super::scene::{Scene, check, deployment, key, target};
+
+/// Ten tasks at 60 %, of which CloudWatch has three samples a minute each.
+fn tripled() -> Scene {
+    let mut scene = Scene::cpu(10, 60);
+    scene.count(Part::Primary, 30);
+    scene
+}
+
+#[test]
+fn three_samples_of_each_task_are_not_three_tasks() {
+    check(
+        &tripled(),
+        &expect![[r#"
+        hold `demo/web` unfollowed: `cpu`: CloudWatch counts 30 tasks of `demo/web`, of which no more than 10 can have run: does `ballast:metric-resolution-secs` say how often ECS publishes? (desired 10, running 10, pending 0; standby running 0; allowed 1 to 40)
+    "#]],
+    );
+    // A load that would let it be lowered is not known either.
+    let mut scene = tripled();
+    scene.flat(TargetName::Cpu, Part::Primary, 5_000);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` unfollowed: `cpu`: CloudWatch counts 30 tasks of `demo/web`, of which no more than 10 can have run: does `ballast:metric-resolution-secs` say how often ECS publishes? (desired 10, running 10, pending 0; standby running 0; allowed 1 to 40)
+    "#]],
+    );
+    let hold = scene.decide().plan.holds.remove(0);
+    assert!(hold.reason.leaves_unprotected());
+}
+
+#[test]
+fn what_does_not_go_by_tasks_still_raises() {
+    let mut scene = tripled();
+    scene.track(TargetName::Alarm, target(100, Measures::Total));
+    scene.flat(TargetName::Alarm, Part::Fleet, 1_200_000);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 12, because `alarm` needs 12 (desired 10, running 10, pending 0; standby running 0; alarm 12 (load 12.000 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
+    "#]],
+    );
+}
+
+/// The service is followed, whatever it comes to.
+#[track_caller]
+fn followed(scene: &Scene) {
+    let plan = scene.decide().plan;
+    let is_left = |it: &TrackingHold| it.reason.as_str() == "unfollowed";
+    assert!(!plan.holds.iter().any(is_left), "{plan}");
+}
+
+#[test]
+fn a_deployment_may_run_twice_as_many() {
+    let mut scene = Scene::cpu(1, 60);
+    scene.primary().running_count = 2;
+    scene.primary().deployments = vec![deployment(1, false, false), deployment(2, true, true)];
+    scene.count(Part::Primary, 2);
+    followed(&scene);
+    // It ended a moment ago, and its counts are still seen.
+    scene.primary().running_count = 1;
+    scene.primary().deployments.remove(0);
+    followed(&scene);
+}
+
+#[test]
+fn the_counts_of_before_a_scale_in_are_no_miscount() {
+    let mut scene = tripled();
+    scene.wrote(30, 10, 90, true);
+    followed(&scene);
+    let mut scene = tripled();
+    scene.wrote(29, 30, 3_600, true);
+    let noticed_at = scene.ago(60);
+    scene.memory().foreign = Some(ForeignEdit {
+        found: 10,
+        wrote: 30,
+        noticed_at,
+    });
+    followed(&scene);
+}
+
+#[test]
+fn a_period_that_is_odd_is_no_miscount() {
+    // The newest one is not settled, so that four of the newest count for three.
+    for back in 1..=3 {
+        let mut scene = tripled();
+        let at = scene.minute(back);
+        for point in scene.counts(Part::Primary) {
+            if point.at == at {
+                point.value_milli = 24_000;
+            }
+        }
+        followed(&scene);
+    }
+}
+
+#[test]
+fn without_the_ledger_nothing_is_said() {
+    let mut scene = tripled();
+    scene.memories.insert(key(), Recall::Unknown);
+    followed(&scene);
+}
+
+#[test]
+fn a_standby_that_stands_in_for_all_is_counted_too() {
+    let mut scene = Scene::pair(10, 10, 60);
+    scene.primary().running_count = 0;
+    scene
+        .fleet()
+        .task_counts
+        .retain(|it| it.part == Part::Standby);
+    scene
+        .recent(TargetName::Cpu)
+        .retain(|it| it.part == Part::Standby);
+    followed(&scene);
+    scene.count(Part::Standby, 30);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` unfollowed: `cpu`: CloudWatch counts 30 tasks of `demo/web-standby`, of which no more than 10 can have run: does `ballast:metric-resolution-secs` say how often ECS publishes? (desired 10, running 0, pending 0; standby running 10; allowed 1 to 40)
+    "#]],
+    );
+    // One that was given back a moment ago is not known to have run less.
+    scene.standby().desired_count = 2;
+    scene.standby().running_count = 2;
+    scene.count(Part::Standby, 10);
+    followed(&scene);
+}
+
+#[test]
+fn a_value_each_minute_where_three_are_to_be_lowers_nothing_and_says_so() {
+    let mut scene = Scene::cpu(20, 30);
+    scene.fleet().resolution = Seconds(20);
+    scene.policy().metric_resolution = Seconds(20);
+    scene.recent(TargetName::Cpu)[0].period = Seconds(20);
+    scene.fleet().task_counts[0].period = Seconds(20);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s has a value of: cpu, of which `ballast:metric-resolution-secs` says that there is one every 20 s (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn a_miscount_is_remembered_while_tasks_are_added_and_until_the_tag_is_changed() {
+    // The minimum rises to 25, for which 30 counted tasks are not too many.
+    let mut scene = tripled();
+    scene.bounds(25, 100);
+    scene.act();
+    assert_eq!(scene.primary().desired_count, 25);
+    scene.later(60);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` unfollowed: `cpu`: CloudWatch counts 30 tasks of `demo/web`, of which no more than 10 can have run: does `ballast:metric-resolution-secs` say how often ECS publishes? (desired 25, running 25, pending 0; standby running 0; allowed 25 to 100)
+    "#]],
+    );
+    let mut mended = scene.clone();
+    mended.fleet().resolution = Seconds(20);
+    followed(&mended);
+    scene.later(539);
+    assert!(scene.memory().miscount.is_some());
+    let holds = scene.decide().plan.holds;
+    assert_eq!(holds[0].reason.as_str(), "unfollowed");
+    scene.later(1);
+    followed(&scene);
+}

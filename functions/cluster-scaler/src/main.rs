@@ -11,5 +11,5 @@ const FUNCTION: &str = env!("CARGO_PKG_NAME");
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    bootstrap::serve(FUNCTION, bootstrap::capacity_controller).await
+    bootstrap::serve::<bootstrap::Capacity>(FUNCTION).await
 }

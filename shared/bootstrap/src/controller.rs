@@ -12,110 +12,87 @@ use observe::{CapacityObserver, DrainObserver, Observer, TrackingObserver};
 use crate::clients::Clients;
 use crate::settings::Settings;
 
-/// A controller of spot-fallback, under this name.
-#[must_use]
-pub fn controller(function: &'static str, settings: &Settings, clients: Clients) -> Controller {
-    let budget = budget(settings);
-    let duty = Pairs {
-        observer: Observer::new(
+/// A duty as settings and clients make it: its observer and its actor.
+pub trait Assemble: Duty {
+    /// Puts it together. Both draw from the budget, which is the process's.
+    fn assemble(settings: &Settings, clients: &Clients, budget: Arc<Budget>) -> Self;
+}
+
+impl Assemble for Pairs {
+    fn assemble(settings: &Settings, clients: &Clients, budget: Arc<Budget>) -> Self {
+        let observer = Observer::new(
             clients.ecs.clone(),
             clients.application_autoscaling.clone(),
             clients.autoscaling.clone(),
             Arc::clone(&budget),
             clients.clock.clone(),
-        ),
-        actor: Actor::new(clients.ecs.clone(), budget, settings.mode),
-    };
-    with_duty(function, settings, clients, duty)
+        );
+        Self {
+            observer,
+            actor: Actor::new(clients.ecs.clone(), budget, settings.mode),
+        }
+    }
 }
 
-/// A controller of cluster-scaler, under this name.
-#[must_use]
-pub fn capacity_controller(
-    function: &'static str,
-    settings: &Settings,
-    clients: Clients,
-) -> Controller<Capacity> {
-    let budget = budget(settings);
-    let duty = Capacity {
-        observer: CapacityObserver::new(
-            clients.ecs.clone(),
-            clients.autoscaling.clone(),
+impl Assemble for Capacity {
+    fn assemble(settings: &Settings, clients: &Clients, budget: Arc<Budget>) -> Self {
+        let (ecs, autoscaling) = (&clients.ecs, &clients.autoscaling);
+        let observer = CapacityObserver::new(
+            ecs.clone(),
+            autoscaling.clone(),
             Arc::clone(&budget),
             clients.clock.clone(),
-        )
-        .of_clusters(settings.clusters.iter().cloned()),
-        actor: CapacityActor::new(
-            clients.ecs.clone(),
-            clients.autoscaling.clone(),
-            budget,
-            settings.mode,
-        ),
-    };
-    with_duty(function, settings, clients, duty)
+        );
+        Self {
+            observer: observer.of_clusters(settings.clusters.iter().cloned()),
+            actor: CapacityActor::new(ecs.clone(), autoscaling.clone(), budget, settings.mode),
+        }
+    }
 }
 
-/// A controller of instance-drain, under this name.
-#[must_use]
-pub fn departure_controller(
-    function: &'static str,
-    settings: &Settings,
-    clients: Clients,
-) -> Controller<Departures> {
-    let budget = budget(settings);
-    let duty = Departures {
-        observer: DrainObserver::new(
-            clients.ecs.clone(),
-            clients.autoscaling.clone(),
+impl Assemble for Departures {
+    fn assemble(settings: &Settings, clients: &Clients, budget: Arc<Budget>) -> Self {
+        let (ecs, autoscaling) = (&clients.ecs, &clients.autoscaling);
+        let observer = DrainObserver::new(
+            ecs.clone(),
+            autoscaling.clone(),
             Arc::clone(&budget),
             clients.clock.clone(),
-        )
-        .of_clusters(settings.clusters.iter().cloned()),
-        actor: DrainActor::new(
-            clients.ecs.clone(),
-            clients.autoscaling.clone(),
-            budget,
-            settings.mode,
-        ),
-    };
-    with_duty(function, settings, clients, duty)
+        );
+        Self {
+            observer: observer.of_clusters(settings.clusters.iter().cloned()),
+            actor: DrainActor::new(ecs.clone(), autoscaling.clone(), budget, settings.mode),
+        }
+    }
 }
 
-/// A controller of service-scaler, under this name.
-#[must_use]
-pub fn tracking_controller(
-    function: &'static str,
-    settings: &Settings,
-    clients: Clients,
-) -> Controller<Tracking> {
-    let budget = budget(settings);
-    let duty = Tracking {
-        observer: TrackingObserver::new(
+impl Assemble for Tracking {
+    fn assemble(settings: &Settings, clients: &Clients, budget: Arc<Budget>) -> Self {
+        let observer = TrackingObserver::new(
             clients.ecs.clone(),
             clients.autoscaling.clone(),
             clients.application_autoscaling.clone(),
             clients.cloudwatch.clone(),
             Arc::clone(&budget),
             clients.clock.clone(),
-        )
-        .of_clusters(settings.clusters.iter().cloned()),
-        actor: TrackingActor::new(clients.ecs.clone(), budget, settings.mode),
-    };
-    with_duty(function, settings, clients, duty)
+        );
+        Self {
+            observer: observer.of_clusters(settings.clusters.iter().cloned()),
+            actor: TrackingActor::new(clients.ecs.clone(), budget, settings.mode),
+        }
+    }
 }
 
-/// The share of AWS's rates that the process keeps to.
-fn budget(settings: &Settings) -> Arc<Budget> {
-    Arc::new(Budget::new(settings.ecs_rate_share_percent))
-}
-
-/// What is the same for every function.
-fn with_duty<D: Duty>(
+/// A controller of a duty, under this name.
+#[must_use]
+pub fn controller<D: Assemble>(
     function: &'static str,
     settings: &Settings,
     clients: Clients,
-    duty: D,
 ) -> Controller<D> {
+    // The share of AWS's rates that the process keeps to.
+    let budget = Arc::new(Budget::new(settings.ecs_rate_share_percent));
+    let duty = D::assemble(settings, &clients, budget);
     let ledger = match &settings.ledger_table {
         Some(table) => Ledger::DynamoDb(DynamoDbLedger::new(clients.dynamodb, table)),
         None => Ledger::Memory(MemoryLedger::new()),

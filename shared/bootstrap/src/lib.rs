@@ -22,9 +22,10 @@ mod serve;
 mod settings;
 
 pub use clients::{Clients, NoCredentials};
-pub use controller::{capacity_controller, controller, departure_controller, tracking_controller};
+pub use control::{Capacity, Departures, Pairs, Tracking};
+pub use controller::{Assemble, controller};
 pub use metrics::{DIMENSION_FUNCTION, METRICS, Metric, NAMESPACE, SUBJECTS_MEASURED_MAX};
-pub use serve::{Build, InvocationError, NotStarted, serve};
+pub use serve::{InvocationError, NotStarted, serve};
 pub use settings::{
     CLUSTERS, ECS_RATE_SHARE_PERCENT, LEDGER_TABLE, MODE, SCHEDULE_INTERVAL_SECS, SETTINGS,
     Settings,

@@ -16,11 +16,9 @@ use serde_json::Value;
 use tokio::sync::SetOnce;
 
 use crate::clients::Clients;
+use crate::controller::{Assemble, controller};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-
-/// Puts a function's steps together.
-pub type Build<D> = fn(&'static str, &Settings, Clients) -> Controller<D>;
 
 /// What is kept of an invocation's time for its record, its metrics and its answer.
 const ANSWER_RESERVE: Duration = Duration::from_millis(500);
@@ -86,14 +84,11 @@ impl From<InvocationError> for Diagnostic {
 
 type Ready<D> = Arc<SetOnce<Result<Controller<D>, Failure>>>;
 
-/// Serves invocations until the process is stopped.
+/// Serves invocations of a duty, under this name, until the process is stopped.
 ///
 /// # Errors
 /// [`NotStarted`] outside Lambda; else when the Lambda Runtime API cannot be reached.
-pub async fn serve<D: Duty>(
-    function: &'static str,
-    build: Build<D>,
-) -> Result<(), lambda_runtime::Error> {
+pub async fn serve<D: Assemble>(function: &'static str) -> Result<(), lambda_runtime::Error> {
     let missing: Vec<&'static str> = REQUIRED
         .into_iter()
         .filter(|name| std::env::var_os(name).is_none())
@@ -102,7 +97,7 @@ pub async fn serve<D: Duty>(
         return Err(NotStarted { missing }.into());
     }
     let metrics = Metrics::start(std::env::var(FUNCTION_NAME)?)?;
-    let ready = start(function, build);
+    let ready = start::<D>(function);
     let function = Function {
         name: function,
         ready,
@@ -117,7 +112,7 @@ pub async fn serve<D: Duty>(
 
 /// Starts the log, reads the settings and builds the clients on another thread. The task that starts it runs when this thread first
 /// waits, which is for its connection to the Runtime API: the first poll comes first. No invocation begins before all that is done.
-fn start<D: Duty>(function: &'static str, build: Build<D>) -> Ready<D> {
+fn start<D: Assemble>(function: &'static str) -> Ready<D> {
     let ready: Ready<D> = Arc::new(SetOnce::new());
     let when_ready = Arc::clone(&ready);
     tokio::spawn(async move {
@@ -132,7 +127,7 @@ fn start<D: Duty>(function: &'static str, build: Build<D>) -> Ready<D> {
                     detail: error.to_string(),
                 }
             })?;
-            Ok(build(function, &settings, clients))
+            Ok(controller(function, &settings, clients))
         });
         let built = building.await.unwrap_or_else(|panicked| {
             Err(Failure::StartUpFailed {

@@ -1,10 +1,11 @@
 //! Plans that are carried out: what comes of them, and what is remembered.
 
+use model::InstanceId;
 use model::capacity::ContainerInstanceStatus;
 use model::drain::{DrainAction, DrainMemory, DrainStep};
 use model::memory::Recall;
 use model::outcome::{Outcome, OutcomeResult};
-use model::trigger::Hints;
+use model::trigger::{Hints, LifecycleAction};
 use placement::drain::settle;
 
 use crate::scene::Scene;
@@ -55,5 +56,19 @@ impl Scene {
                 self.member(instance).waits_in_hook = false;
             }
         }
+    }
+
+    /// An event said so long ago that the instance waits in a hook of the group `spot`.
+    pub(crate) fn said_to_wait(&mut self, id: &InstanceId, secs: i64) {
+        let at = Some(self.ago(secs));
+        let action = LifecycleAction {
+            group: "spot".parse().unwrap(),
+            hook: "ballast-instance-drain".parse().unwrap(),
+            instance: id.clone(),
+            token: None,
+            origin: None,
+            destination: None,
+        };
+        self.hints.lifecycle_actions.push((at, action));
     }
 }

@@ -17,7 +17,7 @@ use model::memory::Recall;
 use model::policy::Installation;
 use model::snapshot::{Gap, GapCause, Scheduling, ServiceStatus, TaskStatus};
 use model::strategy::Market;
-use model::trigger::{Hints, LifecycleAction, Notice, NoticeHint};
+use model::trigger::{Hints, Notice, NoticeHint};
 use model::{ContainerInstanceArn, InstanceId, Seconds, TaskDefinitionArn};
 use placement::drain::{DrainDecision, decide};
 
@@ -411,20 +411,6 @@ impl Scene {
     pub(crate) fn warned(&mut self, id: &InstanceId, secs: i64) {
         let action = "terminate".to_owned();
         self.said(id, secs, Notice::SpotInterruption { action });
-    }
-
-    /// An event said so long ago that the instance waits in a hook of the group `spot`.
-    pub(crate) fn said_to_wait(&mut self, id: &InstanceId, secs: i64) {
-        let at = Some(self.ago(secs));
-        let action = LifecycleAction {
-            group: "spot".parse().unwrap(),
-            hook: "ballast-instance-drain".parse().unwrap(),
-            instance: id.clone(),
-            token: None,
-            origin: None,
-            destination: None,
-        };
-        self.hints.lifecycle_actions.push((at, action));
     }
 
     /// What is remembered of the group `spot`; known, and empty at first.

@@ -27,6 +27,12 @@ pub struct TrackingMemory {
     /// So many tasks are asked for and are not placed, the standby's in their place left out, and since when there have been any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Level>,
+    /// Since when tasks of the service have been on their way without one more running, and how many ran at the last look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Level>,
+    /// The same of its standby.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standby_pending: Option<Level>,
     /// Whether Application Auto Scaling scales the service, by its last answer; `None` where it never gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaled_by_application_auto_scaling: Option<bool>,

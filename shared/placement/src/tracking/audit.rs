@@ -313,6 +313,10 @@ impl<'a> Ground<'a> {
             && !self.has_passed(wrote.at, ONE_STEP_SECS)
         {
             base = wrote.from;
+            let first = self.memory().and_then(|it| it.raised);
+            if let Some(first) = first.filter(|it| !self.has_passed(it.at, ONE_STEP_SECS)) {
+                base = base.min(first.tasks);
+            }
         }
         // Somebody else took away what Ballast had asked for, now or a while ago.
         let memory = self.memory();

@@ -4,9 +4,10 @@
 //! are missing for [`MISSING_FOR`], more than [`MISSING_PERCENT_MAX`] of them, and there is evidence of why: it is then said, and asks for nothing that cannot be had. Tasks of the
 //! standby that run in their place, or are on their way, are not missing: spot-fallback covers a raise as it covers anything else.
 
+use jiff::Timestamp;
 use model::Seconds;
 use model::memory::Level;
-use model::snapshot::ProviderShare;
+use model::snapshot::{ProviderShare, Service};
 use model::strategy::Market;
 use model::tracking::TrackingHoldReason;
 use model::tracking::hold::PlacementLimit;
@@ -26,25 +27,74 @@ pub const MISSING_PERCENT_MAX: u64 = 10;
 /// How long a line of the service's log, that no instance had room, counts.
 pub const LOG_LINE_FOR: Seconds = Seconds(300);
 
-/// Remembers since when tasks are missing.
+/// Tasks may be on their way for so long without one more running; then they count as not placed. A task for which a capacity provider has
+/// no instance stays PROVISIONING, and nothing in the service's log says so. ECS gives it up after ten to thirty minutes and makes
+/// another; a task that has an instance runs within a few minutes. The number is ours; `ballast:start-up-secs` counts where it is longer.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-auto-scaling.html>
+pub const PENDING_FOR: Seconds = Seconds(300);
+
+/// Remembers since when tasks are on their way, and since when some are missing.
 pub(crate) fn note(case: &mut Case<'_>) {
-    let (tasks, now) = (missing(case), case.now);
+    let now = case.now;
+    let primary = &case.fleet.primary;
+    let standby = case.standby();
     if let Some(memory) = case.memory.as_mut() {
-        let since = memory.missing.map_or(now, |it| it.at.min(now));
+        memory.pending = waiting(memory.pending, primary, now);
+        memory.standby_pending = standby.and_then(|it| waiting(memory.standby_pending, it, now));
+    }
+    let tasks = missing(case);
+    let stuck_since = case.memory.as_ref().and_then(|it| it.pending);
+    let begun = stuck_since
+        .filter(|it| is_stuck(case, Some(*it)))
+        .map_or(now, |it| it.at);
+    if let Some(memory) = case.memory.as_mut() {
+        let since = memory.missing.map_or(begun, |it| it.at.min(now));
         memory.missing = (tasks > 0).then_some(Level { tasks, at: since });
     }
 }
 
+/// Since when tasks of a service are on their way without one more running.
+fn waiting(before: Option<Level>, service: &Service, now: Timestamp) -> Option<Level> {
+    let running = service.running_count;
+    let goes_on = before.filter(|it| running <= it.tasks && it.at <= now);
+    (service.pending_count > 0).then(|| Level {
+        tasks: running,
+        at: goes_on.map_or(now, |it| it.at),
+    })
+}
+
+fn is_stuck(case: &Case<'_>, waiting: Option<Level>) -> bool {
+    let pending_for = PENDING_FOR.max(case.policy.pace.start_up);
+    waiting.is_some_and(|it| pending_for.after(it.at) <= case.now)
+}
+
+/// The tasks of the primary and of the standby that are on their way, those left out that have been for too long.
+pub(crate) fn on_their_way(case: &Case<'_>) -> (u32, u32) {
+    let memory = case.memory.as_ref();
+    let unless_stuck = |pending: u32, waiting: Option<Level>| {
+        if is_stuck(case, waiting) { 0 } else { pending }
+    };
+    let of_standby = case.standby().map_or(0, |it| it.pending_count);
+    (
+        unless_stuck(
+            case.fleet.primary.pending_count,
+            memory.and_then(|it| it.pending),
+        ),
+        unless_stuck(of_standby, memory.and_then(|it| it.standby_pending)),
+    )
+}
+
 /// The tasks that are asked for and are not placed, those left out that the standby runs or starts. A task on its way counts as placed,
-/// unless ECS says that no instance had room.
+/// unless ECS says that no instance had room, or it has been on its way for too long.
 fn missing(case: &Case<'_>) -> u32 {
     let primary = &case.fleet.primary;
+    let (pending, standby_pending) = on_their_way(case);
     let on_their_way = match no_room(case) {
-        None => primary.pending_count,
+        None => pending,
         Some(_) => 0,
     };
     let standby = case.standby();
-    let in_their_place = standby.map_or(0, |it| it.running_count.saturating_add(it.pending_count));
+    let in_their_place = standby.map_or(0, |it| it.running_count.saturating_add(standby_pending));
     primary
         .desired_count
         .saturating_sub(primary.running_count)

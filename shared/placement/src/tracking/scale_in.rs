@@ -7,7 +7,7 @@ use model::tracking::{Direction, TargetName, TrackingHoldReason, TrackingStepRea
 
 use super::case::{Case, Tracked};
 use super::pace::{Lower, Need};
-use super::{Verdict, foreign};
+use super::{Verdict, foreign, placeable};
 
 /// More tasks are asked for than are allowed: it becomes what is allowed, or fewer where fewer are needed.
 pub(crate) fn above_maximum(case: &Case<'_>) -> Option<Verdict> {
@@ -167,10 +167,9 @@ fn turning(case: &Case<'_>) -> Option<Verdict> {
     })
 }
 
-/// Tasks on their way have not taken their share of the load yet.
+/// Tasks on their way have not taken their share of the load yet. Those that do not come take none.
 fn starting(case: &Case<'_>) -> Option<Verdict> {
-    let of_standby = case.standby().map_or(0, |it| it.pending_count);
-    let are = case.numbers.pending > 0 || of_standby > 0;
+    let are = placeable::on_their_way(case) != (0, 0);
     are.then_some(Verdict::hold(TrackingHoldReason::TasksStarting))
 }
 

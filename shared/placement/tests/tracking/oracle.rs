@@ -171,8 +171,7 @@ pub(crate) fn wanted(scene: &Scene, key: &TrackingKey) -> u32 {
     if let Some(needed) = rises
         && seen <= most
     {
-        let missing = memory.and_then(|it| it.missing);
-        let is_stuck = fleets.has_nowhere_to_place(missing.map(|it| it.at.as_second()));
+        let is_stuck = memory.is_some_and(|it| fleets.has_nowhere_to_place(&it));
         let to = needed.min(farthest).min(most);
         return if is_stuck { seen } else { to.max(seen) };
     }
@@ -181,10 +180,11 @@ pub(crate) fn wanted(scene: &Scene, key: &TrackingKey) -> u32 {
     };
     let floor = foreign_floor(&memory, seen, policy.foreign_hold.0, now);
     let falls = falls(&all, seen, turn, policy, now).filter(|_| !unfollowed);
-    let (mut run, mut pending) = (fleet.primary.running_count, fleet.primary.pending_count);
+    let mut run = fleet.primary.running_count;
+    let mut pending = fleets.coming(&fleet.primary, memory.pending);
     if let Some(Standby::Present(it)) = &fleet.standby {
         run += it.running_count;
-        pending += it.pending_count;
+        pending += fleets.coming(it, memory.standby_pending);
     }
     let to = falls.map(|it| it.max(least).max(floor.unwrap_or(0)));
     let to = to.filter(|it| *it < seen && *it <= run && pending == 0);

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use model::snapshot::Standby;
+use model::memory::Level;
+use model::snapshot::{Service, Standby};
 use model::strategy::Market;
 use model::tracking::{Fleet, Measures, Part, Series, Target, TrackingMemory, TrackingPolicy};
 
@@ -387,20 +388,38 @@ impl Fleets<'_> {
         )
     }
 
+    /// The pending tasks of a service, unless they have been so for five minutes, or the start-up time, with no more running than were.
+    pub(crate) fn coming(&self, service: &Service, since: Option<Level>) -> u32 {
+        let long = self.policy.pace.start_up.0.max(300);
+        match since {
+            Some(Level { tasks, at })
+                if service.running_count <= tasks && self.now - at.as_second() >= long =>
+            {
+                0
+            }
+            _ => service.pending_count,
+        }
+    }
+
     /// Whether tasks that were asked for long ago are not placed, and why is known.
-    pub(crate) fn has_nowhere_to_place(&self, since: Option<i64>) -> bool {
+    pub(crate) fn has_nowhere_to_place(&self, memory: &TrackingMemory) -> bool {
         let primary = &self.fleet.primary;
         let line = primary
             .not_placed
             .iter()
             .any(|it| self.now - 300 < it.at.as_second());
         let mut there = primary.running_count;
+        let coming = self.coming(primary, memory.pending);
         if !line {
-            there += primary.pending_count;
+            there += coming;
         }
         if let Some(Standby::Present(it)) = &self.fleet.standby {
-            there += it.running_count + it.pending_count;
+            there += it.running_count + self.coming(it, memory.standby_pending);
         }
+        let waits = memory
+            .pending
+            .filter(|_| primary.pending_count > 0 && coming == 0);
+        let since = memory.missing.or(waits).map(|it| it.at.as_second());
         let gone = i64::from(primary.desired_count) - i64::from(there);
         let is_missing = gone * 10 > i64::from(primary.desired_count);
         let places: Vec<_> = primary

@@ -1,12 +1,13 @@
 //! A raise that nothing can place is said, and not made.
 
 use expect_test::expect;
+use model::Seconds;
 use model::memory::Level;
 use model::snapshot::NotPlaced;
 use model::strategy::Market;
-use model::tracking::{GroupLimit, Part};
+use model::tracking::{GroupLimit, Part, TargetName};
 
-use super::scene::{Scene, check, share};
+use super::scene::{Scene, check, key, share};
 
 /// Six of ten tasks are missing for three minutes, and the four that run are at 100 %.
 fn short() -> Scene {
@@ -153,4 +154,104 @@ fn what_the_standby_starts_is_not_missing() {
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 12, because `cpu` needs 12 (desired 10, running 4, pending 0; standby running 2; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
     "#]],
     );
+}
+
+/// Twenty are asked for, twelve run at 30 %, and eight have been PROVISIONING for so long: their group is at its maximum.
+fn provisioning(secs: i64) -> Scene {
+    let mut scene = Scene::cpu(20, 30);
+    scene.primary().capacity = vec![share("ec2", Market::OnDemand)];
+    let group = GroupLimit {
+        group: "web-ec2".parse().unwrap(),
+        desired_capacity: 5,
+        max_size: 5,
+    };
+    scene.fleet().groups.insert("ec2".parse().unwrap(), group);
+    scene.primary().running_count = 12;
+    scene.primary().pending_count = 8;
+    scene.count(Part::Primary, 12);
+    let at = scene.ago(secs);
+    scene.memory().pending = Some(Level { tasks: 12, at });
+    scene
+}
+
+#[test]
+fn tasks_that_are_pending_for_long_keep_nothing_from_being_lowered() {
+    check(
+        &provisioning(299),
+        &expect![[r#"
+        hold `demo/web` tasks_starting: the load needs fewer, and tasks are still on their way (desired 20, running 12, pending 8; standby running 0; cpu 6 (load 6.000 tasks at 2026-03-01T11:59:00Z, at most 6 in the window); allowed 1 to 40)
+    "#]],
+    );
+    check(
+        &provisioning(300),
+        &expect![[r#"
+        step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 7, because for 300 s no target needed more than 6, and the tolerance above it is kept (desired 20, running 12, pending 8; standby running 0; cpu 6 (load 6.000 tasks at 2026-03-01T11:59:00Z, at most 6 in the window); allowed 1 to 40)
+    "#]],
+    );
+    // One more than at the last look runs: they come.
+    let mut scene = provisioning(900);
+    scene.memory().pending.as_mut().unwrap().tasks = 11;
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` tasks_starting: the load needs fewer, and tasks are still on their way (desired 20, running 12, pending 8; standby running 0; cpu 6 (load 6.000 tasks at 2026-03-01T11:59:00Z, at most 6 in the window); allowed 1 to 40)
+    "#]],
+    );
+    assert_eq!(
+        scene.decide().memories[&key()].pending,
+        Some(Level {
+            tasks: 12,
+            at: scene.now
+        })
+    );
+    // Tasks that take ten minutes to start are not late after five.
+    let mut scene = provisioning(599);
+    scene.pace().start_up = Seconds(600);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` tasks_starting: the load needs fewer, and tasks are still on their way (desired 20, running 12, pending 8; standby running 0; cpu 6 (load 6.000 tasks at 2026-03-01T11:59:00Z, at most 6 in the window); allowed 1 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn tasks_that_are_pending_for_long_are_not_placed() {
+    let mut scene = provisioning(300);
+    scene.flat(TargetName::Cpu, Part::Primary, 110_000);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` nowhere_to_place: the load needs 22, but 8 tasks that were asked for have not been placed since 2026-03-01T11:55:30Z: the group `web-ec2` of the provider `ec2` is at its maximum of 5 (desired 20, running 12, pending 8; standby running 0; cpu 22 (load 22.000 tasks at 2026-03-01T11:59:00Z, at most 22 in the window); allowed 1 to 40)
+    "#]],
+    );
+    let mut scene = provisioning(299);
+    scene.flat(TargetName::Cpu, Part::Primary, 110_000);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 20 to 22, because `cpu` needs 22 (desired 20, running 12, pending 8; standby running 0; cpu 22 (load 22.000 tasks at 2026-03-01T11:59:00Z, at most 22 in the window); allowed 1 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn since_when_tasks_are_pending_is_remembered() {
+    let mut scene = provisioning(0);
+    scene.memory().pending = None;
+    scene.act();
+    let since = scene.now;
+    scene.later(120);
+    scene.primary().running_count = 11;
+    scene.act();
+    assert_eq!(
+        scene.memory().pending,
+        Some(Level {
+            tasks: 11,
+            at: since
+        })
+    );
+    scene.primary().pending_count = 0;
+    scene.act();
+    assert_eq!(scene.memory().pending, None);
 }

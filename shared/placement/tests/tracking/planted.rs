@@ -2,7 +2,7 @@
 
 use model::Seconds;
 use model::capacity::Consent;
-use model::memory::{ForeignEdit, Recall};
+use model::memory::{ForeignEdit, Level, Recall};
 use model::plan::Action;
 use model::snapshot::{Scheduling, ServiceStatus};
 use model::tracking::{
@@ -309,6 +309,21 @@ fn one_step_goes_no_further_than_it_may() {
     );
     scene.wrote(19, 20, 30, true);
     passes(&scene, &raise(20, 28));
+    // Raises that follow one another are measured from where the first began.
+    scene.pace().raise_max_percent = 100;
+    scene.wrote(19, 20, 10, true);
+    passes(&scene, &raise(20, 38));
+    let mut third = scene.clone();
+    let at = third.ago(29);
+    third.memory().raised = Some(Level { tasks: 15, at });
+    passes(&third, &raise(20, 30));
+    breaks(&third, &raise(20, 31), "step_limit");
+    third.memory().raised = Some(Level {
+        tasks: 15,
+        at: third.ago(30),
+    });
+    passes(&third, &raise(20, 38));
+    scene.wrote(19, 20, 30, true);
     // Four are always allowed, and the minimum is gone to at once.
     scene.pace().raise_max_percent = 10;
     passes(&scene, &raise(20, 24));

@@ -1,6 +1,6 @@
 //! Lowerings that somebody planted in a plan, and what the audit says of them.
 
-use model::memory::Recall;
+use model::memory::{Level, Recall};
 use model::snapshot::Standby;
 use model::tracking::{
     Direction, Measures, Part, Reading, TargetName, TrackingStepReason, UnusableMetric,
@@ -149,6 +149,26 @@ fn nothing_is_lowered_while_it_changes() {
     let mut scene = planted();
     turned(&mut scene, Direction::Out, 300);
     passes(&scene, &lower(20, 12));
+    // Tasks that have been pending for long, with no more running, do not come.
+    let running = planted().primary().running_count;
+    let mut stuck = planted();
+    stuck.primary().pending_count = 3;
+    let waiting = |tasks: u32, secs: i64| {
+        let at = planted().ago(secs);
+        Some(Level { tasks, at })
+    };
+    stuck.memory().pending = waiting(running, 300);
+    passes(&stuck, &lower(20, 12));
+    stuck.memory().pending = waiting(running, 299);
+    breaks(&stuck, &lower(20, 12), "nothing_starting");
+    stuck.memory().pending = waiting(running - 1, 900);
+    breaks(&stuck, &lower(20, 12), "nothing_starting");
+    // Nor is what is counted three times a load.
+    let mut tripled = planted();
+    tripled.count(Part::Primary, 60);
+    tripled.flat(TargetName::Cpu, Part::Primary, 10_000);
+    breaks(&tripled, &lower(20, 12), "complete_before_lowering");
+    breaks(&tripled, &raise(20, 21), "evidence");
     turned(&mut scene, Direction::In, 0);
     passes(&scene, &lower(20, 12));
 }

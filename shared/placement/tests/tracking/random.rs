@@ -317,6 +317,13 @@ fn memory(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Recall<Track
         tasks: 1,
         at: ago(tape.of(&[600, 120, 121, 10])),
     });
+    let pending = [0, 1].map(|_| {
+        let running = fleet.primary.running_count;
+        (tape.roll(3) == 2).then(|| Level {
+            tasks: tape.of(&[running, running + 2, running.saturating_sub(1)]),
+            at: ago(tape.of(&[600, 300, 299, 30])),
+        })
+    });
     let miscount = tape.one_in(20).then(|| Miscount {
         at: ago(tape.of(&[300, 10, 599, 600])),
         resolution: Seconds(tape.of(&[60, 20])),
@@ -326,6 +333,8 @@ fn memory(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Recall<Track
     });
     Some(Recall::Known(TrackingMemory {
         miscount,
+        pending: pending[0],
+        standby_pending: pending[1],
         wrote,
         foreign,
         turn,

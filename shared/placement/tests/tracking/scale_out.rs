@@ -125,6 +125,22 @@ fn several_raises_within_a_moment_go_no_further_than_one_step() {
 }
 
 #[test]
+fn three_raises_within_a_moment_go_no_further_than_one_step() {
+    let mut scene = Scene::new(8);
+    scene.track(TargetName::Requests, target(100, Measures::Total));
+    let mut asked = Vec::new();
+    // The load grows from look to look, ten seconds apart, and each raise shows at once.
+    for tasks in [9, 12, 14, 35, 35] {
+        scene.flat(TargetName::Requests, Part::Fleet, tasks * 100_000);
+        scene.act();
+        asked.push(scene.primary().desired_count);
+        scene.later(if tasks == 14 { 9 } else { 10 });
+    }
+    // 8 and 8 more, until 30 s after the first of them; then a step from 16.
+    assert_eq!(asked, [9, 12, 14, 16, 32]);
+}
+
+#[test]
 fn four_tasks_are_always_allowed() {
     let mut scene = Scene::new(1);
     scene.track(TargetName::Requests, target(100, Measures::Total));

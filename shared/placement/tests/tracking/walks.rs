@@ -44,6 +44,8 @@ struct Walk {
     load_milli: u64,
     /// The most tasks that Spot has room for.
     room: u32,
+    /// Whether tasks without room stay pending, as on a capacity provider without instances.
+    stay_pending: bool,
     /// How many minutes a deployment still takes.
     deploying: u64,
     /// Points that CloudWatch does not show yet.
@@ -72,6 +74,7 @@ impl Walk {
             dice: Dice(seed),
             load_milli: 10_000,
             room: MOST,
+            stay_pending: false,
             deploying: 0,
             delayed: VecDeque::new(),
             desired_before: 10,
@@ -100,7 +103,10 @@ impl Walk {
                 let noise = self.dice.roll(2_001);
                 self.load_milli = (self.load_milli + noise).saturating_sub(1_000);
             }
-            13 => self.room = u32::try_from(self.dice.roll(30)).unwrap(),
+            13 => {
+                self.room = u32::try_from(self.dice.roll(30)).unwrap();
+                self.stay_pending = self.dice.one_in(3);
+            }
             14 | 15 => self.room = MOST,
             16 if self.deploying == 0 => self.deploying = 1 + self.dice.roll(8),
             17 if self.dice.one_in(4) => {
@@ -119,7 +125,12 @@ impl Walk {
         let desired = primary.desired_count;
         let grown = primary.running_count.saturating_add(primary.pending_count);
         primary.running_count = grown.min(room).min(desired);
-        primary.pending_count = desired.min(room) - primary.running_count;
+        let most = if self.stay_pending {
+            desired
+        } else {
+            desired.min(room)
+        };
+        primary.pending_count = most - primary.running_count;
         let missing = desired - primary.running_count - primary.pending_count;
         primary.deployments = vec![deployment(1, true, self.deploying > 0)];
         self.deploying = self.deploying.saturating_sub(1);

@@ -1,10 +1,13 @@
 //! What has to be known, and at rest, before a desired count is lowered.
 
-use model::memory::Recall;
-use model::snapshot::Standby;
+use model::memory::{Level, Recall};
+use model::snapshot::{Service, Standby};
 use model::tracking::{Direction, Reading, TrackingMemory, TrackingStep, TrackingStepReason};
 
 use super::{Findings, Ground, load};
+
+/// How long tasks may be on their way without one more running, in seconds.
+const LONG_SECS: i64 = 300;
 
 impl Ground<'_> {
     pub(super) fn check_lowering(&self, step: &TrackingStep, found: &mut Findings<'_>) {
@@ -67,9 +70,23 @@ impl Ground<'_> {
     }
 
     fn check_starting(&self, found: &mut Findings<'_>) {
-        let mut starting = self.fleet.primary.pending_count;
+        // What has been on its way for long, while no more run than did, is not coming.
+        let memory = self.memory();
+        let long_secs = self.policy.pace.start_up.0.max(LONG_SECS);
+        let coming = |service: &Service, since: Option<Level>| {
+            let does_not_come = since.is_some_and(|it| {
+                service.running_count <= it.tasks && self.has_passed(it.at, long_secs)
+            });
+            if does_not_come {
+                0
+            } else {
+                service.pending_count
+            }
+        };
+        let mut starting = coming(&self.fleet.primary, memory.and_then(|it| it.pending));
         if let Some(Standby::Present(standby)) = &self.fleet.standby {
-            starting = starting.saturating_add(standby.pending_count);
+            let of_standby = coming(standby, memory.and_then(|it| it.standby_pending));
+            starting = starting.saturating_add(of_standby);
         }
         if starting > 0 {
             found.add("nothing_starting", format!("{starting} tasks are starting"));

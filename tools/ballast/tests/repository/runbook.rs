@@ -229,6 +229,7 @@ fn everything_that_a_record_of_target_tracking_can_say_is_in_the_runbook() {
         "alarm_of_another_service",
         "query_refused",
         "target_groups",
+        "task_counts",
     ];
     let heading = "### Why a target cannot be followed";
     in_the_part(heading, unusable, "the reason of a target");

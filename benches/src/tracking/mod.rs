@@ -45,7 +45,7 @@ const OTHERS: Limits = Limits {
     turns_a_day: None,
 };
 const TOLERANCES_PERCENT: [u32; 4] = [8, 10, 12, 15];
-const WINDOWS_MINUTES: [u16; 8] = [3, 5, 10, 15, 30, 60, 75, 90];
+const WINDOWS_MINUTES: [u16; 9] = [2, 3, 5, 10, 15, 30, 60, 75, 90];
 /// Ballast's targets; those of the others go further down.
 const TARGETS_PERCENT: Range<u64> = 50..80;
 const OTHERS_TARGETS_PERCENT: Range<u64> = 20..80;

@@ -83,7 +83,7 @@ fn about(traffic: &Traffic, args: &LabArgs) -> String {
         "requests: {}; {per_task} a minute make a task 100 % busy, so that {TASKS_AT_PEAK} tasks at {LIMIT_PERCENT} % serve the day's peak;\n\
          cluster container-demo; service web on FARGATE_SPOT behind a load balancer; its standby web-standby on FARGATE, behind the same;\n\
          tags of web: ballast:service-scaler=act, target-cpu-percent={TARGET_PERCENT}, min-tasks={TASKS_MIN}, max-tasks={TASKS_MAX}, scale-in-window-secs={WINDOW_SECS},\n\
-         start-up-secs={START_UP_SECS}, forecast=true, {}=web-standby; web-standby: {}=web; an alarm on the CPU of both calls service-scaler;\n\
+         start-up-secs={START_UP_SECS}, forecast=true, {}=web-standby; web-standby: {}=web; an alarm on the CPU of both wakes service-scaler;\n\
          {} hours are played; from their middle on Spot takes every task and has no room, for {} minutes",
         traffic.source,
         TAG_STANDBY.name.trim_start_matches("ballast:"),

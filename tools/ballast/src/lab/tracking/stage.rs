@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use model::policy::{TAG_STANDBY, TAG_STANDBY_OF, TAG_START_UP_SECS};
 use model::strategy::{FARGATE, FARGATE_SPOT};
+use model::tracking::Pace;
 use model::tracking::policy::{
     TAG_FORECAST, TAG_MAX_TASKS, TAG_MIN_TASKS, TAG_SCALE_IN_WINDOW_SECS, TAG_SERVICE_SCALER,
     TAG_TARGET_CPU_PERCENT,
@@ -10,8 +11,8 @@ use model::tracking::policy::{
 use model::{ClusterName, ServiceKey, Timestamp};
 use world::load::{ECS_NAMESPACE, Fleet, History, LoadCurve};
 use world::{
-    Alarm, AlarmActions, ApiError, Comparison, Config, MetricKey, MetricQuery, ServiceSpec, Stat,
-    TargetGroup, Watched, World,
+    Alarm, ApiError, Comparison, Config, MetricKey, MetricQuery, ServiceSpec, Stat, TargetGroup,
+    Watched, World,
 };
 
 use crate::error::CliError;
@@ -174,7 +175,7 @@ fn set_up(
         .tag(TAG_STANDBY.name, standby.service.as_str());
     if by == CountedBy::Ballast {
         web = tagged(web);
-        for alarm in alarms(&primary, &standby, world)? {
+        for alarm in alarms(&primary, &standby)? {
             world.put_alarm(alarm);
         }
     }
@@ -216,17 +217,8 @@ fn tagged(service: ServiceSpec) -> ServiceSpec {
         .tag(TAG_FORECAST.name, "true")
 }
 
-/// The alarm of `infra/alarms` on the CPU of the pair, which calls the function itself.
-fn alarms(
-    primary: &ServiceKey,
-    standby: &ServiceKey,
-    world: &World,
-) -> Result<Vec<Alarm>, ApiError> {
-    let config = world.config();
-    let function = format!(
-        "arn:aws:lambda:{}:{}:function:service-scaler",
-        config.region, config.account
-    );
+/// The alarm of `infra/alarms` on the CPU of the pair: one minute above the target and the tolerance. Its changes reach the function as events.
+fn alarms(primary: &ServiceKey, standby: &ServiceKey) -> Result<Vec<Alarm>, ApiError> {
     let query = |id: &str, key: &ServiceKey, stat: &str| {
         let stat = Stat::parse(stat)
             .ok_or_else(|| ApiError::invalid_parameter(format!("no statistic `{stat}`")))?;
@@ -237,7 +229,7 @@ fn alarms(
         let metric = MetricKey::new(ECS_NAMESPACE, "CPUUtilization", &dimensions);
         Ok::<_, ApiError>(MetricQuery::metric(id, metric, stat, 60))
     };
-    let fleet = "(FILL(primary, 0) * FILL(primarytasks, 0) + FILL(standby, 0) * FILL(standbytasks, 0)) / (FILL(primarytasks, 0) + FILL(standbytasks, 0))";
+    let fleet = "(primary * primarytasks + standby * standbytasks) / (primarytasks + standbytasks)";
     let watched = Watched::Math(vec![
         MetricQuery::expression("fleet", fleet),
         query("primary", primary, "Average")?,
@@ -249,13 +241,11 @@ fn alarms(
         "ballast-track-{}-{}-cpu-of-pair",
         primary.cluster, primary.service
     );
-    let threshold_milli = i64::from(TARGET_PERCENT) * 1_000;
+    // A hundredth of a percent is ten thousandths.
+    let percent = 100 + Pace::default().tolerance_percent;
+    let threshold_milli = i64::from(TARGET_PERCENT * percent) * 10;
     let alarm = Alarm::new(&name, watched, Comparison::GreaterThan, threshold_milli);
-    let actions = AlarmActions {
-        alarm: vec![function],
-        ..AlarmActions::default()
-    };
-    Ok(vec![alarm.takes(1, 1).acts(actions)])
+    Ok(vec![alarm.takes(1, 1)])
 }
 
 fn parse<T: std::str::FromStr>(text: &str) -> Result<T, ApiError>

@@ -60,23 +60,22 @@ pub(super) fn cheapest(
         .clone()
         .map(|it| u64::from(service.required(it)))
         .sum();
-    let margins = || {
-        let shares = SHARES_PERCENT.map(Margin::Share);
-        shares.chain(ROOTS_TENTHS.map(Margin::Roots))
-    };
-    let known = |(span_minutes, margin)| {
+    let best_of_span = |span_minutes| {
         let means = means_milli(service, minutes, span_minutes);
-        let task_minutes = task_minutes(service, minutes, &means, margin, over_limit_ppm)?;
-        Some(Known {
-            ratio_milli: (task_minutes * 1_000 + required / 2) / required.max(1),
-            span_minutes,
-            margin,
-        })
+        let known = |margin| {
+            let task_minutes = task_minutes(service, minutes, &means, margin, over_limit_ppm)?;
+            Some(Known {
+                ratio_milli: (task_minutes * 1_000 + required / 2) / required.max(1),
+                span_minutes,
+                margin,
+            })
+        };
+        let shares = SHARES_PERCENT.map(Margin::Share);
+        let margins = shares.chain(ROOTS_TENTHS.map(Margin::Roots));
+        margins.filter_map(known).min_by_key(|it| it.ratio_milli)
     };
-    let all = SPANS_MINUTES
-        .into_iter()
-        .flat_map(|span| margins().map(move |it| (span, it)));
-    all.filter_map(known).min_by_key(|it| it.ratio_milli)
+    let of_spans = SPANS_MINUTES.into_iter().filter_map(best_of_span);
+    of_spans.min_by_key(|it| it.ratio_milli)
 }
 
 /// The mean requests of the minutes around each, in thousandths.

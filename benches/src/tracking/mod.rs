@@ -183,7 +183,8 @@ fn chosen(file: &File, load: &Load, half: &str, [on, other]: [usize; 2]) -> Stri
     };
     let both = [on, other];
     let mut table = headed(half);
-    let best = add_ballast(&mut table, load, both);
+    let with_reserve = half == "first";
+    let best = add_ballast(&mut table, load, both, with_reserve);
     let name = "AWS target tracking";
     add(&mut table, load, both, name, TargetTracking::new);
     let name = "Kubernetes HPA";
@@ -210,28 +211,29 @@ fn chosen(file: &File, load: &Load, half: &str, [on, other]: [usize; 2]) -> Stri
 }
 
 /// Ballast's rows, and the tags that are best within the limits.
-fn add_ballast(table: &mut Table, load: &Load, [on, other]: [&Range<usize>; 2]) -> Option<Tags> {
+fn add_ballast(
+    table: &mut Table,
+    load: &Load,
+    [on, other]: [&Range<usize>; 2],
+    with_reserve: bool,
+) -> Option<Tags> {
     let ballast = |tags| Ballast::new(&load.service, tags);
     let of = |forecast, limits| choose(&load.service, on, limits, tags(forecast), ballast);
-    let by_load = of(false, BALLASTS);
-    let dearer = |it: &(Tags, Account)| it.1.task_minutes;
-    let best = by_load
-        .into_iter()
-        .chain(of(true, BALLASTS))
-        .min_by_key(dearer);
-    let of_both = [false, true].map(|forecast| of(forecast, WITH_RESERVE));
-    let with_reserve = of_both.into_iter().flatten().min_by_key(dearer);
-    for (name, chosen) in [
-        ("Ballast", best),
-        ("Ballast, with a reserve", with_reserve),
-        ("Ballast, no forecast", by_load),
-    ] {
+    let mut row = |name: &str, chosen: Option<(Tags, Account)>| {
         let again = |tags| load.scored(other, &mut ballast(tags));
-        table.add_row(figures(
-            name,
-            chosen.map(|it| (it.0.to_string(), it.1, again(it.0))),
-        ));
+        let chosen = chosen.map(|it| (it.0.to_string(), it.1, again(it.0)));
+        table.add_row(figures(name, chosen));
+    };
+    let dearer = |it: &(Tags, Account)| it.1.task_minutes;
+    let cheaper = |load, forecast| [load, forecast].into_iter().flatten().min_by_key(dearer);
+    let by_load = of(false, BALLASTS);
+    let best = cheaper(by_load, of(true, BALLASTS));
+    row("Ballast", best);
+    if with_reserve {
+        let best = cheaper(of(false, WITH_RESERVE), of(true, WITH_RESERVE));
+        row("Ballast, with a reserve", best);
     }
+    row("Ballast, no forecast", by_load);
     best.map(|it| it.0)
 }
 

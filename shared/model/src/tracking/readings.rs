@@ -97,7 +97,12 @@ pub enum UnusableMetric {
         /// The name.
         alarm: AlarmName,
     },
-    /// The alarm returns several series, as one on anomaly detection does, so that none is the one to track.
+    /// The alarm watches no metric of CloudWatch, as one on logs or on a PromQL query does not.
+    AlarmWatchesNoMetric {
+        /// The name.
+        alarm: AlarmName,
+    },
+    /// The alarm returns several series, as one on anomaly detection or with `GROUP BY` does, so that none is the one to track.
     AlarmHasSeveralSeries {
         /// The name.
         alarm: AlarmName,
@@ -139,6 +144,10 @@ impl fmt::Display for UnusableMetric {
             Self::AlarmIsComposite { alarm } => write!(
                 f,
                 "the alarm `{alarm}` is made of other alarms and watches no metric"
+            ),
+            Self::AlarmWatchesNoMetric { alarm } => write!(
+                f,
+                "the alarm `{alarm}` is on logs or on a PromQL query and watches no metric"
             ),
             Self::AlarmHasSeveralSeries { alarm } => {
                 write!(

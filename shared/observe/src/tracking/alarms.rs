@@ -57,16 +57,58 @@ pub(crate) async fn read(look: &mut Look<'_>, seen: &Seen) -> Alarms {
     for batch in names.chunks(DESCRIBE_ALARMS_MAX) {
         read_batch(look, batch, &mut alarms).await;
     }
+    let is_missing = |name: &&AlarmName| match alarms.get(*name) {
+        Some(Defined::Unusable(UnusableMetric::AlarmNotFound { .. })) => true,
+        Some(Defined::Watches(_) | Defined::Unusable(_) | Defined::Unread(_)) | None => false,
+    };
+    let missing: Vec<AlarmName> = names.iter().filter(is_missing).cloned().collect();
+    for batch in missing.chunks(DESCRIBE_ALARMS_MAX) {
+        read_log_alarms(look, batch, &mut alarms).await;
+    }
     alarms
+}
+
+/// What is asked about.
+fn about(batch: &[AlarmName]) -> &str {
+    match batch {
+        [one] => one.as_str(),
+        _ => "*",
+    }
+}
+
+fn watches_no_metric(name: &AlarmName) -> Defined {
+    Defined::Unusable(UnusableMetric::AlarmWatchesNoMetric {
+        alarm: name.clone(),
+    })
+}
+
+/// Tells alarms on logs from names that no alarm has. They are asked for in a call of their own, and what fails is no gap: where CloudWatch
+/// does not know the type, there is none.
+async fn read_log_alarms(look: &mut Look<'_>, batch: &[AlarmName], alarms: &mut Alarms) {
+    let names: Vec<String> = batch.iter().map(ToString::to_string).collect();
+    let request = look
+        .observer
+        .cloudwatch
+        .describe_alarms()
+        .set_alarm_names(Some(names))
+        .alarm_types(AlarmType::LogAlarm)
+        .max_records(DESCRIBE_ALARMS_PAGE)
+        .send();
+    let bucket = RateBucket::AlarmRead;
+    let page = look.call(bucket, DESCRIBE_ALARMS, about(batch), request);
+    let page = page.await.ok();
+    for alarm in page.iter().flat_map(DescribeAlarmsOutput::log_alarms) {
+        let asked = |it: &&AlarmName| Some(it.as_str()) == alarm.alarm_name();
+        if let Some(name) = batch.iter().find(asked) {
+            alarms.insert(name.clone(), watches_no_metric(name));
+        }
+    }
 }
 
 async fn read_batch(look: &mut Look<'_>, batch: &[AlarmName], alarms: &mut Alarms) {
     let cloudwatch = &look.observer.cloudwatch;
     let names: Vec<String> = batch.iter().map(ToString::to_string).collect();
-    let about = match batch {
-        [one] => one.as_str(),
-        _ => "*",
-    };
+    let about = about(batch);
     let send = |token| {
         cloudwatch
             .describe_alarms()
@@ -108,8 +150,13 @@ async fn read_batch(look: &mut Look<'_>, batch: &[AlarmName], alarms: &mut Alarm
     }
 }
 
-/// What an alarm watches.
+/// What an alarm watches. One on a PromQL query has neither a metric nor queries
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricAlarm.html>).
 fn defined(name: &AlarmName, alarm: &MetricAlarm) -> Defined {
+    let is_of_metric = alarm.namespace().is_some() || alarm.metric_name().is_some();
+    if alarm.metrics().is_empty() && !is_of_metric {
+        return watches_no_metric(name);
+    }
     let watched = if alarm.metrics().is_empty() {
         single(alarm).map(Some)
     } else {
@@ -177,8 +224,15 @@ fn expression(alarm: &MetricAlarm) -> Option<Watch> {
         services: metrics
             .filter_map(|it| service_of(it.dimensions()))
             .collect(),
-        queries: queries.to_vec(),
+        queries: queries.iter().map(without_label).collect(),
     })
+}
+
+/// The query without what its series is to be called: by its own name a series is told from another of the same query.
+fn without_label(query: &MetricDataQuery) -> MetricDataQuery {
+    let mut query = query.clone();
+    query.label = None;
+    query
 }
 
 /// The service that the dimensions of a metric name, as those of ECS's metrics do.

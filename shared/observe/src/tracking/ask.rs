@@ -1,18 +1,18 @@
 //! Asking CloudWatch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::types::{MessageData, MetricDataResult, StatusCode};
 use aws_smithy_types::DateTime;
 use calls::{RateBucket, one_line};
-use model::Timestamp;
 use model::snapshot::{Gap, GapCause};
+use model::{Seconds, Timestamp};
 
 use crate::look::Pages;
 use crate::read_task::time;
 use crate::tracking::Look;
 use crate::tracking::batch::{Batch, batches};
-use crate::tracking::limits::{GET_METRIC_DATA_PAGES_MAX, RECENT_MAX};
+use crate::tracking::limits::{FILLED_LATELY, GET_METRIC_DATA_PAGES_MAX, RECENT_MAX};
 use crate::tracking::question::Question;
 use crate::tracking::values::Answer;
 
@@ -33,6 +33,8 @@ pub(crate) enum Outcome {
     Failed(Gap),
     /// CloudWatch refuses it; in its own words.
     Refused(String),
+    /// It was answered with several series, of which none is the one that is asked for.
+    SeveralSeries,
 }
 
 /// The time that is asked for.
@@ -106,9 +108,7 @@ async fn ask_batch(look: &mut Look<'_>, batch: &Batch, frame: Frame) -> Vec<Outc
         let page = look.call(bucket, GET_METRIC_DATA, &about, request).await;
         let turned = page.and_then(|page| {
             told.messages(page.messages());
-            for result in page.metric_data_results() {
-                told.take(result);
-            }
+            told.take_page(page.metric_data_results());
             pages.turn(GET_METRIC_DATA, &about, page.next_token)
         });
         match turned {
@@ -120,10 +120,22 @@ async fn ask_batch(look: &mut Look<'_>, batch: &Batch, frame: Frame) -> Vec<Outc
     let is_refusal = told.by_id.is_empty() && rest.as_ref().is_some_and(is_refusal);
     let outcome = |(question, id): (&Question, String)| match &rest {
         Some(gap) if is_refusal => Outcome::Refused(gap.detail.clone()),
-        Some(_) | None => told.outcome(&id, &question.key.to_string(), rest.as_ref()),
+        Some(_) | None => settled(question, frame, told.outcome(question, &id, rest.as_ref())),
     };
     let questions = batch.questions.iter().zip(returned);
     questions.map(outcome).collect()
+}
+
+/// The outcome without the values that CloudWatch has put where none was published yet.
+fn settled(question: &Question, frame: Frame, outcome: Outcome) -> Outcome {
+    match (outcome, frame) {
+        (Outcome::Answered(mut answer, gap), Frame::UpTo(now)) if question.is_filled() => {
+            let lately = FILLED_LATELY.0.saturating_add(question.period.0);
+            answer.keep_until(Seconds(-lately).after(now));
+            Outcome::Answered(answer, gap)
+        }
+        (outcome, Frame::UpTo(_) | Frame::Between(..)) => outcome,
+    }
 }
 
 fn is_refusal(gap: &Gap) -> bool {
@@ -165,11 +177,23 @@ fn bounds(batch: &Batch, frame: Frame) -> (i64, i64) {
 /// What the pages told.
 #[derive(Debug, Default)]
 struct Told {
-    by_id: BTreeMap<String, (Answer, Option<StatusCode>)>,
-    /// Why an answer is not whole, by id.
-    why: BTreeMap<String, String>,
+    by_id: BTreeMap<String, Series>,
     /// What is said of the whole call.
     of_all: Option<String>,
+}
+
+/// What the pages told of one id.
+#[derive(Debug, Default)]
+struct Series {
+    answer: Answer,
+    status: Option<StatusCode>,
+    /// Why the answer is not whole.
+    why: Option<String>,
+    /// What it is called: a query that groups gives a series of each group, under one id and several labels.
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html>
+    labels: BTreeSet<String>,
+    /// Whether a page gave several series of it.
+    is_several: bool,
 }
 
 impl Told {
@@ -179,47 +203,40 @@ impl Told {
         }
     }
 
-    fn take(&mut self, result: &MetricDataResult) {
-        let Some(id) = result.id() else {
-            return;
-        };
-        let (answer, status) = self.by_id.entry(id.to_owned()).or_default();
-        // The last page on which a series is tells how it ended.
-        *status = result.status_code().cloned();
-        for (at, value) in result.timestamps().iter().zip(result.values()) {
-            answer.take(time(Some(at)), *value);
-        }
-        let count = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
-        if count(result.timestamps().len()) != count(result.values().len()) {
-            answer.note_unusable();
-        }
-        for message in result.messages() {
-            if message.code() == Some(ARITHMETIC_ERROR) {
-                answer.note_unusable();
-            } else {
-                self.why.insert(id.to_owned(), text(message));
-            }
+    fn take_page(&mut self, results: &[MetricDataResult]) {
+        let mut ids = BTreeSet::new();
+        for result in results {
+            let Some(id) = result.id() else {
+                continue;
+            };
+            let series = self.by_id.entry(id.to_owned()).or_default();
+            series.is_several |= !ids.insert(id);
+            series.take(result);
         }
     }
 
-    /// The outcome of the question whose series has this id. `rest` is why no further page was read.
-    fn outcome(&self, id: &str, resource: &str, rest: Option<&Gap>) -> Outcome {
+    /// The outcome of a question whose series has this id. `rest` is why no further page was read.
+    fn outcome(&self, question: &Question, id: &str, rest: Option<&Gap>) -> Outcome {
         let gap = |cause, detail: &str| Gap {
             operation: GET_METRIC_DATA.to_owned(),
-            resource: resource.to_owned(),
+            resource: question.key.to_string(),
             cause,
             detail: one_line(detail),
         };
-        let Some((answer, status)) = self.by_id.get(id) else {
+        let Some(series) = self.by_id.get(id) else {
             let nothing = || gap(GapCause::Unreachable, "the answer has nothing of it");
             return Outcome::Failed(rest.cloned().unwrap_or_else(nothing));
         };
-        let said = self.why.get(id).or(self.of_all.as_ref());
+        // A metric may be called otherwise on each page; it has one series.
+        if series.is_several || (series.labels.len() > 1 && question.is_expression()) {
+            return Outcome::SeveralSeries;
+        }
+        let said = series.why.as_ref().or(self.of_all.as_ref());
         let because = |what: &str| match said {
             Some(said) => format!("{what}: {said}"),
             None => what.to_owned(),
         };
-        let lacks = match status {
+        let lacks = match &series.status {
             // On the page that was read last, with more to come.
             Some(StatusCode::PartialData) if rest.is_some() => rest.cloned(),
             Some(StatusCode::Complete) => said.map(|it| gap(GapCause::Other, it)),
@@ -227,9 +244,30 @@ impl Told {
             Some(other) => Some(gap(GapCause::Other, &because(other.as_str()))),
             None => Some(gap(GapCause::Unreachable, "the answer has no status")),
         };
-        let mut answer = answer.clone();
+        let mut answer = series.answer.clone();
         answer.complete(lacks.is_none());
         Outcome::Answered(answer, lacks)
+    }
+}
+
+impl Series {
+    fn take(&mut self, result: &MetricDataResult) {
+        // The last page on which a series is tells how it ended.
+        self.status = result.status_code().cloned();
+        self.labels.extend(result.label().map(str::to_owned));
+        for (at, value) in result.timestamps().iter().zip(result.values()) {
+            self.answer.take(time(Some(at)), *value);
+        }
+        if result.timestamps().len() != result.values().len() {
+            self.answer.note_unusable();
+        }
+        for message in result.messages() {
+            if message.code() == Some(ARITHMETIC_ERROR) {
+                self.answer.note_unusable();
+            } else {
+                self.why = Some(text(message));
+            }
+        }
     }
 }
 
@@ -241,7 +279,6 @@ fn text(message: &MessageData) -> String {
 #[cfg(test)]
 mod tests {
     use aws_sdk_cloudwatch::types::{MetricDataQuery, MetricStat};
-    use model::Seconds;
     use model::tracking::{Part, TargetName, TrackingKey};
 
     use super::*;

@@ -27,3 +27,7 @@ pub(crate) const LONG_PERIODS: i64 = 4;
 /// an expression says nothing.
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html>
 pub(crate) const MINUTE: Seconds = Seconds(60);
+/// How long ago a period must have ended whose value may be made by `FILL`: CloudWatch fills it until the metric is published, and the most
+/// recent minute never is (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html>). Metrics of AWS's services
+/// take up to about three minutes; what is new enough to follow is longer.
+pub(crate) const FILLED_LATELY: Seconds = Seconds(180);

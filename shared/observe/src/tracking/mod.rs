@@ -3,14 +3,16 @@
 //! Guaranteed: [`TrackingObserver::look`] only reads, and every guarantee of the crate holds. Every service that was asked about is in a
 //! fleet or passed over; a standby is in its primary's fleet. What fails leaves a gap where it belongs: at the fleet, or at the snapshot.
 //! A target without a series that was answered is unread, and has a gap, or is unusable, with the reason. Of a series that CloudWatch gave
-//! in part the newest values are there, and it is marked. Values are whole thousandths; what is no number is left out and counted.
+//! in part the newest values are there, and it is marked. Values are whole thousandths; what is no number is left out and counted. Of an
+//! expression with `FILL` the periods are left out that ended less than three minutes ago: CloudWatch fills what is not published yet. An
+//! alarm that watches no metric, or whose query gives several series, makes its target unusable.
 //!
 //! Per look: one DescribeServices for each 10 services, for all of a cluster after one ListServices for each 100; of paired services one
 //! more for each 10 standbys that are not among them. Where none carries the tag `ballast:service-scaler`, nothing more. Else one
 //! GetMetricData for each 500 queries or 100,800 values: two queries for each target on CPU or memory and service of the fleet, one of
 //! which is the count of tasks that its targets share, one for a target on requests. Alarms that tags name are read 100 in a call, and what
-//! they watch in calls of its own; an expression that speaks of all metrics, or holds a text in quotes, in one for itself. A call that
-//! CloudWatch refuses for one of its queries is made again in halves, and the process leaves that query out for ten minutes. One
+//! they watch in calls of its own (where a name has no alarm, one more call asks for alarms on logs); an expression that speaks of all
+//! metrics, or holds a text in quotes, in one for itself. A call that CloudWatch refuses for one of its queries is made again in halves, and the process leaves that query out for ten minutes. One
 //! DescribeScalableTargets for each 50 fleets. Only for services whose tasks are not all placed one DescribeCapacityProviders for each
 //! cluster and one DescribeAutoScalingGroups for each 50 groups. For fleets that ask for a forecast three more GetMetricData in half an
 //! hour, one for each day. No task is listed: ECS's counts are enough to follow a metric. Of a service that is paused, deleted, a standby,
@@ -39,7 +41,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use calls::{AwsClock, Budget, Deadline};
 use model::snapshot::{Gap, PassedOver, Scope};
 use model::tracking::{Fleet, Reading, TrackingKey, TrackingSnapshot, UnusableMetric};
-use model::{ClusterName, ServiceKey, Timestamp};
+use model::{AlarmName, ClusterName, ServiceKey, Timestamp};
 
 use crate::Blind;
 use crate::pairs::Untagged;
@@ -278,6 +280,7 @@ impl Seen {
             }
             Outcome::Failed(gap) => return tracked.note(&gap),
             Outcome::Refused(detail) => return refuse(tracked, &question, &detail),
+            Outcome::SeveralSeries => return several(tracked, &question),
         };
         let series = answer.series(question.slot.part(), question.period, question.scale);
         match question.slot {
@@ -332,14 +335,34 @@ impl Seen {
     }
 }
 
-/// Enters that CloudWatch refuses a query. What the look itself asks for is never refused; if it is, that is a gap.
+/// Enters that CloudWatch refuses a query.
 fn refuse(tracked: &mut Tracked, question: &Question, detail: &str) {
+    let why = |alarm: &AlarmName| UnusableMetric::QueryRefused {
+        alarm: alarm.clone(),
+        detail: detail.chars().take(256).collect(),
+    };
+    cannot_be_used(tracked, question, why, detail);
+}
+
+/// Enters that a query gives several series, such as one of Metrics Insights with `GROUP BY`.
+fn several(tracked: &mut Tracked, question: &Question) {
+    let why = |alarm: &AlarmName| UnusableMetric::AlarmHasSeveralSeries {
+        alarm: alarm.clone(),
+    };
+    cannot_be_used(tracked, question, why, "several series have one id");
+}
+
+/// Enters that a target cannot be followed by what its alarm defines. What the look itself asks for can always be used; if not, that is a
+/// gap.
+fn cannot_be_used(
+    tracked: &mut Tracked,
+    question: &Question,
+    why: impl FnOnce(&AlarmName) -> UnusableMetric,
+    detail: &str,
+) {
     match (question.slot, &question.alarm) {
         (Slot::Value(target, _), Some(alarm)) => {
-            let why = UnusableMetric::QueryRefused {
-                alarm: alarm.clone(),
-                detail: detail.chars().take(256).collect(),
-            };
+            let why = why(alarm);
             tracked
                 .fleet
                 .readings

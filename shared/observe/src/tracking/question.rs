@@ -238,6 +238,21 @@ impl About<'_> {
 }
 
 impl Question {
+    /// Whether its series is made of others.
+    pub(crate) fn is_expression(&self) -> bool {
+        let mut queries = self.queries.iter();
+        queries.any(|it| it.id() == Some(self.returned.as_str()) && it.expression().is_some())
+    }
+
+    /// Whether CloudWatch puts values where there are none.
+    pub(crate) fn is_filled(&self) -> bool {
+        let mut expressions = self.queries.iter().filter_map(|it| it.expression());
+        expressions.any(|it| {
+            let dense: String = it.split_whitespace().collect();
+            dense.to_ascii_uppercase().contains("FILL(")
+        })
+    }
+
     /// The same of earlier days: CloudWatch keeps periods of less than a minute for hours only.
     pub(crate) fn of_earlier_days(&self) -> Self {
         let mut question = self.clone();

@@ -152,7 +152,7 @@ async fn read_days(
                     tracked.note(&gap);
                     Answer::default()
                 }
-                Outcome::Refused(_) => Answer::default(),
+                Outcome::Refused(_) | Outcome::SeveralSeries => Answer::default(),
             };
             let of_fleet = days.entry(question.key).or_default();
             match of_fleet.get_mut(&question.slot) {

@@ -25,6 +25,11 @@ impl Answer {
         }
     }
 
+    /// Leaves out the values of periods that began after this time.
+    pub(crate) fn keep_until(&mut self, last: Timestamp) {
+        self.points.retain(|at, _| *at <= last);
+    }
+
     /// Notes a value that cannot be counted with.
     pub(crate) fn note_unusable(&mut self) {
         self.unusable = self.unusable.saturating_add(1);

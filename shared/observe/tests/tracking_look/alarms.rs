@@ -17,10 +17,11 @@ fn scene() -> Scene {
 /// A look at a service that follows this alarm, and what it asked CloudWatch for.
 async fn seen(scene: Scene, alarms: Value) -> (TrackingSnapshot, Vec<Value>) {
     let eye = Eye::on(move |operation, input| match operation {
-        "DescribeAlarms" => alarms.clone(),
+        "DescribeAlarms" => described(&alarms, input),
         "GetMetricData" if input.to_string().contains("refused") => {
             error("ValidationError", "Error in expression 'e': refused")
         }
+        "GetMetricData" if input.to_string().contains("GROUP BY") => grouped(input),
         _ => scene.answer(operation, input),
     })
     .await;
@@ -28,6 +29,34 @@ async fn seen(scene: Scene, alarms: Value) -> (TrackingSnapshot, Vec<Value>) {
     let asked = eye.asked().into_iter();
     let asked = asked.filter(|it| it.0 == "GetMetricData");
     (snapshot, asked.map(|it| it.1).collect())
+}
+
+/// Those of the alarms that have a type that is asked for.
+fn described(alarms: &Value, input: &Value) -> Value {
+    let types: Vec<&str> = input["AlarmTypes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it.as_str().unwrap())
+        .collect();
+    let mut answer = alarms.clone();
+    if let Some(fields) = answer.as_object_mut() {
+        fields.retain(|name, _| {
+            types.iter().any(|it| name.strip_suffix('s') == Some(it)) || name == "error"
+        });
+    }
+    answer
+}
+
+/// Two series under the id of the query, one for each group, on one page.
+fn grouped(input: &Value) -> Value {
+    let mut answer = metrics(input, |query, at| Some(value(query, at)));
+    let results = answer["MetricDataResults"].as_array_mut().unwrap();
+    let mut other = results[0].clone();
+    results[0]["Label"] = json!("web-0");
+    other["Label"] = json!("api");
+    results.push(other);
+    answer
 }
 
 fn stat(name: &str, dimensions: &[(&str, &str)], period: i64, stat: &str) -> Value {
@@ -124,7 +153,25 @@ async fn alarms_that_lead_to_no_series() {
     ]));
     let other = [("ClusterName", "demo"), ("ServiceName", "api")];
     let another = of(&json!([{"Id": "m", "MetricStat": stat("cpu", &other, 60, "Average")}]));
+    let promql = json!({"MetricAlarms": [{
+        "AlarmName": "watched", "EvaluationInterval": 60,
+        "EvaluationCriteria": {"PromQLCriteria": {"Query": "sum(rate(jobs[1m]))"}},
+    }]});
+    let select = "SELECT AVG(CPUUtilization) FROM SCHEMA(\"AWS/ECS\", ClusterName, ServiceName) GROUP BY ServiceName";
+    let grouped = of(&json!([{"Id": "q", "Expression": select, "Period": 60, "Label": "cpu"}]));
     for (answer, why) in [
+        (
+            promql,
+            UnusableMetric::AlarmWatchesNoMetric { alarm: alarm() },
+        ),
+        (
+            json!({"LogAlarms": [{"AlarmName": "watched"}]}),
+            UnusableMetric::AlarmWatchesNoMetric { alarm: alarm() },
+        ),
+        (
+            grouped,
+            UnusableMetric::AlarmHasSeveralSeries { alarm: alarm() },
+        ),
         (
             json!({"MetricAlarms": []}),
             UnusableMetric::AlarmNotFound { alarm: alarm() },
@@ -161,6 +208,68 @@ async fn alarms_that_lead_to_no_series() {
         let readings = &fleet(&snapshot, "web-0").readings;
         assert_eq!(readings[&TargetName::Alarm], Reading::Unusable { why });
         assert!(matches!(readings[&TargetName::Cpu], Reading::Read { .. }));
+    }
+}
+
+/// Where CloudWatch does not know alarms on logs, there is none.
+#[tokio::test]
+async fn whether_an_alarm_is_on_logs_is_asked_where_there_is_none_and_may_fail() {
+    let asks_for_logs = |input: &Value| input.to_string().contains("LogAlarm");
+    let eye = Eye::on(move |operation, input| match operation {
+        "DescribeAlarms" if asks_for_logs(input) => error(
+            "ValidationError",
+            "Value 'LogAlarm' is not one of the types",
+        ),
+        "DescribeAlarms" => json!({"MetricAlarms": []}),
+        _ => scene().answer(operation, input),
+    })
+    .await;
+    let snapshot = eye.look(&services(&["web-0"])).await;
+    assert_eq!(gaps(&snapshot), []);
+    let why = UnusableMetric::AlarmNotFound {
+        alarm: "watched".parse().unwrap(),
+    };
+    let readings = &fleet(&snapshot, "web-0").readings;
+    assert_eq!(readings[&TargetName::Alarm], Reading::Unusable { why });
+    let mut asked = eye.asked();
+    asked.retain(|it| it.0 == "DescribeAlarms");
+    let asked: Vec<bool> = asked.iter().map(|it| asks_for_logs(&it.1)).collect();
+    assert_eq!(asked, [false, true]);
+}
+
+/// Two pages of one query whose second is of another group.
+#[tokio::test]
+async fn a_group_on_each_page_is_several_series_too() {
+    for (second, is_several) in [("web", false), ("api", true)] {
+        let select = "SELECT MAX(waiting) FROM Jobs GROUP BY Queue";
+        let alarms = of(&json!([{"Id": "q", "Expression": select, "Period": 60}]));
+        let eye = Eye::on(move |operation, input| match operation {
+            "DescribeAlarms" => described(&alarms, input),
+            "GetMetricData" => {
+                let mut answer = metrics(input, |query, at| Some(value(query, at)));
+                let is_second = input["NextToken"].is_string();
+                answer["MetricDataResults"][0]["Label"] =
+                    json!(if is_second { second } else { "web" });
+                if !is_second {
+                    answer["NextToken"] = json!("more");
+                }
+                answer
+            }
+            _ => scene()
+                .tag("ballast:target-measures", "total")
+                .answer(operation, input),
+        })
+        .await;
+        let snapshot = eye.look(&services(&["web-0"])).await;
+        assert_eq!(gaps(&snapshot), [], "{second}");
+        let reading = &fleet(&snapshot, "web-0").readings[&TargetName::Alarm];
+        let got = matches!(
+            reading,
+            Reading::Unusable {
+                why: UnusableMetric::AlarmHasSeveralSeries { .. }
+            }
+        );
+        assert_eq!(got, is_several, "{second}: {reading:?}");
     }
 }
 

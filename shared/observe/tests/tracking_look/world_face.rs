@@ -6,7 +6,7 @@ use model::tracking::{Fleet, Part, Reading, TargetName, TrackingKey, UnusableMet
 use model::{ClusterName, Timestamp};
 use serde_json::json;
 use world::face::{Face, FaceOptions, serve};
-use world::load::{Fleet as Load, History, LoadCurve};
+use world::load::{CustomMetric, Fleet as Load, History, LoadCurve};
 use world::{
     Alarm, Comparison, CompositeAlarm, Config, MetricKey, Operation, ServiceSpec, Stat,
     TargetGroup, Watched, World, line,
@@ -235,6 +235,56 @@ async fn alarms_of_every_kind() {
             ),
         }
     }
+}
+
+/// What an alarm on this expression over a queue's length gives: its values, newest first, with the seconds since the end of each period. The
+/// queue has 40 messages, and nobody measures it any more after `minutes`.
+async fn of_queue(expression: &str, minutes: usize) -> Vec<(i64, i64)> {
+    let tags = [
+        ("ballast:target-alarm", "backlog"),
+        ("ballast:target-value", "10"),
+        ("ballast:target-measures", "total"),
+    ];
+    let mut world = pair(&tags, 60);
+    let queue = MetricKey::new("AWS/SQS", "Visible", &[("QueueName", "orders")]);
+    world.put_custom_metric(CustomMetric::of_values(queue, vec![Some(40_000); minutes]));
+    let dimensions = json!([{"Name": "QueueName", "Value": "orders"}]);
+    let metric = json!({"Namespace": "AWS/SQS", "MetricName": "Visible", "Dimensions": dimensions});
+    let alarm = json!({
+        "AlarmName": "backlog", "EvaluationPeriods": 1, "Threshold": 90.0,
+        "ComparisonOperator": "GreaterThanThreshold", "Metrics": [
+            {"Id": "m", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}, "ReturnData": false},
+            {"Id": "e", "Expression": expression, "ReturnData": true},
+        ],
+    });
+    world.call(Operation::PutMetricAlarm, alarm).unwrap();
+    let (face, eye) = on(world, 640).await;
+    let now = face.with_world(|world| world.now()).as_second();
+    let fleet = seen(&eye).await;
+    let [series] = recent(&fleet, TargetName::Alarm) else {
+        panic!("{:?}", fleet.readings);
+    };
+    let points = series.points.iter().rev();
+    points
+        .map(|it| (now - it.at.as_second() - 60, it.value_milli))
+        .collect()
+}
+
+/// `FILL` gives the newest minutes, which are not published yet, the fill value: they do not count.
+#[tokio::test]
+async fn what_fill_makes_of_the_newest_minutes_is_not_seen() {
+    let measured = of_queue("m", 60).await;
+    assert!(measured[0].0 < 120 && measured.len() >= 8, "{measured:?}");
+    for expression in ["FILL(m, 0)", "FILL (m, 0)", "SUM([FILL(m, 0)])"] {
+        let filled = of_queue(expression, 60).await;
+        let (secs, value) = filled[0];
+        assert!((180..240).contains(&secs), "{expression}: {filled:?}");
+        assert_eq!(value, 40_000, "{expression}: {filled:?}");
+    }
+    // A metric that has stopped for good has the fill value then.
+    let (secs, value) = of_queue("FILL(m, 0)", 3).await[0];
+    assert!((180..240).contains(&secs));
+    assert_eq!(value, 0);
 }
 
 #[tokio::test]

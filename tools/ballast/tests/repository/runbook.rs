@@ -225,6 +225,7 @@ fn everything_that_a_record_of_target_tracking_can_say_is_in_the_runbook() {
     let unusable = [
         "alarm_not_found",
         "alarm_is_composite",
+        "alarm_watches_no_metric",
         "alarm_has_several_series",
         "alarm_of_another_service",
         "query_refused",

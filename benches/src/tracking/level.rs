@@ -1,9 +1,9 @@
 //! What a rule comes to that knows the level of the load beforehand, but no single minute of it.
 //!
 //! For every minute it is told the mean of the minutes around it, those to come as well as those that were, and it adds a margin: so
-//! much of the mean, or so many times its square root. The margin and the length of the mean are the ones that do best in the very
-//! minutes that are scored, and tasks start and stop at once. What it still needs above the required tasks is the price of not knowing
-//! single minutes. It is no bound: a rule may do better by other means.
+//! much of the mean, or so many times its square root. The margin is the one that does best in the very minutes that are scored, and
+//! tasks start and stop at once. What it still needs above the required tasks is the price of not knowing single minutes. It is no
+//! bound: a rule may do better by other means.
 
 use std::ops::Range;
 
@@ -50,12 +50,13 @@ impl std::fmt::Display for Known {
     }
 }
 
-/// The fewest task-minutes with no more than such a share of requests above the limit. `None` where no margin is enough.
+/// The fewest task-minutes with no more than such a share of requests above the limit, for each length of the mean with which a margin is
+/// enough.
 pub(super) fn cheapest(
     service: &Service,
     minutes: &Range<usize>,
     over_limit_ppm: u64,
-) -> Option<Known> {
+) -> Vec<Known> {
     let required: u64 = minutes
         .clone()
         .map(|it| u64::from(service.required(it)))
@@ -74,8 +75,7 @@ pub(super) fn cheapest(
         let margins = shares.chain(ROOTS_TENTHS.map(Margin::Roots));
         margins.filter_map(known).min_by_key(|it| it.ratio_milli)
     };
-    let of_spans = SPANS_MINUTES.into_iter().filter_map(best_of_span);
-    of_spans.min_by_key(|it| it.ratio_milli)
+    SPANS_MINUTES.into_iter().filter_map(best_of_span).collect()
 }
 
 /// The mean requests of the minutes around each, in thousandths.
@@ -135,7 +135,7 @@ mod tests {
             span_minutes: want.1,
             margin: want.2,
         };
-        assert_eq!(known, Some(want));
+        assert_eq!(known.first(), Some(&want));
     }
 
     #[test]

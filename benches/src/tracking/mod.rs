@@ -192,15 +192,16 @@ fn chosen(file: &File, load: &Load, half: &str, [on, other]: [usize; 2]) -> Stri
     let name = "peak of 60 minutes";
     add(&mut table, load, both, name, PeakHold::new);
     let bound = bound::ratio_milli(service, other, BALLASTS);
-    let known = level::cheapest(service, other, OVER_LIMIT_PPM).map_or_else(
-        || "no margin is enough".to_owned(),
-        |it| format!("{} ({it})", table::thousandths(it.ratio_milli)),
-    );
+    let known: Vec<String> = level::cheapest(service, other, OVER_LIMIT_PPM)
+        .iter()
+        .map(|it| format!("{} ({it})", table::thousandths(it.ratio_milli)))
+        .collect();
     let mut said = format!(
         "Chosen on the {half} half at 0.1 % of requests above the limit, and for Ballast {TURNS_A_DAY} changes a day; with a reserve: at half of the requests.\n{table}\n\
          No rule with {TURNS_A_DAY} changes a day and 0.1 % above the limit, not even one that knows the load beforehand, comes below {} in the other half.\n\
-         One that knows the mean of the minutes around each, and the margin that does best there: {known}.",
+         One that knows the mean of the minutes around each, and the margin that does best there: {}.",
         table::thousandths(bound),
+        known.join(", "),
     );
     if half == "first"
         && let Some(tags) = best

@@ -134,6 +134,10 @@ pub enum TrackingHoldReason {
     NoData {
         /// The targets.
         targets: Vec<TargetName>,
+        /// Whether the desired count is the least that is allowed and every target measures the whole fleet, such as the length of a queue,
+        /// which has no value while nobody uses it.
+        #[serde(default, skip_serializing_if = "is_false")]
+        may_be_idle: bool,
     },
     /// The targets that are known need fewer, but others have no value that is new enough.
     TargetsUnknown {
@@ -192,6 +196,11 @@ pub enum TrackingHoldReason {
         /// What failed.
         gap: Gap,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+const fn is_false(it: &bool) -> bool {
+    !*it
 }
 
 /// Why Ballast only says what it would do.
@@ -308,7 +317,9 @@ impl TrackingHoldReason {
             Self::AtMaximum { .. }
             | Self::NowhereToPlace { .. }
             | Self::SnapshotIncomplete { .. }
-            | Self::NoData { .. }
+            | Self::NoData {
+                may_be_idle: false, ..
+            }
             | Self::TargetsUnknown { .. }
             | Self::Unfollowed { .. }
             | Self::PolicyFaults { .. }
@@ -330,6 +341,9 @@ impl TrackingHoldReason {
             | Self::NothingToSpare { .. }
             | Self::DeploymentRunning { .. }
             | Self::MemoryUnknown
+            | Self::NoData {
+                may_be_idle: true, ..
+            }
             | Self::ForeignChange { .. }
             | Self::SwitchedOff { .. }
             | Self::AdviceOnly {

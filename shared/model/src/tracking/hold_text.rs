@@ -160,9 +160,16 @@ impl fmt::Display for TrackingHoldReason {
             Self::MemoryUnknown => f.write_str(
                 "the ledger did not answer: the desired count is not lowered, and not raised from 0",
             ),
-            Self::NoData { targets } => {
+            Self::NoData {
+                targets,
+                may_be_idle,
+            } => {
                 f.write_str("no value is new enough of: ")?;
-                list(f, targets, ", ")
+                list(f, targets, ", ")?;
+                if *may_be_idle {
+                    f.write_str(", as of a queue that nobody uses, and no fewer are allowed")?;
+                }
+                Ok(())
             }
             Self::TargetsUnknown { targets } => {
                 f.write_str(

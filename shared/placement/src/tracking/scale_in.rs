@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use model::Seconds;
 use model::plan::Role;
-use model::tracking::{Direction, TargetName, TrackingHoldReason, TrackingStepReason};
+use model::tracking::{
+    Direction, Measures, Target, TargetName, TrackingHoldReason, TrackingStepReason,
+};
 
 use super::case::{Case, Tracked};
 use super::pace::{Lower, Need};
@@ -98,10 +100,24 @@ fn not_known(case: &Case<'_>) -> Option<Verdict> {
             gaps: case.gaps.clone(),
         }
     } else if targets.len() == case.targets.len() {
-        TrackingHoldReason::NoData { targets }
+        TrackingHoldReason::NoData {
+            targets,
+            may_be_idle: !is_unread && may_be_idle(case),
+        }
     } else {
         TrackingHoldReason::TargetsUnknown { targets }
     }))
+}
+
+/// Whether no value may mean no load: nothing could be lowered, and every target measures the whole fleet. SQS publishes nothing of a queue
+/// that nobody has called for six hours.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html>
+fn may_be_idle(case: &Case<'_>) -> bool {
+    let is_total = |it: &Target| match it.measures {
+        Measures::Total => true,
+        Measures::PerTask => false,
+    };
+    case.desired() <= case.bounds.bounds.min_tasks && case.policy.targets.values().all(is_total)
 }
 
 /// What was remembered, and what was observed, must be whole.

@@ -51,6 +51,41 @@ fn a_gap_in_the_window_keeps_the_count() {
     );
 }
 
+/// A queue that nobody uses has no value: at the least that is allowed nobody is to be woken for that.
+#[test]
+fn without_a_value_a_service_at_its_minimum_is_protected_where_all_targets_are_totals() {
+    let without_data = |desired, name, measures| {
+        let mut scene = Scene::cpu(desired, 30);
+        scene.policy().targets.clear();
+        scene.track(name, target(5, measures));
+        scene.fleet().readings.clear();
+        let recent = vec![series(Part::Fleet, Vec::new())];
+        let season = Vec::new();
+        scene
+            .fleet()
+            .readings
+            .insert(name, Reading::Read { recent, season });
+        scene
+    };
+    for (desired, name, measures, want) in [
+        (1, TargetName::Alarm, Measures::Total, false),
+        (2, TargetName::Alarm, Measures::Total, true),
+        (1, TargetName::Alarm, Measures::PerTask, true),
+        (1, TargetName::Requests, Measures::PerTask, true),
+    ] {
+        let scene = without_data(desired, name, measures);
+        let hold = &scene.decide().plan.holds[0];
+        assert_eq!(hold.reason.as_str(), "no_data", "{hold}");
+        assert_eq!(hold.reason.leaves_unprotected(), want, "{hold}");
+    }
+    check(
+        &without_data(1, TargetName::Alarm, Measures::Total),
+        &expect![[r#"
+            hold `demo/web` no_data: no value is new enough of: alarm, as of a queue that nobody uses, and no fewer are allowed (desired 1, running 1, pending 0; standby running 0; alarm unknown (no value that is new enough); allowed 1 to 40)
+        "#]],
+    );
+}
+
 #[test]
 fn a_gap_before_the_window_says_nothing() {
     let mut scene = low();

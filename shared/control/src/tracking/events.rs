@@ -69,7 +69,7 @@ impl Interest for Tracking {
 }
 
 /// What an alarm asks to be looked at: the services that its metrics are about, else everything, because any service may follow what it
-/// watches, also where it names a cluster alone. An alarm on capacity is another function's.
+/// watches, also where it names a cluster alone. An alarm on capacity alone is another function's.
 fn of_alarm(alarm: &AlarmChange) -> Concern<ServiceKey> {
     let services: BTreeSet<ServiceKey> = alarm.metrics.iter().filter_map(service).collect();
     let services = if services.is_empty() {
@@ -90,13 +90,16 @@ fn of_alarm(alarm: &AlarmChange) -> Concern<ServiceKey> {
     }
 }
 
-/// Whether a metric of the alarm is about a capacity provider or an Auto Scaling group.
+/// Whether the alarm is about capacity providers and Auto Scaling groups alone. A metric of something else beside theirs may be what a service
+/// follows, such as a queue's length for each instance of a group.
 fn is_about_capacity(alarm: &AlarmChange) -> bool {
-    let is_of_capacity = |it: &AlarmMetric| {
-        let names = ["CapacityProviderName", "AutoScalingGroupName"];
-        names.iter().any(|name| it.dimensions.contains_key(*name))
+    let names_any = |metric: &AlarmMetric, names: &[&str]| {
+        names.iter().any(|it| metric.dimensions.contains_key(*it))
     };
-    alarm.provider.is_some() || alarm.group.is_some() || alarm.metrics.iter().any(is_of_capacity)
+    let of_capacity = ["CapacityProviderName", "AutoScalingGroupName"];
+    let is_of_capacity = |it: &AlarmMetric| names_any(it, &of_capacity);
+    let is_beside = |it: &AlarmMetric| is_of_capacity(it) || names_any(it, &["ClusterName"]);
+    alarm.metrics.iter().any(is_of_capacity) && alarm.metrics.iter().all(is_beside)
 }
 
 /// The service that a metric's dimensions name, as those of ECS's metrics do. A pair's alarm may watch both of its services.
@@ -321,11 +324,12 @@ mod tests {
             &[],
             other,
         );
-        let group = metric("AWS/EC2", &[("AutoScalingGroupName", "large")]);
-        check(of(vec![group]), &[], other);
-        let mut named = alarm(AlarmState::Alarm, vec![]);
-        named.group = Some("large".parse().unwrap());
-        check(TriggerKind::AlarmChanged(named), &[], other);
+        let group = || metric("AWS/AutoScaling", &[("AutoScalingGroupName", "large")]);
+        check(of(vec![group()]), &[], other);
+        // A queue's length for each instance is what a service may follow.
+        let queue = metric("AWS/SQS", &[("QueueName", "jobs")]);
+        check(of(vec![queue.clone(), group()]), &[], "everything");
+        check(of([both(), vec![queue]].concat()), &[], "everything");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! | in no group, just registered in an opted-in cluster | it was warned before ([`unregistered`]) | it leaves for that |
 //! | in another opted-in group, or in none in an opted-in cluster, DRAINING | Ballast drained it in the group that it has left | that drain is Ballast's own there too |
 //! | in nothing that is opted in, and a container instance that is DRAINING | the same | the group that it has left looks after it until the drain is taken back |
-//! | in nothing that is opted in, and a container instance that is not DRAINING | the same, [`READ_LAG`] ago and more | somebody else took the drain back: a later one is theirs |
+//! | in nothing that is opted in, and a container instance that is ACTIVE | the same, [`READ_LAG`] ago and more | somebody else took the drain back: a later one is theirs |
 //!
 //! Of the third only what is in no group at all, or in service in one, is set to ACTIVE: not what waits in a warm pool, is on its way out of a
 //! group that is not opted in, or of which AWS did not tell.
@@ -100,7 +100,7 @@ impl<'a> Elsewhere<'a> {
                                 || it.reversed.get(id).is_some_and(|it| own.at <= it.at)
                         });
                         let container = snapshot.container(looked).map(|(_, it)| it);
-                        if has_own || container.is_some_and(|it| shows && !is_draining(it)) {
+                        if has_own || container.is_some_and(|it| shows && takes_tasks(it)) {
                             self.handed_over.insert((key, id));
                         } else if container.is_some_and(is_draining) {
                             self.leave(id, departure);
@@ -115,7 +115,7 @@ impl<'a> Elsewhere<'a> {
                             let member = member(snapshot, id);
                             let looked = detached(id, cluster, container, member);
                             self.detached.entry(key).or_default().push(looked);
-                        } else if shows {
+                        } else if shows && takes_tasks(container) {
                             self.handed_over.insert((key, id));
                         }
                     }
@@ -207,20 +207,36 @@ fn add_maintenance(departure: &mut Departure, code: &str, starts_at: Timestamp) 
 
 type Containers<'a> = BTreeMap<&'a InstanceId, (&'a ClusterName, &'a ContainerInstance)>;
 
-/// The container instances by their EC2 instance. One that registered anew has several, of which that counts whose agent is connected.
+/// The container instances by their EC2 instance. One that registered anew has several, of which the old ones stay as they were when its agent
+/// was last connected to them: that counts whose agent is connected. While none is, one that is DRAINING counts before one that is ACTIVE, so that
+/// no old one takes Ballast's drain for taken back; of several the one that registered last.
 fn by_instance(snapshot: &DrainSnapshot) -> Containers<'_> {
     let mut containers: Containers<'_> = BTreeMap::new();
     for (name, cluster) in &snapshot.clusters {
         for container in cluster.capacity.instances.values() {
             if let Some(id) = &container.ec2_instance {
-                let known = containers.get(id).map(|(_, it)| it.agent_connected);
-                if known != Some(true) {
+                let known = containers.get(id).map(|(_, it)| liveness(it));
+                if known < Some(liveness(container)) {
                     containers.insert(id, (name, container));
                 }
             }
         }
     }
     containers
+}
+
+fn liveness(container: &ContainerInstance) -> impl Ord + use<> {
+    (
+        container.agent_connected,
+        is_draining(container),
+        takes_tasks(container),
+        container.registered_at,
+        container.arn.clone(),
+    )
+}
+
+fn takes_tasks(container: &ContainerInstance) -> bool {
+    container.status == ContainerInstanceStatus::Active
 }
 
 fn is_draining(container: &ContainerInstance) -> bool {

@@ -14,7 +14,7 @@ use crate::planted::found;
 use crate::random::{groupless, leave_group};
 use crate::scene::{Scene, check, gap};
 
-fn reasons(scene: &Scene) -> Vec<&'static str> {
+pub(crate) fn reasons(scene: &Scene) -> Vec<&'static str> {
     let plan = scene.decide().plan;
     plan.steps.iter().map(|it| it.reason.as_str()).collect()
 }
@@ -140,7 +140,7 @@ fn only_what_certainly_leaves_is_remembered_of_what_is_not_registered() {
 }
 
 /// An instance that Ballast drained because its group terminated it, 60 s ago, and that its group let go then.
-fn drained(scene: &mut Scene, id: &InstanceId) {
+pub(crate) fn drained(scene: &mut Scene, id: &InstanceId) {
     scene.terminating(id, 5);
     scene.act();
     scene.later(60);
@@ -150,7 +150,7 @@ fn drained(scene: &mut Scene, id: &InstanceId) {
 }
 
 /// It is in no group.
-fn detach(scene: &mut Scene, id: &InstanceId) -> LookedInstance {
+pub(crate) fn detach(scene: &mut Scene, id: &InstanceId) -> LookedInstance {
     let place = Whereabouts::InNoGroup;
     scene.snapshot.outside.insert(id.clone(), place);
     let group = scene.group("spot");

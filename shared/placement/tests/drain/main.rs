@@ -25,6 +25,7 @@ mod moves;
 mod oracle;
 mod planted;
 mod random;
+mod registrations;
 mod remembered;
 mod reversals;
 mod scene;

@@ -77,6 +77,35 @@ async fn what_is_left_to_the_schedule_is_done() {
     assert_eq!(seen.services, Some(1));
 }
 
+/// Something about a service cannot be read, for good. The message of an alarm that names no service goes back to the queue once; when it comes
+/// again everything has been looked at since it was sent, so that it becomes no dead letter.
+#[tokio::test]
+async fn a_service_with_a_gap_for_good_makes_no_dead_letters_of_alarms_that_name_none() {
+    let stage = Scene::steady(6).open().await;
+    let rule = FaultRule::times(
+        Operation::DescribeScalableTargets,
+        Fault::ServerError,
+        10_000,
+    );
+    stage.fault(rule);
+    let process = stage.controller(Mode::Act);
+    let invoked = invoked();
+    for alarm in 0..3 {
+        let message = batch([call(stage.now()).to_string()]);
+        let mut went_back = Vec::new();
+        for _ in 0..3 {
+            let handled = process.handle(&message, &invoked).await;
+            let failures = handled.record.batch_item_failures.as_ref().unwrap().len();
+            let is_look = handled.record.snapshot.is_some();
+            assert_eq!(is_look, ignored(&handled, "looked_lately") == 0);
+            went_back.push((is_look, failures));
+            // The queue's visibility timeout.
+            stage.advance_secs(60);
+        }
+        assert_eq!(went_back, [(true, 1), (false, 0), (false, 0)], "{alarm}");
+    }
+}
+
 /// Gaps ring the errors' alarm. The heartbeat goes on while a service can be followed, and stops where none can.
 #[tokio::test]
 async fn gaps_alone_are_a_heartbeat_while_a_service_is_followed() {

@@ -95,7 +95,7 @@ pub(crate) fn trouble<'a>(
     }
     for (key, why) in passed_over {
         trouble.seen.insert(key.clone());
-        if unread(why).is_some() {
+        if why.gap().is_some() {
             trouble.concerned.insert(key.clone());
         }
     }
@@ -122,23 +122,13 @@ pub(crate) fn gaps<'a>(
     of_subjects: impl Iterator<Item = &'a Gap>,
     passed_over: &'a BTreeMap<ServiceKey, PassedOver>,
 ) -> BTreeSet<Gap> {
-    let unread = passed_over.values().filter_map(unread);
+    let unread = passed_over.values().filter_map(PassedOver::gap);
     of_snapshot
         .iter()
         .chain(of_subjects)
         .chain(unread)
         .cloned()
         .collect()
-}
-
-/// Why a service could not be read.
-fn unread(why: &PassedOver) -> Option<&Gap> {
-    match why {
-        PassedOver::Unread { gap } => Some(gap),
-        PassedOver::NotOptedIn
-        | PassedOver::NotFound
-        | PassedOver::StandbyWithoutPrimary { .. } => None,
-    }
 }
 
 /// Whether a desired count can come of this write: the write happened, or perhaps did not.

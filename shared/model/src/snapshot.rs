@@ -51,6 +51,17 @@ pub enum PassedOver {
     },
 }
 
+impl PassedOver {
+    /// What failed, where it could not be read.
+    #[must_use]
+    pub const fn gap(&self) -> Option<&Gap> {
+        match self {
+            Self::Unread { gap } => Some(gap),
+            Self::NotOptedIn | Self::NotFound | Self::StandbyWithoutPrimary { .. } => None,
+        }
+    }
+}
+
 /// Why a standby's tag leads to no pair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "snake_case")]

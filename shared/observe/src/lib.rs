@@ -133,12 +133,7 @@ impl Observer {
 fn unread(passed_over: &BTreeMap<ServiceKey, PassedOver>) -> BTreeSet<Gap> {
     passed_over
         .values()
-        .filter_map(|why| match why {
-            PassedOver::Unread { gap } => Some(gap.clone()),
-            PassedOver::NotOptedIn
-            | PassedOver::NotFound
-            | PassedOver::StandbyWithoutPrimary { .. } => None,
-        })
+        .filter_map(|why| why.gap().cloned())
         .collect()
 }
 

@@ -23,7 +23,10 @@ pub(super) fn gaps(snapshot: &CapacitySnapshot) -> BTreeSet<Gap> {
     let of_providers = snapshot
         .providers()
         .flat_map(|(_, provider)| &provider.gaps);
-    let unread = snapshot.passed_over.values().filter_map(unread);
+    let unread = snapshot
+        .passed_over
+        .values()
+        .filter_map(ProviderPassedOver::gap);
     snapshot
         .gaps
         .iter()
@@ -69,7 +72,7 @@ pub(super) fn trouble(
     }
     for (key, why) in &snapshot.passed_over {
         trouble.seen.insert(key.cluster.clone());
-        if unread(why).is_some() {
+        if why.gap().is_some() {
             trouble.concerned.insert(key.cluster.clone());
         }
     }
@@ -94,15 +97,6 @@ pub(super) fn trouble_blind(scope: &Scope) -> Trouble<ClusterName> {
 /// The clusters of these providers.
 pub(super) fn clusters_of(keys: &BTreeSet<ProviderKey>) -> BTreeSet<ClusterName> {
     keys.iter().map(|key| key.cluster.clone()).collect()
-}
-
-fn unread(why: &ProviderPassedOver) -> Option<&Gap> {
-    match why {
-        ProviderPassedOver::Unread { gap } => Some(gap),
-        ProviderPassedOver::NotOptedIn
-        | ProviderPassedOver::ManagedInstances
-        | ProviderPassedOver::GroupNotFound { .. } => None,
-    }
 }
 
 #[cfg(test)]

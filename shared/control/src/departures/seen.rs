@@ -22,7 +22,10 @@ pub(super) fn keys(snapshot: &DrainSnapshot) -> BTreeSet<DrainKey> {
 pub(super) fn gaps(snapshot: &DrainSnapshot) -> BTreeSet<Gap> {
     let of_groups = snapshot.groups.values().flat_map(|it| &it.gaps);
     let of_clusters = snapshot.clusters.values().flat_map(|it| &it.capacity.gaps);
-    let unread = snapshot.passed_over.values().filter_map(unread);
+    let unread = snapshot
+        .passed_over
+        .values()
+        .filter_map(InstancePassedOver::gap);
     let outside = snapshot.outside.values().filter_map(not_told);
     snapshot
         .gaps
@@ -136,7 +139,7 @@ pub(super) fn trouble(
     for (id, why) in &snapshot.passed_over {
         let name = named(id.clone());
         trouble.seen.insert(name.clone());
-        if unread(why).is_some() {
+        if why.gap().is_some() {
             trouble.concerned.insert(name);
         }
     }
@@ -177,16 +180,6 @@ pub(super) fn trouble_blind(scope: &Scope) -> Trouble<DrainKey> {
             beyond: true,
             ..Trouble::default()
         },
-    }
-}
-
-fn unread(why: &InstancePassedOver) -> Option<&Gap> {
-    match why {
-        InstancePassedOver::Unread { gap } => Some(gap),
-        InstancePassedOver::NotOptedIn { .. }
-        | InstancePassedOver::NotFound
-        | InstancePassedOver::NotRegistered
-        | InstancePassedOver::LeftToSchedule { .. } => None,
     }
 }
 

@@ -63,6 +63,17 @@ pub enum ProviderPassedOver {
     },
 }
 
+impl ProviderPassedOver {
+    /// What failed, where it could not be read.
+    #[must_use]
+    pub const fn gap(&self) -> Option<&Gap> {
+        match self {
+            Self::Unread { gap } => Some(gap),
+            Self::NotOptedIn | Self::ManagedInstances | Self::GroupNotFound { .. } => None,
+        }
+    }
+}
+
 /// A cluster, as far as its EC2 capacity is concerned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterCapacity {

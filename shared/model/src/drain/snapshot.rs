@@ -192,6 +192,20 @@ pub enum InstancePassedOver {
     },
 }
 
+impl InstancePassedOver {
+    /// What failed, where it could not be read.
+    #[must_use]
+    pub const fn gap(&self) -> Option<&Gap> {
+        match self {
+            Self::Unread { gap } => Some(gap),
+            Self::NotOptedIn { .. }
+            | Self::NotFound
+            | Self::NotRegistered
+            | Self::LeftToSchedule { .. } => None,
+        }
+    }
+}
+
 /// Instances that share a tag: those of an Auto Scaling group, or those of a cluster that are in no group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrainGroup {

@@ -131,12 +131,8 @@ impl CapacityObserver {
             mut gaps,
         } = Box::pin(Seen::look(&mut look, scope)).await;
         let Some(taken_at) = look.taken_at() else {
-            gaps.extend(passed_over.into_values().filter_map(|why| match why {
-                ProviderPassedOver::Unread { gap } => Some(gap),
-                ProviderPassedOver::NotOptedIn
-                | ProviderPassedOver::ManagedInstances
-                | ProviderPassedOver::GroupNotFound { .. } => None,
-            }));
+            let unread = passed_over.values().filter_map(ProviderPassedOver::gap);
+            gaps.extend(unread.cloned());
             return Err(Blind { gaps });
         };
         let snapshot = CapacitySnapshot {

@@ -167,7 +167,7 @@ impl DrainObserver {
             group.gaps.extend(gaps);
         }
         let Some(taken_at) = look.taken_at() else {
-            gaps.extend(unread(passed_over));
+            gaps.extend(unread(&passed_over));
             return Err(Blind { gaps });
         };
         let looked = groups.values().flat_map(|it| it.instances.values());
@@ -208,15 +208,9 @@ impl DrainObserver {
 }
 
 /// The gaps of the instances that were not read, each once.
-fn unread(passed_over: BTreeMap<InstanceId, InstancePassedOver>) -> BTreeSet<Gap> {
-    let gaps = passed_over.into_values().filter_map(|why| match why {
-        InstancePassedOver::Unread { gap } => Some(gap),
-        InstancePassedOver::NotOptedIn { .. }
-        | InstancePassedOver::NotFound
-        | InstancePassedOver::NotRegistered
-        | InstancePassedOver::LeftToSchedule { .. } => None,
-    });
-    gaps.collect()
+fn unread(passed_over: &BTreeMap<InstanceId, InstancePassedOver>) -> BTreeSet<Gap> {
+    let gaps = passed_over.values().filter_map(InstancePassedOver::gap);
+    gaps.cloned().collect()
 }
 
 /// What of everything is looked at.

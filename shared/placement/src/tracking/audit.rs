@@ -3,8 +3,7 @@
 //! Guaranteed: it shares no code with the rules. It reads tags, bounds, series and memory anew, asks of each step what must never be, and
 //! says every law that a step breaks. A step that is named here is not carried out.
 //!
-//! Assumed: the series of one target have one period, as `observe` asks for them. Where a load lies between two thousandths of a task, the
-//! smaller counts: a plan of the rules never breaks a law.
+//! Assumed: where a load lies between two thousandths of a task, the smaller counts: a plan of the rules never breaks a law.
 //!
 //! Absent: whether a plan is good, or complete. Whether a raise is needed, and how much more than the load somebody wants to keep, is no
 //! matter of safety; the forecast, which may only raise, is not looked at.

@@ -44,8 +44,10 @@ pub(crate) fn note(case: &mut Case<'_>) {
     }
     let tasks = missing(case);
     let stuck_since = case.memory.as_ref().and_then(|it| it.pending);
+    // Where more are missing than those, some are so from now on.
+    let are_those = tasks <= case.fleet.primary.pending_count;
     let begun = stuck_since
-        .filter(|it| is_stuck(case, Some(*it)))
+        .filter(|it| are_those && is_stuck(case, Some(*it)))
         .map_or(now, |it| it.at);
     if let Some(memory) = case.memory.as_mut() {
         let since = memory.missing.map_or(begun, |it| it.at.min(now));

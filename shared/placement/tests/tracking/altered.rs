@@ -106,9 +106,10 @@ pub(crate) fn less(scene: &Scene, which: usize, picks: &[usize]) -> Scene {
                 let count = all.len().max(1);
                 if let Some(it) = all.get_mut(pick % count) {
                     let points = &mut it.points;
-                    let back = (pick / count) % points.len().max(1);
-                    if !points.is_empty() {
-                        points.remove(points.len() - 1 - back);
+                    // The newest one stays: without it, it would not be there yet, and nobody could know of it.
+                    let others = points.len().saturating_sub(1);
+                    if others > 0 {
+                        points.remove(others - 1 - (pick / count) % others);
                     }
                 }
             }

@@ -197,7 +197,13 @@ proptest! {
         for (key, fleet) in &mut busy.snapshot.fleets {
             match which {
                 0 => fleet.primary.deployments = vec![deployment(1, true, true)],
-                1 => fleet.primary.pending_count += 1,
+                1 => {
+                    fleet.primary.pending_count += 1;
+                    // It has been so from now on.
+                    if let Some(Recall::Known(memory)) = busy.memories.get_mut(key) {
+                        memory.pending = None;
+                    }
+                }
                 2 => fleet.gaps.push(gap("cloudwatch:GetMetricData")),
                 3 if fleet.primary.scaled_by_application_auto_scaling == Some(false) => {
                     fleet.primary.scaled_by_application_auto_scaling = None;

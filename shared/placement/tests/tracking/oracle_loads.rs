@@ -416,11 +416,12 @@ impl Fleets<'_> {
         if let Some(Standby::Present(it)) = &self.fleet.standby {
             there += it.running_count + self.coming(it, memory.standby_pending);
         }
+        let gone = i64::from(primary.desired_count) - i64::from(there);
         let waits = memory
             .pending
             .filter(|_| primary.pending_count > 0 && coming == 0);
+        let waits = waits.filter(|_| gone <= i64::from(primary.pending_count));
         let since = memory.missing.or(waits).map(|it| it.at.as_second());
-        let gone = i64::from(primary.desired_count) - i64::from(there);
         let is_missing = gone * 10 > i64::from(primary.desired_count);
         let places: Vec<_> = primary
             .capacity

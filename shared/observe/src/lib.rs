@@ -219,6 +219,12 @@ fn first_of(clusters: usize, now: Option<Timestamp>) -> usize {
         .unwrap_or(0)
 }
 
+/// Begins these with another part of so many with each minute of AWS's time, so that a look that takes one part comes to all of them.
+fn turn<T>(all: &mut [T], part: usize, now: Option<Timestamp>) {
+    let parts = all.len().div_ceil(part.max(1));
+    all.rotate_left(first_of(parts, now).saturating_mul(part));
+}
+
 /// How many tasks a service runs and starts, by ECS's own count.
 fn running(read: Option<&Read>) -> usize {
     match read {
@@ -236,6 +242,21 @@ fn running(read: Option<&Read>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_part_is_the_first_in_its_turn() {
+        let first = |minutes: i64| {
+            let mut all: Vec<usize> = (0..250).collect();
+            let now = Timestamp::from_second(1_772_442_000 + 60 * minutes).ok();
+            turn(&mut all, 100, now);
+            all[0]
+        };
+        let turns: BTreeSet<usize> = (0..3).map(first).collect();
+        assert_eq!(turns, [0, 100, 200].into());
+        let mut few = [1, 2, 3];
+        turn(&mut few, 3, Timestamp::from_second(60).ok());
+        assert_eq!(few, [1, 2, 3]);
+    }
 
     #[test]
     fn every_cluster_is_the_first_in_its_turn() {

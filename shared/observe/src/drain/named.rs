@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::drain::{DrainGroup, DrainKey, InstancePassedOver, LookedInstance};
 use model::snapshot::{Gap, GapCause};
-use model::{AutoScalingGroupName, ClusterName, InstanceId};
+use model::{AutoScalingGroupName, ClusterName, InstanceId, Timestamp};
 
 use crate::drain::clusters::{self, Searched};
 use crate::drain::groups::{self, Described};
@@ -32,7 +32,8 @@ pub(crate) async fn look(
     groups: &BTreeSet<DrainKey>,
 ) -> Seen {
     let mut seen = Seen::default();
-    let asked = asked(instances, draining, groups, &mut seen);
+    let now = look.now();
+    let asked = asked(instances, draining, groups, now, &mut seen);
     let open = place_by_tag(look, &asked, &mut seen).await;
     let members = membership::read(look, &open).await;
     let in_no_group = place(look, members, &asked.groups, &mut seen).await;
@@ -59,12 +60,13 @@ pub(crate) async fn look(
     seen
 }
 
-/// Takes the question apart. Of more instances than one look takes the last ones are not looked at; those that drain come last, and
-/// go without a word: the schedule's look sees them.
+/// Takes the question apart. Of more instances than one look takes not all are looked at, and with each minute of AWS's time others are. Those
+/// that drain come last, and go without a word: the schedule's look sees them.
 fn asked(
     instances: &BTreeSet<InstanceId>,
     draining: &BTreeSet<InstanceId>,
     groups: &BTreeSet<DrainKey>,
+    now: Option<Timestamp>,
     seen: &mut Seen,
 ) -> Asked {
     let mut asked = Asked::default();
@@ -76,6 +78,8 @@ fn asked(
             DrainKey::Instance { instance } => _ = named.insert(instance.clone()),
         }
     }
+    let mut named: Vec<InstanceId> = named.into_iter().collect();
+    crate::turn(&mut named, INSTANCES_NAMED_MAX, now);
     for (index, id) in named.into_iter().enumerate() {
         if index < INSTANCES_NAMED_MAX {
             asked.instances.insert(id);

@@ -146,6 +146,51 @@ async fn of_a_thousand_warned_instances_that_are_registered_nowhere_none_is_forg
     }
 }
 
+/// What AWS Health says of so many instances that are in no group and registered nowhere: one event.
+fn foreign_maintenance(stage: &Stage, count: u32) -> Value {
+    let ids = (0..count).map(|it| json!({"entityValue": format!("i-0f{it:015x}")}));
+    json!({
+        "version": "0",
+        "id": "8b0a6a1c-0000-4000-8000-000000000002",
+        "detail-type": "AWS Health Event",
+        "source": "aws.health",
+        "account": "111122223333",
+        "time": stage.now().to_string(),
+        "region": "us-west-2",
+        "resources": [],
+        "detail": {
+            "service": "EC2",
+            "eventTypeCode": "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED",
+            "eventTypeCategory": "scheduledChange",
+            "startTime": "Wed, 01 Jan 2098 00:00:00 GMT",
+            "statusCode": "upcoming",
+            "affectedEntities": ids.collect::<Vec<_>>(),
+        },
+    })
+}
+
+/// One event names more than one look takes: it comes again until everything that it told is remembered, and no longer.
+#[tokio::test]
+async fn an_event_about_very_many_instances_comes_to_its_end() {
+    let stage = Scene::default().open().await;
+    opt_in(&stage);
+    let event = foreign_maintenance(&stage, 2_500);
+    stage.advance_secs(60);
+    let warnings = foreign(&stage, 2_500);
+    let payload = batch([event.to_string()]);
+    for (wanted, again) in [(1_000, 1), (2_000, 1), (2_500, 0)] {
+        let handled = stage.handle(Mode::Act, &payload).await;
+        assert_eq!(remembered(&stage, &warnings).await, wanted);
+        let failures = handled.record.batch_item_failures.as_ref().unwrap();
+        assert_eq!(failures.len(), again, "{wanted}: {:?}", handled.failure);
+        stage.advance_secs(60);
+    }
+    // What is remembered is not looked for again.
+    let handled = stage.handle(Mode::Act, &payload).await;
+    assert_eq!(handled.failure, None);
+    assert_eq!(handled.record.looked_again.len(), 0);
+}
+
 /// A stage whose cluster is opted in, over a DynamoDB that does not run yet.
 async fn over_dynamodb() -> (Stage, TcpListener) {
     let mut stage = Scene::default().open().await;

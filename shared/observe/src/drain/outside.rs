@@ -9,16 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::capacity::{ContainerInstanceStatus, Lifecycle};
 use model::drain::Whereabouts;
-use model::snapshot::Gap;
+use model::snapshot::{Gap, GapCause};
 use model::{ClusterName, InstanceId};
 
 use crate::drain::clusters::Searched;
-use crate::drain::membership::{self, Member, Members};
+use crate::drain::membership::{self, DESCRIBE_AUTO_SCALING_INSTANCES, Member, Members};
 use crate::drain::{Look, Seen, strays};
 use crate::limits::OUTSIDE_MAX;
 
-/// Where Auto Scaling has these instances. `members` tells it of some already. Of more than [`OUTSIDE_MAX`] others not all are asked about; with
-/// each minute of AWS's time others come first.
+/// Where Auto Scaling has these instances. `members` tells it of some already. Of more than [`OUTSIDE_MAX`] others not all are asked about, with
+/// each minute of AWS's time the next ones; the rest is unread.
 pub(crate) async fn read(
     look: &mut Look<'_>,
     seen: &Seen,
@@ -36,13 +36,28 @@ pub(crate) async fn read(
         .copied()
         .filter(|it| !members.contains_key(*it))
         .collect();
-    let first = crate::first_of(open.len(), look.now());
-    open.rotate_left(first);
-    let asked = open.into_iter().take(OUTSIDE_MAX).cloned().collect();
+    crate::turn(&mut open, OUTSIDE_MAX, look.now());
+    let unasked = open.split_off(open.len().min(OUTSIDE_MAX));
+    let asked = open.into_iter().cloned().collect();
+    let gap = not_asked(unasked.len());
+    let unasked = unasked.into_iter().map(|id| (id.clone(), Err(gap.clone())));
     let mut all = members;
     all.retain(|id, _| draining.contains(id));
     all.extend(membership::read(look, &asked).await);
+    all.extend(unasked);
     all.into_iter().map(|(id, it)| (id, place(it))).collect()
+}
+
+/// The gap of those that are not asked about: one for all.
+fn not_asked(instances: usize) -> Gap {
+    Gap {
+        operation: DESCRIBE_AUTO_SCALING_INSTANCES.to_owned(),
+        resource: "*".to_owned(),
+        cause: GapCause::BudgetSpent,
+        detail: format!(
+            "not sent for {instances} instances that drain in nothing that is opted in: one look asks about {OUTSIDE_MAX}"
+        ),
+    }
 }
 
 fn place(read: Result<Option<Member>, Gap>) -> Whereabouts {

@@ -38,7 +38,7 @@ pub struct Departure {
     /// That Ballast set it to DRAINING, or announced it. `None` where somebody else did, or nobody has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_drain: Option<OwnDrain>,
-    /// In which cluster Ballast drained it.
+    /// In which cluster Ballast drained it. Where an earlier version did not write it, it is the one in which a look shows the instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drained_in: Option<ClusterName>,
     /// Since when it has been seen to have left its group, without a break, while Ballast's drain lasts: it is in no group, or in service in one

@@ -71,6 +71,9 @@ pub(crate) fn note(
         .map(|it| it.at);
     note_place(&mut departure, place, &group.policy, now);
     note_own_drain(&mut departure, place, returned_at, now);
+    if departure.own_drain.is_some() && departure.drained_in.is_none() {
+        departure.drained_in = instance.registered.as_ref().map(|it| it.0.clone());
+    }
     let is_detached = !group.of.instances.contains_key(&instance.id);
     let lifecycle = instance.member.as_ref().map(|it| it.lifecycle);
     note_left(&mut departure, lifecycle, is_detached, now);

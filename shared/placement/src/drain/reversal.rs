@@ -4,8 +4,8 @@
 //! while no other certain cause is there. An instance that is on its way out of its group is never set to ACTIVE.
 //!
 //! A drain by choice is taken back after [`REBALANCE_OVER`], whether or not EC2 repeats its recommendation. One that is older than
-//! [`OWN_FOR`] is not taken back, but for that of an instance that EC2 stopped or may have stopped: it comes back whenever its owner starts
-//! it.
+//! [`OWN_FOR`] is not taken back, but for that of an instance that may have been away since: one that EC2 stopped comes back whenever its owner
+//! starts it, and one that its group let go may come back from a warm pool.
 //!
 //! An instance that has left its group for another one, or for a cluster that is opted in, is looked after there; one that has left it for
 //! nothing that is opted in is looked after by the group that it has left. Its drain is taken back once it has been in no group, or in service in
@@ -76,13 +76,13 @@ pub(crate) fn verdict(group: &GroupCase<'_>, case: &Case<'_>) -> Option<Verdict>
     Some(Verdict::Step(action, reason, own.at))
 }
 
-/// Whether the instance may have been away all the time since it was drained: EC2 stopped it, or hibernated it. What EC2 terminated is not
-/// registered any more.
+/// Whether the instance may have been away all the time since it was drained: EC2 stopped it, or hibernated it, or its group put it into a warm
+/// pool. What EC2 terminated is not registered any more.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-warm-pools.html>
 const fn comes_back(cause: CauseKind) -> bool {
     match cause {
-        CauseKind::SpotInterruption | CauseKind::Stopping => true,
+        CauseKind::SpotInterruption | CauseKind::Stopping | CauseKind::Terminating => true,
         CauseKind::CapacityReservationInterruption
-        | CauseKind::Terminating
         | CauseKind::Maintenance
         | CauseKind::Rebalance
         | CauseKind::AgentLost => false,

@@ -377,8 +377,7 @@ impl<'a> Subject<'a> {
             CauseKind::SpotInterruption | CauseKind::CapacityReservationInterruption => true,
             CauseKind::Terminating | CauseKind::Stopping | CauseKind::Maintenance => false,
         };
-        let stops = [CauseKind::SpotInterruption, CauseKind::Stopping].contains(&own.cause);
-        let is_forgotten = !stops && self.age(own.at) >= 8 * 86_400_000;
+        let is_forgotten = !is_away(own.cause) && self.age(own.at) >= 8 * 86_400_000;
         Want::of(
             is_quiet && in_service && is_over && !is_forgotten,
             is_forgotten,
@@ -454,7 +453,7 @@ pub(crate) fn wants_return(scene: &Scene, key: &DrainKey, id: &InstanceId) -> Wa
     let Some(own) = departure.own_drain.filter(|_| may) else {
         return Want::MustNot;
     };
-    let is_old = own.cause != CauseKind::SpotInterruption && age(own.at) >= 8 * 86_400_000;
+    let is_old = !is_away(own.cause) && age(own.at) >= 8 * 86_400_000;
     let mut notices = scene.hints.notices.iter();
     let is_quiet = *departure
         == Departure {
@@ -465,4 +464,12 @@ pub(crate) fn wants_return(scene: &Scene, key: &DrainKey, id: &InstanceId) -> Wa
         }
         && !notices.any(|it| it.instance == *id);
     Want::of(is_quiet && !is_old, is_old)
+}
+
+/// Whether what it was drained for may have had the instance away ever since.
+fn is_away(cause: CauseKind) -> bool {
+    matches!(
+        cause,
+        CauseKind::SpotInterruption | CauseKind::Stopping | CauseKind::Terminating
+    )
 }

@@ -6,6 +6,7 @@ use model::capacity::{ContainerInstanceStatus, Lifecycle};
 use model::drain::CauseKind;
 use model::trigger::{MachineState, Notice};
 
+use crate::laws::audited;
 use crate::scene::{Scene, check, gap};
 
 fn reasons(scene: &Scene) -> Vec<&'static str> {
@@ -375,4 +376,48 @@ fn an_instance_that_was_stopped_for_a_fortnight_is_taken_back() {
         scene.container(&ids[0]).agent_connected = true;
         assert_eq!(reasons(&scene), ["cause_gone"]);
     }
+}
+
+/// An instance waits in a warm pool for as long as its group likes.
+#[test]
+fn an_instance_that_comes_back_from_a_warm_pool_after_a_fortnight_is_taken_back() {
+    let (mut scene, ids) = Scene::web(2);
+    scene.terminating(&ids[0], 5);
+    scene.act();
+    scene.later(60);
+    scene.member(&ids[0]).lifecycle = Lifecycle::Warmed;
+    scene.member(&ids[0]).waits_in_hook = false;
+    scene.container(&ids[0]).agent_connected = false;
+    for _ in 0..14 {
+        scene.later(86_400);
+        assert_eq!(scene.act().matches("step ").count(), 0);
+    }
+    scene.container(&ids[0]).agent_connected = true;
+    assert!(reasons(&scene).is_empty());
+    scene.member(&ids[0]).lifecycle = Lifecycle::InService;
+    assert_eq!(reasons(&scene), ["cause_gone"]);
+    let tags = &mut scene.group("spot").group.as_mut().unwrap().tags;
+    tags.insert("ballast:instance-drain".to_owned(), "act".to_owned());
+    assert_eq!(audited(&scene, &scene.decide().plan), []);
+    scene.act();
+    assert_eq!(
+        scene.container(&ids[0]).status,
+        ContainerInstanceStatus::Active
+    );
+}
+
+/// A memory that an earlier version wrote does not say in which cluster the drain was.
+#[test]
+fn where_a_drain_is_is_learnt_from_the_instance() {
+    let (mut scene, ids) = warned(60);
+    scene.departure(&ids[0]).drained_in = None;
+    scene.act();
+    let cluster = scene.departure(&ids[0]).drained_in.clone();
+    assert_eq!(cluster, Some("demo".parse().unwrap()));
+    // What Ballast does not drain has no such place.
+    assert!(!scene.memory().departures.contains_key(&ids[1]));
+    let mut others = scene.clone();
+    others.departure(&ids[0]).end_own_drain();
+    others.act();
+    assert_eq!(others.departure(&ids[0]).drained_in, None);
 }

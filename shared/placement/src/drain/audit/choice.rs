@@ -14,7 +14,8 @@ const REVERSED_SECS: i64 = 6 * 3_600;
 /// How long a drain by choice lasts at most where nothing follows, in seconds.
 const CHOICE_ENDS_SECS: i64 = 3_600;
 
-/// For how long a drain is known to be Ballast's, in seconds; where the instance may be stopped meanwhile, without an end.
+/// For how long a drain is known to be Ballast's, in seconds; where the instance may be away meanwhile, stopped or in a warm pool, without
+/// an end.
 const OWN_SECS: i64 = 8 * 24 * 3_600;
 
 /// How many instances of a group may still be drained by choice.
@@ -160,8 +161,12 @@ impl Ground<'_> {
             add(format!("Ballast is not known to drain `{id}`"));
             return;
         };
-        let may_be_stopped = [CauseKind::SpotInterruption, CauseKind::Stopping];
-        if !may_be_stopped.contains(&own.cause) && Seconds(OWN_SECS).after(own.at) <= self.now {
+        let may_be_away = [
+            CauseKind::SpotInterruption,
+            CauseKind::Stopping,
+            CauseKind::Terminating,
+        ];
+        if !may_be_away.contains(&own.cause) && Seconds(OWN_SECS).after(own.at) <= self.now {
             add(format!("`{id}` was drained at {}", own.at));
         }
         let left_at = self.departure(id).and_then(|it| it.left_at);

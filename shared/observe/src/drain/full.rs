@@ -55,7 +55,8 @@ fn leave_to_others(seen: &mut Seen) {
     });
 }
 
-/// Reads all instances of the clusters in scope, until every instance of the groups is found, and of every opted-in cluster in any case.
+/// Reads all instances of the clusters in scope, until every instance of the groups is found, and in any case of every cluster that is opted in
+/// or has a provider over an opted-in group: what such a group has let go may drain there.
 /// Instances that are in none of them are looked for in the others. The answer is what may have been missed.
 async fn search_all(
     look: &mut Look<'_>,
@@ -72,7 +73,7 @@ async fn search_all(
     let mut open: BTreeSet<InstanceId> = seen.looked().map(|it| it.id.clone()).collect();
     let mut unsearched = Unsearched::new();
     let order = order(look, in_scope, seen);
-    for (index, cluster) in order.iter().enumerate() {
+    for (index, (cluster, is_related)) in order.iter().enumerate() {
         let Some(searched) = seen.clusters.get_mut(cluster) else {
             continue;
         };
@@ -80,7 +81,7 @@ async fn search_all(
             cluster: cluster.clone(),
         };
         let group = seen.groups.get_mut(&key);
-        if !searched.may_hold_instances() || (open.is_empty() && group.is_none()) {
+        if !searched.may_hold_instances() || (open.is_empty() && !is_related) {
             continue;
         }
         if look.is_over() {
@@ -106,9 +107,13 @@ async fn search_all(
     unsearched
 }
 
-/// The clusters in scope: those first that are opted in or have a provider over an opted-in group. With each minute of AWS's time another
-/// one is the first of its kind.
-fn order(look: &Look<'_>, in_scope: &BTreeSet<ClusterName>, seen: &Seen) -> Vec<ClusterName> {
+/// The clusters in scope, and whether they are opted in or have a provider over an opted-in group: those first. With each minute of AWS's time
+/// another one is the first of its kind.
+fn order(
+    look: &Look<'_>,
+    in_scope: &BTreeSet<ClusterName>,
+    seen: &Seen,
+) -> Vec<(ClusterName, bool)> {
     let mut order: Vec<ClusterName> = in_scope.iter().cloned().collect();
     let first = crate::first_of(order.len(), look.now());
     order.rotate_left(first);
@@ -126,7 +131,12 @@ fn order(look: &Look<'_>, in_scope: &BTreeSet<ClusterName>, seen: &Seen) -> Vec<
                 seen.groups.contains_key(&DrainKey::Group { group })
             })
     };
-    order.sort_by_key(|cluster| !is_related(cluster));
+    let with_relation = order.into_iter().map(|cluster| {
+        let is_related = is_related(&cluster);
+        (cluster, is_related)
+    });
+    let mut order: Vec<(ClusterName, bool)> = with_relation.collect();
+    order.sort_by_key(|(_, is_related)| !is_related);
     order
 }
 

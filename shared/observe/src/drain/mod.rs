@@ -23,8 +23,8 @@
 //! Per look at everything: DescribeAutoScalingGroups in pages of 100 with the tag as filter, DescribeLaunchConfigurations for each 50 that
 //! these name, ListClusters if no clusters are configured, one DescribeClusters for each 100. Where nothing is opted in, nothing more. Else
 //! one DescribeCapacityProviders for each cluster in scope with container instances, one ListContainerInstances and
-//! DescribeContainerInstances for each 100 of them, until every instance of the groups is found: the clusters that are opted in, or have a
-//! provider over an opted-in group, come first. For an opted-in cluster one DescribeAutoScalingInstances for each 50 of its instances that
+//! DescribeContainerInstances for each 100 of them: the clusters that are opted in, or have a provider over an opted-in group, come first; the
+//! others follow until every instance of the groups is found. For an opted-in cluster one DescribeAutoScalingInstances for each 50 of its instances that
 //! are in no opted-in group. For each 50 of at most 200 other container instances that are DRAINING in the clusters that were read, and in nothing
 //! that is opted in, one more: Ballast may have drained them before they left. One DescribeLifecycleHooks for each group whose hooks this process has not read for up to 300 s, or of which an
 //! instance waits in a hook while Ballast's is not known; DescribeScalingActivities for those with an instance on its way

@@ -134,8 +134,9 @@ async fn no_look_asks_about_more_than_two_hundred() {
     assert_eq!(gaps.collect::<Vec<_>>(), [detail; 50]);
 }
 
-/// Which clusters are known whole, and which are in the snapshot, where the group has no instance.
-async fn check_searched(instances: u32, tags: Value, scope: Scope, searched: bool, seen: bool) {
+/// Which clusters are known whole, and which are in the snapshot, where the group has no instance. The cluster has these fields.
+async fn check_searched(fields: Value, scope: Scope, searched: bool, seen: bool) {
+    let text = format!("{fields} {scope:?}");
     let eye = Eye::on(move |operation, input| match operation {
         "DescribeAutoScalingGroups" => {
             let empty = json!({"Instances": [], "DesiredCapacity": 0});
@@ -146,7 +147,6 @@ async fn check_searched(instances: u32, tags: Value, scope: Scope, searched: boo
             json!({"AutoScalingInstances": members})
         }
         "DescribeClusters" => {
-            let fields = json!({"registeredContainerInstancesCount": instances, "tags": tags});
             json!({"clusters": [with(scene::cluster(), &fields)]})
         }
         _ => scene::answer(operation, input),
@@ -154,7 +154,6 @@ async fn check_searched(instances: u32, tags: Value, scope: Scope, searched: boo
     .await;
     let snapshot = eye.look(&scope).await;
     let demo: BTreeSet<model::ClusterName> = ["demo".parse().unwrap()].into();
-    let text = format!("{instances} {scope:?}");
     assert_eq!(snapshot.searched == demo, searched, "{text}");
     assert_eq!(snapshot.searched.is_empty(), !searched, "{text}");
     assert_eq!(snapshot.clusters.len(), usize::from(seen), "{text}");
@@ -164,9 +163,14 @@ async fn check_searched(instances: u32, tags: Value, scope: Scope, searched: boo
 
 #[tokio::test]
 async fn a_cluster_is_known_whole_where_it_was_read_or_ecs_counts_nothing_in_it() {
-    check_searched(0, json!([]), clusters(&["demo"]), true, false).await;
-    // Nothing that is looked after is in it: it is not read.
-    check_searched(2, json!([]), clusters(&["demo"]), false, false).await;
-    // What drains in it keeps it in the snapshot.
-    check_searched(2, opted_in(), clusters(&["demo"]), true, true).await;
+    let demo = || clusters(&["demo"]);
+    let empty = json!({"registeredContainerInstancesCount": 0});
+    check_searched(empty, demo(), true, false).await;
+    // Nothing that is looked after is in it, and no provider of it is over a group that is: it is not read.
+    let unrelated = json!({"capacityProviders": ["FARGATE"]});
+    check_searched(unrelated, demo(), false, false).await;
+    // What drains in it keeps it in the snapshot: the group may have let it go.
+    check_searched(json!({}), demo(), true, true).await;
+    let opted_in = json!({"capacityProviders": ["FARGATE"], "tags": opted_in()});
+    check_searched(opted_in, demo(), true, true).await;
 }

@@ -24,6 +24,9 @@ pub struct TrackingMemory {
     /// From how many tasks the latest raises began, and when: together they go no further than one step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raised: Option<Level>,
+    /// The most tasks that were asked for before the latest changes, and when the last of these was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Level>,
     /// So many tasks are asked for and are not placed, the standby's in their place left out, and since when there have been any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Level>,

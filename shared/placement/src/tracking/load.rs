@@ -12,6 +12,9 @@
 //! ran. The other, which raising goes by, counts those that had run for the policy's warm-up: a service's smallest count since the
 //! warm-up before the period began. Where the count does not rise both are the same.
 //!
+//! Absent: the start of a service on its own that had no task at all. Nothing tells that from counts that are not there, which are to keep
+//! nothing from being raised.
+//!
 //! Guaranteed: nothing overflows; every load is rounded up; a negative value counts as 0; a value twice in a period counts as the larger.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +35,8 @@ pub const FRESH_FOR: Seconds = Seconds(300);
 
 /// A value of a long period is new enough for so many periods.
 pub const FRESH_PERIODS: i64 = 3;
+
+const MINUTE: Seconds = Seconds(60);
 
 /// The load of one period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -264,21 +269,35 @@ impl Counts<'_> {
         }
     }
 
-    /// The smallest count of a service within the warm-up before a time, in thousandths; the largest number where none is known. ECS
-    /// publishes nothing of a service without tasks: a standby that was not counted beside its primary ran none.
+    /// The smallest count of a service within the warm-up before a time, in thousandths; the largest number where none is known, or without
+    /// a warm-up. A task is counted in the period in which it starts, at whatever second: it goes back to the last period that had ended
+    /// when the warm-up began.
     fn least_before(&self, part: Part, at: Timestamp) -> i64 {
-        let from = self.warm_up.before(at);
-        let counted = self.points(part, from, at).map(|(_, it)| it.value_milli);
-        let was_not_there = || {
-            let mut beside = self.points(Part::Primary, from, at);
-            part == Part::Standby
-                && beside.any(|(period, it)| self.counted(part, it.at, period).is_none())
-        };
-        match counted.min() {
-            _ if was_not_there() => 0,
-            None => i64::MAX,
-            Some(least) => least.max(0),
+        if self.warm_up <= Seconds::ZERO {
+            return i64::MAX;
         }
+        let period = self.series.iter().map(|it| it.period).max();
+        let from = period.unwrap_or_default().before(self.warm_up.before(at));
+        if self.was_not_there(part, from, at) {
+            return 0;
+        }
+        let counted = self.points(part, from, at).map(|(_, it)| it.value_milli);
+        counted.min().map_or(i64::MAX, |least| least.max(0))
+    }
+
+    /// Whether a service ran no task at some time between two, although the other one of the pair did. ECS publishes nothing of a service
+    /// without tasks: one that was not counted for a minute, at the end of which the other was, ran none.
+    fn was_not_there(&self, part: Part, from: Timestamp, until: Timestamp) -> bool {
+        let other = match part {
+            Part::Primary => Part::Standby,
+            Part::Standby => Part::Primary,
+            Part::Fleet => return false,
+        };
+        self.points(other, from, until).any(|(period, it)| {
+            let end = period.after(it.at);
+            let minute = period.max(MINUTE).before(end);
+            self.points(part, minute, end).next().is_none()
+        })
     }
 
     /// The counts of a service whose periods lie at least partly between two times, each with the length of its period.

@@ -6,7 +6,7 @@
 //! counted as ran, and every load of a metric for each task is three times too large: the service would climb to its maximum.
 //!
 //! Guaranteed: a deployment, which may run twice as many for a while, a scale-in whose counts are still seen, and one period that is odd
-//! are no miscount. Where the ledger does not answer, it is not known what ran a moment ago, and nothing is said.
+//! are no miscount. Where the ledger does not answer, it is not known what ran a moment ago, and nothing new is said.
 //!
 //! Absent: counts that are too small. Where values come less often than the tag says, periods are missing, and nothing is lowered.
 
@@ -31,6 +31,10 @@ pub const PERIODS_TOO_MANY: usize = 3;
 /// A miscount is remembered for so long after it was seen last, unless the tag is changed: when tasks are added, what was counted before is
 /// for a while not too many for what can run now.
 pub const KEPT_FOR: Seconds = Seconds(600);
+
+/// What was asked for so long ago may still be counted: the newest settled count may be six minutes old, and the first of the three in a
+/// row is older by as many periods. The number is ours.
+pub const ASKED_FOR: Seconds = Seconds(600);
 
 /// When it goes on being seen, what is remembered is renewed no more often than this.
 const RENEWED_AFTER: Seconds = Seconds(300);
@@ -63,7 +67,7 @@ pub(crate) fn why(miscount: &Miscount) -> UnusableMetric {
 /// That more tasks are counted than can have run.
 fn shown(fleet: &Fleet, memory: &TrackingMemory, now: Timestamp) -> Option<Miscount> {
     let primary = &fleet.primary;
-    let of_primary = can_run(primary).max(asked_for(memory));
+    let of_primary = can_run(primary).max(asked_for(memory, now));
     let said = |part, key: &ServiceKey, at_most: u32| {
         let counted_milli = counted_throughout(fleet, part, now)?;
         let too_many = i64::from(at_most).saturating_mul(TENTHS_TOO_MANY * 100);
@@ -90,12 +94,20 @@ fn can_run(service: &Service) -> u32 {
     there.max(service.desired_count)
 }
 
-/// The most tasks that were asked for lately, by what is remembered.
-fn asked_for(memory: &TrackingMemory) -> u32 {
-    let wrote = memory.wrote.map_or(0, |it| it.from.max(it.to));
-    let raised = memory.raised.map_or(0, |it| it.tasks);
-    let foreign = memory.foreign.map_or(0, |it| it.found.max(it.wrote));
-    wrote.max(raised).max(foreign)
+/// The most tasks that were asked for lately, by what is remembered. The last write counts however old it is: what somebody else took away
+/// since is not noticed yet.
+fn asked_for(memory: &TrackingMemory, now: Timestamp) -> u32 {
+    let is_recent = |at: Timestamp| now < ASKED_FOR.after(at);
+    let asked = memory.asked.filter(|it| is_recent(it.at));
+    let before = memory.wrote.filter(|it| is_recent(it.at));
+    let foreign = memory.foreign.filter(|it| is_recent(it.noticed_at));
+    let counts = [
+        memory.wrote.map(|it| it.to),
+        before.map(|it| it.from),
+        asked.map(|it| it.tasks),
+        foreign.map(|it| it.found),
+    ];
+    counts.into_iter().flatten().max().unwrap_or(0)
 }
 
 /// The smallest count of the last settled periods, in thousandths of a task; `None` where there are too few, or none that is new enough.

@@ -32,6 +32,7 @@ pub fn settle(
             settled.wrote = not_written(before, planned, from, now);
             settled.turn = before.turn;
             settled.raised = before.raised;
+            settled.asked = before.asked;
             continue;
         }
         let is_announced = |it: &Write| (it.from, it.to) == (from, to);

@@ -86,6 +86,47 @@ fn the_counts_of_before_a_scale_in_are_no_miscount() {
 }
 
 #[test]
+fn the_counts_of_before_two_changes_are_no_miscount() {
+    // Forty for nothing, then six, and a minute later the load is back: 12, and the counts of forty are still seen.
+    let mut scene = Scene::cpu(40, 5);
+    scene.pace().turn_hold = Seconds::ZERO;
+    let plan = scene.decide();
+    let lowered = plan.plan.steps.first().unwrap().counts();
+    assert_eq!(lowered.0, 40, "{}", plan.plan);
+    let mut scene = Scene::cpu(6, 60);
+    scene
+        .memories
+        .insert(key(), Recall::Known(plan.memories[&key()].clone()));
+    scene.memory().wrote.as_mut().unwrap().to = 6;
+    scene.later(60);
+    scene.newest(TargetName::Cpu, Part::Primary, &[100_000]);
+    let plan = scene.decide();
+    let raised = plan.plan.steps.first().unwrap().counts();
+    assert_eq!(raised.0, 6, "{}", plan.plan);
+    let (from, to) = raised;
+    scene
+        .memories
+        .insert(key(), Recall::Known(plan.memories[&key()].clone()));
+    assert_eq!(
+        (
+            scene.memory().wrote.unwrap().from,
+            scene.memory().asked.unwrap().tasks
+        ),
+        (from, 40)
+    );
+    scene.primary().desired_count = to;
+    scene.primary().running_count = to;
+    scene.later(60);
+    scene.count(Part::Primary, 40);
+    followed(&scene);
+    // Ten minutes after the last of them it would be one.
+    let long_ago = scene.ago(600);
+    scene.memory().asked.as_mut().unwrap().at = long_ago;
+    let hold = scene.decide().plan.holds.remove(0);
+    assert_eq!(hold.reason.as_str(), "unfollowed");
+}
+
+#[test]
 fn a_period_that_is_odd_is_no_miscount() {
     // The newest one is not settled, so that four of the newest count for three.
     for back in 1..=3 {

@@ -98,12 +98,16 @@ impl Fleets<'_> {
         (count > 0).then(|| up(all.into_iter().sum(), count))
     }
 
-    /// Thousandths of the tasks counted in a period that were there throughout the warm-up before it, second by second; between two seconds
-    /// at which a count begins or ends nothing changes.
+    /// Thousandths of the tasks counted in a period that were there throughout the warm-up before it, and in the period before that, second
+    /// by second; between two seconds at which a count begins or ends nothing changes.
     fn warm(&self, counts: &[Series], part: Part, at: i64, tasks: u128) -> u128 {
-        let since = at - self.policy.pace.warm_up.0;
-        let holding = |part: Part| {
-            let of_part = counts.iter().filter(move |it| it.part == part);
+        let warm_up = self.policy.pace.warm_up.0;
+        if warm_up == 0 {
+            return tasks;
+        }
+        let since = at - warm_up - counts.iter().map(|it| it.period.0).max().unwrap_or(0);
+        let spans = |part: Part| -> Vec<(i64, i64, u128)> {
+            let of_part = counts.iter().filter(|it| it.part == part);
             let spans = of_part.flat_map(|series| {
                 let points = series.points.iter();
                 points.map(|it| {
@@ -112,23 +116,28 @@ impl Fleets<'_> {
                     (begin, begin + series.period.0, value)
                 })
             });
-            let here: Vec<_> = spans.filter(|it| it.0 < at && since < it.1).collect();
-            here
+            spans.collect()
         };
-        let (own, of_primary) = (holding(part), holding(Part::Primary));
-        let ends = own.iter().chain(&of_primary).flat_map(|it| [it.0, it.1]);
-        let seconds = ends.chain([since]).filter(|it| (since..at).contains(it));
+        let other = match part {
+            Part::Primary => Part::Standby,
+            Part::Standby => Part::Primary,
+            Part::Fleet => unreachable!("a count is of one service"),
+        };
+        let (own, beside) = (spans(part), spans(other));
         let mut least = tasks;
-        for second in seconds {
-            let here = |spans: &[(i64, i64, u128)]| {
-                let spans = spans.iter().filter(|it| it.0 <= second && second < it.1);
-                spans.map(|it| it.2).min()
-            };
-            least = match (here(&own), here(&of_primary)) {
-                (Some(ran), _) => least.min(ran),
-                (None, Some(_)) if part == Part::Standby => 0,
-                (None, _) => least,
-            };
+        for second in since..at {
+            let holds = |it: &&(i64, i64, u128)| it.0 <= second && second < it.1;
+            if let Some(ran) = own.iter().filter(holds).map(|it| it.2).min() {
+                least = least.min(ran);
+            }
+            // The other ran, and of this one there is nothing in the minute that ends with it.
+            for (begin, end, _) in beside.iter().filter(holds) {
+                let minute = end - (end - begin).max(60);
+                let is_there = own.iter().any(|it| it.0 < *end && minute < it.1);
+                if !is_there {
+                    least = 0;
+                }
+            }
         }
         least
     }
@@ -321,9 +330,15 @@ impl Fleets<'_> {
             primary.desired_count,
             primary.running_count + primary.pending_count,
         ];
-        most.extend(memory.wrote.iter().flat_map(|it| [it.from, it.to]));
-        most.extend(memory.foreign.iter().flat_map(|it| [it.found, it.wrote]));
-        most.extend(memory.raised.iter().map(|it| it.tasks));
+        most.extend(memory.wrote.map(|it| it.to));
+        let lately = [
+            memory.wrote.map(|it| (it.at, it.from)),
+            memory.asked.map(|it| (it.at, it.tasks)),
+            memory.foreign.map(|it| (it.noticed_at, it.found)),
+        ];
+        let lately = lately.into_iter().flatten();
+        let lately = lately.filter(|it| self.now - it.0.as_second() < 600);
+        most.extend(lately.map(|it| it.1));
         let shows = |part: Part, most: &[u32]| {
             let most = u128::from(*most.iter().max().unwrap());
             let series = self.fleet.task_counts.iter().find(|it| it.part == part);

@@ -331,8 +331,13 @@ fn memory(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Recall<Track
         counted: 30,
         at_most: 10,
     });
+    let asked = wrote.map(|it| Level {
+        tasks: it.from.max(tape.of(&[0, 3, 12, 40])),
+        at: it.at,
+    });
     Some(Recall::Known(TrackingMemory {
         miscount,
+        asked,
         pending: pending[0],
         standby_pending: pending[1],
         wrote,

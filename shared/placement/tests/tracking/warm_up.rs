@@ -37,22 +37,30 @@ fn tasks_that_start_are_capacity_and_no_load() {
 
 #[test]
 fn what_is_shown_after_the_warm_up_is_followed() {
-    // The next minute shows as much for each of the 15: that is load.
+    // The five may have started in the last second of the minute that counted them first, so that the next one says nothing yet.
     let mut scene = five_that_start();
     scene.later(60);
     check(
         &scene,
         &expect![[r#"
-        step `demo/web` scale_out: set the desired count of `demo/web` from 15 to 23, because `requests` needs 23 (desired 15, running 15, pending 0; standby running 0; requests 23 (load 22.500 tasks at 2026-03-01T12:00:00Z, at most 23 in the window); allowed 1 to 40)
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 15, running 15, pending 0; standby running 0; requests 15 (load 15.000 tasks at 2026-03-01T12:00:00Z, 22.500 if tasks that just started serve their share, at most 23 in the window); allowed 1 to 40)
     "#]],
+    );
+    // The one after that shows as much for each of the 15: that is load.
+    scene.later(60);
+    check(
+        &scene,
+        &expect![[r#"
+            step `demo/web` scale_out: set the desired count of `demo/web` from 15 to 23, because `requests` needs 23 (desired 15, running 15, pending 0; standby running 0; requests 23 (load 22.500 tasks at 2026-03-01T12:01:00Z, at most 23 in the window); allowed 1 to 40)
+        "#]],
     );
     // Or it shows that they serve: 1,500 requests are 100 for each.
     scene.newest(TargetName::Requests, Part::Fleet, &[100_000]);
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 15, running 15, pending 0; standby running 0; requests 15 (load 15.000 tasks at 2026-03-01T12:00:00Z, at most 23 in the window); allowed 1 to 40)
-    "#]],
+            hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 15, running 15, pending 0; standby running 0; requests 15 (load 15.000 tasks at 2026-03-01T12:01:00Z, at most 23 in the window); allowed 1 to 40)
+        "#]],
     );
 }
 
@@ -60,19 +68,19 @@ fn what_is_shown_after_the_warm_up_is_followed() {
 fn a_longer_warm_up_is_waited_for() {
     let mut scene = five_that_start();
     scene.pace().warm_up = Seconds(180);
-    scene.later(120);
+    scene.later(180);
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 15, running 15, pending 0; standby running 0; requests 15 (load 15.000 tasks at 2026-03-01T12:01:00Z, 22.500 if tasks that just started serve their share, at most 23 in the window); allowed 1 to 40)
-    "#]],
+            hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 15, running 15, pending 0; standby running 0; requests 15 (load 15.000 tasks at 2026-03-01T12:02:00Z, 22.500 if tasks that just started serve their share, at most 23 in the window); allowed 1 to 40)
+        "#]],
     );
     scene.later(60);
     check(
         &scene,
         &expect![[r#"
-        step `demo/web` scale_out: set the desired count of `demo/web` from 15 to 23, because `requests` needs 23 (desired 15, running 15, pending 0; standby running 0; requests 23 (load 22.500 tasks at 2026-03-01T12:02:00Z, at most 23 in the window); allowed 1 to 40)
-    "#]],
+            step `demo/web` scale_out: set the desired count of `demo/web` from 15 to 23, because `requests` needs 23 (desired 15, running 15, pending 0; standby running 0; requests 23 (load 22.500 tasks at 2026-03-01T12:03:00Z, at most 23 in the window); allowed 1 to 40)
+        "#]],
     );
 }
 
@@ -107,12 +115,12 @@ fn a_standby_that_starts_adds_no_load() {
         hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 6, pending 0; standby running 4; cpu 6 (load 6.000 tasks at 2026-03-01T11:59:00Z, 12.667 if tasks that just started serve their share); allowed 1 to 40)
     "#]],
     );
-    scene.later(60);
+    scene.later(120);
     check(
         &scene,
         &expect![[r#"
-        step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 13, because `cpu` needs 13 (desired 10, running 6, pending 0; standby running 4; cpu 13 (load 12.667 tasks at 2026-03-01T12:00:00Z); allowed 1 to 40)
-    "#]],
+            step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 13, because `cpu` needs 13 (desired 10, running 6, pending 0; standby running 4; cpu 13 (load 12.667 tasks at 2026-03-01T12:01:00Z); allowed 1 to 40)
+        "#]],
     );
 }
 
@@ -125,6 +133,52 @@ fn a_count_of_before_that_is_not_known_keeps_nothing_from_raising() {
         &scene,
         &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 15 to 23, because `requests` needs 23 (desired 15, running 15, pending 0; standby running 0; requests 23 (load 22.500 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn a_primary_that_comes_back_adds_no_load_while_it_starts() {
+    // Spot was gone for an hour, and the ten of the standby served at 60 %. Now ten boot on Spot at 100 %.
+    let mut scene = Scene::pair(10, 10, 60);
+    let newest = scene.minute(0);
+    scene.counts(Part::Primary).retain(|it| it.at == newest);
+    let values = scene.points(TargetName::Cpu, Part::Primary);
+    values.retain(|it| it.at == newest);
+    values.last_mut().unwrap().value_milli = 100_000;
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 10; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, 26.667 if tasks that just started serve their share); allowed 1 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn what_comes_in_other_seconds_was_there_all_the_same() {
+    // ECS publishes once a minute where the tag says every 20 seconds, and of the two services not in the same 20 seconds.
+    let mut scene = Scene::pair(2, 18, 90);
+    scene.fleet().resolution = Seconds(20);
+    scene.policy().metric_resolution = Seconds(20);
+    for (part, third) in [(Part::Primary, 0), (Part::Standby, 1)] {
+        for series in &mut scene.fleet().task_counts {
+            series.period = Seconds(20);
+        }
+        for series in scene.recent(TargetName::Cpu) {
+            series.period = Seconds(20);
+        }
+        let counts = scene.counts(part).iter_mut();
+        for point in counts {
+            point.at = Seconds(20 * third).after(point.at);
+        }
+        for point in scene.points(TargetName::Cpu, part) {
+            point.at = Seconds(20 * third).after(point.at);
+        }
+    }
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 2 to 6, because `cpu` needs 27, and one step goes no further (desired 2, running 2, pending 0; standby running 18; cpu 27 (load 27.000 tasks at 2026-03-01T11:59:20Z); allowed 1 to 40)
     "#]],
     );
 }

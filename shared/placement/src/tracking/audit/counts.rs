@@ -16,6 +16,9 @@ const ENDED_SECS: (i64, i64) = (360, 60);
 /// How long after it was seen it lasts, in seconds.
 const KEPT_SECS: i64 = 600;
 
+/// How long what was asked for before may still be counted, in seconds.
+const LATELY_SECS: i64 = 600;
+
 impl Ground<'_> {
     /// Whether a target is of each task while two and a half times as many tasks are counted as can have run.
     pub(super) fn is_miscounted(&self, name: TargetName) -> bool {
@@ -33,14 +36,18 @@ impl Ground<'_> {
         }
         let remembered = match self.recall {
             Some(Recall::Unknown) => return false,
-            Some(Recall::Known(memory)) => [
-                memory.wrote.map(|it| it.from),
-                memory.wrote.map(|it| it.to),
-                memory.foreign.map(|it| it.found),
-                memory.foreign.map(|it| it.wrote),
-                memory.raised.map(|it| it.tasks),
-            ],
-            None => [None; 5],
+            Some(Recall::Known(memory)) => {
+                let lately = |at, tasks| (!self.has_passed(at, LATELY_SECS)).then_some(tasks);
+                [
+                    memory.wrote.map(|it| it.to),
+                    memory.wrote.and_then(|it| lately(it.at, it.from)),
+                    memory.asked.and_then(|it| lately(it.at, it.tasks)),
+                    memory
+                        .foreign
+                        .and_then(|it| lately(it.noticed_at, it.found)),
+                ]
+            }
+            None => [None; 4],
         };
         let before = remembered.into_iter().flatten().max().unwrap_or(0);
         let primary = there(&self.fleet.primary).max(before.into());

@@ -118,10 +118,10 @@ impl Fleets<'_> {
             });
             spans.collect()
         };
+        // A count is of one service.
         let other = match part {
             Part::Primary => Part::Standby,
-            Part::Standby => Part::Primary,
-            Part::Fleet => unreachable!("a count is of one service"),
+            Part::Standby | Part::Fleet => Part::Primary,
         };
         let (own, beside) = (spans(part), spans(other));
         let mut least = tasks;

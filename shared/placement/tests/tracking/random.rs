@@ -219,6 +219,15 @@ fn bounds(fleet: &mut Fleet, tape: &mut Tape) {
     }
 }
 
+/// Since when tasks are on their way.
+fn waiting(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Level> {
+    let running = fleet.primary.running_count;
+    (tape.roll(3) == 2).then(|| Level {
+        tasks: tape.of(&[running, running + 2, running.saturating_sub(1)]),
+        at: Seconds(tape.of(&[600, 300, 299, 30])).before(now),
+    })
+}
+
 /// What speaks against touching it, lowering it or raising it.
 fn vetoes(fleet: &mut Fleet, now: Timestamp, tape: &mut Tape) {
     let primary = &mut fleet.primary;
@@ -317,13 +326,7 @@ fn memory(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Recall<Track
         tasks: 1,
         at: ago(tape.of(&[600, 120, 121, 10])),
     });
-    let pending = [0, 1].map(|_| {
-        let running = fleet.primary.running_count;
-        (tape.roll(3) == 2).then(|| Level {
-            tasks: tape.of(&[running, running + 2, running.saturating_sub(1)]),
-            at: ago(tape.of(&[600, 300, 299, 30])),
-        })
-    });
+    let pending = [0, 1].map(|_| waiting(fleet, now, tape));
     let miscount = tape.one_in(20).then(|| Miscount {
         at: ago(tape.of(&[300, 10, 599, 600])),
         resolution: Seconds(tape.of(&[60, 20])),

@@ -182,24 +182,25 @@ fn the_desired_count_follows_the_load_through_a_shortage() {
             | from     | requests | tasks needed | desired  | ready on Spot | ready on demand | requests above 80 % |
             +=======================================================================================================+
             | 00:00:00 | 182846   | 18 to 19     | 21 to 28 | 21 to 28      | 0               | 0                   |
-            | 01:00:00 | 424349   | 18 to 60     | 24 to 73 | 0 to 54       | 0 to 73         | 0                   |
-            | 02:00:00 | 455949   | 24 to 60     | 32 to 75 | 0 to 75       | 0 to 73         | 0                   |
+            | 01:00:00 | 424349   | 18 to 60     | 24 to 71 | 0 to 52       | 0 to 71         | 0                   |
+            | 02:00:00 | 455949   | 24 to 60     | 32 to 71 | 0 to 71       | 0 to 71         | 0                   |
             +----------+----------+--------------+----------+---------------+-----------------+---------------------+
 
             Decisions by reason
             +----------------+------+-----------------------+-------+
             | function       | what | reason                | times |
             +=======================================================+
-            | spot-fallback  | step | cover                 | 3     |
+            | spot-fallback  | step | cover                 | 9     |
             | spot-fallback  | step | give_back             | 1     |
-            | spot-fallback  | hold | at_rest               | 148   |
-            | spot-fallback  | hold | covered               | 79    |
-            | spot-fallback  | hold | covering              | 16    |
-            | spot-fallback  | hold | waiting_for_deadline  | 2     |
-            | spot-fallback  | hold | waiting_for_hold_down | 11    |
-            | service-scaler | step | scale_in              | 9     |
-            | service-scaler | step | scale_out             | 20    |
-            | service-scaler | hold | on_target             | 140   |
+            | spot-fallback  | hold | at_rest               | 145   |
+            | spot-fallback  | hold | covered               | 91    |
+            | spot-fallback  | hold | covering              | 13    |
+            | spot-fallback  | hold | waiting_for_deadline  | 1     |
+            | spot-fallback  | hold | waiting_for_hold_down | 10    |
+            | spot-fallback  | hold | waiting_to_settle     | 1     |
+            | service-scaler | step | scale_in              | 8     |
+            | service-scaler | step | scale_out             | 24    |
+            | service-scaler | hold | on_target             | 137   |
             | service-scaler | hold | waiting_for_window    | 12    |
             +----------------+------+-----------------------+-------+
 
@@ -207,15 +208,15 @@ fn the_desired_count_follows_the_load_through_a_shortage() {
             +-------------------------------------------+-------------------+--------------------------------+--------------------------------+
             |                                           | Ballast           | without: always 60, the peak's | without: always 26, the mean's |
             +=================================================================================================================================+
-            | task-minutes                              | 8928              | 8411                           | 3645                           |
-            | task-minutes over the required ones       | 1.398x            | 1.317x                         | 0.571x                         |
+            | task-minutes                              | 8602              | 8411                           | 3645                           |
+            | task-minutes over the required ones       | 1.347x            | 1.317x                         | 0.571x                         |
             | requests above 80 % CPU, in percent       | 0.000             | 35.468                         | 71.725                         |
             | the same while Spot was not short         | 0.000             | 0.987                          | 55.835                         |
             | changes of direction                      | 3                 | 0                              | 0                              |
             | lowest ready tasks over the required ones | 110 % at 00:01:00 | 0 % at 01:31:00                | 0 % at 01:31:00                |
-            | on-demand task-minutes                    | 3646              | 0                              | 0                              |
+            | on-demand task-minutes                    | 3425              | 0                              | 0                              |
             +-------------------------------------------+-------------------+--------------------------------+--------------------------------+
-            1680 events, 340 of them for the functions; 441 invocations, 0 with failures, 0 ended in an error; 0 messages in the dead-letter queue
+            1619 events, 341 of them for the functions; 452 invocations, 0 with failures, 0 ended in an error; 0 messages in the dead-letter queue
             The picture is in PICTURE.
 
             The desired count followed the load, and the standby lent what Spot lacked.

@@ -1,6 +1,6 @@
 //! Why an invocation happened. A trigger is a reason to look at something, never an instruction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -127,7 +127,7 @@ impl TriggerKind {
             Self::TaskInterrupted(task) | Self::TaskStopped(task) => task.service.as_ref(),
             Self::PlacementFailed(failure) => Some(&failure.service),
             Self::ServiceSteady(change) | Self::ServiceChanged(change) => Some(&change.service),
-            Self::AlarmChanged(alarm) => alarm.service.as_ref(),
+            Self::AlarmChanged(alarm) => alarm.the_service(),
             Self::InstanceChanged(_)
             | Self::LaunchSucceeded(_)
             | Self::LaunchFailed(_)
@@ -282,7 +282,7 @@ pub struct AlarmChange {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<AlarmMetric>,
     /// The cluster that its metrics are about. None as well where they are about several: then no single one is to be looked at. So
-    /// with the next three.
+    /// with the next two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterName>,
     /// The capacity provider that its metrics are about.
@@ -291,11 +291,19 @@ pub struct AlarmChange {
     /// The Auto Scaling group that its metrics are about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<AutoScalingGroupName>,
-    /// The service that its metrics are about, where they name the cluster as well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<ServiceKey>,
+    /// The services that its metrics are about, where they name the cluster as well: an alarm of a pair may watch both of its services.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub services: BTreeSet<ServiceKey>,
     /// Whether it is made of other alarms, by a rule, and watches no metric itself.
     pub is_composite: bool,
+}
+
+impl AlarmChange {
+    /// The service that its metrics are about, where it is one.
+    fn the_service(&self) -> Option<&ServiceKey> {
+        let one = self.services.first();
+        one.filter(|_| self.services.len() == 1)
+    }
 }
 
 /// An alarm's state.

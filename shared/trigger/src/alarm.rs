@@ -81,7 +81,7 @@ pub(crate) fn state_change(event: &Event<'_>) -> Result<TriggerKind, TriggerErro
                 .filter_map(|it| arn::provider(it.get("CapacityProviderName")?)),
         ),
         group: the_one(dimensions.iter().filter_map(group)),
-        service: the_one(dimensions.iter().filter_map(service)),
+        services: dimensions.iter().filter_map(service).collect(),
         is_composite: configuration
             .and_then(|it| it.get("alarmRule"))
             .is_some_and(Value::is_string),

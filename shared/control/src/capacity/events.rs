@@ -157,7 +157,7 @@ mod tests {
             cluster: cluster.map(|it| it.parse().unwrap()),
             provider: None,
             group: None,
-            service: None,
+            services: BTreeSet::new(),
             is_composite: cluster.is_none(),
         })
     }

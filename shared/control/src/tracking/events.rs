@@ -71,14 +71,8 @@ impl Interest for Tracking {
 /// What an alarm asks to be looked at: the services that its metrics are about, else everything, because any service may follow what it
 /// watches, also where it names a cluster alone. An alarm on capacity alone is another function's.
 fn of_alarm(alarm: &AlarmChange) -> Concern<ServiceKey> {
-    let services: BTreeSet<ServiceKey> = alarm.metrics.iter().filter_map(service).collect();
-    let services = if services.is_empty() {
-        alarm.service.iter().cloned().collect()
-    } else {
-        services
-    };
-    if !services.is_empty() {
-        return Concern::Look(About::Named(services));
+    if !alarm.services.is_empty() {
+        return Concern::Look(About::Named(alarm.services.clone()));
     }
     if is_about_capacity(alarm) {
         return Concern::Nothing(OTHER_FUNCTION);
@@ -100,16 +94,6 @@ fn is_about_capacity(alarm: &AlarmChange) -> bool {
     let is_of_capacity = |it: &AlarmMetric| names_any(it, &of_capacity);
     let is_beside = |it: &AlarmMetric| is_of_capacity(it) || names_any(it, &["ClusterName"]);
     alarm.metrics.iter().any(is_of_capacity) && alarm.metrics.iter().all(is_beside)
-}
-
-/// The service that a metric's dimensions name, as those of ECS's metrics do. A pair's alarm may watch both of its services.
-fn service(metric: &AlarmMetric) -> Option<ServiceKey> {
-    let value = |name: &str| metric.dimensions.get(name);
-    let (cluster, service) = (value("ClusterName")?, value("ServiceName")?);
-    Some(ServiceKey::new(
-        cluster.parse().ok()?,
-        service.parse().ok()?,
-    ))
 }
 
 #[cfg(test)]
@@ -139,6 +123,13 @@ mod tests {
         metric("AWS/ECS", &dimensions)
     }
 
+    fn service(metric: &AlarmMetric) -> Option<ServiceKey> {
+        let value = |name: &str| metric.dimensions.get(name);
+        let (cluster, service) = (value("ClusterName")?, value("ServiceName")?);
+        let (cluster, service) = (cluster.parse().unwrap(), service.parse().unwrap());
+        Some(ServiceKey::new(cluster, service))
+    }
+
     fn alarm(state: AlarmState, metrics: Vec<AlarmMetric>) -> AlarmChange {
         let cluster = metrics
             .iter()
@@ -150,7 +141,7 @@ mod tests {
             cluster: cluster.map(|it| it.parse().unwrap()),
             provider: None,
             group: None,
-            service: None,
+            services: metrics.iter().filter_map(service).collect(),
             is_composite: metrics.is_empty(),
             metrics,
         }

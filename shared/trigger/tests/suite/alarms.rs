@@ -127,7 +127,7 @@ fn dimensions() -> impl Strategy<Value = BTreeMap<&'static str, &'static str>> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A name is the alarm's when the metrics that have its dimension have it in one value only.
+    /// A name is the alarm's when the metrics that have its dimension have it in one value only; services are all named.
     #[test]
     fn what_the_metrics_agree_on_is_named(all in vec(dimensions(), 0..4)) {
         let metrics: Vec<Value> = all
@@ -142,7 +142,7 @@ proptest! {
         });
         let read = alarm(&event);
 
-        let values = |wanted: &[&str]| -> Option<String> {
+        let every = |wanted: &[&str]| -> BTreeSet<String> {
             let mut found: BTreeSet<String> = BTreeSet::new();
             for metric in &all {
                 let parts: Vec<&str> = wanted.iter().filter_map(|name| metric.get(name).copied()).collect();
@@ -150,12 +150,17 @@ proptest! {
                     found.insert(parts.join("/"));
                 }
             }
+            found
+        };
+        let values = |name: &str| {
+            let found = every(&[name]);
             if found.len() == 1 { found.into_iter().next() } else { None }
         };
-        prop_assert_eq!(read.cluster.map(String::from), values(&["ClusterName"]));
-        prop_assert_eq!(read.provider.map(String::from), values(&["CapacityProviderName"]));
-        prop_assert_eq!(read.group.map(String::from), values(&["AutoScalingGroupName"]));
-        prop_assert_eq!(read.service.map(String::from), values(&["ClusterName", "ServiceName"]));
+        prop_assert_eq!(read.cluster.map(String::from), values("ClusterName"));
+        prop_assert_eq!(read.provider.map(String::from), values("CapacityProviderName"));
+        prop_assert_eq!(read.group.map(String::from), values("AutoScalingGroupName"));
+        let services: BTreeSet<String> = read.services.into_iter().map(String::from).collect();
+        prop_assert_eq!(services, every(&["ClusterName", "ServiceName"]));
         let kept: Vec<BTreeMap<String, String>> = read.metrics.into_iter().map(|it| it.dimensions).collect();
         let given: Vec<BTreeMap<String, String>> = all
             .iter()

@@ -214,9 +214,10 @@ fn alarm(change: &AlarmChange) -> String {
         cluster,
         provider,
         group,
-        service,
+        services,
         is_composite,
     } = change;
+    let services: Vec<_> = services.iter().map(ToString::to_string).collect();
     let metrics: Vec<_> = metrics.iter().map(metric).collect();
     format!(
         " \"{alarm}\" {} was={}{} cluster={} provider={} group={} service={} metrics=[{}]",
@@ -226,7 +227,11 @@ fn alarm(change: &AlarmChange) -> String {
         or_dash(cluster.as_ref()),
         or_dash(provider.as_ref()),
         or_dash(group.as_ref()),
-        or_dash(service.as_ref()),
+        if services.is_empty() {
+            "-".to_owned()
+        } else {
+            services.join(",")
+        },
         metrics.join(" "),
     )
 }

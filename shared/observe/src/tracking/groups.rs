@@ -1,4 +1,4 @@
-//! The Auto Scaling groups under services that lack tasks: how far each is from its maximum.
+//! The Auto Scaling groups under services whose tasks do not all run: how far each is from its maximum.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::tracking::{Look, Seen};
 /// A provider's group and its market, or why they are not known. `None`: no group is under it.
 type OfProvider = Result<Option<(GroupLimit, model::strategy::Market)>, Gap>;
 
-/// Reads the groups under the services whose tasks are not all placed.
+/// Reads the groups under the services whose tasks do not all run.
 pub(crate) async fn read(look: &mut Look<'_>, seen: &mut Seen) {
     let mut wanted: BTreeMap<ClusterName, BTreeSet<CapacityProviderName>> = BTreeMap::new();
     for (key, tracked) in &seen.tracked {
@@ -35,12 +35,11 @@ pub(crate) async fn read(look: &mut Look<'_>, seen: &mut Seen) {
     }
 }
 
-/// Whether tasks are asked for that neither run nor are on their way, or wait for an instance.
+/// Whether tasks are asked for that do not run. One that is pending may wait for an instance, which nothing in the service's log says.
 fn lacks_tasks(fleet: &Fleet) -> bool {
     let primary = &fleet.primary;
-    let placed = primary.running_count.saturating_add(primary.pending_count);
-    let waits = primary.pending_count > 0 && !primary.not_placed.is_empty();
-    policy_in_force(fleet).is_some() && (primary.desired_count > placed || waits)
+    let is_short = primary.desired_count > primary.running_count || primary.pending_count > 0;
+    policy_in_force(fleet).is_some() && is_short
 }
 
 /// The providers of a service that may be over groups.

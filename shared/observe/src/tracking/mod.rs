@@ -13,8 +13,8 @@
 //! which is the count of tasks that its targets share, one for a target on requests. Alarms that tags name are read 100 in a call, and what
 //! they watch in calls of its own (where a name has no alarm, one more call asks for alarms on logs); an expression that speaks of all
 //! metrics, or holds a text in quotes, in one for itself. A call that CloudWatch refuses for one of its queries is made again in halves, and the process leaves that query out for ten minutes. One
-//! DescribeScalableTargets for each 50 fleets. Only for services whose tasks are not all placed one DescribeCapacityProviders for each
-//! cluster and one DescribeAutoScalingGroups for each 50 groups. For fleets that ask for a forecast three more GetMetricData in half an
+//! DescribeScalableTargets for each 50 fleets. Only for services on providers other than Fargate's whose tasks do not all run one
+//! DescribeCapacityProviders for each 10 providers of a cluster, and one DescribeAutoScalingGroups for each 50 groups. For fleets that ask for a forecast three more GetMetricData in half an
 //! hour, one for each day. No task is listed: ECS's counts are enough to follow a metric. Of a service that is paused, deleted, a standby,
 //! a daemon, or whose tags have faults, no metric is read.
 //!

@@ -1,5 +1,7 @@
 //! A raise that nothing can place is said, and not made.
 
+use std::fmt::Write as _;
+
 use expect_test::expect;
 use model::Seconds;
 use model::memory::Level;
@@ -233,6 +235,40 @@ fn tasks_that_are_pending_for_long_are_not_placed() {
         step `demo/web` scale_out: set the desired count of `demo/web` from 20 to 22, because `cpu` needs 22 (desired 20, running 12, pending 8; standby running 0; cpu 22 (load 22.000 tasks at 2026-03-01T11:59:00Z, at most 22 in the window); allowed 1 to 40)
     "#]],
     );
+}
+
+/// Nothing in the service's log says that a task waits for an instance: the group is the only evidence, look after look.
+#[test]
+fn a_group_at_its_maximum_is_named_once_tasks_wait_for_five_minutes() {
+    let mut scene = provisioning(0);
+    scene.memory().pending = None;
+    scene.flat(TargetName::Cpu, Part::Primary, 110_000);
+    let mut said = String::new();
+    for minute in 0..7 {
+        scene.newest(TargetName::Cpu, Part::Primary, &[110_000 + 15_000 * minute]);
+        let plan = scene.decide().plan;
+        for step in &plan.steps {
+            writeln!(said, "{minute} min: {:?}", step.counts()).unwrap();
+        }
+        for hold in &plan.holds {
+            writeln!(said, "{minute} min: {}", hold.reason).unwrap();
+        }
+        scene.act();
+        // Whatever is asked for, twelve run, and the rest stays PROVISIONING.
+        let asked = scene.primary().desired_count;
+        scene.primary().running_count = 12;
+        scene.primary().pending_count = asked - 12;
+        scene.later(60);
+    }
+    expect![[r#"
+        0 min: (20, 22)
+        1 min: (22, 25)
+        2 min: (25, 28)
+        3 min: (28, 31)
+        4 min: (31, 34)
+        5 min: the load needs 37, but 22 tasks that were asked for have not been placed since 2026-03-01T12:00:30Z: the group `web-ec2` of the provider `ec2` is at its maximum of 5
+        6 min: the load needs 40, but 22 tasks that were asked for have not been placed since 2026-03-01T12:00:30Z: the group `web-ec2` of the provider `ec2` is at its maximum of 5
+    "#]].assert_eq(&said);
 }
 
 #[test]

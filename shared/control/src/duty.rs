@@ -223,16 +223,6 @@ pub trait Duty: Interest + fmt::Debug + Send + Sync + Sized + 'static {
         BTreeSet::new()
     }
 
-    /// The most subjects of [`Self::unseen`] that one look by name takes.
-    const UNSEEN_MAX: usize = usize::MAX;
-
-    /// Of these subjects, which a look did not show, those of which something that events told is not remembered yet. It is asked where there are
-    /// more than one look takes: an event that names them all comes again until each of them was looked at.
-    #[must_use]
-    fn untold(recalled: &RecallsOf<Self>, _hints: &Hints, _now: Timestamp) -> BTreeSet<Self::Key> {
-        recalled.keys().cloned().collect()
-    }
-
     /// Whether the invocation fails where this step was not started for lack of time. What only takes capacity away may wait for the next
     /// look, which plans it anew: until then there is more than is needed, and the record tells of it.
     fn must_be_in_time(step: &Self::Step) -> bool {

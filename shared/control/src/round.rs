@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use calls::Deadline;
 use ledger::{RecalledOf, Version};
-use model::Timestamp;
 use model::duty::{PlannedHold, PlannedStep};
 use model::memory::Recall;
 use model::outcome::{Outcome, OutcomeResult};
@@ -287,9 +286,7 @@ impl<D: Duty> Controller<D> {
         let remembering = self.remember_last(task, &mut round, last, now);
         troubled.extend(timed(&mut durations.remember, Box::pin(remembering)).await);
         if !task.is_last {
-            let unseen = D::unseen(&snapshot, task.hints);
-            let unseen = Box::pin(self.untold(task, unseen, now)).await;
-            round.again.extend(unseen);
+            round.again.extend(D::unseen(&snapshot, task.hints));
         }
         let concerned = round.concerned(&mut troubled);
         round.trouble = D::trouble(&snapshot, &troubled);
@@ -299,21 +296,6 @@ impl<D: Duty> Controller<D> {
             round.wait();
         }
         round
-    }
-
-    /// Those of the subjects that a look did not show that are to be looked at by name. Of more than one look takes those are left out of which
-    /// everything is remembered that events told.
-    async fn untold(
-        &self,
-        task: &Task<'_, D>,
-        unseen: BTreeSet<D::Key>,
-        now: Timestamp,
-    ) -> BTreeSet<D::Key> {
-        if unseen.len() <= D::UNSEEN_MAX {
-            return unseen;
-        }
-        let recalled = Box::pin(self.ledger.recall(&unseen, task.deadline)).await;
-        D::untold(&known_or_not::<D>(&recalled), task.hints, now)
     }
 
     async fn recall(&self, snapshot: &D::Snapshot, deadline: Deadline) -> RecalledOf<D::Key> {

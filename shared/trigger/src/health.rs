@@ -18,9 +18,11 @@ use crate::error::{Problem, TriggerError};
 use crate::event::{Detail, Event};
 use crate::text::{EVENT_NAME_CHARS_MAX, cut};
 
-/// The most affected entities of an event that are read: a bound, above what fits into an event of 256 KiB.
-/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevent-size.html>
-pub const ENTITIES_MAX: usize = 10_000;
+/// The most affected entities of an event that are read: a bound, above what fits into a message of SQS. That has at most 1 MiB, and an entity at
+/// least 38 bytes. AWS Health itself begins a new page at 256 KB.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
+/// <https://docs.aws.amazon.com/health/latest/ug/pagnation-of-health-events.html>
+pub const ENTITIES_MAX: usize = 30_000;
 
 /// The longest text that is tried as a time. The form that AWS Health uses has 29 characters.
 const TIME_CHARS_MAX: usize = 64;

@@ -27,8 +27,8 @@ const AFTER_ACTIVE: [&str; 3] = ["DRAINING", "DEREGISTERING", "INACTIVE"];
 /// instance that was warned before it registered is to be drained at once. The rule in `infra/` lets through as many.
 const REGISTRATION_VERSION_MAX: u64 = 5;
 
-/// The most instances that one look names singly. With more, everything is looked at: naming an instance costs a fiftieth of a call to
-/// Auto Scaling and one to each cluster, and a list of everything a hundredth of two calls.
+/// The most instances that are looked at by name alone. With more, everything is looked at first: naming an instance costs a fiftieth of a
+/// call to Auto Scaling and one to each cluster, and a list of everything a hundredth of two calls.
 pub(super) const INSTANCES_PER_LOOK_MAX: usize = 1_000;
 
 impl Interest for Departures {

@@ -124,12 +124,6 @@ impl Duty for Departures {
         seen::unseen(snapshot, hints)
     }
 
-    const UNSEEN_MAX: usize = events::INSTANCES_PER_LOOK_MAX;
-
-    fn untold(recalled: &RecallsOf<Self>, hints: &Hints, now: Timestamp) -> BTreeSet<DrainKey> {
-        placement::drain::untold(recalled, hints, now)
-    }
-
     /// What is done by choice, and what takes a drain back, may wait for the next look.
     fn must_be_in_time(step: &DrainStep) -> bool {
         !Self::needs_ledger(step)

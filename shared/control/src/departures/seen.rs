@@ -48,7 +48,7 @@ fn not_recalled(snapshot: &DrainSnapshot) -> Option<Gap> {
         cause: GapCause::BudgetSpent,
         detail: format!(
             "not sent for {more} instances that have just registered: one look takes {}",
-            DrainSnapshot::ALONE_MAX
+            DrainSnapshot::NEW_MAX
         ),
     })
 }

@@ -70,9 +70,8 @@ mod by_key {
 impl DrainSnapshot {
     /// How long after it registered an instance in no group is new: what was said of it before may be remembered of it alone.
     pub const NEW_FOR: Seconds = Seconds(600);
-    /// Of how many instances that are registered nowhere something is remembered in one look, and of how many that are new: as many as one look
-    /// takes from events.
-    pub const ALONE_MAX: usize = 1_000;
+    /// Of how many new instances it is asked what was said of them before they registered.
+    pub const NEW_MAX: usize = 1_000;
 
     /// Whose memories the look is decided with: the groups, and single instances that are, or lately were, registered nowhere.
     #[must_use]
@@ -82,9 +81,7 @@ impl DrainSnapshot {
             .filter(|(_, why)| **why == InstancePassedOver::NotRegistered)
             .map(|(id, _)| id);
         let new = self.new_instances();
-        let alone = unregistered
-            .take(Self::ALONE_MAX)
-            .chain(new.into_iter().take(Self::ALONE_MAX));
+        let alone = unregistered.chain(new.into_iter().take(Self::NEW_MAX));
         let alone = alone.map(|id| DrainKey::Instance {
             instance: id.clone(),
         });
@@ -94,7 +91,7 @@ impl DrainSnapshot {
     /// How many instances are new, and so many that what was said of them before they registered is not asked for.
     #[must_use]
     pub fn new_beyond_bound(&self) -> usize {
-        self.new_instances().len().saturating_sub(Self::ALONE_MAX)
+        self.new_instances().len().saturating_sub(Self::NEW_MAX)
     }
 
     /// The instances in no group that are new in their clusters, those first that registered last: a look has most likely not shown them before.

@@ -7,7 +7,9 @@ use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter};
 use calls::RateBucket;
 use model::capacity::GroupPolicy;
 use model::drain::policy::TAG_INSTANCE_DRAIN;
-use model::drain::{DrainGroup, DrainKey, DrainPolicy, LookedInstance, Membership};
+use model::drain::{
+    DrainGroup, DrainKey, DrainPolicy, InstancePassedOver, LookedInstance, Membership,
+};
 use model::snapshot::Gap;
 use model::{AutoScalingGroupName, InstanceId};
 
@@ -65,16 +67,76 @@ pub(crate) async fn opted_in(
     look: &mut Look<'_>,
     gaps: &mut Vec<Gap>,
 ) -> BTreeMap<DrainKey, DrainGroup> {
-    let operation = DESCRIBE_AUTO_SCALING_GROUPS;
-    let autoscaling = &look.observer.autoscaling;
     let with_tag = Filter::builder()
         .name(TAG_KEY)
         .values(TAG_INSTANCE_DRAIN.name)
         .build();
+    let (answers, rest) = list(look, Some(with_tag)).await;
+    gaps.extend(rest);
+    let answers: Vec<&AutoScalingGroup> = answers.iter().collect();
+    let (opted_in, unread) = read(look, &answers).await;
+    gaps.extend(unread.into_iter().map(|(_, gap)| gap));
+    opted_in
+}
+
+/// Where the instances of all groups are.
+#[derive(Debug, Default)]
+pub(crate) struct Every {
+    /// The groups that carry the tag, with all their instances.
+    pub(crate) opted_in: BTreeMap<DrainKey, DrainGroup>,
+    /// Why the instances of the others are not looked after.
+    pub(crate) others: BTreeMap<InstanceId, InstancePassedOver>,
+    /// Why the list did not come to its end. `None`: what it does not show is in no group.
+    pub(crate) rest: Option<Gap>,
+}
+
+/// Lists all groups of the account and Region, and where these instances are.
+pub(crate) async fn every(look: &mut Look<'_>, wanted: &BTreeSet<InstanceId>) -> Every {
+    let (answers, rest) = list(look, None).await;
+    let carries_tag =
+        |it: &&AutoScalingGroup| DrainPolicy::from_tags(&read_group::tags(it)).is_some();
+    let (tagged, untagged): (Vec<&AutoScalingGroup>, Vec<&AutoScalingGroup>) =
+        answers.iter().partition(carries_tag);
+    let (opted_in, unread) = read(look, &tagged).await;
+    let mut others = BTreeMap::new();
+    for answer in untagged {
+        let group: Option<AutoScalingGroupName> = answer
+            .auto_scaling_group_name()
+            .and_then(|it| it.parse().ok());
+        let why = InstancePassedOver::NotOptedIn {
+            group,
+            cluster: None,
+        };
+        others.extend(ids(answer, wanted).map(|id| (id, why.clone())));
+    }
+    for (answer, gap) in unread {
+        let why = InstancePassedOver::Unread { gap };
+        others.extend(ids(answer, wanted).map(|id| (id, why.clone())));
+    }
+    Every {
+        opted_in,
+        others,
+        rest,
+    }
+}
+
+/// Those of these instances that are in the group.
+fn ids(
+    answer: &AutoScalingGroup,
+    wanted: &BTreeSet<InstanceId>,
+) -> impl Iterator<Item = InstanceId> {
+    let ids = answer.instances().iter().filter_map(|it| it.instance_id());
+    let ids = ids.filter_map(|it| it.parse().ok());
+    ids.filter(|it| wanted.contains(it))
+}
+
+/// Lists the groups that a filter lets through, or all; and why the list did not come to its end.
+async fn list(look: &mut Look<'_>, filter: Option<Filter>) -> (Vec<AutoScalingGroup>, Option<Gap>) {
+    let autoscaling = &look.observer.autoscaling;
     let send = |token| {
         autoscaling
             .describe_auto_scaling_groups()
-            .filters(with_tag.clone())
+            .set_filters(filter.clone().map(|it| vec![it]))
             .max_records(AUTO_SCALING_PAGE)
             .set_next_token(token)
             .send()
@@ -84,17 +146,28 @@ pub(crate) async fn opted_in(
         answers.extend(page.auto_scaling_groups.unwrap_or_default());
         page.next_token
     };
-    let bucket = RateBucket::AutoScaling;
+    let (bucket, operation) = (RateBucket::AutoScaling, DESCRIBE_AUTO_SCALING_GROUPS);
     let rest = look.pages(bucket, operation, "*", send, take).await.err();
-    gaps.extend(rest);
+    (answers, rest)
+}
 
+/// Reads those of these groups that are opted in; and those that cannot be read, with the reason.
+async fn read<'a>(
+    look: &mut Look<'_>,
+    answers: &[&'a AutoScalingGroup],
+) -> (
+    BTreeMap<DrainKey, DrainGroup>,
+    Vec<(&'a AutoScalingGroup, Gap)>,
+) {
+    let operation = DESCRIBE_AUTO_SCALING_GROUPS;
     let configurations = answers
         .iter()
-        .filter_map(read_group::launch_configuration_name);
+        .filter_map(|it| read_group::launch_configuration_name(it));
     let configurations = configurations.map(str::to_owned).collect();
     let configurations = groups::launch_configurations(look, &configurations).await;
     let mut opted_in = BTreeMap::new();
-    for answer in &answers {
+    let mut unread = Vec::new();
+    for answer in answers.iter().copied() {
         let name = answer.auto_scaling_group_name().unwrap_or_default();
         let read = name
             .parse()
@@ -103,10 +176,10 @@ pub(crate) async fn opted_in(
         match read {
             Ok(Some(group)) => _ = opted_in.insert(group.key.clone(), group),
             Ok(None) => {}
-            Err(gap) => gaps.push(gap),
+            Err(gap) => unread.push((answer, gap)),
         }
     }
-    opted_in
+    (opted_in, unread)
 }
 
 /// Reads a group with all its instances. `None`: it is not opted in.

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::drain::{DrainGroup, DrainKey, InstancePassedOver, LookedInstance};
-use model::snapshot::{Gap, GapCause};
-use model::{AutoScalingGroupName, ClusterName, InstanceId, Timestamp};
+use model::snapshot::Gap;
+use model::{AutoScalingGroupName, ClusterName, InstanceId};
 
 use crate::drain::clusters::{self, Searched};
 use crate::drain::groups::{self, Described};
-use crate::drain::membership::{self, DESCRIBE_AUTO_SCALING_INSTANCES, Member, Members};
+use crate::drain::membership::{self, Member, Members};
 use crate::drain::search::{self, Unsearched};
 use crate::drain::{Extent, Look, Seen, stops_tasks, strays};
-use crate::limits::{DESCRIBE_AUTO_SCALING_INSTANCES_MAX, INSTANCES_NAMED_MAX};
+use crate::limits::{DESCRIBE_AUTO_SCALING_INSTANCES_MAX, INSTANCES_ASKED_MAX};
 use crate::look::unreadable;
 
 /// What is asked about.
@@ -32,10 +32,8 @@ pub(crate) async fn look(
     groups: &BTreeSet<DrainKey>,
 ) -> Seen {
     let mut seen = Seen::default();
-    let now = look.now();
-    let asked = asked(instances, draining, groups, now, &mut seen);
-    let open = place_by_tag(look, &asked, &mut seen).await;
-    let members = membership::read(look, &open).await;
+    let asked = Asked::new(instances, draining, groups);
+    let members = members_of(look, &asked, &mut seen).await;
     let in_no_group = place(look, members, &asked.groups, &mut seen).await;
     leave_to_schedule(&asked, &mut seen);
     let mut wanted = in_no_group.clone();
@@ -60,40 +58,31 @@ pub(crate) async fn look(
     seen
 }
 
-/// Takes the question apart. Of more instances than one look takes not all are looked at, and with each minute of AWS's time others are. Those
-/// that drain come last, and go without a word: the schedule's look sees them.
-fn asked(
-    instances: &BTreeSet<InstanceId>,
-    draining: &BTreeSet<InstanceId>,
-    groups: &BTreeSet<DrainKey>,
-    now: Option<Timestamp>,
-    seen: &mut Seen,
-) -> Asked {
-    let mut asked = Asked::default();
-    let mut named = instances.clone();
-    for key in groups {
-        match key {
-            DrainKey::Group { group } => _ = asked.groups.insert(group.clone()),
-            DrainKey::Cluster { cluster } => _ = asked.clusters.insert(cluster.clone()),
-            DrainKey::Instance { instance } => _ = named.insert(instance.clone()),
+impl Asked {
+    /// Takes the question apart. Of the instances that drain as many are looked at as there is room for beside the others; the rest goes
+    /// without a word: the schedule's look sees them.
+    fn new(
+        instances: &BTreeSet<InstanceId>,
+        draining: &BTreeSet<InstanceId>,
+        groups: &BTreeSet<DrainKey>,
+    ) -> Self {
+        let mut asked = Self {
+            instances: instances.clone(),
+            ..Self::default()
+        };
+        for key in groups {
+            match key {
+                DrainKey::Group { group } => _ = asked.groups.insert(group.clone()),
+                DrainKey::Cluster { cluster } => _ = asked.clusters.insert(cluster.clone()),
+                DrainKey::Instance { instance } => _ = asked.instances.insert(instance.clone()),
+            }
         }
+        let left = INSTANCES_ASKED_MAX.saturating_sub(asked.instances.len());
+        let draining = draining.difference(&asked.instances);
+        asked.draining = draining.take(left).cloned().collect();
+        asked.instances.extend(asked.draining.iter().cloned());
+        asked
     }
-    let mut named: Vec<InstanceId> = named.into_iter().collect();
-    crate::turn(&mut named, INSTANCES_NAMED_MAX, now);
-    for (index, id) in named.into_iter().enumerate() {
-        if index < INSTANCES_NAMED_MAX {
-            asked.instances.insert(id);
-        } else {
-            let gap = too_many(&id);
-            seen.passed_over
-                .insert(id, InstancePassedOver::Unread { gap });
-        }
-    }
-    let left = INSTANCES_NAMED_MAX.saturating_sub(asked.instances.len());
-    let draining = draining.difference(&asked.instances);
-    asked.draining = draining.take(left).cloned().collect();
-    asked.instances.extend(asked.draining.iter().cloned());
-    asked
 }
 
 /// Leaves out the instances of groups of which it was said only that they drain, where nothing waits for them: they are in no hook, and none
@@ -121,23 +110,37 @@ fn leave_to_schedule(asked: &Asked, seen: &mut Seen) {
     });
 }
 
-fn too_many(id: &InstanceId) -> Gap {
-    Gap {
-        operation: DESCRIBE_AUTO_SCALING_INSTANCES.to_owned(),
-        resource: id.to_string(),
-        cause: GapCause::BudgetSpent,
-        detail: format!("not sent: one look takes {INSTANCES_NAMED_MAX} instances"),
-    }
-}
-
-/// Where one call does not tell the groups of all instances: lists the groups that are opted in, which are few, and puts the instances into
-/// them. The answer is the instances that are in none of them.
-async fn place_by_tag(look: &mut Look<'_>, asked: &Asked, seen: &mut Seen) -> BTreeSet<InstanceId> {
+/// Finds out the groups of the instances. Where one call does not tell those of all, the groups that are opted in are listed first, which are
+/// few, and the others are asked about by their ids; of very many all groups are listed. Those that are in a listed group are put into it; the
+/// answer is the others.
+async fn members_of(look: &mut Look<'_>, asked: &Asked, seen: &mut Seen) -> Members {
     let mut open = asked.instances.clone();
     if open.len() <= DESCRIBE_AUTO_SCALING_INSTANCES_MAX {
-        return open;
+        return membership::read(look, &open).await;
     }
-    for (key, mut group) in groups::opted_in(look, &mut seen.gaps).await {
+    if open.len() <= INSTANCES_ASKED_MAX {
+        let opted_in = groups::opted_in(look, &mut seen.gaps).await;
+        put_into(opted_in, &mut open, asked, seen);
+        return membership::read(look, &open).await;
+    }
+    let every = groups::every(look, &open).await;
+    put_into(every.opted_in, &mut open, asked, seen);
+    open.retain(|id| !every.others.contains_key(id));
+    seen.passed_over.extend(every.others);
+    let rest = every.rest;
+    seen.gaps.extend(rest.clone());
+    let of_rest = || rest.clone().map_or(Ok(None), Err);
+    open.into_iter().map(|id| (id, of_rest())).collect()
+}
+
+/// Puts instances into the groups that they are in, and takes them off what is `open`.
+fn put_into(
+    groups: BTreeMap<DrainKey, DrainGroup>,
+    open: &mut BTreeSet<InstanceId>,
+    asked: &Asked,
+    seen: &mut Seen,
+) {
+    for (key, mut group) in groups {
         let of_group = group.group.as_ref();
         let is_named = of_group.is_some_and(|it| asked.groups.contains(&it.name));
         group.instances.retain(|id, _| open.remove(id) || is_named);
@@ -145,7 +148,6 @@ async fn place_by_tag(look: &mut Look<'_>, asked: &Asked, seen: &mut Seen) -> BT
             seen.groups.insert(key, group);
         }
     }
-    open
 }
 
 /// Puts the instances into their groups. The answer is the instances in no group.

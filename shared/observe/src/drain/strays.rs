@@ -10,7 +10,7 @@ use model::snapshot::{Gap, GapCause};
 use crate::drain::Look;
 use crate::drain::clusters::Searched;
 use crate::drain::membership::{self, DESCRIBE_AUTO_SCALING_INSTANCES, Members};
-use crate::limits::INSTANCES_NAMED_MAX;
+use crate::limits::INSTANCES_ASKED_MAX;
 
 /// Whether an instance is one of ECS Managed Instances, which AWS drains and replaces itself.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ManagedInstances.html>
@@ -46,7 +46,7 @@ pub(crate) async fn read(
         .filter_map(|it| it.ec2_instance.clone())
         .filter(|id| !known.contains(id))
         .collect();
-    let rest = match open.iter().nth(INSTANCES_NAMED_MAX).cloned() {
+    let rest = match open.iter().nth(INSTANCES_ASKED_MAX).cloned() {
         Some(first) => open.split_off(&first),
         None => BTreeSet::new(),
     };
@@ -56,7 +56,7 @@ pub(crate) async fn read(
             resource: capacity.cluster.to_string(),
             cause: GapCause::BudgetSpent,
             detail: format!(
-                "not sent for {} instances: one look asks the groups of {INSTANCES_NAMED_MAX}",
+                "not sent for {} instances: one look asks the groups of {INSTANCES_ASKED_MAX}",
                 rest.len()
             ),
         });

@@ -429,3 +429,35 @@ async fn everything_while_300_of_1000_leave() {
     )
     .await;
 }
+
+/// An event of AWS Health as long as one can be, about instances of 200 groups that are not opted in: two pages of all groups tell whose they are.
+#[tokio::test]
+async fn ten_thousand_of_other_groups() {
+    let others = |operation: &str, input: &Value| {
+        assert_eq!(operation, "DescribeAutoScalingGroups");
+        let all = (0..200).map(|of: usize| {
+            let template = group()["Instances"][0].clone();
+            let ids = (of * 50..(of + 1) * 50).map(|index| format!("i-{index}"));
+            let instances = ids.map(|id| with(template.clone(), &json!({"InstanceId": id})));
+            let own = json!({
+                "AutoScalingGroupName": format!("other-{of}"), "Tags": [],
+                "Instances": instances.collect::<Vec<_>>(),
+            });
+            with(group(), &own)
+        });
+        page(
+            input,
+            "AutoScalingGroups",
+            "NextToken",
+            &all.collect::<Vec<_>>(),
+        )
+    };
+    check(
+        others,
+        named(10_000),
+        expect![[r#"
+            2 DescribeAutoScalingGroups
+        "#]],
+    )
+    .await;
+}

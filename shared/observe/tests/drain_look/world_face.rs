@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use expect_test::expect;
 use model::drain::{DrainKey, DrainSnapshot, InstancePassedOver};
-use model::snapshot::{Gap, GapCause, TaskStatus};
+use model::snapshot::{Gap, TaskStatus};
 use model::strategy::Market;
 use model::{ClusterName, ServiceKey};
 use serde_json::json;
 use world::face::{Face, FaceOptions, serve};
 use world::{
-    Api, CapacityProvider, Config, GroupSpec, Hook, LaunchSpec, Operation, ServiceSpec,
-    TaskDefinition, Transition, World, line,
+    Api, CapacityProvider, Config, Fault, FaultRule, GroupSpec, Hook, LaunchSpec, Operation,
+    ServiceSpec, TaskDefinition, Transition, World, line,
 };
 
 use crate::show::show;
@@ -316,27 +316,51 @@ async fn a_whole_group_is_looked_at_by_its_key() {
     assert!(snapshot.groups.is_empty());
 }
 
-#[tokio::test]
-async fn more_instances_than_one_look_takes_are_said_to_be_unread() {
-    let (_face, eye) = on(small()).await;
-    let ids: Vec<String> = (0..1_002).map(|it| format!("i-{it:017}")).collect();
+/// What of so many named instances, the first of them of both groups, is looked at and why the others are not.
+async fn many(eye: &Eye, of_groups: &[String]) -> BTreeSet<(String, usize)> {
+    let strange = (0..1_000).map(|it| format!("i-{it:017}"));
+    let ids: Vec<String> = of_groups.iter().cloned().chain(strange).collect();
     let snapshot = eye.look(&instances(&ids)).await;
-    assert_eq!(snapshot.passed_over.len(), 1_002);
-    let unread: Vec<(&str, GapCause)> = snapshot
-        .passed_over
-        .iter()
-        .filter_map(|(id, why)| match why {
-            InstancePassedOver::Unread { gap } => Some((id.as_str(), gap.cause)),
-            InstancePassedOver::NotFound
-            | InstancePassedOver::NotRegistered
-            | InstancePassedOver::LeftToSchedule { .. }
-            | InstancePassedOver::NotOptedIn { .. } => None,
-        })
-        .collect();
-    let want = ids[1_000..]
-        .iter()
-        .map(|it| (it.as_str(), GapCause::BudgetSpent));
-    assert_eq!(unread, want.collect::<Vec<_>>());
+    let mut all: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+    for why in snapshot.passed_over.values() {
+        let why = match why {
+            InstancePassedOver::Unread { gap } => format!("unread: {:?}", gap.cause),
+            other => format!("{other:?}"),
+        };
+        *all.entry(why).or_default() += 1;
+    }
+    for (key, group) in &snapshot.groups {
+        all.insert(key.to_string(), group.instances.len());
+    }
+    all.into_iter().collect()
+}
+
+/// Of more instances than are asked about by their ids all groups are listed, and tell whose they are. What a list that was not read to its
+/// end does not show is unread.
+#[tokio::test]
+async fn the_groups_of_very_many_instances_are_listed() {
+    let (face, eye) = on(small()).await;
+    let of_groups = face.with_world(|world| {
+        let (spot, other) = (members(world, "spot"), members(world, "other"));
+        [&spot[..2], &other].concat()
+    });
+    let passed = |why: InstancePassedOver, count: usize| (format!("{why:?}"), count);
+    let not_opted_in = InstancePassedOver::NotOptedIn {
+        group: Some("other".parse().unwrap()),
+        cluster: None,
+    };
+    let want = [
+        passed(InstancePassedOver::NotFound, 1_000),
+        passed(not_opted_in, 2),
+        (of_group("spot").to_string(), 2),
+    ];
+    assert_eq!(many(&eye, &of_groups).await, want.into());
+    let asked = face.calls();
+    assert_eq!(asked.get("autoscaling:DescribeAutoScalingInstances"), None);
+    let denied = FaultRule::always(Operation::DescribeAutoScalingGroups, Fault::AccessDenied);
+    face.with_world(|world| world.config_mut().faults.rules.push(denied));
+    let want = ("unread: AccessDenied".to_owned(), 1_004);
+    assert_eq!(many(&eye, &of_groups).await, [want].into());
 }
 
 /// How often hooks were asked for.

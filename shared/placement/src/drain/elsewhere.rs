@@ -28,7 +28,6 @@ use model::drain::{
 };
 use model::ids::{ClusterName, InstanceId};
 use model::memory::Recall;
-use model::trigger::Hints;
 
 use super::case::Place;
 use super::causes::{self, set, set_later};
@@ -335,21 +334,6 @@ pub(crate) fn unregistered(
         until,
     };
     (hold, memory)
-}
-
-/// Of these instances, which were not seen, those of which something is still to be remembered if they are registered nowhere.
-#[must_use]
-pub fn untold(memories: &Memories, hints: &Hints, now: Timestamp) -> BTreeSet<DrainKey> {
-    let said = Said::new(hints, now);
-    let open = memories.iter().filter(|(key, recall)| {
-        let (DrainKey::Instance { instance }, Recall::Known(before)) = (key, recall) else {
-            return true;
-        };
-        let known = before.departures.get(instance);
-        let departure = told(instance, known, &said, now);
-        known.cloned().unwrap_or_default() != departure
-    });
-    open.map(|(key, _)| key.clone()).collect()
 }
 
 /// Why it certainly leaves, by what is remembered and what events said.

@@ -52,7 +52,6 @@ use model::memory::Recall;
 use model::policy::Installation;
 use model::trigger::Hints;
 
-pub use elsewhere::untold;
 pub use settle::settle;
 
 use crate::Decision;

@@ -12,12 +12,14 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::process::{Child, Command};
 use world::World;
 use world::face::{Face, FaceOptions, InvocationResult, RuntimeFace, RuntimeOptions, serve};
+use world::queue::{Queue, QueuedEvent, batch_payload, failed_ids, schedule_payload};
 
-use super::queue::{Message, Queue, Rules, batch_payload, later, schedule_payload};
+use super::later;
+use super::rules::{QUEUE, Rules};
 use crate::Failure;
 
 /// The function's name.
@@ -45,7 +47,7 @@ pub(super) struct Invocation {
     /// When it had ended.
     pub(super) ended_at: Timestamp,
     /// The messages of its batch that came to their end in it; none for one of the schedule's.
-    pub(super) messages: Vec<Message>,
+    pub(super) messages: Vec<QueuedEvent>,
     /// How many messages went back to the queue.
     pub(super) returned: usize,
     /// Its decision record, and `Null` where it ended in an error.
@@ -131,7 +133,7 @@ impl Driver {
             runtime,
             child,
             rules: Rules::of_the_template()?,
-            queue: Queue::default(),
+            queue: Queue::new(QUEUE),
             copies: (1, 0),
             messages_max: usize::MAX,
             messages: 0,
@@ -162,6 +164,14 @@ impl Driver {
         self.with_world(|world| world.now())
     }
 
+    /// The world's Region and account.
+    fn place(&self) -> (String, String) {
+        self.with_world(|world| {
+            let config = world.config();
+            (config.region.to_string(), config.account.to_string())
+        })
+    }
+
     /// Lets time pass until `until`, at least; an invocation that runs then comes to its end.
     pub(super) async fn run_until(&mut self, until: Timestamp) -> Result<(), Failure> {
         loop {
@@ -169,12 +179,16 @@ impl Driver {
             let now = self.now();
             let batch = self.queue.receive(now);
             if !batch.is_empty() {
-                self.invoke(&batch_payload(&batch), batch).await?;
+                let (region, account) = self.place();
+                let payload = batch_payload(&batch, FUNCTION, &region, &account);
+                self.invoke(&payload, batch).await?;
                 continue;
             }
             if self.schedule_at <= now {
                 self.schedule_at = later(self.schedule_at, SCHEDULE_INTERVAL_SECS);
-                self.invoke(&schedule_payload(now), Vec::new()).await?;
+                let (region, account) = self.place();
+                let payload = schedule_payload(1, now, &region, &account);
+                self.invoke(&payload, Vec::new()).await?;
                 continue;
             }
             if now >= until {
@@ -211,7 +225,7 @@ impl Driver {
         }
     }
 
-    async fn invoke(&mut self, payload: &Value, batch: Vec<Message>) -> Result<(), Failure> {
+    async fn invoke(&mut self, payload: &Value, batch: Vec<QueuedEvent>) -> Result<(), Failure> {
         let began_at = self.now();
         self.wait_for_the_budget(began_at).await;
         let result = self.paced(payload).await;
@@ -224,9 +238,9 @@ impl Driver {
                 return Err(Failure::Answer(format!("{result:?}")));
             }
         };
-        let (failed, messages): (Vec<Message>, Vec<Message>) = batch
+        let (failed, messages): (Vec<QueuedEvent>, Vec<QueuedEvent>) = batch
             .into_iter()
-            .partition(|it| failure.is_some() || is_failed(&record, &it.id));
+            .partition(|it| failure.is_some() || failed_ids(&record).contains(&it.id.as_str()));
         let invocation = Invocation {
             began_at,
             ended_at,
@@ -303,11 +317,4 @@ fn fills_in(calls: &BTreeMap<String, u64>) -> Duration {
         .into_iter()
         .map(|((_, refill), calls)| calls * 10_000 / refill);
     Duration::from_millis(millis.max().unwrap_or(0))
-}
-
-/// Whether the answer to a batch says that this message is to come again.
-fn is_failed(record: &Value, id: &str) -> bool {
-    let failures = record.get("batchItemFailures").and_then(Value::as_array);
-    let mut failures = failures.into_iter().flatten();
-    failures.any(|it| it.get("itemIdentifier") == Some(&json!(id)))
 }

@@ -6,7 +6,7 @@
 
 mod deciding;
 mod driver;
-mod queue;
+mod rules;
 mod stage;
 mod storm;
 
@@ -14,11 +14,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use comfy_table::Table;
+use model::{Seconds, Timestamp};
 use world::World;
 
 use crate::Failure;
 use driver::{Driver, Invocation};
-use queue::later;
 use stage::{Scene, Warned, open, served};
 
 pub(crate) use deciding::run as decide;
@@ -340,4 +340,9 @@ fn seconds(millis: Option<u64>) -> String {
 
 fn hundredths(count: u64) -> String {
     format!("{}.{:02}", count / 100, count % 100)
+}
+
+/// So many seconds later.
+fn later(at: Timestamp, secs: i64) -> Timestamp {
+    Seconds(secs).after(at)
 }

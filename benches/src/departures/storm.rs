@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use comfy_table::Table;
+use model::Timestamp;
+use serde_json::Value;
 
 use super::driver::{Driver, Invocation, SCHEDULE_INTERVAL_SECS};
-use super::queue::later;
+use super::later;
 use super::stage::{Scene, Warned, open};
 use super::{add_calls, failures, hundredths, percentile, seconds, sorted};
 use crate::Failure;
@@ -104,10 +106,14 @@ async fn send(binaries: &Path, kind: Kind) -> Result<Vec<(String, String)>, Fail
         warned
     });
     let end = later(warned.at, LASTS_SECS_MAX);
-    while driver.now() < end && (driver.messages < MESSAGES || driver.queue.len() > 0) {
+    while driver.now() < end && (driver.messages < MESSAGES || driver.queue.waiting_count() > 0) {
         driver.run_until(later(driver.now(), 5)).await?;
     }
-    let (messages, left, dead) = (driver.messages, driver.queue.len(), driver.queue.dead);
+    let (messages, left, dead) = (
+        driver.messages,
+        driver.queue.waiting_count(),
+        driver.queue.dead_letter_count(),
+    );
     let handled = driver.invocations.len();
     driver
         .run_until(later(warned.at, super::WATCHED_SECS))
@@ -150,12 +156,17 @@ fn ages(invocations: &[&Invocation]) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for invocation in invocations {
         for message in &invocation.messages {
-            let age = message.happened_at.map(|at| {
+            let text = |key: &str| message.event.get(key).and_then(Value::as_str);
+            let happened_at = text("time").and_then(|it| it.parse().ok());
+            let age = happened_at.map(|at: Timestamp| {
                 let millis = invocation.ended_at.duration_since(at).as_millis();
                 u64::try_from(millis).unwrap_or(0)
             });
             all.push(age);
-            by_type.entry(&message.detail_type).or_default().push(age);
+            by_type
+                .entry(text("detail-type").unwrap_or_default())
+                .or_default()
+                .push(age);
         }
     }
     let all = sorted(&all);

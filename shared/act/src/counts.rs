@@ -7,7 +7,9 @@ use calls::{Caller, Failure, RateBucket};
 use model::ServiceKey;
 use model::duty::PlannedStep;
 use model::outcome::{Outcome, OutcomeResult};
+use model::plan::{Action, Step};
 use model::snapshot::GapCause;
+use model::tracking::TrackingStep;
 
 use crate::reread::{Read, SERVICES_PER_READ_MAX, reread};
 use crate::{START_TIME_MIN, may_have_been_applied};
@@ -35,7 +37,7 @@ const REFUSAL_CODES: [&str; 5] = [
 
 /// What a step changes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Change<'a> {
+pub struct Change<'a> {
     /// The service.
     pub(crate) service: &'a ServiceKey,
     /// The desired count that the plan saw.
@@ -44,6 +46,37 @@ pub(crate) struct Change<'a> {
     pub(crate) to: u32,
     /// What makes the service one that may be written.
     pub(crate) consent: Consent<'a>,
+}
+
+/// A step that sets the desired count of a service, and says what that service must say of itself.
+pub trait CountStep: PlannedStep {
+    /// What the step changes.
+    fn change(&self) -> Change<'_>;
+}
+
+impl CountStep for Step {
+    fn change(&self) -> Change<'_> {
+        let consent = Consent::StandbyOf(self.subject.service.as_str());
+        Change::of(&self.action, consent)
+    }
+}
+
+impl CountStep for TrackingStep {
+    fn change(&self) -> Change<'_> {
+        Change::of(&self.action, Consent::Tracked)
+    }
+}
+
+impl<'a> Change<'a> {
+    fn of(action: &'a Action, consent: Consent<'a>) -> Self {
+        let Action::SetDesiredCount { service, from, to } = action;
+        Self {
+            service,
+            from: *from,
+            to: *to,
+            consent,
+        }
+    }
 }
 
 /// What a service must say of itself to be written.
@@ -56,11 +89,10 @@ pub(crate) enum Consent<'a> {
 }
 
 /// Takes steps in their order, each compared with what its service is moments before.
-pub(crate) async fn write<S: PlannedStep>(
+pub(crate) async fn write<S: CountStep>(
     ecs: &Client,
     caller: &Caller,
     steps: Vec<S>,
-    change: impl Fn(&S) -> Change<'_>,
 ) -> Vec<Outcome<S>> {
     let mut outcomes = Vec::with_capacity(steps.len());
     let mut steps = steps.into_iter().peekable();
@@ -69,11 +101,11 @@ pub(crate) async fn write<S: PlannedStep>(
         let read = if caller.deadline().remaining() < START_TIME_MIN {
             Read::default()
         } else {
-            let services = group.iter().map(|it| change(it).service);
+            let services = group.iter().map(|it| it.change().service);
             reread(ecs, caller, services).await
         };
         for step in group {
-            let result = take(ecs, caller, change(&step), &read).await;
+            let result = take(ecs, caller, step.change(), &read).await;
             note(&step, &result);
             outcomes.push(Outcome { step, result });
         }

@@ -1,5 +1,5 @@
-//! A plan's steps to AWS writes, and their outcomes. What follows is [`Actor`]'s, which writes standbys, and with another tag
-//! [`TrackingActor`]'s, which writes tracked services; [`capacity`] writes groups and their instances, [`drain`] what goes away.
+//! A plan's steps to AWS writes, and their outcomes. What follows is [`Actor`]'s, which writes standbys and tracked services;
+//! [`capacity`] writes groups and their instances, [`drain`] what goes away.
 //!
 //! # Expected flow
 //! [`Actor::act`] takes the steps of a plan that `placement` made, `audit` let pass and the ledger has recorded. It takes them in
@@ -10,8 +10,8 @@
 //! - One outcome per step, in the order of the steps.
 //! - [`Actor`]'s only write is `ecs:UpdateService` with a cluster, a service and a desired count. No strategy, task definition or
 //!   deployment option is ever sent.
-//! - A service is written only if, moments before, it was ACTIVE, carried `ballast:standby-of` with the step's primary, and had the
-//!   desired count that the plan saw.
+//! - A service is written only if, moments before, it was ACTIVE and had the desired count that the plan saw. A standby must carry
+//!   `ballast:standby-of` with the step's primary; a tracked service `ballast:service-scaler` = `act`, and be nobody's standby.
 //! - In the mode `observe` no call is made at all: every outcome is `NotWritten`. This is the only dry-run switch there is.
 //! - No step is started once the invocation's time, or its budget of calls, is used up.
 //! - Nothing is chosen here: no step is added, merged, reordered or changed.
@@ -40,7 +40,6 @@ mod reread;
 mod status;
 mod switch;
 mod tasks;
-pub mod tracking;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,23 +47,20 @@ use std::time::Duration;
 use aws_sdk_ecs::Client;
 use calls::{Budget, Caller, Deadline};
 use model::outcome::Outcome;
-use model::plan::{Action, Step};
 use model::policy::Mode;
 use model::snapshot::GapCause;
 
-use crate::counts::{Change, Consent};
 use crate::switch::in_mode;
 
 pub use crate::capacity::CapacityActor;
-pub use crate::counts::UPDATE_SERVICE;
+pub use crate::counts::{CountStep, UPDATE_SERVICE};
 pub use crate::drain::DrainActor;
 pub use crate::reread::SERVICES_PER_READ_MAX;
-pub use crate::tracking::TrackingActor;
 
 /// The least time in which a write is worth starting. With less, the answer would likely be lost.
 const START_TIME_MIN: Duration = Duration::from_millis(500);
 
-/// Carries out steps.
+/// Carries out steps that set desired counts.
 #[derive(Debug, Clone)]
 pub struct Actor {
     ecs: Client,
@@ -86,10 +82,10 @@ impl Actor {
     }
 
     /// Carries out the steps, as far as the deadline allows.
-    pub async fn act(&self, steps: Vec<Step>, deadline: Deadline) -> Vec<Outcome> {
+    pub async fn act<S: CountStep>(&self, steps: Vec<S>, deadline: Deadline) -> Vec<Outcome<S>> {
         in_mode(self.mode, steps, |steps| async {
             let caller = Caller::new(Arc::clone(&self.budget), deadline);
-            counts::write(&self.ecs, &caller, steps, change).await
+            counts::write(&self.ecs, &caller, steps).await
         })
         .await
     }
@@ -103,16 +99,5 @@ const fn may_have_been_applied(cause: GapCause) -> bool {
         | GapCause::NotFound
         | GapCause::BudgetSpent => false,
         GapCause::OutOfTime | GapCause::Unreachable | GapCause::Other => true,
-    }
-}
-
-/// What a step changes, and what the service must say of itself.
-fn change(step: &Step) -> Change<'_> {
-    let Action::SetDesiredCount { service, from, to } = &step.action;
-    Change {
-        service,
-        from: *from,
-        to: *to,
-        consent: Consent::StandbyOf(step.subject.service.as_str()),
     }
 }

@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use act::{Actor, SERVICES_PER_READ_MAX, TrackingActor};
+use act::{Actor, SERVICES_PER_READ_MAX};
 use aws_sdk_ecs::config::retry::RetryConfig;
 use aws_sdk_ecs::config::{BehaviorVersion, Credentials, Region};
 use calls::{Budget, Deadline};
@@ -239,7 +239,7 @@ async fn sent_for_a_tracked_service(mode: Mode, service: &str) -> Vec<(String, V
         },
         numbers: TrackingNumbers::default(),
     };
-    let actor = TrackingActor::new(client(&ecs).await, Arc::new(Budget::new(100)), mode);
+    let actor = Actor::new(client(&ecs).await, Arc::new(Budget::new(100)), mode);
     let deadline = Deadline::after(Duration::from_secs(30));
     let outcomes = actor.act(vec![step], deadline).await;
     assert_eq!(outcomes.len(), 1);

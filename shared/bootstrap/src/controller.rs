@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use act::{Actor, CapacityActor, DrainActor, TrackingActor};
+use act::{Actor, CapacityActor, DrainActor};
 use calls::Budget;
 use control::{Capacity, Controller, Departures, Duty, Pairs, Tracking};
 use ledger::{DynamoDbLedger, Ledger, MemoryLedger};
@@ -78,7 +78,7 @@ impl Assemble for Tracking {
         );
         Self {
             observer: observer.of_clusters(settings.clusters.iter().cloned()),
-            actor: TrackingActor::new(clients.ecs.clone(), budget, settings.mode),
+            actor: Actor::new(clients.ecs.clone(), budget, settings.mode),
         }
     }
 }

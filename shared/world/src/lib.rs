@@ -37,6 +37,7 @@
 //! - CloudWatch: metrics with the resolutions and the retention that it has, metric math, pages and percentiles of GetMetricData; alarms
 //!   M out of N on a metric or an expression, composite alarms, their events, and functions and scaling policies as their actions
 //!   ([`Alarm`], [`CompositeAlarm`], [`TargetTracking`]).
+//! - What lies between a rule and a function, for whoever drives the world: see [`queue`].
 //! - Load on services over time, who serves it, and what the metrics of ECS and of load balancers tell of it: see [`load`].
 //! - Container instances: registration, attributes, remaining resources, draining; placement strategies and constraints; daemon
 //!   services, standalone tasks, task protection; ECS's managed scaling, termination protection and draining. One that left can be
@@ -89,6 +90,7 @@ pub mod load;
 mod operation;
 pub mod pattern;
 mod pool;
+pub mod queue;
 mod scheduler;
 mod spec;
 mod split;

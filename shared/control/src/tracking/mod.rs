@@ -4,7 +4,7 @@ mod events;
 
 use std::collections::BTreeSet;
 
-use act::TrackingActor;
+use act::Actor;
 use calls::Deadline;
 use model::memory::Write;
 use model::outcome::Outcome;
@@ -34,7 +34,7 @@ pub struct Tracking {
     /// Looks.
     pub observer: TrackingObserver,
     /// Acts. Its mode is the invocation's mode.
-    pub actor: TrackingActor,
+    pub actor: Actor,
 }
 
 impl Duty for Tracking {

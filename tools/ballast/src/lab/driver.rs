@@ -14,10 +14,11 @@ use model::tracking::{TrackingHold, TrackingStep};
 use serde_json::Value;
 use world::World;
 use world::face::InvocationResult;
+use world::queue::{Queue, QueuedEvent, batch_payload, failed_ids, schedule_payload};
 
 use crate::error::CliError;
 use crate::lab::function::{Ended, Function, Name, describe};
-use crate::lab::rules::{Message, Queue, Rules, batch_payload, failed_ids, schedule_payload};
+use crate::lab::rules::{Rules, queue_settings};
 use crate::lab::telling::Telling;
 
 /// The schedule of `infra/template.yaml`, in seconds.
@@ -79,7 +80,7 @@ impl Driver {
         let rules = Rules::of_the_template()?;
         let schedule_at = later(lock(&world).now(), SCHEDULE_INTERVAL_SECS);
         let lanes = functions.into_iter().map(|function| Lane {
-            queue: Queue::of(function.name()),
+            queue: Queue::new(queue_settings(function.name())),
             calls: VecDeque::new(),
             function,
             schedule_at,
@@ -107,7 +108,10 @@ impl Driver {
 
     /// Messages that a function could not handle as often as its queue offers them.
     pub(crate) fn dead_letters(&self) -> u64 {
-        self.lanes.iter().map(|it| it.queue.dead).sum()
+        self.lanes
+            .iter()
+            .map(|it| it.queue.dead_letter_count())
+            .sum()
     }
 
     /// Lets time pass until `until`, or until `done` says so; returns whether it did. `done` sees the world whenever something happened.
@@ -196,13 +200,13 @@ impl Driver {
     async fn invoke_with_batch(
         &mut self,
         index: usize,
-        batch: Vec<Message>,
+        batch: Vec<QueuedEvent>,
     ) -> Result<(), CliError> {
         let (region, account) = self.place();
         let Some(lane) = self.lanes.get(index) else {
             return Ok(());
         };
-        let payload = batch_payload(&batch, lane.function.name(), &region, &account);
+        let payload = batch_payload(&batch, lane.function.name().as_str(), &region, &account);
         let failed = match self.invoke(index, &payload).await? {
             Ok(answer) => {
                 let ids = failed_ids(&answer);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use act::TrackingActor;
+use act::Actor;
 use control::{HandledOf, Tracking};
 use model::tracking::TrackingKey;
 use model::{ClusterName, ServiceKey, Timestamp};
@@ -59,7 +59,7 @@ impl Staged for Tracking {
                 Arc::clone(&budget),
                 process.clock.clone(),
             ),
-            actor: TrackingActor::new(ecs, budget, process.mode),
+            actor: Actor::new(ecs, budget, process.mode),
         }
     }
 }

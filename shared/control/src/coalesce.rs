@@ -316,6 +316,36 @@ fn count(counts: &mut BTreeMap<String, u32>, name: &str) {
     *counts.entry(name.to_owned()).or_default() += 1;
 }
 
+/// What triggers of these kinds come to, all of this time: for the tests of each function's own rows.
+#[cfg(test)]
+pub(crate) fn coalesce_kinds<I: Interest>(
+    kinds: Vec<TriggerKind>,
+    time: Option<Timestamp>,
+    home: &Home,
+) -> Coalesced<I::Named> {
+    use model::trigger::{Envelope, Trigger};
+
+    let items = kinds.into_iter().map(|kind| trigger::Item {
+        message: None,
+        read: Ok(Trigger {
+            envelope: Envelope {
+                source: String::new(),
+                detail_type: String::new(),
+                id: None,
+                account: None,
+                region: None,
+                time,
+            },
+            kind,
+        }),
+    });
+    let invocation = Invocation {
+        items: items.collect(),
+        is_batch: false,
+    };
+    coalesce::<I>(&invocation, home)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

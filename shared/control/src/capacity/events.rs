@@ -116,11 +116,10 @@ fn is_fargate(provider: &str) -> bool {
 mod tests {
     use model::Timestamp;
     use model::snapshot::Scope;
-    use model::trigger::{AlarmChange, AlarmState, Envelope, GroupActivity, Trigger};
-    use trigger::{Invocation, Item};
+    use model::trigger::{AlarmChange, AlarmState, GroupActivity};
 
     use super::*;
-    use crate::coalesce::{Coalesced, coalesce};
+    use crate::coalesce::{Coalesced, coalesce_kinds};
     use crate::home::Home;
 
     fn at(second: i64) -> Timestamp {
@@ -176,29 +175,11 @@ mod tests {
     }
 
     fn joined(kinds: Vec<TriggerKind>) -> Coalesced<ClusterName> {
-        let items = kinds.into_iter().map(|kind| Item {
-            message: None,
-            read: Ok(Trigger {
-                envelope: Envelope {
-                    source: String::new(),
-                    detail_type: String::new(),
-                    id: None,
-                    account: None,
-                    region: None,
-                    time: Some(at(100)),
-                },
-                kind,
-            }),
-        });
-        let invocation = Invocation {
-            items: items.collect(),
-            is_batch: false,
-        };
         let home = Home {
             clusters: vec!["demo".parse().unwrap(), "other".parse().unwrap()],
             ..Home::default()
         };
-        coalesce::<Capacity>(&invocation, &home)
+        coalesce_kinds::<Capacity>(kinds, Some(at(100)), &home)
     }
 
     /// What one trigger leads to: the clusters looked at, or why there is no look.

@@ -186,11 +186,10 @@ mod tests {
     use std::fmt::Write as _;
 
     use model::Timestamp;
-    use model::trigger::{Envelope, GroupActivity, InstanceNotice, LifecycleAction, Trigger};
-    use trigger::{Invocation, Item};
+    use model::trigger::{GroupActivity, InstanceNotice, LifecycleAction};
 
     use super::*;
-    use crate::coalesce::{Coalesced, coalesce};
+    use crate::coalesce::{Coalesced, coalesce_kinds};
     use crate::home::Home;
 
     const INSTANCE: &str = "i-0123456789abcdef0";
@@ -243,29 +242,11 @@ mod tests {
     }
 
     fn joined(kinds: Vec<TriggerKind>) -> Coalesced<DrainKey> {
-        let items = kinds.into_iter().map(|kind| Item {
-            message: None,
-            read: Ok(Trigger {
-                envelope: Envelope {
-                    source: String::new(),
-                    detail_type: String::new(),
-                    id: None,
-                    account: None,
-                    region: None,
-                    time: Some(Timestamp::UNIX_EPOCH),
-                },
-                kind,
-            }),
-        });
-        let invocation = Invocation {
-            items: items.collect(),
-            is_batch: false,
-        };
         let home = Home {
             clusters: vec!["demo".parse().unwrap(), "other".parse().unwrap()],
             ..Home::default()
         };
-        coalesce::<Departures>(&invocation, &home)
+        coalesce_kinds::<Departures>(kinds, Some(Timestamp::UNIX_EPOCH), &home)
     }
 
     /// What one trigger leads to: what is looked at, or why there is no look.

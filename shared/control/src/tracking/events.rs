@@ -99,11 +99,9 @@ fn is_about_capacity(alarm: &AlarmChange) -> bool {
 #[cfg(test)]
 mod tests {
     use model::Timestamp;
-    use model::trigger::{Envelope, Trigger};
-    use trigger::{Invocation, Item};
 
     use super::*;
-    use crate::coalesce::{Coalesced, coalesce};
+    use crate::coalesce::{Coalesced, coalesce_kinds};
     use crate::home::Home;
     use crate::services::SERVICES_PER_LOOK_MAX;
 
@@ -152,34 +150,7 @@ mod tests {
             clusters: clusters.iter().map(|it| it.parse().unwrap()).collect(),
             ..Home::default()
         };
-        joined_at(kinds, None, &home)
-    }
-
-    /// What these come to, all of this time.
-    fn joined_at(
-        kinds: Vec<TriggerKind>,
-        time: Option<Timestamp>,
-        home: &Home,
-    ) -> Coalesced<ServiceKey> {
-        let items = kinds.into_iter().map(|kind| Item {
-            message: None,
-            read: Ok(Trigger {
-                envelope: Envelope {
-                    source: String::new(),
-                    detail_type: String::new(),
-                    id: None,
-                    account: None,
-                    region: None,
-                    time,
-                },
-                kind,
-            }),
-        });
-        let invocation = Invocation {
-            is_batch: false,
-            items: items.collect(),
-        };
-        coalesce::<Tracking>(&invocation, home)
+        coalesce_kinds::<Tracking>(kinds, None, &home)
     }
 
     /// What is looked at: `everything`, services, or why nothing is.
@@ -290,7 +261,7 @@ mod tests {
                 looked_at,
                 ..Home::default()
             };
-            let joined = joined_at(vec![kind.clone()], time, &home);
+            let joined = coalesce_kinds::<Tracking>(vec![kind.clone()], time, &home);
             assert_eq!(joined.scope.is_some(), is_look, "{kind:?} {time:?}");
             let lately = joined.triggers.ignored.get("looked_lately");
             assert_eq!(lately.is_none(), is_look, "{kind:?} {time:?}");

@@ -76,13 +76,15 @@ pub fn audit(
     violations
 }
 
-struct Findings<'a> {
-    index: usize,
-    violations: &'a mut Vec<Violation>,
+/// What is found of one step, in every audit.
+pub(crate) struct Findings<'a> {
+    /// The step, as its index in the plan.
+    pub(crate) index: usize,
+    pub(crate) violations: &'a mut Vec<Violation>,
 }
 
 impl Findings<'_> {
-    fn add(&mut self, law: &'static str, detail: String) {
+    pub(crate) fn add(&mut self, law: &'static str, detail: String) {
         self.violations.push(Violation {
             step: self.index,
             law,

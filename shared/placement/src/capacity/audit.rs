@@ -23,7 +23,7 @@ use model::memory::Recall;
 use model::policy::Installation;
 use model::snapshot::TaskStatus;
 
-use crate::audit::Violation;
+use crate::audit::{Findings, Violation};
 use removal::Standing;
 
 /// How long a write may be under way, in seconds: the function's timeout.
@@ -194,21 +194,6 @@ fn provider_of<'a>(
 ) -> Option<(&'a ClusterCapacity, &'a Provider)> {
     let cluster = snapshot.clusters.get(&key.cluster)?;
     Some((cluster, cluster.providers.get(&key.provider)?))
-}
-
-struct Findings<'a> {
-    index: usize,
-    violations: &'a mut Vec<Violation>,
-}
-
-impl Findings<'_> {
-    fn add(&mut self, law: &'static str, detail: String) {
-        self.violations.push(Violation {
-            step: self.index,
-            law,
-            detail,
-        });
-    }
 }
 
 /// The group's own tag says `act`, and nothing of its tags is at fault.

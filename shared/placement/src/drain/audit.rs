@@ -29,7 +29,7 @@ use model::snapshot::TaskStatus;
 use model::trigger::{Hints, LifecycleAction, NoticeHint};
 use model::{ClusterName, ContainerInstanceArn, InstanceId, TaskArn};
 
-use crate::audit::Violation;
+use crate::audit::{Findings, Violation};
 use evidence::Evidence;
 
 /// How long managed draining, or the agent, is given to set its instance to DRAINING, in seconds.
@@ -138,21 +138,6 @@ const fn instance_of(action: &DrainAction) -> &InstanceId {
         | DrainAction::StopTask { instance, .. }
         | DrainAction::RecordHeartbeat { instance, .. }
         | DrainAction::CompleteLifecycleAction { instance, .. } => instance,
-    }
-}
-
-struct Findings<'a> {
-    index: usize,
-    violations: &'a mut Vec<Violation>,
-}
-
-impl Findings<'_> {
-    fn add(&mut self, law: &'static str, detail: String) {
-        self.violations.push(Violation {
-            step: self.index,
-            law,
-            detail,
-        });
     }
 }
 

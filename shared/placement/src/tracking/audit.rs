@@ -25,7 +25,7 @@ use model::tracking::{
     TrackingStep, TrackingStepReason,
 };
 
-use crate::audit::Violation;
+use crate::audit::{Findings, Violation};
 
 /// How far one step may always raise, in tasks.
 const ALWAYS_RAISED_TASKS: u32 = 4;
@@ -100,21 +100,6 @@ pub fn audit(
         ground.check(step, &mut found);
     }
     violations
-}
-
-struct Findings<'a> {
-    index: usize,
-    violations: &'a mut Vec<Violation>,
-}
-
-impl Findings<'_> {
-    fn add(&mut self, law: &'static str, detail: String) {
-        self.violations.push(Violation {
-            step: self.index,
-            law,
-            detail,
-        });
-    }
 }
 
 /// The service's own tags say `act`, nothing of them is at fault, it is nobody's standby, and its desired count is nobody else's, by the

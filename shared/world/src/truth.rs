@@ -13,7 +13,7 @@ use model::{CapacityProviderName, ClusterName, IdError, Seconds, ServiceKey};
 
 use crate::account::Account;
 use crate::life::SPOT_STOP_CODE;
-use crate::state::{Capacity, ContainerInstanceStatus, Service as WorldService, Task as WorldTask};
+use crate::state::{Alarm, Capacity, ContainerInstanceStatus, Service as WorldService, Task as WorldTask};
 use crate::timeline::Timeline;
 use crate::world::World;
 
@@ -22,6 +22,12 @@ impl World {
     #[must_use]
     pub fn service(&self, key: &ServiceKey) -> Option<&WorldService> {
         self.state.services.get(key)
+    }
+
+    /// An alarm on metrics.
+    #[must_use]
+    pub fn alarm(&self, name: &str) -> Option<&Alarm> {
+        self.state.alarms.get(name)
     }
 
     /// The tasks of a service, stopped ones included while they are kept.

@@ -158,6 +158,9 @@ pub(crate) struct TrackingArgs {
     /// tracking: how many hours of the day are played
     #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(2..=24))]
     pub(crate) hours: u32,
+    /// tracking: the tag `ballast:warm-up-secs` of the service; by default it has none
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=600))]
+    pub(crate) warm_up_secs: Option<u32>,
     /// tracking: write the picture here, as SVG
     #[arg(long, value_name = "FILE", default_value = "tracking.svg")]
     pub(crate) picture: PathBuf,

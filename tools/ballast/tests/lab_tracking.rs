@@ -205,20 +205,33 @@ fn the_desired_count_follows_the_load_through_a_shortage() {
             +----------------+------+-----------------------+-------+
 
             Figures
-            +-------------------------------------------+-------------------+--------------------------------+--------------------------------+
-            |                                           | Ballast           | without: always 60, the peak's | without: always 26, the mean's |
-            +=================================================================================================================================+
-            | task-minutes                              | 8602              | 8411                           | 3645                           |
-            | task-minutes over the required ones       | 1.347x            | 1.317x                         | 0.571x                         |
-            | requests above 80 % CPU, in percent       | 0.000             | 35.468                         | 71.725                         |
-            | the same while Spot was not short         | 0.000             | 0.987                          | 55.835                         |
-            | changes of direction                      | 3                 | 0                              | 0                              |
-            | lowest ready tasks over the required ones | 110 % at 00:01:00 | 0 % at 01:31:00                | 0 % at 01:31:00                |
-            | on-demand task-minutes                    | 3425              | 0                              | 0                              |
-            +-------------------------------------------+-------------------+--------------------------------+--------------------------------+
+            +---------------------------------------------+-------------------+--------------------------------+--------------------------------+
+            |                                             | Ballast           | without: always 60, the peak's | without: always 26, the mean's |
+            +===================================================================================================================================+
+            | task-minutes                                | 8602              | 8411                           | 3645                           |
+            | task-minutes over the required ones         | 1.347x            | 1.317x                         | 0.571x                         |
+            | requests above 80 % CPU, in percent         | 0.000             | 35.468                         | 71.725                         |
+            | the same before 01:30:00 and after 02:10:00 | 0.000             | 0.987                          | 55.835                         |
+            | changes of direction                        | 3                 | 0                              | 0                              |
+            | lowest ready tasks over the required ones   | 110 % at 00:01:00 | 0 % at 01:31:00                | 0 % at 01:31:00                |
+            | on-demand task-minutes                      | 3425              | 0                              | 0                              |
+            +---------------------------------------------+-------------------+--------------------------------+--------------------------------+
             1619 events, 341 of them for the functions; 452 invocations, 0 with failures, 0 ended in an error; 0 messages in the dead-letter queue
             The picture is in PICTURE.
 
+            Bounds
+            +------------------------------------------------+---------+-----------------+
+            | what is to be shown                            | found   | bound           |
+            +============================================================================+
+            | requests above 80 % CPU while Spot had room    | 0.000 % | at most 0.100 % |
+            | requests above 80 % CPU                        | 0.000 % | at most 0.500 % |
+            | changes of direction                           | 3       | at most 8       |
+            | times that the standby was asked for more      | 9       | at least 1      |
+            | times that the standby gave tasks back         | 1       | at least 1      |
+            | tasks that the standby is asked for at the end | 0       | at most 0       |
+            | times that the alarm rang                      | 1       | at least 1      |
+            | invocations of service-scaler that it woke     | 1       | at least 1      |
+            +------------------------------------------------+---------+-----------------+
             The desired count followed the load, and the standby lent what Spot lacked.
         "#]],
     );

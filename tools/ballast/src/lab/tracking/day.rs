@@ -5,10 +5,11 @@ use std::path::Path;
 use model::Timestamp;
 use model::policy::{TAG_STANDBY, TAG_STANDBY_OF};
 use tokio::task::JoinHandle;
-use world::World;
+use world::{AlarmState, World};
 
 use crate::cli::{LabArgs, LabMode};
 use crate::error::CliError;
+use crate::lab::driver::Invoked;
 use crate::lab::function::Name;
 use crate::lab::hold::Played;
 use crate::lab::open::open;
@@ -18,17 +19,20 @@ use crate::lab::tracking::figures::{self, DayFigures, day};
 use crate::lab::tracking::hours;
 use crate::lab::tracking::picture::{Picture, Point};
 use crate::lab::tracking::stage::{
-    CountedBy, FLEET, LIMIT_PERCENT, START_UP_SECS, Stage, TARGET_PERCENT, TASKS_AT_PEAK,
+    ALARM, CountedBy, FLEET, LIMIT_PERCENT, START_UP_SECS, Stage, TARGET_PERCENT, TASKS_AT_PEAK,
     TASKS_MAX, TASKS_MIN, Times, WINDOW_SECS, requests_per_task_min, stage, tasks_for,
 };
 use crate::lab::tracking::traffic::Traffic;
+use crate::lab::tracking::verdict::{self, Shown};
 use crate::output::{Screen, Tone};
 
 /// What shows the pair in the held world.
 const COMMAND: &str =
     "aws ecs describe-services --cluster container-demo --services web web-standby";
-/// The share of the requests that may come while the tasks are busier than the limit, outside of the shortage, in millionths.
-const OVER_LIMIT_CALM_MAX_PPM: u64 = 10_000;
+
+/// The kind of a trigger that an alarm's change is.
+const ALARM_CHANGED: &str = "alarm_changed";
+const HOURS_OF_DAY: u32 = 24;
 
 /// Plays the day with the real functions, then with fixed counts and without them, and draws it.
 pub(crate) async fn play(args: &LabArgs, screen: Screen) -> Result<Played, CliError> {
@@ -43,20 +47,35 @@ pub(crate) async fn play(args: &LabArgs, screen: Screen) -> Result<Played, CliEr
     let times = Times::of(args.tracking.hours, args.minutes())?;
     let mut show = Show::new(args, screen)?;
     let fixed = in_the_meantime(&traffic, times, args);
-    let staged = stage(args.seed, &traffic, times, CountedBy::Ballast)?;
+    let by = CountedBy::Ballast(args.tracking.warm_up_secs);
+    let staged = stage(args.seed, &traffic, times, by)?;
     let Stage { world, standby } = staged;
     let names = args.scenario.functions();
     let opened = open(world, args, names).await?;
     let mut driver = opened.driver;
     show.heading(args, &about(&traffic, args))?;
-    let invoked = show.run_quietly(&mut driver, times.end, |_| {}).await?;
+    let mut rings = Rings::default();
+    let invoked = show
+        .run_quietly(&mut driver, times.end, |world| rings.look(world))
+        .await?;
     let decisions = Decisions::of(&invoked);
 
-    let (with, by_hours, picture) = {
+    let (shown, by_hours, picture) = {
         let world = driver.world();
-        let with = DayFigures::of(&world, &standby, times);
-        let by_hours = hours::table(&world, times, screen);
-        (with, by_hours, drawn(&world, times, &traffic, args))
+        let shown = Shown {
+            figures: DayFigures::of(&world, &standby, times),
+            is_whole_day: args.tracking.hours == HOURS_OF_DAY,
+            covers: decisions.steps(Name::SpotFallback, "cover"),
+            give_backs: decisions.steps(Name::SpotFallback, "give_back"),
+            still_lent: world.service(&standby).map_or(0, |it| it.desired_count),
+            alarms: rings.times,
+            woken: woken(&invoked),
+            has_to_ring: traffic.rises_fast
+                && args.tracking.hours == HOURS_OF_DAY
+                && args.tracking.warm_up_secs.is_none(),
+        };
+        let by_hours = hours::table(&world, times, screen) + &hours::above(&world, times, screen);
+        (shown, by_hours, drawn(&world, times, &traffic, args))
     };
     let fixed = fixed.await.map_err(|error| {
         CliError::Lab(format!("the days with fixed counts broke off: {error}"))
@@ -64,17 +83,43 @@ pub(crate) async fn play(args: &LabArgs, screen: Screen) -> Result<Played, CliEr
     show.print(&format!("\n{by_hours}"))?;
     show.print(&format!("\n{}", decisions.table(screen)))?;
     let counts = show.counts(&driver);
-    let table = figures::table(with, &fixed, &counts, screen);
+    let table = figures::table(shown.figures, &fixed, &counts, times, screen);
     show.print(&format!("\n{table}"))?;
     write(path, &picture.draw()?)?;
     show.print(&format!("The picture is in {}.", path.display()))?;
     show.finish()?;
-    verdict(args, with, &decisions, screen)?;
+    verdict(args, &shown, screen)?;
     Ok(Played {
         face: opened.face,
         driver,
         command: COMMAND,
     })
+}
+
+/// How often the alarm went to ALARM.
+#[derive(Debug, Default)]
+struct Rings {
+    times: u64,
+    rings: bool,
+}
+
+impl Rings {
+    fn look(&mut self, world: &World) {
+        let state = world.alarm(ALARM).map(|it| it.status.state);
+        let rings = state == Some(AlarmState::Alarm);
+        self.times += u64::from(rings && !self.rings);
+        self.rings = rings;
+    }
+}
+
+/// How many invocations of service-scaler an alarm woke.
+fn woken(invoked: &[Invoked]) -> u64 {
+    let of_scaler = invoked
+        .iter()
+        .filter(|it| it.function == Name::ServiceScaler);
+    let told = of_scaler.filter_map(|it| it.told.as_ref());
+    let woken = told.filter(|it| it.telling.kinds.contains(ALARM_CHANGED));
+    u64::try_from(woken.count()).unwrap_or(u64::MAX)
 }
 
 fn about(traffic: &Traffic, args: &LabArgs) -> String {
@@ -165,28 +210,20 @@ fn write(path: &Path, text: &str) -> Result<(), CliError> {
 }
 
 /// Whether the day showed what it is there to show. In mode observe there is nothing to show.
-fn verdict(
-    args: &LabArgs,
-    with: DayFigures,
-    decisions: &Decisions,
-    screen: Screen,
-) -> Result<(), CliError> {
-    let mut faults = Vec::new();
-    if with.over_limit_calm_ppm > OVER_LIMIT_CALM_MAX_PPM {
-        faults.push(format!(
-            "more than {} % of the requests came while the tasks were above {LIMIT_PERCENT} %, though Spot was not short",
-            OVER_LIMIT_CALM_MAX_PPM / 10_000
-        ));
-    }
-    if decisions.steps(Name::SpotFallback, "give_back") == 0 {
-        faults.push("the standby gave nothing back after Spot had returned".to_owned());
-    }
+fn verdict(args: &LabArgs, shown: &Shown, screen: Screen) -> Result<(), CliError> {
     match args.mode {
-        LabMode::Observe => screen.print("\nThe mode was observe: nothing was written."),
-        LabMode::Act if !faults.is_empty() => Err(CliError::NotKept(faults.join("; "))),
-        LabMode::Act => screen.print(&screen.paint(
-            Tone::Good,
-            "\nThe desired count followed the load, and the standby lent what Spot lacked.",
-        )),
+        LabMode::Observe => return screen.print("\nThe mode was observe: nothing was written."),
+        LabMode::Act => {}
     }
+    let checks = verdict::checks(shown);
+    screen.print(&format!("\n{}", verdict::table(&checks, screen)))?;
+    verdict::faults(&checks).map_or_else(
+        || {
+            screen.print(&screen.paint(
+                Tone::Good,
+                "The desired count followed the load, and the standby lent what Spot lacked.",
+            ))
+        },
+        |faults| Err(CliError::NotKept(faults)),
+    )
 }

@@ -17,7 +17,8 @@ pub(crate) struct DayFigures {
     pub(crate) cost_milli: u64,
     /// The share of the requests that came while the tasks were busier than the limit, in millionths.
     pub(crate) over_limit_ppm: u64,
-    /// The same of the requests outside of the shortage and of what it takes to make up for it.
+    /// The same of the requests of calm minutes: those from the day's beginning until Spot is short, and from the minute after Spot has room again
+    /// until the end. What is left of the standby when Spot returns counts there, and so does a lack of tasks that the shortage left behind.
     pub(crate) over_limit_calm_ppm: u64,
     /// How often the primary's desired count changed its direction.
     pub(crate) turns: u32,
@@ -54,9 +55,13 @@ pub(super) fn day(world: &World, times: Times) -> &[LoadMinute] {
         .unwrap_or_default()
 }
 
+/// Whether Spot has room in a minute, by when it begins. The minute in which Spot returns is not calm yet.
+fn is_calm(at: Timestamp, times: Times) -> bool {
+    !(times.short..=times.back).contains(&at)
+}
+
 fn calm_ppm(minutes: &[LoadMinute], times: Times) -> u64 {
-    let short = times.short..=times.back;
-    let calm = minutes.iter().filter(|it| !short.contains(&it.at));
+    let calm = minutes.iter().filter(|it| is_calm(it.at, times));
     let (over, all) = calm.fold((0_u64, 0_u64), |(over, all), it| {
         (over + it.over_limit_requests, all + it.requests)
     });
@@ -99,6 +104,7 @@ pub(crate) fn table(
     with: DayFigures,
     fixed: &[(String, DayFigures)],
     about: &str,
+    times: Times,
     screen: Screen,
 ) -> String {
     let names = fixed.iter().map(|(name, _)| name.as_str());
@@ -121,7 +127,8 @@ pub(crate) fn table(
         format!("requests above {LIMIT_PERCENT} % CPU, in percent"),
         &|it| decimal(it.over_limit_ppm, 10_000),
     );
-    add("the same while Spot was not short".to_owned(), &|it| {
+    let (short, back) = (clock(times.short), clock(times.back));
+    add(format!("the same before {short} and after {back}"), &|it| {
         decimal(it.over_limit_calm_ppm, 10_000)
     });
     add("changes of direction".to_owned(), &|it| {
@@ -144,7 +151,7 @@ pub(crate) fn table(
 }
 
 /// Thousandths of `parts / 1,000`: `1.234` of 1,234 in 1,000ths, `0.086` of 860 in 10,000ths.
-fn decimal(value: u64, parts: u64) -> String {
+pub(super) fn decimal(value: u64, parts: u64) -> String {
     let thousandths = (value * 1_000).div_ceil(parts.max(1));
     format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000)
 }
@@ -186,6 +193,33 @@ mod tests {
     }
 
     #[test]
+    fn the_minutes_of_the_shortage_are_not_calm_and_those_after_it_are() {
+        let times = Times::of(24, 180).unwrap();
+        let minutes: Vec<LoadMinute> = ["11:59", "12:00", "15:00", "15:01"]
+            .iter()
+            .map(|time| LoadMinute {
+                at: format!("2026-03-02T{time}:00Z").parse().unwrap(),
+                requests: 1_000,
+                over_limit_requests: 10,
+                ..minute(3)
+            })
+            .collect();
+        // Ten of 1,000 are 1 %, or 10,000 of a million.
+        assert_eq!(calm_ppm(&minutes, times), 10_000);
+        for (over, want) in [
+            ([7, 0, 0, 0], 3_500),
+            ([0, 9, 9, 0], 0),
+            ([0, 0, 0, 7], 3_500),
+        ] {
+            let mut minutes = minutes.clone();
+            for (minute, over) in minutes.iter_mut().zip(over) {
+                minute.over_limit_requests = over;
+            }
+            assert_eq!(calm_ppm(&minutes, times), want, "{over:?}");
+        }
+    }
+
+    #[test]
     fn a_day_beside_a_fixed_count() {
         let with = DayFigures {
             task_mins: 12_345,
@@ -204,21 +238,22 @@ mod tests {
             ..with
         };
         let fixed = [("always 60".to_owned(), fixed)];
+        let times = Times::of(24, 180).unwrap();
         expect![[r#"
             Figures
-            +-------------------------------------------+------------------+-----------+
-            |                                           | Ballast          | always 60 |
-            +==========================================================================+
-            | task-minutes                              | 12345            | 12345     |
-            | task-minutes over the required ones       | 1.264x           | 4.000x    |
-            | requests above 80 % CPU, in percent       | 0.086            | 0.086     |
-            | the same while Spot was not short         | 0.002            | 0.002     |
-            | changes of direction                      | 7                | 0         |
-            | lowest ready tasks over the required ones | 45 % at 12:01:00 | -         |
-            | on-demand task-minutes                    | 600              | 0         |
-            +-------------------------------------------+------------------+-----------+
+            +---------------------------------------------+------------------+-----------+
+            |                                             | Ballast          | always 60 |
+            +============================================================================+
+            | task-minutes                                | 12345            | 12345     |
+            | task-minutes over the required ones         | 1.264x           | 4.000x    |
+            | requests above 80 % CPU, in percent         | 0.086            | 0.086     |
+            | the same before 12:00:00 and after 15:00:00 | 0.002            | 0.002     |
+            | changes of direction                        | 7                | 0         |
+            | lowest ready tasks over the required ones   | 45 % at 12:01:00 | -         |
+            | on-demand task-minutes                      | 600              | 0         |
+            +---------------------------------------------+------------------+-----------+
             12 events
         "#]]
-        .assert_eq(&table(with, &fixed, "12 events", Screen::plain()));
+        .assert_eq(&table(with, &fixed, "12 events", times, Screen::plain()));
     }
 }

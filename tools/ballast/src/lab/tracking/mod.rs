@@ -8,3 +8,4 @@ pub(crate) mod hours;
 pub(crate) mod picture;
 pub(crate) mod stage;
 pub(crate) mod traffic;
+pub(crate) mod verdict;

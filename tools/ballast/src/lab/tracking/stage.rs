@@ -6,7 +6,7 @@ use model::strategy::{FARGATE, FARGATE_SPOT};
 use model::tracking::Pace;
 use model::tracking::policy::{
     TAG_FORECAST, TAG_MAX_TASKS, TAG_MIN_TASKS, TAG_SCALE_IN_WINDOW_SECS, TAG_SERVICE_SCALER,
-    TAG_TARGET_CPU_PERCENT,
+    TAG_TARGET_CPU_PERCENT, TAG_WARM_UP_SECS,
 };
 use model::{ClusterName, ServiceKey, Timestamp};
 use world::load::{ECS_NAMESPACE, Fleet, History, LoadCurve};
@@ -35,6 +35,8 @@ pub(super) const TASKS_MAX: u32 = 100;
 /// As many tasks at the limit serve the day's peak.
 pub(super) const TASKS_AT_PEAK: u32 = 60;
 
+/// The alarm on the CPU of the pair, by the name that `infra/alarms` would give it.
+pub(super) const ALARM: &str = "ballast-track-container-demo-web-cpu-of-pair";
 /// Tasks that Spot has room for while it is not short.
 const PLENTY: u32 = 300;
 /// When the day begins in the world.
@@ -49,8 +51,8 @@ const HISTORY_DAYS: usize = 4;
 /// How the pair's tasks are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CountedBy {
-    /// The functions.
-    Ballast,
+    /// The functions. The tag `ballast:warm-up-secs`, where there is one.
+    Ballast(Option<u32>),
     /// Nobody: so many all day long.
     Nobody(u32),
 }
@@ -166,18 +168,16 @@ fn set_up(
     let day = traffic.day();
     let per_task = requests_per_task_min(&day);
     let tasks = match by {
-        CountedBy::Ballast => tasks_for(day.at(0), per_task, TARGET_PERCENT).max(TASKS_MIN),
+        CountedBy::Ballast(_) => tasks_for(day.at(0), per_task, TARGET_PERCENT).max(TASKS_MIN),
         CountedBy::Nobody(tasks) => tasks,
     };
     let mut web = ServiceSpec::new(primary.clone(), "web:1", tasks)
         .on(vec![world::line(FARGATE_SPOT, 0, 1)?])
         .behind(&targets)
         .tag(TAG_STANDBY.name, standby.service.as_str());
-    if by == CountedBy::Ballast {
-        web = tagged(web);
-        for alarm in alarms(&primary, &standby)? {
-            world.put_alarm(alarm);
-        }
+    if let CountedBy::Ballast(warm_up_secs) = by {
+        web = tagged(web, warm_up_secs);
+        world.put_alarm(alarm(&primary, &standby)?);
     }
     world.create(web)?;
     let spare = ServiceSpec::new(standby.clone(), "web:1", 0)
@@ -206,19 +206,23 @@ fn set_up(
 }
 
 /// The service, opted in.
-fn tagged(service: ServiceSpec) -> ServiceSpec {
-    service
+fn tagged(service: ServiceSpec, warm_up_secs: Option<u32>) -> ServiceSpec {
+    let service = service
         .tag(TAG_SERVICE_SCALER.name, "act")
         .tag(TAG_TARGET_CPU_PERCENT.name, &TARGET_PERCENT.to_string())
         .tag(TAG_MIN_TASKS.name, &TASKS_MIN.to_string())
         .tag(TAG_MAX_TASKS.name, &TASKS_MAX.to_string())
         .tag(TAG_SCALE_IN_WINDOW_SECS.name, &WINDOW_SECS.to_string())
         .tag(TAG_START_UP_SECS.name, &START_UP_SECS.to_string())
-        .tag(TAG_FORECAST.name, "true")
+        .tag(TAG_FORECAST.name, "true");
+    match warm_up_secs {
+        None => service,
+        Some(secs) => service.tag(TAG_WARM_UP_SECS.name, &secs.to_string()),
+    }
 }
 
 /// The alarm of `infra/alarms` on the CPU of the pair: one minute above the target and the tolerance. Its changes reach the function as events.
-fn alarms(primary: &ServiceKey, standby: &ServiceKey) -> Result<Vec<Alarm>, ApiError> {
+fn alarm(primary: &ServiceKey, standby: &ServiceKey) -> Result<Alarm, ApiError> {
     let query = |id: &str, key: &ServiceKey, stat: &str| {
         let stat = Stat::parse(stat)
             .ok_or_else(|| ApiError::invalid_parameter(format!("no statistic `{stat}`")))?;
@@ -237,15 +241,11 @@ fn alarms(primary: &ServiceKey, standby: &ServiceKey) -> Result<Vec<Alarm>, ApiE
         query("standby", standby, "Average")?,
         query("standbytasks", standby, "SampleCount")?,
     ]);
-    let name = format!(
-        "ballast-track-{}-{}-cpu-of-pair",
-        primary.cluster, primary.service
-    );
     // A hundredth of a percent is ten thousandths.
     let percent = 100 + Pace::default().tolerance_percent;
     let threshold_milli = i64::from(TARGET_PERCENT * percent) * 10;
-    let alarm = Alarm::new(&name, watched, Comparison::GreaterThan, threshold_milli);
-    Ok(vec![alarm.takes(1, 1)])
+    let alarm = Alarm::new(ALARM, watched, Comparison::GreaterThan, threshold_milli);
+    Ok(alarm.takes(1, 1))
 }
 
 fn parse<T: std::str::FromStr>(text: &str) -> Result<T, ApiError>

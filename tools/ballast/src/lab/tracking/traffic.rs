@@ -28,6 +28,8 @@ pub(crate) struct Traffic {
     curve: LoadCurve,
     /// The day's first minute in it.
     first: usize,
+    /// Whether it is known to rise faster than a look each minute follows, with the default tags.
+    pub(crate) rises_fast: bool,
     /// What it is, for headings.
     pub(crate) title: String,
     /// Where it comes from, for the output.
@@ -45,6 +47,8 @@ impl Traffic {
                 let day = args.day.as_deref().unwrap_or(DAY_PUBLISHED);
                 let counts = Self::of_file(&path, Some(day))?;
                 Ok(Self {
+                    // The second match's requests more than double within half an hour.
+                    rises_fast: day == DAY_PUBLISHED,
                     title: format!("WorldCup98, {day}"),
                     ..counts
                 })
@@ -91,6 +95,7 @@ impl Traffic {
         Ok(Self {
             title: format!("{file}, {begins}"),
             source: format!("{file}, {begins}, one count for each minute"),
+            rises_fast: false,
             curve,
             first,
         })
@@ -151,6 +156,7 @@ fn by_formula() -> Traffic {
     Traffic {
         curve: LoadCurve::per_minute(requests),
         first: 0,
+        rises_fast: false,
         title: "a day by a formula".to_owned(),
         source: "a day by a formula, for there are no published counts here (`--load`)".to_owned(),
     }
@@ -188,6 +194,7 @@ mod tests {
         let traffic = Traffic {
             curve: LoadCurve::per_minute(counts),
             first: 2_880,
+            rises_fast: false,
             title: String::new(),
             source: String::new(),
         };

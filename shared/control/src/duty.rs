@@ -209,10 +209,10 @@ pub trait Duty: Interest + fmt::Debug + Send + Sync + Sized + 'static {
     /// written is to come again.
     const REMEMBERS_EVENTS: bool = false;
 
-    /// Whether what is remembered of a subject is written after acting. For subjects that never have a step: there may be many of them, and
-    /// nobody's time runs out meanwhile but that of their own.
+    /// Whether what is remembered of a subject is written beside acting. For subjects that never have a step: there may be many of them, and
+    /// nothing is to wait for them.
     #[must_use]
-    fn is_remembered_last(_key: &Self::Key) -> bool {
+    fn is_remembered_beside(_key: &Self::Key) -> bool {
         false
     }
 

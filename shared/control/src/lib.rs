@@ -21,6 +21,7 @@
 //!
 //! Absent: decisions (`placement`), logging and metrics (`bootstrap`): the record is handed back.
 
+mod beside;
 mod capacity;
 mod carry_out;
 mod coalesce;

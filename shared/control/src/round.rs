@@ -5,7 +5,7 @@
 //! again. One that reads an announcement leaves the subject alone until it is carried out, taken back or too old. So no two
 //! invocations carry out the same step, but for steps with a deadline that do no harm when they are done twice
 //! ([`Duty::goes_on_in_conflict`]): these are carried out at once, and remembered afterwards. What is remembered of subjects that have no
-//! steps at all ([`Duty::is_remembered_last`]) is written when everything else is done.
+//! steps at all ([`Duty::is_remembered_beside`]) is written while the steps are carried out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -268,23 +268,26 @@ impl<D: Duty> Controller<D> {
         durations.decide += millis(started);
 
         let announcements = self.announcements(task, &decision, &refused, &recalled, now);
-        let (last, announcements): (Vec<Announcement<D>>, Vec<Announcement<D>>) = announcements
+        let (notes, announcements): (Vec<Announcement<D>>, Vec<Announcement<D>>) = announcements
             .into_iter()
-            .partition(|it| D::is_remembered_last(&it.writing.key));
+            .partition(|it| D::is_remembered_beside(&it.writing.key));
         let announcing = self.announce(announcements, now, deadline);
         let announced = timed(&mut durations.remember, announcing).await;
 
         let (mut round, unremembered) = Round::begun(task, &snapshot, &recalled, &announced);
         let Plan { steps, holds } = decision.plan;
         round.hold(holds, task);
-        let acting = self.carry_out(task, &mut round, steps, &refused, &recalled, &announced);
-        timed(&mut durations.act, Box::pin(acting)).await;
-        let settling = self.settle(task, &mut round, announced, now);
-        let mut troubled = timed(&mut durations.remember, Box::pin(settling)).await;
+        let acting = Box::pin(async {
+            let acting = self.carry_out(task, &mut round, steps, &refused, &recalled, &announced);
+            timed(&mut durations.act, Box::pin(acting)).await;
+            let settling = self.settle(task, &mut round, announced, now);
+            timed(&mut durations.remember, Box::pin(settling)).await
+        });
+        let noting = Box::pin(self.note(task, &snapshot, notes, now));
+        let (mut troubled, noted) = tokio::join!(acting, noting);
         troubled.extend(recalled.gaps.into_keys());
         troubled.extend(unremembered.into_keys());
-        let remembering = self.remember_last(task, &mut round, last, now);
-        troubled.extend(timed(&mut durations.remember, Box::pin(remembering)).await);
+        troubled.extend(round.take_noted(task, noted).into_keys());
         if !task.is_last {
             round.again.extend(D::unseen(&snapshot, task.hints));
         }
@@ -331,7 +334,7 @@ fn violations(found: &[Violation]) -> BTreeMap<usize, String> {
     by_step
 }
 
-fn known_or_not<D: Duty>(recalled: &RecalledOf<D::Key>) -> RecallsOf<D> {
+pub(crate) fn known_or_not<D: Duty>(recalled: &RecalledOf<D::Key>) -> RecallsOf<D> {
     let known = recalled
         .known
         .iter()

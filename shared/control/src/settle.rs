@@ -13,13 +13,12 @@ use ledger::LedgerError;
 use model::Timestamp;
 use model::duty::PlannedStep;
 use model::outcome::Outcome;
-use model::snapshot::Gap;
 
 use crate::carry_out::contention;
 use crate::controller::Controller;
 use crate::duty::Duty;
 use crate::remember::{Writing, remember_all};
-use crate::round::{Announced, Announcement, Round, Task, unremembered};
+use crate::round::{Announced, Announcement, Round, Task};
 
 /// How often what could not be announced is written, each time to what another invocation has remembered meanwhile.
 const LATE_WRITES_MAX: u32 = 3;
@@ -153,31 +152,6 @@ impl<D: Duty> Controller<D> {
             troubled.insert(key);
         }
         troubled
-    }
-
-    /// Writes what nothing waited for. Returns the subjects of which it could not be written.
-    pub(crate) async fn remember_last(
-        &self,
-        task: &Task<'_, D>,
-        round: &mut Round<D>,
-        last: Vec<Announcement<D>>,
-        now: Timestamp,
-    ) -> BTreeSet<D::Key> {
-        if last.is_empty() {
-            return BTreeSet::new();
-        }
-        let announced = self.announce(last, now, task.deadline).await;
-        round.ledger.remembered += announced.written.len();
-        round.ledger.conflicts += announced.conflicts.len();
-        let mut gaps: BTreeMap<D::Key, Gap> = BTreeMap::new();
-        if task.is_last {
-            gaps.extend(unremembered::<D>(&announced));
-        } else {
-            round.again.extend(announced.conflicts);
-        }
-        gaps.extend(announced.unavailable);
-        round.ledger_gaps.extend(gaps.values().cloned());
-        gaps.into_keys().collect()
     }
 
     /// Reads the ledger once more for the writes that could not be announced in it, and says what to write there. What cannot be read

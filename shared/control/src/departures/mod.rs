@@ -113,7 +113,7 @@ impl Duty for Departures {
     const REMEMBERS_EVENTS: bool = true;
 
     /// Of one instance, which belongs to nothing that is opted in, only what was said is remembered. In a storm many others' are among them.
-    fn is_remembered_last(key: &DrainKey) -> bool {
+    fn is_remembered_beside(key: &DrainKey) -> bool {
         match key {
             DrainKey::Instance { .. } => true,
             DrainKey::Group { .. } | DrainKey::Cluster { .. } => false,

@@ -56,7 +56,7 @@ async fn refusing(
     let is_kept = refused == Refused::Kept;
     tokio::spawn(async move {
         let answers = move |request, write, _: &str| refuses(request, write);
-        keep_items(&listener, answers, is_kept).await;
+        keep_items(&listener, answers, is_kept, |_| true).await;
     });
     url
 }
@@ -69,11 +69,13 @@ pub(crate) async fn listen() -> (TcpListener, String) {
 }
 
 /// Keeps items, without looking at conditions. `refuses` is asked with the number of the request, that of the write, and its key; it gives the
-/// error's name. What is refused is kept all the same where that is said.
+/// error's name. What is refused is kept all the same where that is said. No request is answered until `may_answer` says so, given the key
+/// of a write.
 pub(crate) async fn keep_items(
     listener: &TcpListener,
     refuses: impl Fn(usize, usize, &str) -> Option<&'static str>,
     is_kept: bool,
+    may_answer: impl Fn(&str) -> bool,
 ) {
     let mut kept: BTreeMap<String, Value> = BTreeMap::new();
     let (mut requests, mut writes) = (0, 0);
@@ -86,6 +88,9 @@ pub(crate) async fn keep_items(
         let item = body["Item"].clone();
         let pair = item["pair"]["S"].as_str().unwrap_or_default().to_owned();
         let code = refuses(requests, write, &pair);
+        while !may_answer(&pair) {
+            tokio::task::yield_now().await;
+        }
         if write > 0 && (code.is_none() || is_kept) {
             kept.insert(pair, item);
         }

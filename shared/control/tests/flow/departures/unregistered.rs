@@ -156,52 +156,88 @@ async fn over_dynamodb() -> (Stage, TcpListener) {
     (stage, listener)
 }
 
-/// What one process makes of a payload while this DynamoDB runs.
+/// What one process makes of a payload while this DynamoDB runs, which says of what it refuses that it is kept all the same, or is not.
 async fn beside(
     stage: &Stage,
     payload: &Value,
     listener: &TcpListener,
     refuses: impl Fn(usize, usize, &str) -> Option<&'static str>,
+    is_kept: bool,
 ) -> Handled {
     let handling = Box::pin(stage.handle(Mode::Act, payload));
-    let keeping = Box::pin(keep_items(listener, refuses, false));
+    let keeping = Box::pin(keep_items(listener, refuses, is_kept, |_| true));
     tokio::select! {
         handled = handling => handled,
         () = keeping => panic!("the ledger went away"),
     }
 }
 
-/// What is remembered of instances that are perhaps nobody's is written when what leaves is DRAINING.
+/// Whether a key of the ledger is of an instance that belongs to nothing that is opted in.
+fn is_alone(key: &str) -> bool {
+    key.contains(":instance/")
+}
+
+/// What is remembered of instances that are perhaps nobody's, and the drain of what leaves, do not wait for one another: the ledger answers about
+/// the former only after the drain, and is asked for the first of them before it is told what became of the drain.
 #[tokio::test]
-async fn foreign_warnings_hold_up_no_drain() {
+async fn foreign_warnings_hold_up_no_drain_and_wait_for_none() {
     let (stage, listener) = Box::pin(over_dynamodb()).await;
     let leaving = stage.in_service().swap_remove(0);
-    let mut events = foreign(&stage, 40);
+    let mut events = foreign(&stage, 10);
     events.push(stage.warning(&leaving));
     let payload = batch(events.iter().map(ToString::to_string));
-    let log: RefCell<Vec<(bool, u64)>> = RefCell::default();
+    let log: RefCell<Vec<bool>> = RefCell::default();
     let keep = |_, write: usize, key: &str| {
         if write > 0 {
-            let drains = stage.writes().get(DRAINS).copied().unwrap_or(0);
-            log.borrow_mut().push((key.contains(":instance/"), drains));
+            log.borrow_mut().push(is_alone(key));
         }
         None
     };
-    let handled = Box::pin(beside(&stage, &payload, &listener, keep)).await;
+    let drains = || stage.writes().get(DRAINS).copied().unwrap_or(0);
+    let may_answer = |key: &str| !is_alone(key) || drains() > 0;
+    let handling = Box::pin(stage.handle(Mode::Act, &payload));
+    let keeping = Box::pin(keep_items(&listener, keep, false, may_answer));
+    let handled = tokio::select! {
+        handled = handling => handled,
+        () = keeping => panic!("the ledger went away"),
+    };
     assert_eq!(handled.failure, None);
-    assert_eq!(
-        acted(&handled),
-        [format!("set `{leaving}` to DRAINING: done")]
-    );
+    let drained = format!("set `{leaving}` to DRAINING: done");
+    assert_eq!(acted(&handled), [drained]);
     let log = log.into_inner();
-    let first = log.first().copied();
-    assert_eq!(first, Some((false, 0)), "the drain is announced: {log:?}");
-    let foreign: Vec<u64> = log
-        .iter()
-        .filter(|(is_alone, _)| *is_alone)
-        .map(|(_, drains)| *drains)
-        .collect();
-    assert_eq!(foreign, [1; 40]);
+    // The drain is announced; what became of it is told after that of the others has begun.
+    assert_eq!(log.get(..2), Some(&[false, true][..]), "{log:?}");
+    assert_eq!(log.iter().filter(|is_alone| !**is_alone).count(), 2);
+    assert_eq!(log.iter().filter(|is_alone| **is_alone).count(), 10);
+}
+
+/// What another invocation remembers meanwhile is read again, and nothing is looked at again for it: where that one said the same, it is left so.
+async fn check_contended(is_kept: bool, writes: usize) {
+    const CONFLICT: &str = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
+    let (stage, listener) = Box::pin(over_dynamodb()).await;
+    let leaving = stage.in_service().swap_remove(0);
+    let mut events = foreign(&stage, 1);
+    events.push(stage.warning(&leaving));
+    let payload = batch(events.iter().map(ToString::to_string));
+    let of_it: RefCell<usize> = RefCell::default();
+    let refuse = |_, write: usize, key: &str| {
+        let is_its = write > 0 && is_alone(key);
+        let mut of_it = of_it.borrow_mut();
+        *of_it += usize::from(is_its);
+        (is_its && *of_it == 1).then_some(CONFLICT)
+    };
+    let handled = Box::pin(beside(&stage, &payload, &listener, refuse, is_kept)).await;
+    assert_eq!(handled.failure, None);
+    assert_eq!(handled.record.batch_item_failures.as_deref(), Some(&[][..]));
+    assert_eq!(handled.record.looked_again.len(), 0);
+    assert_eq!(handled.record.ledger.conflicts, 1);
+    assert_eq!(of_it.into_inner(), writes);
+}
+
+#[tokio::test]
+async fn what_another_invocation_remembers_of_a_foreign_instance_costs_no_other_look() {
+    Box::pin(check_contended(true, 1)).await;
+    Box::pin(check_contended(false, 2)).await;
 }
 
 /// Those whose memory could not be written come again, and nothing else does.
@@ -217,7 +253,7 @@ async fn a_foreign_warning_that_could_not_be_remembered_comes_again() {
         let is_one = write > 0 && key.ends_with("0");
         is_one.then_some(AWAY)
     };
-    let handled = Box::pin(beside(&stage, &payload, &listener, refuse)).await;
+    let handled = Box::pin(beside(&stage, &payload, &listener, refuse, false)).await;
     let failure = handled.failure.as_ref().map(control::Failure::as_str);
     assert_eq!(failure, Some("LedgerUnavailable"));
     let failures = handled.record.batch_item_failures.as_ref().unwrap();

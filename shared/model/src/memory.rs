@@ -89,3 +89,13 @@ pub enum Recall<M = PairMemory> {
     /// The ledger did not answer: no capacity is given back.
     Unknown,
 }
+
+impl<M> Recall<M> {
+    /// What is remembered, where the ledger answered.
+    pub const fn known(&self) -> Option<&M> {
+        match self {
+            Self::Known(memory) => Some(memory),
+            Self::Unknown => None,
+        }
+    }
+}

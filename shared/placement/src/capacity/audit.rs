@@ -333,10 +333,7 @@ struct Ground<'a> {
 
 impl<'a> Ground<'a> {
     fn memory(&self) -> Option<&'a ProviderMemory> {
-        match self.recall {
-            Some(Recall::Known(memory)) => Some(memory),
-            Some(Recall::Unknown) | None => None,
-        }
+        self.recall.and_then(Recall::known)
     }
 
     fn check_raise(&self, step: &CapacityStep, found: &mut Findings<'_>) {

@@ -25,7 +25,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use model::capacity::{CapacityHoldReason, CapacityService, InstanceTask, Resources};
 use model::ids::InstanceId;
-use model::memory::Recall;
 use model::snapshot::{Scheduling, ServiceStatus, TaskStatus};
 
 use super::case::{Case, Member, MemberState};
@@ -97,10 +96,8 @@ pub(crate) fn kept(case: &Case<'_>, member: &Member<'_>) -> Option<Kept> {
         return Some(kept);
     }
     let now = case.look.now;
-    let stuck = match case.look.recall {
-        Recall::Known(memory) => memory.stuck.get(member.id).copied(),
-        Recall::Unknown => None,
-    };
+    let known = case.look.recall.known();
+    let stuck = known.and_then(|it| it.stuck.get(member.id).copied());
     if let Some(at) = stuck.filter(|at| drains::is_stuck(*at, now)) {
         let until = drains::STUCK_FOR.after(at);
         return Some((CapacityHoldReason::TasksFitNowhereElse, Some(until)));

@@ -196,10 +196,8 @@ pub(crate) fn forget(memory: &mut ProviderMemory, look: &Look<'_>, index: &Index
 /// Whether an instance that reads ACTIVE was announced to be set to DRAINING so lately that the write may be under way in another
 /// invocation, or not show yet: it counts as draining, and no other one is drained in its place.
 pub(crate) fn is_under_way(look: &Look<'_>, member: &Member<'_>) -> bool {
-    let drain = match look.recall {
-        Recall::Known(memory) => memory.drains.get(member.id),
-        Recall::Unknown => None,
-    };
+    let known = look.recall.known();
+    let drain = known.and_then(|it| it.drains.get(member.id));
     let is_late = |drain: &Drain| READ_LAG.after(drain.at) <= look.now;
     member.state == MemberState::Active && drain.is_some_and(|it| !is_late(it))
 }
@@ -211,10 +209,7 @@ pub(crate) fn activated<'m>(
     now: Timestamp,
 ) -> BTreeSet<&'m InstanceId> {
     let of_cluster = memories.iter().filter(|(key, _)| key.cluster == *cluster);
-    let known = of_cluster.filter_map(|(_, recall)| match recall {
-        Recall::Known(memory) => Some(memory),
-        Recall::Unknown => None,
-    });
+    let known = of_cluster.filter_map(|(_, recall)| recall.known());
     let lately = |memory: &'m ProviderMemory| {
         let all = memory.activated.iter();
         all.filter(|(id, at)| now < READ_LAG.after(**at) && !memory.drains.contains_key(*id))

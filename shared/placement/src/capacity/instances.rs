@@ -155,10 +155,7 @@ const fn subject(action: &CapacityAction) -> Option<&InstanceId> {
 /// little could be seen. Those that Ballast drains stay so.
 pub(crate) fn held(look: &Look<'_>) -> Vec<CapacityHold> {
     let provider = look.provider;
-    let drains = match look.recall {
-        Recall::Known(memory) => Some(&memory.drains),
-        Recall::Unknown => None,
-    };
+    let drains = look.recall.known().map(|it| &it.drains);
     let containers = look.cluster.instances.values();
     let mut draining: Vec<&InstanceId> = containers
         .filter(|it| it.status == ContainerInstanceStatus::Draining)

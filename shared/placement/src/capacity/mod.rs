@@ -173,10 +173,7 @@ fn decide_provider(
     plan: &mut CapacityPlan,
 ) -> Option<ProviderMemory> {
     let provider = look.provider;
-    let recalled = match look.recall {
-        Recall::Known(memory) => Some(memory.clone()),
-        Recall::Unknown => None,
-    };
+    let recalled = look.recall.known().cloned();
     let policy = match refusal::sizable(provider) {
         Ok(policy) => policy,
         Err(reason) => {

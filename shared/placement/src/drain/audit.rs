@@ -335,10 +335,8 @@ impl<'a> Ground<'a> {
         if let Some((_, departure)) = self.departure.filter(|(of, _)| *of == instance) {
             return Some(departure);
         }
-        match self.recall {
-            Some(Recall::Known(memory)) => memory.departures.get(instance),
-            Some(Recall::Unknown) | None => None,
-        }
+        let known = self.recall.and_then(Recall::known);
+        known.and_then(|it| it.departures.get(instance))
     }
 
     fn container(&self, looked: &LookedInstance) -> Option<&'a ContainerInstance> {

@@ -158,8 +158,7 @@ impl<'a> GroupCase<'a> {
         };
         let before = match recall {
             None => Some(nothing),
-            Some(Recall::Known(memory)) => Some(memory),
-            Some(Recall::Unknown) => None,
+            Some(recall) => recall.known(),
         };
         let mut group = Self {
             look,

@@ -50,10 +50,7 @@ pub(crate) struct Elsewhere<'a> {
 type Memories = BTreeMap<DrainKey, Recall<DrainMemory>>;
 
 fn known<'a>(memories: &'a Memories, key: &DrainKey) -> Option<&'a DrainMemory> {
-    match memories.get(key)? {
-        Recall::Known(memory) => Some(memory),
-        Recall::Unknown => None,
-    }
+    memories.get(key)?.known()
 }
 
 impl<'a> Elsewhere<'a> {
@@ -300,8 +297,7 @@ pub(crate) fn unregistered(
             let nothing = DrainMemory::default();
             let before = match recall {
                 None => Some(&nothing),
-                Some(Recall::Known(memory)) => Some(memory),
-                Some(Recall::Unknown) => None,
+                Some(recall) => recall.known(),
             };
             let known = before.and_then(|it| it.departures.get(instance));
             let departure = told(instance, known, said, now);

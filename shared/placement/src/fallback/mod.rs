@@ -69,10 +69,7 @@ pub(crate) struct Case<'a> {
 
 /// Decides about one pair. The memory is `None` where none could be recalled.
 pub(crate) fn decide_pair(look: &Look<'_>) -> (Verdict, Option<PairMemory>) {
-    let recalled = match look.recall {
-        Recall::Known(memory) => Some(memory.clone()),
-        Recall::Unknown => None,
-    };
+    let recalled = look.recall.known().cloned();
     let (policy, standby) = match refusal::touchable(look) {
         Ok(pair) => pair,
         Err(reason) => return (hold(look, reason, None), recalled),

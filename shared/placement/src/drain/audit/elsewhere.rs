@@ -39,10 +39,7 @@ pub(super) fn remembered(
 }
 
 fn departure<'a>(memories: &'a Memories, key: &DrainKey, id: &InstanceId) -> Option<&'a Departure> {
-    match memories.get(key)? {
-        Recall::Known(memory) => memory.departures.get(id),
-        Recall::Unknown => None,
-    }
+    memories.get(key)?.known()?.departures.get(id)
 }
 
 /// The latest drain of the instance that is remembered of a group that it is not in, unless the place that it is in has taken it back since.
@@ -52,10 +49,8 @@ fn left_behind<'a>(
     here: &DrainKey,
     id: &InstanceId,
 ) -> Option<&'a Departure> {
-    let returned_at = match memories.get(here) {
-        Some(Recall::Known(memory)) => memory.reversed.get(id).map(|it| it.at),
-        Some(Recall::Unknown) | None => None,
-    };
+    let known = memories.get(here).and_then(Recall::known);
+    let returned_at = known.and_then(|it| it.reversed.get(id)).map(|it| it.at);
     let others = snapshot.groups.iter().filter(|(key, group)| {
         let is_here = *key == here || group.instances.contains_key(id);
         !is_here

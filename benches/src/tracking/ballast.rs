@@ -9,9 +9,9 @@ use placement::tracking::pace::{History, Loads, Lower, need};
 use super::model::{Fleet, Rule, Service};
 
 const MINUTE: Seconds = Seconds(60);
-/// So many minutes of the days before are looked at: three days and an hour.
+/// So many minutes of the days before are looked at: three days, and the hour before that a peak may be looked for in.
 const SEASON_MINUTES: usize = 3 * 1_440 + 60;
-/// So many minutes besides the window are shown to the core.
+/// So many minutes besides the window, or the peak's time, are shown to the core.
 const RECENT_MINUTES: usize = 40;
 /// Four tasks are allowed in one step, however few there are.
 const STEP_MIN: u32 = 4;
@@ -22,7 +22,13 @@ pub(super) struct Tags {
     pub(super) target_percent: u64,
     pub(super) tolerance_percent: u32,
     pub(super) window_minutes: u16,
-    pub(super) forecast: bool,
+    pub(super) forecast: Option<Forecast>,
+}
+
+/// How far back the forecast looks for its peak; 0: it starts from the newest load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Forecast {
+    pub(super) peak_secs: i64,
 }
 
 impl std::fmt::Display for Tags {
@@ -33,11 +39,15 @@ impl std::fmt::Display for Tags {
             window_minutes,
             forecast,
         } = self;
-        let forecast = if *forecast { ", forecast" } else { "" };
         write!(
             f,
-            "target {target_percent} %, tolerance {tolerance_percent} %, window {window_minutes} min{forecast}"
-        )
+            "target {target_percent} %, tolerance {tolerance_percent} %, window {window_minutes} min"
+        )?;
+        match forecast {
+            None => Ok(()),
+            Some(Forecast { peak_secs: 0 }) => f.write_str(", forecast"),
+            Some(Forecast { peak_secs }) => write!(f, ", forecast from the peak of {peak_secs} s"),
+        }
     }
 }
 
@@ -45,7 +55,8 @@ impl std::fmt::Display for Tags {
 #[derive(Debug)]
 pub(super) struct Ballast {
     pace: Pace,
-    window_minutes: usize,
+    /// So many minutes before are shown to the core.
+    recent_minutes: usize,
     loads: Vec<Load>,
     turn: Option<Turn>,
 }
@@ -63,16 +74,20 @@ impl Ballast {
                 is_complete: true,
             }
         };
+        let window_secs = i64::from(tags.window_minutes) * MINUTE.0;
+        let peak_secs = tags.forecast.map_or(0, |it| it.peak_secs);
+        let minutes = usize::try_from(window_secs.max(peak_secs) / MINUTE.0).unwrap_or_default();
         Self {
             pace: Pace {
                 tolerance_percent: tags.tolerance_percent,
-                scale_in_window: Seconds(i64::from(tags.window_minutes) * MINUTE.0),
+                scale_in_window: Seconds(window_secs),
                 start_up: Seconds(2 * MINUTE.0),
                 warm_up: Seconds::ZERO,
-                forecast: tags.forecast,
+                forecast: tags.forecast.is_some(),
+                forecast_peak: Seconds(peak_secs),
                 ..Pace::default()
             },
-            window_minutes: usize::from(tags.window_minutes),
+            recent_minutes: minutes + RECENT_MINUTES,
             loads: service.all().iter().enumerate().map(load).collect(),
             turn: None,
         }
@@ -107,7 +122,7 @@ impl Rule for Ballast {
     fn desired(&mut self, _: &Service, minute: usize, fleet: Fleet) -> u32 {
         let now = begin(minute);
         let history = History {
-            recent: self.loads(self.window_minutes + RECENT_MINUTES, minute),
+            recent: self.loads(self.recent_minutes, minute),
             season: self.loads(SEASON_MINUTES, minute),
             tasks_min: 1,
         };
@@ -152,7 +167,7 @@ mod tests {
             target_percent: 50,
             tolerance_percent: 10,
             window_minutes: 3,
-            forecast: false,
+            forecast: None,
         };
         let mut rule = Ballast::new(&service, tags);
         rule.pace.turn_hold = Seconds(600);
@@ -182,12 +197,12 @@ mod tests {
         }
         requests.extend([50; 200]);
         let service = Service::new(requests, 1_000);
-        let desired_at = |minute: usize, forecast| {
+        let desired_at = |minute: usize, peak_secs: Option<i64>| {
             let tags = Tags {
                 target_percent: 50,
                 tolerance_percent: 10,
                 window_minutes: 3,
-                forecast,
+                forecast: peak_secs.map(|peak_secs| Forecast { peak_secs }),
             };
             let fleet = Fleet {
                 desired: 10,
@@ -196,9 +211,11 @@ mod tests {
             Ballast::new(&service, tags).desired(&service, 1_440 + minute, fleet)
         };
         // At 98 the newest minute is 97; what lies ahead are the minutes 99 to 103, four of them doubled: 80 % more.
-        assert_eq!(desired_at(98, true), 18);
-        assert_eq!(desired_at(98, false), 10);
+        assert_eq!(desired_at(98, Some(0)), 18);
+        assert_eq!(desired_at(98, None), 10);
         // At 90 they are the minutes 91 to 95.
-        assert_eq!(desired_at(90, true), 10);
+        assert_eq!(desired_at(90, Some(0)), 10);
+        // The largest of the hour ahead of 90 is twice that of the hour before.
+        assert_eq!(desired_at(90, Some(3_600)), 20);
     }
 }

@@ -21,7 +21,7 @@ use comfy_table::Table;
 use world::load::LoadCurve;
 
 use crate::published::{Missing, published, unpacked};
-use ballast::{Ballast, Tags};
+use ballast::{Ballast, Forecast, Tags};
 use choice::{Limits, choose};
 use model::{Account, Rule, Service, follow};
 use rivals::{HorizontalPodAutoscaler, PeakHold, TargetTracking};
@@ -46,6 +46,8 @@ const OTHERS: Limits = Limits {
 };
 const TOLERANCES_PERCENT: [u32; 4] = [8, 10, 12, 15];
 const WINDOWS_MINUTES: [u16; 9] = [2, 3, 5, 10, 15, 30, 60, 75, 90];
+/// How far back the forecast may look for its peak.
+const PEAKS_SECS: [i64; 5] = [0, 300, 900, 1_800, 3_600];
 /// Ballast's targets; those of the others go further down.
 const TARGETS_PERCENT: Range<u64> = 50..80;
 const OTHERS_TARGETS_PERCENT: Range<u64> = 20..80;
@@ -158,10 +160,15 @@ fn what_it_holds(file: &File, load: &Load) -> String {
     )
 }
 
-fn tags(forecast: bool) -> impl Iterator<Item = Tags> {
+/// Every choice that there is with a forecast, or without one. A window that ends before the peak's time changes nothing, so that of such
+/// ones only the shortest is tried.
+fn tags(forecast: Option<Forecast>) -> impl Iterator<Item = Tags> {
+    let peak_minutes = forecast.map_or(0, |it| it.peak_secs / 60);
+    let is_tried = move |it: &u16| i64::from(*it) >= peak_minutes || *it == WINDOWS_MINUTES[0];
     // From the highest target down: those that are too high are soon given up, those that are too low are dearer than the best.
     let each = move |target_percent| {
-        WINDOWS_MINUTES.into_iter().flat_map(move |window_minutes| {
+        let windows = WINDOWS_MINUTES.into_iter().filter(is_tried);
+        windows.flat_map(move |window_minutes| {
             TOLERANCES_PERCENT
                 .into_iter()
                 .map(move |tolerance_percent| Tags {
@@ -225,17 +232,32 @@ fn add_ballast(
         let chosen = chosen.map(|it| (it.0.to_string(), it.1, again(it.0)));
         table.add_row(figures(name, chosen));
     };
-    let dearer = |it: &(Tags, Account)| it.1.task_minutes;
-    let cheaper = |load, forecast| [load, forecast].into_iter().flatten().min_by_key(dearer);
-    let by_load = of(false, BALLASTS);
-    let best = cheaper(by_load, of(true, BALLASTS));
-    row("Ballast", best);
+    let mut best_of = |name: &str, limits| {
+        let each: Vec<_> = forecasts().map(|it| (it, of(it, limits))).collect();
+        let best = each.iter().filter_map(|it| it.1);
+        let best = best.min_by_key(|it| it.1.task_minutes);
+        row(name, best);
+        for (forecast, chosen) in each {
+            let from = match forecast {
+                None => "no forecast".to_owned(),
+                Some(Forecast { peak_secs: 0 }) => "from the newest".to_owned(),
+                Some(Forecast { peak_secs }) => format!("from the peak of {peak_secs} s"),
+            };
+            row(&format!("{name}, {from}"), chosen);
+        }
+        best.map(|it| it.0)
+    };
+    let best = best_of("Ballast", BALLASTS);
     if with_reserve {
-        let best = cheaper(of(false, WITH_RESERVE), of(true, WITH_RESERVE));
-        row("Ballast, with a reserve", best);
+        best_of("Ballast with a reserve", WITH_RESERVE);
     }
-    row("Ballast, no forecast", by_load);
-    best.map(|it| it.0)
+    best
+}
+
+/// Without a forecast, and with one from each peak.
+fn forecasts() -> impl Iterator<Item = Option<Forecast>> {
+    let from_peaks = PEAKS_SECS.map(|peak_secs| Some(Forecast { peak_secs }));
+    [None].into_iter().chain(from_peaks)
 }
 
 fn add<R: Rule>(
@@ -289,10 +311,9 @@ fn neighbours(file: &File, load: &Load, chosen: Tags) -> String {
             ..chosen
         });
     }
-    row(Tags {
-        forecast: !chosen.forecast,
-        ..chosen
-    });
+    for forecast in forecasts().filter(|it| *it != chosen.forecast) {
+        row(Tags { forecast, ..chosen });
+    }
     format!(
         "{}: the chosen tags, and each of them changed alone.\n{table}",
         file.name

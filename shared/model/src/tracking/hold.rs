@@ -52,6 +52,14 @@ pub enum TrackingHoldReason {
         #[serde(rename = "window_secs")]
         window: Seconds,
     },
+    /// Fewer tasks are needed now, but by the peak that the forecast starts from more will be.
+    WaitingForPeak {
+        /// The most that will be needed by the forecast.
+        forecast: u32,
+        /// How far back the forecast looks for its peak.
+        #[serde(rename = "forecast_peak_secs")]
+        forecast_peak: Seconds,
+    },
     /// Fewer tasks are needed now, but not every period of the window has a value, so that the most that was needed is not known.
     WindowIncomplete {
         /// The targets whose values are missing.
@@ -244,10 +252,11 @@ pub enum PlacementLimit {
 
 impl TrackingHoldReason {
     /// Every name, in the order of the variants.
-    pub const NAMES: [&'static str; 28] = [
+    pub const NAMES: [&'static str; 29] = [
         "on_target",
         "at_minimum",
         "waiting_for_window",
+        "waiting_for_peak",
         "window_incomplete",
         "waiting_to_raise",
         "waiting_to_turn",
@@ -282,6 +291,7 @@ impl TrackingHoldReason {
             Self::OnTarget => "on_target",
             Self::AtMinimum { .. } => "at_minimum",
             Self::WaitingForWindow { .. } => "waiting_for_window",
+            Self::WaitingForPeak { .. } => "waiting_for_peak",
             Self::WindowIncomplete { .. } => "window_incomplete",
             Self::WaitingToRaise { .. } => "waiting_to_raise",
             Self::WaitingToTurn { .. } => "waiting_to_turn",
@@ -333,6 +343,7 @@ impl TrackingHoldReason {
             Self::OnTarget
             | Self::AtMinimum { .. }
             | Self::WaitingForWindow { .. }
+            | Self::WaitingForPeak { .. }
             | Self::WindowIncomplete { .. }
             | Self::WaitingToRaise { .. }
             | Self::WaitingToTurn { .. }

@@ -82,6 +82,13 @@ impl fmt::Display for TrackingHoldReason {
                 f,
                 "the load needs fewer, and within {window} it needed up to {needed_max}"
             ),
+            Self::WaitingForPeak {
+                forecast,
+                forecast_peak,
+            } => write!(
+                f,
+                "the load needs fewer, and the forecast from the peak of the last {forecast_peak} needs {forecast}"
+            ),
             Self::WindowIncomplete {
                 targets,
                 window,

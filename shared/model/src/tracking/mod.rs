@@ -27,7 +27,7 @@ pub use duty::{TRACKING_METRICS, TrackingMetric};
 pub use hold::{TrackingHold, TrackingHoldReason};
 pub use key::TrackingKey;
 pub use memory::{Direction, Miscount, TrackingMemory, Turn};
-pub use numbers::{TargetNeed, TrackingNumbers};
+pub use numbers::{ForecastFrom, TargetNeed, TrackingNumbers};
 pub use plan::{TrackingPlan, TrackingStep, TrackingStepReason};
 pub use policy::{Pace, TrackingPolicy};
 pub use readings::{Part, Point, Reading, Series, UnusableMetric};

@@ -25,9 +25,24 @@ pub struct TargetNeed {
     pub needed: Option<u32>,
     /// The most tasks that the load needed within the scale-in window. `None` where the window has too many gaps to tell.
     pub needed_max: Option<u32>,
-    /// The tasks that the load will need by the forecast, where one is asked for and there are enough days to tell.
+    /// The tasks that the load will need by the forecast, where one is asked for and there is a day, or a peak, that tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forecast: Option<u32>,
+    /// What that comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast_from: Option<ForecastFrom>,
+}
+
+/// What a forecast comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForecastFrom {
+    /// The load that it starts from, in thousandths of a task: the newest, or the largest of the last `ballast:forecast-peak-secs`.
+    /// Tasks that started lately are left out of it.
+    pub peak_milli_tasks: i64,
+    /// When the period of that load began.
+    pub peak_at: Timestamp,
+    /// By how many thousandths of it the load grew at this time of the days before; `None` where no day tells.
+    pub growth_milli: Option<u32>,
 }
 
 /// A tracked service, counted.
@@ -76,6 +91,7 @@ impl fmt::Display for TargetNeed {
             needed,
             needed_max,
             forecast,
+            forecast_from,
         } = self;
         write!(f, "{target}")?;
         match (measured_at, load_milli_tasks, needed) {
@@ -93,6 +109,18 @@ impl fmt::Display for TargetNeed {
         }
         if let Some(forecast) = forecast {
             write!(f, ", forecast {forecast}")?;
+        }
+        if let Some(from) = forecast_from {
+            f.write_str(" (")?;
+            // The newest load is shown already.
+            if Some(from.peak_at) != *measured_at {
+                let peak = Thousandths(from.peak_milli_tasks);
+                write!(f, "peak {peak} tasks at {:.0}, ", from.peak_at)?;
+            }
+            match from.growth_milli {
+                Some(milli) => write!(f, "days grew {}.{} %)", milli / 10, milli % 10)?,
+                None => f.write_str("no day tells)")?,
+            }
         }
         f.write_str(")")
     }

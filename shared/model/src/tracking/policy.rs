@@ -22,6 +22,10 @@ pub const TASKS_MAX: u32 = 5_000;
 /// come late and for what is looked at beside the window.
 pub const SCALE_IN_WINDOW_SECS_MAX: i64 = 9_000;
 
+/// How far back a forecast may look for its peak. The peaks of earlier days are looked for over as long before and after the same time of
+/// day, so that an hour makes two of each.
+pub const FORECAST_PEAK_SECS_MAX: i64 = 3_600;
+
 /// How fast the desired count follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pace {
@@ -43,6 +47,9 @@ pub struct Pace {
     pub warm_up: Seconds,
     /// Whether the forecast may raise.
     pub forecast: bool,
+    /// How far back the forecast looks for the largest load, which it starts from; 0: it starts from the newest.
+    #[serde(default, rename = "forecast_peak_secs")]
+    pub forecast_peak: Seconds,
 }
 
 impl Default for Pace {
@@ -55,6 +62,7 @@ impl Default for Pace {
             start_up: Seconds(60),
             warm_up: Seconds(60),
             forecast: false,
+            forecast_peak: Seconds::ZERO,
         }
     }
 }
@@ -384,7 +392,20 @@ fn pace(tags: &BTreeMap<String, String>, faults: &mut Vec<SettingFault>) -> Pace
     );
     let start_up = number(&TAG_START_UP_SECS, 1..=600, defaults.start_up.0);
     let warm_up = number(&TAG_WARM_UP_SECS, 0..=600, defaults.warm_up.0);
+    let forecast_peak = number(
+        &TAG_FORECAST_PEAK_SECS,
+        0..=FORECAST_PEAK_SECS_MAX,
+        defaults.forecast_peak.0,
+    );
     let forecast = truth(&TAG_FORECAST, tags, defaults.forecast, faults);
+    if let Some(text) = tags.get(TAG_FORECAST_PEAK_SECS.name)
+        && !forecast
+    {
+        faults.push(SettingFault {
+            allowed: "nothing without `ballast:forecast` = `true`".to_owned(),
+            ..SettingFault::new(&TAG_FORECAST_PEAK_SECS, text)
+        });
+    }
     Pace {
         tolerance_percent: u32::try_from(tolerance_percent).unwrap_or(defaults.tolerance_percent),
         scale_in_window: Seconds(scale_in_window),
@@ -393,6 +414,7 @@ fn pace(tags: &BTreeMap<String, String>, faults: &mut Vec<SettingFault>) -> Pace
         start_up: Seconds(start_up),
         warm_up: Seconds(warm_up),
         forecast,
+        forecast_peak: Seconds(forecast_peak),
     }
 }
 

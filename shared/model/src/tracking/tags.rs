@@ -131,9 +131,16 @@ pub const TAG_FORECAST: Setting = Setting {
     default: "false",
     meaning: "`true` raises the desired count ahead of what the same time of earlier days lets expect; it never lowers it.",
 };
+/// How far back the forecast looks for the peak that it starts from.
+pub const TAG_FORECAST_PEAK_SECS: Setting = Setting {
+    name: "ballast:forecast-peak-secs",
+    allowed: "a whole number from 0 to 3600, with `ballast:forecast` = `true`",
+    default: "0",
+    meaning: "The forecast starts from the largest load of the last so many seconds, and lets it grow as the peaks of earlier days did; at 0 from the newest load. For a load of which single minutes say little: 3600.",
+};
 
 /// Every tag that concerns target tracking alone, in the order of the documentation.
-pub const TRACKING_TAGS: [&Setting; 18] = [
+pub const TRACKING_TAGS: [&Setting; 19] = [
     &TAG_SERVICE_SCALER,
     &TAG_TARGET_CPU_PERCENT,
     &TAG_TARGET_MEMORY_PERCENT,
@@ -152,6 +159,7 @@ pub const TRACKING_TAGS: [&Setting; 18] = [
     &TAG_RAISE_MAX_PERCENT,
     &TAG_WARM_UP_SECS,
     &TAG_FORECAST,
+    &TAG_FORECAST_PEAK_SECS,
 ];
 
 /// The tags of a service that this function shares with spot-fallback.

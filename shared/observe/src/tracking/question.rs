@@ -11,6 +11,7 @@ use model::{AlarmName, Seconds, ServiceKey};
 use crate::tracking::Tracked;
 use crate::tracking::alarms::{Alarms, Defined, Watch};
 use crate::tracking::limits::{LONG_PERIODS, MINUTE, RECENT_MARGIN, RECENT_MAX};
+use crate::tracking::season;
 use crate::tracking::values::Scale;
 
 /// What the answer of a question is.
@@ -124,8 +125,8 @@ fn parts(fleet: &Fleet) -> Vec<(Part, ServiceKey)> {
 
 /// How far back the decision goes, and a margin.
 fn span(policy: &TrackingPolicy) -> Seconds {
-    let window = policy.pace.scale_in_window.0;
-    Seconds(window.saturating_add(RECENT_MARGIN.0).min(RECENT_MAX.0))
+    let back = policy.pace.scale_in_window.max(season::peak(policy)).0;
+    Seconds(back.saturating_add(RECENT_MARGIN.0).min(RECENT_MAX.0))
 }
 
 /// What is asked about.
@@ -253,9 +254,10 @@ impl Question {
         })
     }
 
-    /// The same of earlier days: CloudWatch keeps periods of less than a minute for hours only.
-    pub(crate) fn of_earlier_days(&self) -> Self {
+    /// The same of earlier days, from so long before the time of day on: CloudWatch keeps periods of less than a minute for hours only.
+    pub(crate) fn of_earlier_days(&self, span: Seconds) -> Self {
         let mut question = self.clone();
+        question.span = span;
         question.period = Seconds(self.period.0.max(MINUTE.0));
         for query in &mut question.queries {
             if let Some(stat) = &mut query.metric_stat {

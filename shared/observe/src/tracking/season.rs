@@ -1,12 +1,13 @@
 //! The same time of earlier days, for fleets that ask for a forecast.
 //!
 //! What lies days back does not change, so that a process reads it once for half an hour: [`AHEAD`] is so much more than a forecast looks
-//! ahead.
+//! ahead. A forecast that starts from a peak looks as much farther back, and ahead, as its peak is looked for in: the fleets that are read
+//! together are read as far as the one that looks the farthest.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use model::tracking::{Reading, Series, TrackingKey};
+use model::tracking::{Reading, Series, TrackingKey, TrackingPolicy};
 use model::{Seconds, Timestamp};
 
 use crate::tracking::ask::{self, Frame, Outcome};
@@ -18,9 +19,10 @@ use crate::tracking::{Look, Seen};
 pub(crate) const DAYS: i64 = 3;
 /// A day, whatever the clocks do.
 const DAY_SECS: i64 = 86_400;
-/// How long before the time of day the season begins.
+/// How long before the time of day the season begins; a peak's time earlier where one is asked for.
 pub(crate) const BEFORE: Seconds = Seconds(600);
-/// How long after it the season ends: the time that it is kept, and the longest time ahead that a forecast is for.
+/// How long after it the season ends: the time that it is kept, and the longest time ahead that a forecast is for; a peak's time later
+/// where one is asked for.
 pub(crate) const AHEAD: Seconds = Seconds(2_700);
 /// How long what was read is kept.
 pub(crate) const KEPT_FOR: Seconds = Seconds(1_800);
@@ -74,9 +76,10 @@ pub(crate) async fn read(
 ) {
     let mut asked: BTreeMap<TrackingKey, Vec<Question>> = BTreeMap::new();
     for question in recent {
-        if wants(seen, question) {
+        if let Some(peak) = wanted(seen, question) {
+            let span = Seconds(BEFORE.0.saturating_add(peak.0));
             let of_fleet = asked.entry(question.key.clone()).or_default();
-            of_fleet.push(question.of_earlier_days());
+            of_fleet.push(question.of_earlier_days(span));
         }
     }
     let known = &look.observer.known_seasons;
@@ -111,18 +114,28 @@ pub(crate) async fn read(
     }
 }
 
-/// Whether the fleet asks for a forecast, and this is not about a target that nothing can be known of.
-fn wants(seen: &Seen, question: &Question) -> bool {
-    let Some(fleet) = seen.tracked.get(&question.key).map(|it| &it.fleet) else {
-        return false;
-    };
+/// How far back a forecast looks for its peak; zero where none is asked for.
+pub(crate) fn peak(policy: &TrackingPolicy) -> Seconds {
+    let pace = &policy.pace;
+    if pace.forecast {
+        pace.forecast_peak
+    } else {
+        Seconds::ZERO
+    }
+}
+
+/// How far back the fleet's forecast looks for its peak. `None` where it asks for no forecast, and about a target that nothing can be known
+/// of.
+fn wanted(seen: &Seen, question: &Question) -> Option<Seconds> {
+    let fleet = &seen.tracked.get(&question.key)?.fleet;
     let is_unusable = match question.slot {
         Slot::Value(target, _) => {
             matches!(fleet.readings.get(&target), Some(Reading::Unusable { .. }))
         }
         Slot::Tasks(_) => false,
     };
-    !is_unusable && fleet.policy.as_ref().is_ok_and(|it| it.pace.forecast)
+    let policy = fleet.policy.as_ref().ok()?;
+    (!is_unusable && policy.pace.forecast).then(|| peak(policy))
 }
 
 /// What the days said, by fleet. A fleet is left out of which CloudWatch refuses a query: its recent values say so.
@@ -133,12 +146,13 @@ async fn read_days(
     now: Timestamp,
 ) -> BTreeMap<TrackingKey, BTreeMap<Slot, Answer>> {
     let mut days: BTreeMap<TrackingKey, BTreeMap<Slot, Answer>> = BTreeMap::new();
-    if questions.is_empty() {
+    let Some(span) = questions.iter().map(|it| it.span).max() else {
         return days;
-    }
+    };
+    let ahead = AHEAD.0.saturating_add(span.0).saturating_sub(BEFORE.0);
     for day in 1..=DAYS {
         let then = Seconds(-day * DAY_SECS).after(now);
-        let frame = Frame::Between(Seconds(-BEFORE.0).after(then), AHEAD.after(then));
+        let frame = Frame::Between(span.before(then), Seconds(ahead).after(then));
         for (question, outcome) in ask::ask(look, questions.to_vec(), frame).await {
             let Some(tracked) = seen.tracked.get_mut(&question.key) else {
                 continue;

@@ -68,6 +68,43 @@ async fn three_days_are_read_about_this_time_of_day() {
 }
 
 #[tokio::test]
+async fn for_a_peak_the_look_goes_farther_back_and_ahead() {
+    let with_peak = |secs: &str| scene().tag("ballast:forecast-peak-secs", secs);
+    let secs = Arc::new(AtomicI64::new(0));
+    let of_eye = Arc::clone(&secs);
+    let eye = Eye::on(move |operation, input| match operation {
+        "DescribeServices" => {
+            let secs = of_eye.load(Ordering::Relaxed).to_string();
+            with_peak(&secs).answer(operation, input)
+        }
+        _ => answer(operation, input),
+    })
+    .await;
+    // The number of minutes of a day, when the first is, and how far back the recent values go.
+    for (peak_secs, minutes, before_secs, recent_secs) in [
+        (0, 55, 600, 2_700),
+        (300, 65, 900, 2_700),
+        // Half an hour more than the peak, which is longer than the window.
+        (3_600, 175, 4_200, 5_400),
+    ] {
+        secs.store(peak_secs, Ordering::Relaxed);
+        let snapshot = eye.look(&services(&["web-0"])).await;
+        assert_eq!(gaps(&snapshot), []);
+        let fleet = fleet(&snapshot, "web-0");
+        let Reading::Read { season, recent } = &fleet.readings[&TargetName::Cpu] else {
+            panic!("{:?}", fleet.readings);
+        };
+        let first = season[0].points[0].at.as_second();
+        assert_eq!(season[0].points.len(), 3 * minutes, "{peak_secs}");
+        assert_eq!(first, NOW - 3 * DAY - before_secs, "{peak_secs}");
+        assert_eq!(recent[0].points[0].at.as_second(), NOW - recent_secs);
+        // What was read for another peak is read anew, in as many calls.
+        let counts = eye.counts();
+        assert!(counts.contains("4 GetMetricData"), "{counts}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_read_is_kept_and_a_target_that_is_new_is_read() {
     let tags = Arc::new(AtomicI64::new(0));
     let of_eye = Arc::clone(&tags);

@@ -181,7 +181,8 @@ fn numbers(fleet: &Fleet, targets: &[Tracked], bounds: BoundsInForce) -> Trackin
         load_with_starting_milli_tasks: it.need.as_ref().and_then(Need::load_with_starting),
         needed: it.need.as_ref().map(|need| need.needed),
         needed_max: it.need.as_ref().and_then(Need::needed_max),
-        forecast: it.need.as_ref().and_then(|need| need.forecast),
+        forecast: it.need.as_ref().and_then(|need| Some(need.forecast?.0)),
+        forecast_from: it.need.as_ref().and_then(|need| Some(need.forecast?.1)),
     });
     TrackingNumbers {
         desired: primary.desired_count,

@@ -6,7 +6,7 @@
 //! 2. [`foreign`]: who set the desired count: Ballast, or somebody else?
 //! 3. [`miscount`]: are more tasks counted than can have run, so that no metric of each task can be followed?
 //! 4. [`load`]: how many tasks would have served each target's load exactly at the target, period by period?
-//! 5. [`pace`]: how many tasks does that need, now and within the window, and does the desired count follow?
+//! 5. [`pace`] and [`forecast`]: how many tasks does that need, now, within the window and soon, and does the desired count follow?
 //! 6. [`placeable`]: are tasks that were asked for before placed at all?
 //! 7. [`scale_out`] and [`scale_in`]: what the bounds and the vetoes leave of it.
 //! 8. [`advice`]: where Ballast may only say what it would do, it says so.
@@ -25,6 +25,7 @@
 pub mod advice;
 pub mod audit;
 mod case;
+pub mod forecast;
 pub mod foreign;
 pub mod load;
 pub mod memory;

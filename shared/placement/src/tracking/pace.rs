@@ -4,8 +4,8 @@
 //! very code.
 //!
 //! What is needed is the newest load, rounded up: AWS's own rule, desired count times metric over target
-//! (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-autoscaling-targettracking.html>). A forecast adds what the load
-//! grew by at this time of the days before.
+//! (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-autoscaling-targettracking.html>). A forecast takes the recent peak
+//! in its place, and adds what the load grew by at this time of the days before.
 //!
 //! Raising goes by the load that the tasks serve which have run for the warm-up, lowering by the load if those that started lately serve
 //! their share too ([`Load`]).
@@ -16,27 +16,15 @@
 //!
 //! A raise takes the newest value as soon as it is there. Lowering waits until a period is settled: what arrives late may only show more.
 //!
-//! Guaranteed: integers only, nothing overflows; the forecast never lowers; a missing or incomplete period never lowers, nor does one that
+//! Guaranteed: integers only, nothing overflows; the [forecast](super::forecast) never lowers; a missing or incomplete period never lowers, nor does one that
 //! is not settled yet.
 
 use jiff::Timestamp;
 use model::Seconds;
-use model::tracking::{Direction, Pace, Turn};
+use model::tracking::{Direction, ForecastFrom, Pace, Turn};
 
+use super::forecast::{self, Expected, Newest};
 use super::load::{FRESH_FOR, FRESH_PERIODS, Load, div_ceil};
-
-const MINUTE: Seconds = Seconds(60);
-
-const DAY: Seconds = Seconds(86_400);
-
-/// The forecast looks at so many days back.
-pub const FORECAST_DAYS: i64 = 3;
-
-/// It compares the load of so many minutes before and after the start of a task.
-pub const FORECAST_MINUTES: i64 = 5;
-
-/// At most, it lets a load grow by so many thousandths of it: a day on which the load began from almost nothing says little of others.
-const GROWTH_MAX_MILLI: i128 = 1_000;
 
 /// For lowering a period counts as settled so long after its end: samples that arrive later than the others still change its value, and
 /// its sample count. ECS sends a task's metrics once a minute, or every 20 seconds; one more minute has brought them, and the number is ours.
@@ -72,16 +60,18 @@ pub struct Need {
     pub load_milli_tasks: i64,
     /// The tasks that the load needs now.
     pub needed: u32,
-    /// The tasks that it will need by the days before; `None` where no forecast is asked for, or no day tells.
-    pub forecast: Option<u32>,
+    /// The tasks that it will need by its recent peak and the days before, and what that comes from; `None` where no forecast is asked
+    /// for, or nothing tells.
+    pub forecast: Option<(u32, ForecastFrom)>,
     /// What was needed within the window; `None` where a period of it is missing or incomplete.
     pub window: Option<Window>,
     /// The load now, in thousandths of a task, every task that runs counted.
     most_milli: i64,
-    /// The load that is expected, in thousandths of a task, without the tasks that started lately.
-    expected_milli: i128,
-    /// The load that is expected, in thousandths of a task, every task that runs counted.
-    expected_most_milli: i128,
+    /// What is expected.
+    expected: Expected,
+    /// The periods of the recent peak, newest first: from when on each counts no more, and the load that it lets expect, in thousandths
+    /// of a task.
+    peaks: Vec<(Timestamp, i128)>,
     tasks_min: u32,
 }
 
@@ -101,6 +91,8 @@ pub enum Lower {
     To(u32),
     /// By what is needed now it is, but within the window more was needed. From then on it may be.
     NotYet(Timestamp),
+    /// By what is needed now it is, and within the window; the peak that the forecast starts from lets expect more. From then on it may be.
+    NotPast(Timestamp),
     /// By what is needed now it is; what was needed within the window is not known.
     NotKnown,
     /// No.
@@ -123,7 +115,8 @@ impl Need {
     /// The tasks that are needed now, or will be.
     #[must_use]
     pub fn expected(&self) -> u32 {
-        self.forecast.map_or(self.needed, |it| it.max(self.needed))
+        self.forecast
+            .map_or(self.needed, |(it, _)| it.max(self.needed))
     }
 
     /// How many tasks to ask for, where that is more than are asked for and the load goes far enough for it.
@@ -132,7 +125,7 @@ impl Need {
         let turns = turn.is_some_and(|it| it.direction == Direction::In);
         let serves = milli(desired) * i128::from(pace.tolerance_percent.saturating_add(100));
         // Where fewer are asked for than a metric needs to be measured at all, there is no band.
-        let goes_far = !turns || serves < self.expected_milli * 100 || desired < self.tasks_min;
+        let goes_far = !turns || serves < self.expected.milli * 100 || desired < self.tasks_min;
         let to = self.expected();
         (desired < to && goes_far).then_some(to)
     }
@@ -147,25 +140,28 @@ impl Need {
             let percent = i128::from(pace.tolerance_percent.saturating_add(100));
             tasks(div_ceil(load * percent, 100)).max(self.tasks_min)
         };
-        let now = goal(self.expected_most_milli);
+        let now = goal(self.expected.newest_milli);
         if !lowers(now) {
             return Lower::No;
         }
         let Some(window) = &self.window else {
             return Lower::NotKnown;
         };
-        let goals = || {
-            window
-                .loads
-                .iter()
-                .map(|(until, load)| (*until, goal(*load)))
-        };
-        let most = goals().map(|(_, it)| it).fold(now, u32::max);
-        if lowers(most) {
-            return Lower::To(most);
+        let most = |loads: &[(Timestamp, i128)]| loads.iter().map(|(_, it)| goal(*it)).max();
+        let to = now.max(most(&window.loads).max(most(&self.peaks)).unwrap_or(0));
+        if lowers(to) {
+            return Lower::To(to);
         }
-        let latest = goals().find(|(_, it)| !lowers(*it));
-        latest.map_or(Lower::No, |(until, _)| Lower::NotYet(until))
+        // The newest that is in the way is the last to go.
+        let latest = |loads: &[(Timestamp, i128)]| {
+            let mut in_the_way = loads.iter().filter(|(_, it)| !lowers(goal(*it)));
+            in_the_way.next().map(|(until, _)| *until)
+        };
+        match (latest(&window.loads), latest(&self.peaks)) {
+            (until, Some(past)) if until < Some(past) => Lower::NotPast(past),
+            (Some(until), _) => Lower::NotYet(until),
+            (None, _) => Lower::No,
+        }
     }
 }
 
@@ -185,25 +181,30 @@ pub fn need(history: &History<'_>, pace: &Pace, now: Timestamp) -> Option<Need> 
     let newest = known.last().filter(|it| is_fresh(it))?;
     let complete = known.iter().rposition(|it| it.is_complete).unwrap_or(0);
     let latest = || known.iter().skip(complete).filter(|it| is_fresh(it));
-    let level = latest().map(|it| it.warm_milli_tasks.max(0)).max()?;
+    let level = latest()
+        .map(|it| (it.warm_milli_tasks.max(0), it.at))
+        .max()?;
     let most = latest().map(|it| it.milli_tasks.max(0)).max()?;
-    let growth = if pace.forecast {
-        growth_milli(history.season, minute_of(newest, recent.period), pace)
-    } else {
-        None
+    let newest = Newest {
+        at: newest.at,
+        level,
+        most_milli: most,
     };
-    let grown = |load: i64| {
-        let load = i128::from(load);
-        load + load * growth.unwrap_or(0) / 1_000
-    };
-    let (expected, expected_most) = (grown(level), grown(most));
+    let expected = forecast::expected(history.season, (recent.period, known), newest, pace);
     let at_least = |load: i128| tasks(load).max(history.tasks_min);
     let window = window(recent.period, known, pace.scale_in_window, now);
+    // A peak is gone as soon as a newer value takes its place: it need not be settled.
+    let late = Seconds::between(recent.period.after(newest.at), now);
+    let ends = expected.peaks.iter();
+    let peaks = ends.map(|(end, load)| (late.after(pace.forecast_peak.after(*end)), *load));
+    let peaks: Vec<(Timestamp, i128)> = peaks.collect();
+    let expected_most = peaks.iter().map(|(_, it)| *it);
+    let expected_most = expected_most.fold(expected.newest_milli, i128::max);
     Some(Need {
         measured_at: newest.at,
-        load_milli_tasks: level,
-        needed: at_least(level.into()),
-        forecast: growth.map(|_| at_least(expected)),
+        load_milli_tasks: level.0,
+        needed: at_least(level.0.into()),
+        forecast: expected.from.map(|it| (at_least(expected.milli), it)),
         window: window.map(|loads| Window {
             needed_max: at_least(
                 loads
@@ -214,8 +215,8 @@ pub fn need(history: &History<'_>, pace: &Pace, now: Timestamp) -> Option<Need> 
             loads,
         }),
         most_milli: most,
-        expected_milli: expected,
-        expected_most_milli: expected_most,
+        expected,
+        peaks,
         tasks_min: history.tasks_min,
     })
 }
@@ -254,49 +255,6 @@ fn window(
         ));
     }
     (period.after(next) <= from).then_some(loads)
-}
-
-/// The last minute of a period, begun on the minute.
-fn minute_of(load: &Load, period: Seconds) -> Timestamp {
-    let last = period.min(MINUTE).before(period.after(load.at));
-    let second = last.as_second();
-    let begun = second.saturating_sub(second.rem_euclid(MINUTE.0));
-    Timestamp::from_second(begun).unwrap_or(last)
-}
-
-/// By how many thousandths of it the load grew at this time of the days before, until a task that was asked for served; a fall counts as
-/// none. `None` where no day tells.
-fn growth_milli(season: Loads<'_>, newest: Timestamp, pace: &Pace) -> Option<i128> {
-    let start_up = div_ceil(i128::from(pace.start_up.0), i128::from(MINUTE.0));
-    let start_up = i64::try_from(start_up.max(1)).unwrap_or(i64::MAX);
-    let (mut sum, mut days) = (0_i128, 0_i128);
-    for day in 1..=FORECAST_DAYS {
-        let newest = Seconds(DAY.0.saturating_mul(day)).before(newest);
-        let then = season.minutes(newest, 1 - FORECAST_MINUTES);
-        let ahead = season.minutes(newest, start_up);
-        if let (Some(then @ 1..), Some(ahead)) = (then, ahead) {
-            sum += ((ahead - then) * 1_000 / then).clamp(0, GROWTH_MAX_MILLI);
-            days += 1;
-        }
-    }
-    (days > 0).then(|| sum / days)
-}
-
-impl Loads<'_> {
-    /// The loads of [`FORECAST_MINUTES`] minutes, the first so many minutes after a time, added up. `None` where one is not known.
-    fn minutes(&self, at: Timestamp, first: i64) -> Option<i128> {
-        let minutes = first..first.saturating_add(FORECAST_MINUTES);
-        let loads = minutes.map(|it| self.holding(Seconds(MINUTE.0.saturating_mul(it)).after(at)));
-        loads.sum()
-    }
-
-    /// The load of the period that holds a time, where it is complete.
-    fn holding(&self, at: Timestamp) -> Option<i128> {
-        let after = self.loads.partition_point(|it| it.at <= at);
-        let load = self.loads.get(after.checked_sub(1)?)?;
-        let holds = at < self.period.after(load.at) && load.is_complete;
-        holds.then(|| i128::from(load.milli_tasks.max(0)))
-    }
 }
 
 fn milli(tasks: u32) -> i128 {

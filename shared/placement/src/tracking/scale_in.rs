@@ -38,12 +38,13 @@ pub(crate) fn decide(case: &Case<'_>) -> Verdict {
         return hold;
     }
     let mut to = 0;
-    let mut not_yet: Option<Timestamp> = None;
+    let (mut not_yet, mut not_past): (Option<Timestamp>, Option<Timestamp>) = (None, None);
     let mut incomplete = Vec::new();
     for target in &case.targets {
         match target.need.as_ref().map(|it| lower(case, it)) {
             Some(Lower::To(count)) => to = to.max(count),
             Some(Lower::NotYet(until)) => not_yet = not_yet.max(Some(until)),
+            Some(Lower::NotPast(until)) => not_past = not_past.max(Some(until)),
             Some(Lower::NotKnown) => incomplete.push(target),
             Some(Lower::No) | None => return Verdict::hold(TrackingHoldReason::OnTarget),
         }
@@ -55,6 +56,11 @@ pub(crate) fn decide(case: &Case<'_>) -> Verdict {
     }
     unseen(case)
         .or_else(|| window_incomplete(case, &incomplete))
+        .or_else(|| {
+            not_past
+                .filter(|it| not_yet < Some(*it))
+                .map(|until| waiting_for_peak(case, until))
+        })
         .or_else(|| not_yet.map(|until| waiting_for_window(case, until)))
         .or_else(|| deployment(case))
         .or_else(|| turning(case))
@@ -157,6 +163,15 @@ fn waiting_for_window(case: &Case<'_>, until: Timestamp) -> Verdict {
     let reason = TrackingHoldReason::WaitingForWindow {
         needed_max: needed_max(case),
         window: case.policy.pace.scale_in_window,
+    };
+    Verdict::Hold(reason, Some(until))
+}
+
+fn waiting_for_peak(case: &Case<'_>, until: Timestamp) -> Verdict {
+    let forecasts = case.needs().filter_map(|(_, need)| Some(need.forecast?.0));
+    let reason = TrackingHoldReason::WaitingForPeak {
+        forecast: forecasts.max().unwrap_or(0),
+        forecast_peak: case.policy.pace.forecast_peak,
     };
     Verdict::Hold(reason, Some(until))
 }

@@ -2,11 +2,11 @@
 
 use expect_test::expect;
 use model::Seconds;
-use model::tracking::{Direction, Measures, Part, Point, Reading, TargetName, Turn};
+use model::tracking::{Direction, Measures, Part, TargetName, Turn};
 use placement::tracking::load::Load;
 use placement::tracking::pace::{History, Loads, Lower, need};
 
-use super::scene::{Scene, check, series, start, target};
+use super::scene::{Scene, check, start, target};
 
 #[test]
 fn out_in_proportion() {
@@ -140,86 +140,6 @@ fn a_pair_is_one_fleet() {
         &scene,
         &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 11, because `cpu` needs 11 (desired 10, running 10, pending 0; standby running 6; cpu 11 (load 10.500 tasks at 2026-03-01T11:59:00Z, at most 11 in the window); allowed 1 to 40)
-    "#]],
-    );
-}
-
-/// 20 tasks of load now; three days, of which the first rose from 100 to 130 in all of its minutes, the second fell from 100 to 90, and of
-/// the third a minute is missing.
-fn forecast() -> Scene {
-    let mut scene = Scene::new(20);
-    scene.now = Seconds(3 * 3_600).after(start());
-    scene.snapshot.taken_at = scene.now;
-    scene.count(Part::Primary, 20);
-    scene.track(TargetName::Requests, target(100, Measures::Total));
-    scene.flat(TargetName::Requests, Part::Fleet, 2_000_000);
-    scene.pace().start_up = Seconds(120);
-    scene.pace().forecast = true;
-    let mut points = Vec::new();
-    for (day, then, ahead) in [(3, 100, 200), (2, 100, 90), (1, 100, 130)] {
-        for minute in -4..=6_i64 {
-            if (day, minute) == (3, -2) {
-                continue;
-            }
-            let at = Seconds(-86_400 * day).after(scene.minute(-minute));
-            let value = if minute <= 0 { then } else { ahead };
-            points.push(Point {
-                at,
-                value_milli: value * 1_000,
-            });
-        }
-    }
-    let reading = scene.fleet().readings.get_mut(&TargetName::Requests);
-    let Some(Reading::Read { season, .. }) = reading else {
-        panic!("the requests were read");
-    };
-    *season = vec![series(Part::Fleet, points)];
-    scene
-}
-
-#[test]
-fn a_forecast() {
-    // Growth: 30 % and 0, on average 15 %: 20 x 1.15 = 23.
-    check(
-        &forecast(),
-        &expect![[r#"
-        step `demo/web` scale_out: set the desired count of `demo/web` from 20 to 23, because the forecast of `requests` needs 23 (desired 20, running 20, pending 0; standby running 0; requests 20 (load 20.000 tasks at 2026-03-01T14:59:00Z, at most 23 in the window, forecast 23); allowed 1 to 40)
-    "#]],
-    );
-    let mut scene = forecast();
-    scene.pace().forecast = false;
-    check(
-        &scene,
-        &expect![[r#"
-        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 20, running 20, pending 0; standby running 0; requests 20 (load 20.000 tasks at 2026-03-01T14:59:00Z, at most 20 in the window); allowed 1 to 40)
-    "#]],
-    );
-    // Without any whole day nothing is expected.
-    let mut scene = forecast();
-    let reading = scene.fleet().readings.get_mut(&TargetName::Requests);
-    let Some(Reading::Read { season, .. }) = reading else {
-        panic!("the requests were read");
-    };
-    season[0]
-        .points
-        .retain(|it| it.at.as_second() % 3_600 != 60);
-    check(
-        &scene,
-        &expect![[r#"
-        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 20, running 20, pending 0; standby running 0; requests 20 (load 20.000 tasks at 2026-03-01T14:59:00Z, at most 20 in the window); allowed 1 to 40)
-    "#]],
-    );
-}
-
-#[test]
-fn a_forecast_keeps_from_lowering() {
-    // 10 tasks of load; with the growth of 15 % 11.5, and 12.88 with the tolerance: 13 of 20.
-    let mut scene = forecast();
-    scene.flat(TargetName::Requests, Part::Fleet, 1_000_000);
-    check(
-        &scene,
-        &expect![[r#"
-        step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 13, because for 300 s no target needed more than 12, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 12 in the window, forecast 12); allowed 1 to 40)
     "#]],
     );
 }

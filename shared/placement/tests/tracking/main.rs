@@ -9,6 +9,7 @@
 mod altered;
 mod bad_input;
 mod calculations;
+mod forecast;
 mod foreign;
 mod laws;
 mod left_alone;

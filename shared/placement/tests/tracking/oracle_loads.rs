@@ -256,13 +256,20 @@ impl Fleets<'_> {
         let latest: Vec<Served> = loads.range(from..).map(|(_, it)| *it).collect();
         let level = latest.iter().map(|it| it.warm).max().unwrap();
         let most = latest.iter().map(|it| it.all).max().unwrap();
-        let growth = if self.policy.pace.forecast {
-            self.growth(target, season, newest + period)
-        } else {
-            0
-        };
-        let expected = level + level * growth / 1_000;
-        let mut greatest = Some(most + most * growth / 1_000);
+        let (mut growth, mut peak, mut peak_of_all) = (0, level, most);
+        if self.policy.pace.forecast {
+            growth = self.growth(target, season, newest + period);
+            // What ended within so long before the newest ended; of what is missing nothing is said.
+            let lately = newest + period - self.policy.pace.forecast_peak.0;
+            for (_, it) in loads.iter().filter(|(at, _)| **at + period > lately) {
+                if self.policy.pace.forecast_peak.0 > 0 {
+                    peak = peak.max(it.warm);
+                    peak_of_all = peak_of_all.max(it.all);
+                }
+            }
+        }
+        let expected = peak + peak * growth / 1_000;
+        let mut greatest = Some(peak_of_all + peak_of_all * growth / 1_000);
         let mut at = newest;
         // What ended within the last minute may change, and is not waited for.
         let settled_end = (0..)
@@ -286,7 +293,8 @@ impl Fleets<'_> {
         }
     }
 
-    /// What the same minutes of three days grew by, in thousandths.
+    /// What the same minutes of three days grew by, in thousandths: the sums of five of them, or the largest of as many as a peak is looked
+    /// for in.
     fn growth(&self, target: &Target, season: &[Series], end: i64) -> u128 {
         let loads = self.loads(target, season, &self.fleet.season_task_counts, true);
         let Some(period) = season.iter().map(|it| it.period.0).min() else {
@@ -295,21 +303,27 @@ impl Fleets<'_> {
         let start_up = self.policy.pace.start_up.0.max(1);
         let start_up = start_up / 60 + i64::from(start_up % 60 > 0);
         let newest = (end - 1).div_euclid(60) * 60;
+        let peak = self.policy.pace.forecast_peak.0;
+        let count = (peak / 60 + i64::from(peak % 60 > 0)).max(5);
         let mut growths = Vec::new();
         for day in 1..=3 {
-            let five = |first: i64| {
-                let mut sum = 0;
-                for minute in first..first + 5 {
+            let some = |first: i64| {
+                let mut each = Vec::new();
+                for minute in first..first + count {
                     let at = newest - day * 86_400 + minute * 60;
                     let (begin, load) = loads.range(..=at).next_back()?;
                     if at >= begin + period || !load.is_whole {
                         return None;
                     }
-                    sum += load.all;
+                    each.push(load.all);
                 }
-                Some(sum)
+                if peak > 0 {
+                    each.into_iter().max()
+                } else {
+                    Some(each.into_iter().sum())
+                }
             };
-            if let (Some(then), Some(ahead)) = (five(-4), five(start_up))
+            if let (Some(then), Some(ahead)) = (some(1 - count), some(start_up))
                 && then > 0
             {
                 growths.push((ahead.saturating_sub(then) * 1_000 / then).min(1_000));

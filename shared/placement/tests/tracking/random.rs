@@ -177,6 +177,7 @@ fn pace(fleet: &mut Fleet, tape: &mut Tape) {
     policy.pace.start_up = Seconds(tape.of(&[60, 1, 120, 600]));
     policy.pace.warm_up = Seconds(tape.of(&[60, 0, 120, 45, 600]));
     policy.pace.forecast = tape.one_in(3);
+    policy.pace.forecast_peak = Seconds(tape.of(&[0, 300, 600, 60, 450, 0, 3_600]));
     policy.foreign_hold = Seconds(tape.of(&[3_600, 60]));
 }
 

@@ -175,13 +175,18 @@ impl Metrics {
     fn season(&self, recent: &[Series], tape: &mut Tape) -> Vec<Series> {
         let growth = tape.of(&[1_000, 1_300, 700, 4_000]);
         let lost = tape.roll(40);
+        // Before it, in minutes, it was once as much as this.
+        let spike = tape.of(&[1_000, 1_000, 1_200, 3_000]);
+        let spike_at = tape.of(&[-1, -2, -7, 3, 12]);
         let of_part = recent.iter().map(|it| {
             let newest = it.points.last().map_or(0, |it| it.value_milli);
             let days = (1..=3).rev().flat_map(|day| {
                 let middle = Seconds(day * 86_400).before(self.end);
-                (-10..25).map(move |minute| Point {
+                (-70..85).map(move |minute| Point {
                     at: Seconds(minute * 60).after(middle),
-                    value_milli: if minute < 0 {
+                    value_milli: if minute == spike_at {
+                        newest / 1_000 * spike
+                    } else if minute < 0 {
                         newest
                     } else {
                         newest / 1_000 * growth
@@ -190,7 +195,7 @@ impl Metrics {
             });
             let mut points: Vec<Point> = days.collect();
             if lost > 20 {
-                points.remove(lost);
+                points.remove(60 + lost);
             }
             Series {
                 part: it.part,

@@ -3,9 +3,10 @@
 use model::tracking::{TrackingHoldReason, TrackingStepReason};
 
 /// The files whose expectations show plans.
-const SHOWN: [&str; 10] = [
+const SHOWN: [&str; 11] = [
     include_str!("bad_input.rs"),
     include_str!("calculations.rs"),
+    include_str!("forecast.rs"),
     include_str!("foreign.rs"),
     include_str!("left_alone.rs"),
     include_str!("miscount.rs"),

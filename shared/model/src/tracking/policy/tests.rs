@@ -49,6 +49,7 @@ fn defaults_are_those_of_the_table() {
         (&TAG_RAISE_MAX_PERCENT, i64::from(pace.raise_max_percent)),
         (&TAG_START_UP_SECS, pace.start_up.0),
         (&TAG_WARM_UP_SECS, pace.warm_up.0),
+        (&TAG_FORECAST_PEAK_SECS, pace.forecast_peak.0),
         (&TAG_FOREIGN_HOLD_SECS, policy.foreign_hold.0),
         (&TAG_MIN_TASKS, i64::from(policy.bounds.min_tasks)),
         (&TAG_METRIC_RESOLUTION_SECS, policy.metric_resolution.0),
@@ -126,6 +127,41 @@ fn a_window_is_no_longer_than_values_live() {
     assert!(with("9001").is_err());
     let allowed = format!("a whole number from 60 to {SCALE_IN_WINDOW_SECS_MAX}");
     assert_eq!(TAG_SCALE_IN_WINDOW_SECS.allowed, allowed);
+}
+
+#[test]
+fn a_peak_is_the_forecasts() {
+    let with = |more: &[(&str, &str)]| {
+        let mut all = tags(&[
+            ("ballast:service-scaler", "act"),
+            ("ballast:target-cpu-percent", "60"),
+            ("ballast:max-tasks", "8"),
+        ]);
+        all.extend(tags(more));
+        let policy = TrackingPolicy::from_tags(&all).unwrap();
+        policy
+            .map(|it| (it.pace.forecast, it.pace.forecast_peak))
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let forecast = ("ballast:forecast", "true");
+    let peak = |secs| ("ballast:forecast-peak-secs", secs);
+    assert_eq!(with(&[forecast]), Ok((true, Seconds(0))));
+    assert_eq!(with(&[forecast, peak("0")]), Ok((true, Seconds(0))));
+    assert_eq!(with(&[forecast, peak("3600")]), Ok((true, Seconds(3_600))));
+    let allowed = format!(
+        "a whole number from 0 to {FORECAST_PEAK_SECS_MAX}, with `ballast:forecast` = `true`"
+    );
+    assert_eq!(TAG_FORECAST_PEAK_SECS.allowed, allowed);
+    assert_eq!(
+        with(&[forecast, peak("3601")]),
+        Err(vec![format!(
+            "`ballast:forecast-peak-secs` is `3601`: {allowed} is allowed"
+        )])
+    );
+    let alone = "`ballast:forecast-peak-secs` is `900`: nothing without `ballast:forecast` = `true` is allowed";
+    assert_eq!(with(&[peak("900")]), Err(vec![alone.to_owned()]));
+    let off = ("ballast:forecast", "false");
+    assert_eq!(with(&[off, peak("900")]), Err(vec![alone.to_owned()]));
 }
 
 #[test]

@@ -13,7 +13,9 @@ use model::{CapacityProviderName, ClusterName, IdError, Seconds, ServiceKey};
 
 use crate::account::Account;
 use crate::life::SPOT_STOP_CODE;
-use crate::state::{Alarm, Capacity, ContainerInstanceStatus, Service as WorldService, Task as WorldTask};
+use crate::state::{
+    Alarm, Capacity, ContainerInstanceStatus, Service as WorldService, Task as WorldTask,
+};
 use crate::timeline::Timeline;
 use crate::world::World;
 

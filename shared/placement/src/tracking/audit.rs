@@ -6,7 +6,8 @@
 //! Assumed: where a load lies between two thousandths of a task, the smaller counts: a plan of the rules never breaks a law.
 //!
 //! Absent: whether a plan is good, or complete. Whether a raise is needed, and how much more than the load somebody wants to keep, is no
-//! matter of safety; the forecast, which may only raise, is not looked at.
+//! matter of safety. Of the forecast, which may only raise and keep from lowering, only the recent peak is looked at: nothing is lowered below
+//! it. What the days before let it grow by is not.
 
 mod bounds;
 mod counts;

@@ -21,6 +21,8 @@ pub(crate) struct Tracked {
     pub(crate) name: TargetName,
     /// What its load needs; `None` where no value is new enough.
     pub(crate) need: Option<Need>,
+    /// The most that its newest values may need whose tasks are not counted yet, in thousandths of a task.
+    pub(crate) uncounted_milli: i64,
     /// How many of its values are no usable numbers.
     pub(crate) unusable: u32,
     /// Whether CloudWatch did not answer.
@@ -167,6 +169,7 @@ fn tracked(
     Tracked {
         name,
         need: pace::need(&history, &policy.pace, now),
+        uncounted_milli: recent_loads.uncounted_milli(),
         unusable: unusable.fold(0, u32::saturating_add),
         is_unread,
     }

@@ -5,7 +5,9 @@
 //!
 //! A load is *complete* where every task that ran is in it. One that is not is a lower bound: it may raise, and never lowers. ECS
 //! publishes nothing for a service without tasks, so that a part without a value is 0 where no task of it ran. A metric for each task has
-//! no load in a period in which no task was counted: its count is as late as a value may be.
+//! no load in a period in which no task was counted: its count is as late as a value may be. What such a newest period may need is known all
+//! the same, from the tasks that run or were counted last, and [keeps from lowering](super::scale_in) to less than that. It does not keep from
+//! it in any case: where counts always come after the values of a load balancer, nothing would ever be lowered.
 //!
 //! A task that runs does not serve its share at once: it boots, registers with the load balancer and passes its checks. Meanwhile what is
 //! measured says nothing of it, or says that it boots. So a load has two numbers. The one that lowering goes by counts every task that
@@ -56,6 +58,7 @@ pub struct Load {
 pub(crate) struct Summed {
     period: Seconds,
     loads: Vec<Load>,
+    uncounted_milli: i64,
 }
 
 impl Summed {
@@ -65,6 +68,12 @@ impl Summed {
             period: self.period,
             loads: &self.loads,
         }
+    }
+
+    /// The most that a period after the newest load may need, in thousandths of a task: it has values, and none of its tasks are counted
+    /// yet. 0 where there is none.
+    pub(crate) const fn uncounted_milli(&self) -> i64 {
+        self.uncounted_milli
     }
 }
 
@@ -105,8 +114,19 @@ pub(crate) fn of_target(
         Measures::PerTask => counts.are_known(*at, period),
     };
     let times = parts.iter().flat_map(|it| it.by_time.keys().copied());
-    let times: BTreeSet<Timestamp> = times.filter(is_there).collect();
+    let (times, uncounted): (BTreeSet<Timestamp>, BTreeSet<Timestamp>) = times.partition(is_there);
     let expected = expected(target.measures, &parts);
+    let newest = times.last().copied();
+    let later = uncounted.into_iter().filter(|at| newest < Some(*at));
+    let may_need = later.map(|at| {
+        let products = expected.iter().map(|part| {
+            let values = parts.iter().filter(|it| it.part == *part);
+            let value = values.filter_map(|it| it.at(at)).max().unwrap_or(0);
+            i128::from(value.max(0)).saturating_mul(counts.may_have_run(*part))
+        });
+        milli_tasks(products.fold(0, i128::saturating_add), target)
+    });
+    let uncounted_milli = may_need.max().unwrap_or(0);
     let loads = times.into_iter().map(|at| {
         let nothing = Share {
             product: 0,
@@ -118,22 +138,24 @@ pub(crate) fn of_target(
             let value = values.filter_map(|it| it.at(at)).max();
             sum.and(share(&counts, *part, value, target.measures, at, period))
         });
-        // Thousandths of the unit, times thousandths of a task, over thousandths of the unit for each task.
-        let milli = |product: i128| {
-            let milli = div_ceil(product, i128::from(target.value_milli));
-            i64::try_from(milli).unwrap_or(i64::MAX)
-        };
         Load {
             at,
-            milli_tasks: milli(sum.product),
-            warm_milli_tasks: milli(sum.warm_product),
+            milli_tasks: milli_tasks(sum.product, target),
+            warm_milli_tasks: milli_tasks(sum.warm_product, target),
             is_complete: sum.is_complete,
         }
     });
     Summed {
         period,
         loads: loads.collect(),
+        uncounted_milli,
     }
+}
+
+/// Thousandths of the unit, times thousandths of a task, over thousandths of the unit for each task.
+fn milli_tasks(product: i128, target: &Target) -> i64 {
+    let milli = div_ceil(product, i128::from(target.value_milli));
+    i64::try_from(milli).unwrap_or(i64::MAX)
 }
 
 /// The parts that a load is made of. A metric that is read for each service is expected of both.
@@ -336,6 +358,20 @@ impl Counts<'_> {
         [Part::Primary, Part::Standby]
             .into_iter()
             .any(|part| self.counted(part, at, period).is_some())
+    }
+
+    /// The tasks of a part that may have run lately, in thousandths: those that run, or those that were counted last where that is more.
+    fn may_have_run(&self, part: Part) -> i128 {
+        if part == Part::Fleet {
+            let primary = self.may_have_run(Part::Primary);
+            return primary.saturating_add(self.may_have_run(Part::Standby));
+        }
+        let of_part = self.series.iter().filter(|it| it.part == part);
+        let last = of_part
+            .filter_map(|it| it.points.last())
+            .map(|it| it.value_milli);
+        let running = i128::from(self.running(part).unwrap_or(0)) * 1_000;
+        last.max().map_or(running, |it| running.max(it.into()))
     }
 
     /// The mean of the counts in a period, rounded up. A count's period that lies partly in it counts wholly.

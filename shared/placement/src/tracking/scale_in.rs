@@ -8,6 +8,7 @@ use model::tracking::{
 };
 
 use super::case::{Case, Tracked};
+use super::load::div_ceil;
 use super::pace::{Lower, Need};
 use super::{Verdict, foreign, placeable};
 
@@ -62,6 +63,7 @@ pub(crate) fn decide(case: &Case<'_>) -> Verdict {
                 .map(|until| waiting_for_peak(case, until))
         })
         .or_else(|| not_yet.map(|until| waiting_for_window(case, until)))
+        .or_else(|| window_incomplete(case, &uncounted(case, to)))
         .or_else(|| deployment(case))
         .or_else(|| turning(case))
         .or_else(|| starting(case))
@@ -157,6 +159,15 @@ fn window_incomplete(case: &Case<'_>, incomplete: &[&Tracked]) -> Option<Verdict
         unusable: unusable.fold(0, u32::saturating_add),
         resolution: is_often.then_some(resolution),
     }))
+}
+
+/// The targets whose newest values may need more than would be left, once their tasks are counted.
+fn uncounted<'a>(case: &'a Case<'_>, to: u32) -> Vec<&'a Tracked> {
+    let percent = i128::from(case.policy.pace.tolerance_percent.saturating_add(100));
+    let left = i128::from(to) * 1_000;
+    let may_need_more =
+        |it: &&Tracked| left < div_ceil(i128::from(it.uncounted_milli) * percent, 100);
+    case.targets.iter().filter(may_need_more).collect()
 }
 
 fn waiting_for_window(case: &Case<'_>, until: Timestamp) -> Verdict {

@@ -345,6 +345,24 @@ fn without_a_count_of_tasks_a_value_for_each_task_is_not_there_yet() {
     );
 }
 
+/// The newest minute is at 90 % and its tasks are not counted yet: by the twenty that run it needs 30, and nothing is lowered to 12. Nothing
+/// is raised by it either.
+#[test]
+fn a_value_whose_tasks_are_not_counted_yet_keeps_from_lowering() {
+    let mut scene = low();
+    scene.counts(Part::Primary).pop();
+    scene.newest(TargetName::Cpu, Part::Primary, &[90_000]);
+    check(&scene, &expect![[""]]);
+    // Eleven at the target and the tolerance on top are what would be left: 20 x 33 / 60 = 11, and 12.32 is more than 12.
+    scene.newest(TargetName::Cpu, Part::Primary, &[33_000]);
+    check(&scene, &expect![[""]]);
+    scene.newest(TargetName::Cpu, Part::Primary, &[32_000]);
+    check(&scene, &expect![[""]]);
+    // More ran when they were counted last than do now.
+    scene.counts(Part::Primary).last_mut().unwrap().value_milli = 21_000;
+    check(&scene, &expect![[""]]);
+}
+
 #[test]
 fn a_series_of_no_period_is_no_series() {
     let mut scene = low();

@@ -1,5 +1,6 @@
 //! Lowerings that somebody planted in a plan, and what the audit says of them.
 
+use model::Seconds;
 use model::memory::{Level, Recall};
 use model::snapshot::Standby;
 use model::tracking::{
@@ -238,4 +239,41 @@ fn the_maximum_asks_for_less_than_a_load_does() {
             }),
         ],
     );
+}
+
+#[test]
+fn a_peak_that_a_forecast_starts_from_is_not_lowered_below() {
+    // Of the scene's load of 10 tasks; twenty minutes ago it was 18.
+    let mut scene = planted();
+    let twenty = scene.minute(20);
+    let points = scene.points(TargetName::Cpu, Part::Primary);
+    let then = points.iter_mut().filter(|it| it.at == twenty);
+    then.for_each(|it| it.value_milli = 54_000);
+    check(
+        &scene,
+        &lower(20, 12),
+        &[("load_needs_more", &|it| {
+            it.pace().forecast = true;
+            it.pace().forecast_peak = Seconds(1_260);
+        })],
+    );
+    // A minute that is missing there is no gap of the window.
+    scene.pace().forecast = true;
+    scene.pace().forecast_peak = Seconds(1_260);
+    passes(&scene, &lower(20, 18));
+    scene
+        .points(TargetName::Cpu, Part::Primary)
+        .retain(|it| it.at != twenty);
+    passes(&scene, &lower(20, 12));
+    // One minute less, and it is past.
+    let mut scene = planted();
+    let points = scene.points(TargetName::Cpu, Part::Primary);
+    let then = points.iter_mut().filter(|it| it.at == twenty);
+    then.for_each(|it| it.value_milli = 54_000);
+    scene.pace().forecast = true;
+    scene.pace().forecast_peak = Seconds(1_200);
+    passes(&scene, &lower(20, 12));
+    scene.pace().forecast = false;
+    scene.pace().forecast_peak = Seconds(1_260);
+    passes(&scene, &lower(20, 12));
 }

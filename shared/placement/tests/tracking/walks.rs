@@ -68,6 +68,9 @@ impl Walk {
         scene.bounds(1, MOST);
         scene.policy().foreign_hold = Seconds(FOREIGN_HOLD_SECS);
         scene.pace().turn_hold = Seconds(TURN_HOLD_SECS);
+        // A third each: no forecast, one from the newest load, one from the peak of a quarter of an hour. No day tells.
+        scene.pace().forecast = !seed.is_multiple_of(3);
+        scene.pace().forecast_peak = Seconds(if seed % 3 == 2 { 900 } else { 0 });
         scene.memories.clear();
         Self {
             scene,

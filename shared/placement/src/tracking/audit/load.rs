@@ -23,7 +23,8 @@ pub(super) struct Measured {
     pub(super) is_new_enough: bool,
     /// The periods of the scale-in window without a whole value. The window ends with the newest period that changes no more.
     pub(super) holes: u32,
-    /// The most tasks that a period of the window needed, by what there is of it, and when that period began.
+    /// The most tasks that a period of the window needed, or one of the time in which a forecast looks for its peak, by what there is of
+    /// it, and when that period began.
     pub(super) most: (i128, Timestamp),
 }
 
@@ -61,6 +62,12 @@ impl Measured {
             .pace
             .scale_in_window
             .before(period.after(last));
+        let pace = &ground.policy.pace;
+        let peak_from = if pace.forecast {
+            pace.forecast_peak.before(end)
+        } else {
+            end
+        };
         let grace = Seconds(NEW_ENOUGH_SECS.max(period.0.saturating_mul(3)));
         let mut measured = Self {
             is_new_enough: grace.after(end) >= now,
@@ -68,9 +75,10 @@ impl Measured {
             most: (0, newest),
         };
         let mut at = newest;
-        while at >= last || period.after(at) > window_from {
+        while at >= last || period.after(at) > window_from.min(peak_from) {
             let load = load(ground, name, recent, at, period);
-            measured.holes += u32::from(!load.is_whole && at <= last);
+            let is_in_window = period.after(at) > window_from && at <= last;
+            measured.holes += u32::from(!load.is_whole && (is_in_window || at == last));
             let needed = load.milli_tasks / 1_000 + i128::from(load.milli_tasks % 1_000 > 0);
             if needed > measured.most.0 {
                 measured.most = (needed, at);

@@ -41,8 +41,7 @@ impl Interest for Departures {
             TriggerKind::Scheduled => return Concern::Look(About::Everything),
             TriggerKind::InstanceNoticed(noticed) => not_worth_a_look(&noticed.notice),
             TriggerKind::InstanceChanged(change) => is_not_leaving(change),
-            // What ended unsuccessfully is looked at as well: the instance may still wait.
-            TriggerKind::InstanceTerminating(_) | TriggerKind::InstanceTerminated(_) => None,
+            TriggerKind::InstanceTerminating(_) => None,
             TriggerKind::TaskInterrupted(_)
             | TriggerKind::TaskStopped(_)
             | TriggerKind::PlacementFailed(_)
@@ -50,6 +49,7 @@ impl Interest for Departures {
             | TriggerKind::ServiceChanged(_)
             | TriggerKind::LaunchSucceeded(_)
             | TriggerKind::LaunchFailed(_)
+            | TriggerKind::InstanceTerminated(_)
             | TriggerKind::AlarmChanged(_) => Some(OTHER_FUNCTION),
         };
         if let Some(why) = why {
@@ -309,11 +309,11 @@ mod tests {
             check(noticed(Notice::StateChanged { state }), want);
         }
         check(terminating(), INSTANCE);
-        let terminated = |instance| TriggerKind::InstanceTerminated(activity(instance));
-        check(terminated(Some(INSTANCE)), INSTANCE);
-        check(terminated(None), unnamed);
-        let launched = TriggerKind::LaunchSucceeded(activity(Some(INSTANCE)));
-        check(launched, r#"{"other_function": 1}"#);
+        for activity in [activity(Some(INSTANCE)), activity(None)] {
+            let elsewhere = r#"{"other_function": 1}"#;
+            check(TriggerKind::InstanceTerminated(activity.clone()), elsewhere);
+            check(TriggerKind::LaunchSucceeded(activity), elsewhere);
+        }
 
         let here = Some(INSTANCE);
         check(changed("ACTIVE", Some(true), Some(1), here), INSTANCE);
@@ -377,8 +377,8 @@ mod tests {
         assert_eq!(coalesced.hints.launch_failures, []);
         let triggers = &coalesced.triggers;
         let names: Vec<&str> = triggers.instances.iter().map(InstanceId::as_str).collect();
-        assert_eq!(names, [INSTANCE, "i-0a", "i-0b"]);
-        assert_eq!(triggers.instances_count, 3);
+        assert_eq!(names, [INSTANCE, "i-0b"]);
+        assert_eq!(triggers.instances_count, 2);
         assert_eq!(triggers.groups.len(), 1);
     }
 

@@ -1,7 +1,6 @@
 //! The duty of instance-drain: EC2 instances that are going away, and the tasks on them.
 
 mod events;
-mod late;
 mod seen;
 
 use std::collections::BTreeSet;
@@ -148,7 +147,8 @@ impl Duty for Departures {
         outcomes: &[Outcome<DrainStep>],
         now: Timestamp,
     ) -> Option<DrainMemory> {
-        late::settle_late(found, outcomes, now)
+        let memory = Self::settle(found, found, outcomes, now);
+        (memory != *found).then_some(memory)
     }
 
     /// One instance whose drain failed does not have the events about the others of its group handled again.
@@ -169,5 +169,34 @@ impl Duty for Departures {
 
     fn trouble_blind(scope: &Scope) -> Trouble<DrainKey> {
         seen::trouble_blind(scope)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::drain::DrainHoldReason;
+
+    use super::*;
+    use crate::record::{Look, Record};
+
+    #[test]
+    fn a_look_by_which_no_group_was_seen_whole_is_no_heartbeat() {
+        for (groups, held, want) in [(2, 0, true), (2, 1, true), (2, 2, false), (0, 0, false)] {
+            let mut record: RecordOf<Departures> = Record::new("instance-drain", Mode::Act, None);
+            record.snapshot = Some(Look {
+                taken_at: Timestamp::UNIX_EPOCH,
+                digest: String::new(),
+                seen: Seen {
+                    groups: Some(groups),
+                    ..Seen::default()
+                },
+                gaps: 1,
+            });
+            let reason = DrainHoldReason::SnapshotIncomplete { gaps: Vec::new() };
+            let holds = &mut record.plan.holds_by_reason;
+            holds.insert(reason.as_str().to_owned(), held);
+            let completes = Departures::completes_with_gaps(&record);
+            assert_eq!(completes, want, "{held} of {groups}");
+        }
     }
 }

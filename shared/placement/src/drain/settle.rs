@@ -7,19 +7,25 @@
 //! | became of it | drain | taken back | heartbeat, completion |
 //! |---|---|---|---|
 //! | done | confirmed | the drain is forgotten, the reversal remembered | remembered |
-//! | already so | the instance is gone, or somebody else drained it: as before | as done | a completion is: the action is over |
+//! | already so | the instance is gone, or somebody else drained it: as before, but why it leaves | as done | a completion is: the action is over |
 //! | certainly did not | as before | the reversal is forgotten | as before |
 //! | not certain | stays announced | both stay remembered | as before |
 
 use jiff::Timestamp;
-use model::drain::{DrainAction, DrainMemory, DrainStep, DrainStepReason, OwnDrain, Reversal};
+use model::drain::{
+    CauseKind, Departure, DepartureCause, DrainAction, DrainMemory, DrainStep, DrainStepReason,
+    OwnDrain, Reversal,
+};
 use model::ids::InstanceId;
 use model::outcome::{Outcome, OutcomeResult};
+
+use super::causes::{set, set_later};
 
 /// What to remember of a group after its steps were carried out, or were not.
 ///
 /// `before` is what was recalled, `planned` what was announced before acting. `outcomes` are those of this group's steps; the order does
-/// not matter. What was carried out without an announcement is remembered as well.
+/// not matter. What was carried out without an announcement is remembered as well: `before` and `planned` are what was found afterwards then, and what
+/// another invocation has remembered since stays.
 #[must_use]
 pub fn settle(
     before: &DrainMemory,
@@ -40,6 +46,9 @@ pub fn settle(
                     if is_so_already {
                         let departure = memory.departures.entry(instance.clone()).or_default();
                         departure.draining_since.get_or_insert(now);
+                        if let Some(why) = why(&outcome.step.reason) {
+                            remember(departure, why);
+                        }
                     }
                 } else {
                     let is_done = effect == Some(true);
@@ -57,13 +66,13 @@ pub fn settle(
             DrainAction::RecordHeartbeat { instance, .. } => {
                 if effect == Some(true) && !is_so_already {
                     let departure = memory.departures.entry(instance.clone()).or_default();
-                    departure.heartbeat_at = Some(now);
+                    departure.heartbeat_at = departure.heartbeat_at.max(Some(now));
                 }
             }
             DrainAction::CompleteLifecycleAction { instance, .. } => {
                 if effect == Some(true) {
                     let departure = memory.departures.entry(instance.clone()).or_default();
-                    departure.completed_at = Some(now);
+                    departure.completed_at = departure.completed_at.max(Some(now));
                 }
             }
             DrainAction::StopTask { .. } => {}
@@ -80,26 +89,46 @@ fn drained(
     is_done: bool,
     now: Timestamp,
 ) {
-    let why = match &step.reason {
-        DrainStepReason::Leaving { why, .. } | DrainStepReason::Selective { why, .. } => why,
-        DrainStepReason::CauseGone { .. }
-        | DrainStepReason::LastMoment { .. }
-        | DrainStepReason::TasksLeft { .. }
-        | DrainStepReason::Drained { .. }
-        | DrainStepReason::DeadlineReached { .. }
-        | DrainStepReason::NothingToWaitFor { .. } => return,
+    let Some(why) = why(&step.reason) else {
+        return;
     };
     let departure = memory.departures.entry(instance.clone()).or_default();
-    if departure.cause(why.kind()).is_none() {
-        departure.causes.push(why.clone());
-        departure.causes.sort_by_key(|it| it.kind());
-    }
+    remember(departure, why);
     let own = departure.own_drain.get_or_insert(OwnDrain {
         at: now,
         cause: why.kind(),
         confirmed: false,
     });
-    own.confirmed = is_done;
+    own.confirmed |= is_done;
+}
+
+/// What an instance was drained for.
+const fn why(reason: &DrainStepReason) -> Option<&DepartureCause> {
+    match reason {
+        DrainStepReason::Leaving { why, .. } | DrainStepReason::Selective { why, .. } => Some(why),
+        DrainStepReason::CauseGone { .. }
+        | DrainStepReason::LastMoment { .. }
+        | DrainStepReason::TasksLeft { .. }
+        | DrainStepReason::Drained { .. }
+        | DrainStepReason::DeadlineReached { .. }
+        | DrainStepReason::NothingToWaitFor { .. } => None,
+    }
+}
+
+/// Remembers why an instance leaves, which nobody can read again. Of two announcements the later counts; of what lasts, its begin.
+fn remember(departure: &mut Departure, why: &DepartureCause) {
+    match why.kind() {
+        CauseKind::Terminating | CauseKind::AgentLost => {
+            if departure.cause(why.kind()).is_none() {
+                set(departure, why.clone());
+            }
+        }
+        CauseKind::SpotInterruption
+        | CauseKind::CapacityReservationInterruption
+        | CauseKind::Stopping
+        | CauseKind::Maintenance
+        | CauseKind::Rebalance => set_later(departure, why.clone()),
+    }
 }
 
 /// The instance takes tasks again.
@@ -107,7 +136,7 @@ fn activated(memory: &mut DrainMemory, step: &DrainStep, instance: &InstanceId, 
     if let Some(departure) = memory.departures.get_mut(instance) {
         departure.end_own_drain();
         departure.draining_since = None;
-        if *departure == model::drain::Departure::default() {
+        if *departure == Departure::default() {
             memory.departures.remove(instance);
         }
     }
@@ -124,7 +153,7 @@ fn own_drain_as_before(memory: &mut DrainMemory, before: &DrainMemory, instance:
         departure.own_drain = of_before.and_then(|it| it.own_drain);
         departure.drained_in = of_before.and_then(|it| it.drained_in.clone());
         departure.left_at = of_before.and_then(|it| it.left_at);
-        if *departure == model::drain::Departure::default() {
+        if *departure == Departure::default() {
             memory.departures.remove(instance);
         }
     }

@@ -20,6 +20,7 @@ mod groups;
 mod heartbeats;
 mod judged;
 mod ladder;
+mod late;
 mod laws;
 mod moves;
 mod oracle;

@@ -28,18 +28,21 @@ async fn of_a_batch_only_what_failed_goes_back() {
     let stage = Scene::default().open().await;
     let all = stage.in_service();
     assert_eq!(all.len(), 3);
-    // One of three cannot be drained, and is told apart.
+    // ECS answers that one of three is MISSING: it is gone, and nothing is to be done about it.
     let rule = FaultRule::times(
         Operation::UpdateContainerInstancesState,
         Fault::PartialFailure,
         1,
     );
     stage.fault(rule);
-    let events = warnings(&stage, &all);
-    let back = kept(&stage, &events).await;
+    let bodies = warnings(&stage, &all);
+    let bodies = bodies.iter().map(ToString::to_string);
+    let handled = stage.handle(Mode::Act, &batch(bodies)).await;
     stage.clear_faults();
-    // What is MISSING is gone: nothing is to be done about it.
-    assert_eq!(back, [""; 0]);
+    let results = handled.record.outcomes_by_result.clone();
+    let want = [("already_so".to_owned(), 1), ("done".to_owned(), 2)];
+    assert_eq!(results, want.into());
+    assert_eq!(handled.record.batch_item_failures.as_deref(), Some(&[][..]));
 
     let stage = Scene::default().open().await;
     let all = stage.in_service();

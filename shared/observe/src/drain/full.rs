@@ -16,14 +16,12 @@ use crate::drain::{Extent, Look, Seen, groups, hooks, outside, strays};
 pub(crate) async fn look(look: &mut Look<'_>, named: &[ClusterName]) -> Seen {
     let mut seen = Seen::default();
     seen.groups = groups::opted_in(look, &mut seen.gaps).await;
-    let mut installed = clusters::installed(look, &mut seen.gaps).await;
     let in_scope: BTreeSet<ClusterName> = if named.is_empty() {
-        installed.clone()
+        clusters::installed(look, &mut seen.gaps).await
     } else {
         named.iter().cloned().collect()
     };
-    installed.extend(in_scope.iter().cloned());
-    seen.clusters = clusters::read(look, &installed, &mut seen.gaps).await;
+    seen.clusters = clusters::read(look, &in_scope, &mut seen.gaps).await;
     for cluster in &in_scope {
         let group = seen.clusters.get(cluster).and_then(Searched::group);
         if let Some(group) = group {
@@ -56,8 +54,7 @@ fn leave_to_others(seen: &mut Seen) {
 }
 
 /// Reads all instances of the clusters in scope, until every instance of the groups is found, and in any case of every cluster that is opted in
-/// or has a provider over an opted-in group: what such a group has let go may drain there.
-/// Instances that are in none of them are looked for in the others. The answer is what may have been missed.
+/// or has a provider over an opted-in group: what such a group has let go may drain there. The answer is what may have been missed.
 async fn search_all(
     look: &mut Look<'_>,
     in_scope: &BTreeSet<ClusterName>,
@@ -100,9 +97,6 @@ async fn search_all(
             let gaps = searched.opened.capacity.gaps.get(gaps_before..);
             group.gaps.extend(gaps.unwrap_or_default().iter().cloned());
         }
-    }
-    for (id, gaps) in search::find(look, &mut seen.clusters, in_scope, &open).await {
-        unsearched.entry(id).or_default().extend(gaps);
     }
     unsearched
 }

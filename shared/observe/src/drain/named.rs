@@ -43,7 +43,7 @@ pub(crate) async fn look(
     }
     let installed = clusters::installed(look, &mut seen.gaps).await;
     seen.clusters = clusters::read(look, &installed, &mut seen.gaps).await;
-    let unsearched = search::find(look, &mut seen.clusters, &BTreeSet::new(), &wanted).await;
+    let unsearched = search::find(look, &mut seen.clusters, &wanted).await;
     read_providers(look, &wanted, &asked.clusters, &mut seen).await;
     place_in_clusters(&in_no_group, &unsearched, &mut seen);
     if !look.observer.clusters.is_empty() {

@@ -15,21 +15,19 @@ use crate::limits::{EVERY_INSTANCE_MAX, INSTANCES_PER_PAGE, INSTANCES_PER_QUERY}
 /// The instances that were not found, and might be where a call failed.
 pub(crate) type Unsearched = BTreeMap<InstanceId, BTreeSet<Gap>>;
 
-/// Looks for these instances in the clusters but those of `but`, one after the other, until all are found. The answer is what may
-/// have been missed.
+/// Looks for these instances in the clusters, one after the other, until all are found. The answer is what may have been missed.
 pub(crate) async fn find(
     look: &mut Look<'_>,
     clusters: &mut BTreeMap<ClusterName, Searched>,
-    but: &BTreeSet<ClusterName>,
     wanted: &BTreeSet<InstanceId>,
 ) -> Unsearched {
     let mut unsearched = Unsearched::new();
     let mut open = wanted.clone();
-    for (cluster, searched) in clusters {
+    for searched in clusters.values_mut() {
         if open.is_empty() {
             break;
         }
-        if but.contains(cluster) || !searched.may_hold_instances() {
+        if !searched.may_hold_instances() {
             continue;
         }
         find_in(look, searched, &open, &mut unsearched).await;

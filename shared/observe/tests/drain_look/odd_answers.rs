@@ -265,35 +265,6 @@ async fn a_task_that_stops_is_looked_for_where_more_is_taken_than_others_explain
 }
 
 #[tokio::test]
-async fn an_instance_of_a_cluster_outside_the_scope_is_found_all_the_same() {
-    let eye = Eye::on(|operation, input| match operation {
-        "DescribeClusters" => {
-            let aside = json!({"clusterName": "aside", "capacityProviders": []});
-            let aside = with(scene::cluster(), &aside);
-            json!({"clusters": [aside, scene::cluster()]})
-        }
-        "ListContainerInstances" if input["cluster"] == "aside" => {
-            json!({"containerInstanceArns": []})
-        }
-        _ => scene::answer(operation, input),
-    })
-    .await
-    .of_clusters(&["aside", "demo"]);
-    let snapshot = eye.look(&clusters(&["aside"])).await;
-    assert!(looked(&snapshot, "i-1").registered.is_some());
-    let queries: Vec<Value> = eye
-        .asked()
-        .into_iter()
-        .filter(|(operation, _)| operation == "ListContainerInstances")
-        .map(|(_, input)| input["filter"].clone())
-        .collect();
-    assert_eq!(
-        queries,
-        [Value::Null, json!("ec2InstanceId in ['i-1', 'i-2']")]
-    );
-}
-
-#[tokio::test]
 async fn a_member_without_a_readable_group_is_unread() {
     let eye = eye("DescribeAutoScalingInstances", |_| {
         let odd = with(member("i-1", "web"), &json!({"AutoScalingGroupName": ""}));

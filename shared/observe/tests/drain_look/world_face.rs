@@ -323,10 +323,10 @@ async fn many(eye: &Eye, of_groups: &[String]) -> BTreeSet<(String, usize)> {
     let snapshot = eye.look(&instances(&ids)).await;
     let mut all: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
     for why in snapshot.passed_over.values() {
-        let why = match why {
-            InstancePassedOver::Unread { gap } => format!("unread: {:?}", gap.cause),
-            other => format!("{other:?}"),
-        };
+        let why = why.gap().map_or_else(
+            || format!("{why:?}"),
+            |gap| format!("unread: {:?}", gap.cause),
+        );
         *all.entry(why).or_default() += 1;
     }
     for (key, group) in &snapshot.groups {

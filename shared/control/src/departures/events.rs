@@ -27,10 +27,6 @@ const AFTER_ACTIVE: [&str; 3] = ["DRAINING", "DEREGISTERING", "INACTIVE"];
 /// instance that was warned before it registered is to be drained at once. The rule in `infra/` lets through as many.
 const REGISTRATION_VERSION_MAX: u64 = 5;
 
-/// The most instances that are looked at by name alone. With more, everything is looked at first: naming an instance costs a fiftieth of a
-/// call to Auto Scaling and one to each cluster, and a list of everything a hundredth of two calls.
-pub(super) const INSTANCES_PER_LOOK_MAX: usize = 1_000;
-
 impl Interest for Departures {
     /// An instance; of what went wrong also its group.
     type Named = DrainKey;
@@ -85,7 +81,7 @@ impl Interest for Departures {
         everything: bool,
         installed: &[ClusterName],
     ) -> Option<Scope> {
-        if everything || named.len() > INSTANCES_PER_LOOK_MAX {
+        if everything {
             Some(Scope::Clusters(installed.to_vec()))
         } else if named.is_empty() {
             None
@@ -383,23 +379,19 @@ mod tests {
     }
 
     #[test]
-    fn more_instances_than_one_look_names_are_a_look_at_everything() {
-        let warned = |count: usize| {
-            let instances = (0..count).map(|n| format!("i-{n:017x}").parse().unwrap());
-            joined(vec![TriggerKind::InstanceNoticed(InstanceNotice {
-                instances: instances.collect(),
-                notice: Notice::Rebalance,
-            })])
-        };
-        let few = warned(INSTANCES_PER_LOOK_MAX);
+    fn however_many_instances_are_named_they_alone_are_looked_at() {
+        let all: BTreeSet<InstanceId> = (0..5_000)
+            .map(|n| format!("i-{n:017x}").parse().unwrap())
+            .collect();
+        let many = joined(vec![TriggerKind::InstanceNoticed(InstanceNotice {
+            instances: all.clone(),
+            notice: Notice::Rebalance,
+        })]);
         assert!(
-            matches!(&few.scope, Some(Scope::Departures { instances, .. }) if instances.len() == INSTANCES_PER_LOOK_MAX)
+            matches!(&many.scope, Some(Scope::Departures { instances, .. }) if *instances == all)
         );
-        let many = warned(INSTANCES_PER_LOOK_MAX + 1);
-        let clusters = ["demo", "other"].map(|it| it.parse().unwrap()).to_vec();
-        assert_eq!(many.scope, Some(Scope::Clusters(clusters)));
-        assert!(!many.triggers.is_sweep, "the schedule did not ask");
-        assert_eq!(many.hints.notices.len(), INSTANCES_PER_LOOK_MAX + 1);
+        assert_eq!(many.hints.notices.len(), all.len());
+        assert_eq!(many.triggers.instances_count, all.len());
         assert_eq!(many.triggers.instances.len(), NAMES_SHOWN_MAX);
     }
 }

@@ -39,7 +39,8 @@
 //! Where the installation looks after some clusters alone, a group that points to none of them is left out of a look at everything, unless one
 //! of its instances waits in a hook: it is marked as not proven to be ours then.
 //!
-//! Absent: where an instance of a warm pool is, of more than 1,000 that were named: no list of groups shows it, and it counts as in none. Any
+//! Absent: instances of warm pools, in a look at everything, and of more than 1,000 that were named those that are registered nowhere: no list of
+//! groups shows them. So only its event tells that one waits in a hook on its way out of a pool. Any
 //! meaning, as in the crate. EC2's API is not called: that EC2 takes an instance is told by events alone. How many network
 //! interfaces are free on an instance whose tasks were not read is not known: as many as it has tasks are taken off. ECS Managed Instances
 //! are AWS's own to drain, and left out. Of up to 50 instances that events named, the types and the market of a group with a launch

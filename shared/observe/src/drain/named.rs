@@ -44,6 +44,7 @@ pub(crate) async fn look(
     let installed = clusters::installed(look, &mut seen.gaps).await;
     seen.clusters = clusters::read(look, &installed, &mut seen.gaps).await;
     let unsearched = search::find(look, &mut seen.clusters, &wanted).await;
+    let in_no_group = ask_again(look, in_no_group, &asked, &mut seen).await;
     read_providers(look, &wanted, &asked.clusters, &mut seen).await;
     place_in_clusters(&in_no_group, &unsearched, &mut seen);
     if !look.observer.clusters.is_empty() {
@@ -131,6 +132,28 @@ async fn members_of(look: &mut Look<'_>, asked: &Asked, seen: &mut Seen) -> Memb
     seen.gaps.extend(rest.clone());
     let of_rest = || rest.clone().map_or(Ok(None), Err);
     open.into_iter().map(|id| (id, of_rest())).collect()
+}
+
+/// No list of groups shows a warm pool. Where groups were listed, those of the instances in no group are asked about by their ids that a
+/// cluster would have looked after: they may be somebody's all the same. The answer is the instances in no group.
+async fn ask_again(
+    look: &mut Look<'_>,
+    mut in_no_group: BTreeSet<InstanceId>,
+    asked: &Asked,
+    seen: &mut Seen,
+) -> BTreeSet<InstanceId> {
+    if asked.instances.len() <= INSTANCES_ASKED_MAX {
+        return in_no_group;
+    }
+    let places = search::places(&seen.clusters);
+    let is_opted_in =
+        |it: &ClusterName| (seen.clusters.get(it)).is_some_and(|it| it.group().is_some());
+    let would_be_its = |id: &&InstanceId| places.get(*id).is_some_and(|(it, _)| is_opted_in(it));
+    let strays: BTreeSet<InstanceId> = in_no_group.iter().filter(would_be_its).cloned().collect();
+    in_no_group.retain(|it| !strays.contains(it));
+    let members = membership::read(look, &strays).await;
+    in_no_group.extend(place(look, members, &asked.groups, seen).await);
+    in_no_group
 }
 
 /// Puts instances into the groups that they are in, and takes them off what is `open`.

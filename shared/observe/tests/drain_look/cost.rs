@@ -461,3 +461,20 @@ async fn ten_thousand_of_other_groups() {
     )
     .await;
 }
+
+/// Instances that are registered nowhere cost a list of the clusters, however many are named.
+#[tokio::test]
+async fn two_thousand_five_hundred_of_nobody() {
+    check(
+        |operation, input| large(operation, input, 0),
+        instances((5_000..7_500).map(|index| format!("i-{index}"))),
+        expect![[r#"
+            1 DescribeAutoScalingGroups
+            1 DescribeClusters
+            10 DescribeContainerInstances
+            1 ListClusters
+            10 ListContainerInstances
+        "#]],
+    )
+    .await;
+}

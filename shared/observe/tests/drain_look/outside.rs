@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use model::InstanceId;
 use model::capacity::Lifecycle;
-use model::drain::{DrainSnapshot, Whereabouts};
+use model::drain::{DrainSnapshot, InstancePassedOver, Whereabouts};
 use model::snapshot::Scope;
 use serde_json::{Value, json};
 
@@ -173,4 +174,31 @@ async fn a_cluster_is_known_whole_where_it_was_read_or_ecs_counts_nothing_in_it(
     check_searched(json!({}), demo(), true, true).await;
     let opted_in = json!({"capacityProviders": ["FARGATE"], "tags": opted_in()});
     check_searched(opted_in, demo(), true, true).await;
+}
+
+/// Groups are listed where very many instances are named, and no list shows a warm pool: who would be in nothing but a cluster is asked about.
+#[tokio::test]
+async fn an_instance_of_a_warm_pool_is_no_clusters_however_many_are_named() {
+    let strange = || (0..1_000).map(|it| format!("i-{it:017}"));
+    let named = || instances(strange().chain(["i-3".to_owned()]));
+    let id = "i-3".parse().unwrap();
+    let pooled = eye(1, in_other("Warmed:Running"), opted_in()).await;
+    let snapshot = pooled.look(&named()).await;
+    let not_opted_in = InstancePassedOver::NotOptedIn {
+        group: Some("other".parse().unwrap()),
+        cluster: None,
+    };
+    assert_eq!(snapshot.passed_over.get(&id), Some(&not_opted_in));
+    assert!(snapshot.groups.is_empty(), "{:?}", snapshot.groups);
+    assert_eq!(asked(&pooled), ["i-3"]);
+
+    let nothing = |_: &[String]| json!({"AutoScalingInstances": []});
+    let in_no_group = eye(1, nothing, opted_in()).await;
+    let snapshot = in_no_group.look(&named()).await;
+    let looked: Vec<&InstanceId> = snapshot
+        .groups
+        .values()
+        .flat_map(|it| it.instances.keys())
+        .collect();
+    assert_eq!(looked, [&id]);
 }

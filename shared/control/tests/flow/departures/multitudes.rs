@@ -60,6 +60,7 @@ async fn check(stage: &Stage, ids: &[String]) -> Vec<String> {
     let failures = handled.record.batch_item_failures.as_deref();
     assert_eq!(failures, Some(&[][..]));
     assert_eq!(stage.face.calls().get(BY_ID), None);
+    assert!(handled.record.looked_again.is_empty(), "one look is enough");
     acted(&handled)
 }
 

@@ -46,7 +46,7 @@ pub enum TrackingHoldReason {
     // Waiting; `until` says for how long.
     /// Fewer tasks are needed, but not for the whole window yet.
     WaitingForWindow {
-        /// The most that were needed within the window, or will be by the forecast.
+        /// The most that were needed within the window.
         needed_max: u32,
         /// The window.
         #[serde(rename = "window_secs")]

@@ -97,7 +97,7 @@ impl fmt::Display for TrackingHoldReason {
             } => {
                 write!(
                     f,
-                    "the load needs fewer now, but not every period of the last {window} has a value of: "
+                    "the load needs fewer now, but not every period of the last {window} is known of: "
                 )?;
                 list(f, targets, ", ")?;
                 if *unusable > 0 {

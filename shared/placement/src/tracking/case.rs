@@ -21,8 +21,6 @@ pub(crate) struct Tracked {
     pub(crate) name: TargetName,
     /// What its load needs; `None` where no value is new enough.
     pub(crate) need: Option<Need>,
-    /// The most that its newest values may need whose tasks are not counted yet, in thousandths of a task.
-    pub(crate) uncounted_milli: i64,
     /// How many of its values are no usable numbers.
     pub(crate) unusable: u32,
     /// Whether CloudWatch did not answer.
@@ -166,10 +164,10 @@ fn tracked(
         },
     };
     let unusable = recent.iter().map(|it| it.unusable);
+    let need = pace::need(&history, &policy.pace, now);
     Tracked {
         name,
-        need: pace::need(&history, &policy.pace, now),
-        uncounted_milli: recent_loads.uncounted_milli(),
+        need: need.map(|it| it.with_uncounted(recent_loads.uncounted_milli())),
         unusable: unusable.fold(0, u32::saturating_add),
         is_unread,
     }
@@ -183,7 +181,7 @@ fn numbers(fleet: &Fleet, targets: &[Tracked], bounds: BoundsInForce) -> Trackin
         load_milli_tasks: it.need.as_ref().map(|need| need.load_milli_tasks),
         load_with_starting_milli_tasks: it.need.as_ref().and_then(Need::load_with_starting),
         needed: it.need.as_ref().map(|need| need.needed),
-        needed_max: it.need.as_ref().and_then(Need::needed_max),
+        needed_max: it.need.as_ref().and_then(Need::window_max),
         forecast: it.need.as_ref().and_then(|need| Some(need.forecast?.0)),
         forecast_from: it.need.as_ref().and_then(|need| Some(need.forecast?.1)),
     });

@@ -6,8 +6,8 @@
 //! A load is *complete* where every task that ran is in it. One that is not is a lower bound: it may raise, and never lowers. ECS
 //! publishes nothing for a service without tasks, so that a part without a value is 0 where no task of it ran. A metric for each task has
 //! no load in a period in which no task was counted: its count is as late as a value may be. What such a newest period may need is known all
-//! the same, from the tasks that run or were counted last, and [keeps from lowering](super::scale_in) to less than that. It does not keep from
-//! it in any case: where counts always come after the values of a load balancer, nothing would ever be lowered.
+//! the same, from the tasks that run or were counted last, and nothing is lowered further than to that. It does not keep from lowering
+//! in any case: where counts always come after the values of a load balancer, nothing would ever be lowered.
 //!
 //! A task that runs does not serve its share at once: it boots, registers with the load balancer and passes its checks. Meanwhile what is
 //! measured says nothing of it, or says that it boots. So a load has two numbers. The one that lowering goes by counts every task that

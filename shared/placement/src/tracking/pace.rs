@@ -72,14 +72,14 @@ pub struct Need {
     /// The periods of the recent peak, newest first: from when on each counts no more, and the load that it lets expect, in thousandths
     /// of a task.
     peaks: Vec<(Timestamp, i128)>,
+    /// What newer periods may need that have a value and no load yet, in thousandths of a task.
+    uncounted_milli: i128,
     tasks_min: u32,
 }
 
 /// What was needed within the window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
-    /// The most tasks.
-    pub needed_max: u32,
     /// Each period, newest first: from when on it counts no more, and its load in thousandths of a task.
     loads: Vec<(Timestamp, i128)>,
 }
@@ -100,10 +100,38 @@ pub enum Lower {
 }
 
 impl Need {
+    /// The same, where periods newer than every load may need so many thousandths of a task: nothing is raised for it, and nothing is
+    /// lowered further than to it.
+    #[must_use]
+    pub fn with_uncounted(self, milli_tasks: i64) -> Self {
+        Self {
+            uncounted_milli: i128::from(milli_tasks),
+            ..self
+        }
+    }
+
+    /// The most that the forecast lets expect, every task that ran counted.
+    #[must_use]
+    pub fn forecast_max(&self) -> u32 {
+        let peaks = self.peaks.iter().map(|(_, it)| *it);
+        let most = peaks.fold(self.expected.newest_milli, i128::max);
+        tasks(most).max(self.tasks_min)
+    }
+
+    /// The most that was needed within the window; `None` where that is not known.
+    #[must_use]
+    pub fn window_max(&self) -> Option<u32> {
+        let loads = &self.window.as_ref()?.loads;
+        let most = loads.iter().map(|(_, it)| *it);
+        let newest = i128::from(self.most_milli).max(self.uncounted_milli);
+        let most = most.fold(newest, i128::max);
+        Some(tasks(most).max(self.tasks_min))
+    }
+
     /// The most that was needed within the window, or will be; `None` where the window is not known.
     #[must_use]
     pub fn needed_max(&self) -> Option<u32> {
-        self.window.as_ref().map(|it| it.needed_max)
+        Some(self.window_max()?.max(self.forecast_max()))
     }
 
     /// The load now with the tasks that started lately, in thousandths of a task, where that is more than without them.
@@ -150,7 +178,12 @@ impl Need {
         let most = |loads: &[(Timestamp, i128)]| loads.iter().map(|(_, it)| goal(*it)).max();
         let to = now.max(most(&window.loads).max(most(&self.peaks)).unwrap_or(0));
         if lowers(to) {
-            return Lower::To(to);
+            let to = to.max(goal(self.uncounted_milli));
+            return if lowers(to) {
+                Lower::To(to)
+            } else {
+                Lower::NotKnown
+            };
         }
         // The newest that is in the way is the last to go.
         let latest = |loads: &[(Timestamp, i128)]| {
@@ -197,26 +230,17 @@ pub fn need(history: &History<'_>, pace: &Pace, now: Timestamp) -> Option<Need> 
     let late = Seconds::between(recent.period.after(newest.at), now);
     let ends = expected.peaks.iter();
     let peaks = ends.map(|(end, load)| (late.after(pace.forecast_peak.after(*end)), *load));
-    let peaks: Vec<(Timestamp, i128)> = peaks.collect();
-    let expected_most = peaks.iter().map(|(_, it)| *it);
-    let expected_most = expected_most.fold(expected.newest_milli, i128::max);
+    let peaks = peaks.collect();
     Some(Need {
         measured_at: newest.at,
         load_milli_tasks: level.0,
         needed: at_least(level.0.into()),
         forecast: expected.from.map(|it| (at_least(expected.milli), it)),
-        window: window.map(|loads| Window {
-            needed_max: at_least(
-                loads
-                    .iter()
-                    .map(|(_, it)| *it)
-                    .fold(expected_most, i128::max),
-            ),
-            loads,
-        }),
+        window: window.map(|loads| Window { loads }),
         most_milli: most,
         expected,
         peaks,
+        uncounted_milli: 0,
         tasks_min: history.tasks_min,
     })
 }

@@ -8,7 +8,6 @@ use model::tracking::{
 };
 
 use super::case::{Case, Tracked};
-use super::load::div_ceil;
 use super::pace::{Lower, Need};
 use super::{Verdict, foreign, placeable};
 
@@ -63,7 +62,6 @@ pub(crate) fn decide(case: &Case<'_>) -> Verdict {
                 .map(|until| waiting_for_peak(case, until))
         })
         .or_else(|| not_yet.map(|until| waiting_for_window(case, until)))
-        .or_else(|| window_incomplete(case, &uncounted(case, to)))
         .or_else(|| deployment(case))
         .or_else(|| turning(case))
         .or_else(|| starting(case))
@@ -161,25 +159,17 @@ fn window_incomplete(case: &Case<'_>, incomplete: &[&Tracked]) -> Option<Verdict
     }))
 }
 
-/// The targets whose newest values may need more than would be left, once their tasks are counted.
-fn uncounted<'a>(case: &'a Case<'_>, to: u32) -> Vec<&'a Tracked> {
-    let percent = i128::from(case.policy.pace.tolerance_percent.saturating_add(100));
-    let left = i128::from(to) * 1_000;
-    let may_need_more =
-        |it: &&Tracked| left < div_ceil(i128::from(it.uncounted_milli) * percent, 100);
-    case.targets.iter().filter(may_need_more).collect()
-}
-
 fn waiting_for_window(case: &Case<'_>, until: Timestamp) -> Verdict {
+    let needs = case.needs().filter_map(|(_, need)| need.window_max());
     let reason = TrackingHoldReason::WaitingForWindow {
-        needed_max: needed_max(case),
+        needed_max: needs.max().unwrap_or(0),
         window: case.policy.pace.scale_in_window,
     };
     Verdict::Hold(reason, Some(until))
 }
 
 fn waiting_for_peak(case: &Case<'_>, until: Timestamp) -> Verdict {
-    let forecasts = case.needs().filter_map(|(_, need)| Some(need.forecast?.0));
+    let forecasts = case.needs().map(|(_, need)| need.forecast_max());
     let reason = TrackingHoldReason::WaitingForPeak {
         forecast: forecasts.max().unwrap_or(0),
         forecast_peak: case.policy.pace.forecast_peak,

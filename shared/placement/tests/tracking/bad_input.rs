@@ -20,7 +20,7 @@ fn a_value_that_is_no_number_is_a_missing_one() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s has a value of: cpu (1 value is no usable number) (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
+        hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s is known of: cpu (1 value is no usable number) (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
     "#]],
     );
 }
@@ -46,7 +46,7 @@ fn a_gap_in_the_window_keeps_the_count() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s has a value of: cpu (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
+        hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s is known of: cpu (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
     "#]],
     );
 }
@@ -251,7 +251,7 @@ fn what_cloudwatch_answered_in_part_lowers_nothing() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s has a value of: cpu (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
+        hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s is known of: cpu (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
     "#]],
     );
 }
@@ -345,22 +345,42 @@ fn without_a_count_of_tasks_a_value_for_each_task_is_not_there_yet() {
     );
 }
 
-/// The newest minute is at 90 % and its tasks are not counted yet: by the twenty that run it needs 30, and nothing is lowered to 12. Nothing
-/// is raised by it either.
+/// The newest minute is at 90 % and its tasks are not counted yet: by the twenty that run it needs 30, and nothing is lowered. Nothing is raised
+/// by it either.
 #[test]
 fn a_value_whose_tasks_are_not_counted_yet_keeps_from_lowering() {
     let mut scene = low();
     scene.counts(Part::Primary).pop();
     scene.newest(TargetName::Cpu, Part::Primary, &[90_000]);
-    check(&scene, &expect![[""]]);
-    // Eleven at the target and the tolerance on top are what would be left: 20 x 33 / 60 = 11, and 12.32 is more than 12.
+    check(
+        &scene,
+        &expect![[r#"
+            hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s is known of: cpu (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:58:00Z, at most 30 in the window); allowed 1 to 40)
+        "#]],
+    );
+    // By the twenty that run it is 20 x 33 / 60 = 11, and 12.32 with the tolerance.
     scene.newest(TargetName::Cpu, Part::Primary, &[33_000]);
-    check(&scene, &expect![[""]]);
+    check(
+        &scene,
+        &expect![[r#"
+            step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 13, because for 300 s no target needed more than 11, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:58:00Z, at most 11 in the window); allowed 1 to 40)
+        "#]],
+    );
     scene.newest(TargetName::Cpu, Part::Primary, &[32_000]);
-    check(&scene, &expect![[""]]);
+    check(
+        &scene,
+        &expect![[r#"
+            step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 12, because for 300 s no target needed more than 11, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:58:00Z, at most 11 in the window); allowed 1 to 40)
+        "#]],
+    );
     // More ran when they were counted last than do now.
     scene.counts(Part::Primary).last_mut().unwrap().value_milli = 21_000;
-    check(&scene, &expect![[""]]);
+    check(
+        &scene,
+        &expect![[r#"
+            step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 13, because for 300 s no target needed more than 12, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:58:00Z, 10.500 if tasks that just started serve their share, at most 12 in the window); allowed 1 to 40)
+        "#]],
+    );
 }
 
 #[test]

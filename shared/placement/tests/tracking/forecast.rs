@@ -53,7 +53,7 @@ fn a_forecast() {
     check(
         &growing(),
         &expect![[r#"
-            step `demo/web` scale_out: set the desired count of `demo/web` from 20 to 23, because the forecast of `requests` needs 23 (desired 20, running 20, pending 0; standby running 0; requests 20 (load 20.000 tasks at 2026-03-01T14:59:00Z, at most 23 in the window, forecast 23 (days grew 15.0 %)); allowed 1 to 40)
+            step `demo/web` scale_out: set the desired count of `demo/web` from 20 to 23, because the forecast of `requests` needs 23 (desired 20, running 20, pending 0; standby running 0; requests 20 (load 20.000 tasks at 2026-03-01T14:59:00Z, at most 20 in the window, forecast 23 (days grew 15.0 %)); allowed 1 to 40)
         "#]],
     );
     let mut scene = growing();
@@ -89,7 +89,7 @@ fn a_forecast_keeps_from_lowering() {
     check(
         &scene,
         &expect![[r#"
-            step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 13, because for 300 s no target needed more than 12, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 12 in the window, forecast 12 (days grew 15.0 %)); allowed 1 to 40)
+            step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 13, because for 300 s no target needed more than 12, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 12 (days grew 15.0 %)); allowed 1 to 40)
         "#]],
     );
 }
@@ -141,7 +141,7 @@ fn a_recent_peak_grows_as_the_days_peaks_did() {
     check(
         &scene,
         &expect![[r#"
-            step `demo/web` scale_out: set the desired count of `demo/web` from 12 to 16, because the forecast of `requests` needs 16 (desired 12, running 12, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 16 in the window, forecast 16 (peak 14.200 tasks at 2026-03-01T14:51:00Z, days grew 9.0 %)); allowed 1 to 40)
+            step `demo/web` scale_out: set the desired count of `demo/web` from 12 to 16, because the forecast of `requests` needs 16 (desired 12, running 12, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 16 (peak 14.200 tasks at 2026-03-01T14:51:00Z, days grew 9.0 %)); allowed 1 to 40)
         "#]],
     );
     // From the newest load: means of five minutes, which did not grow.
@@ -169,14 +169,14 @@ fn it_is_not_lowered_below_the_peak_and_goes_on_when_that_is_past() {
     check(
         &scene,
         &expect![[r#"
-            hold `demo/web` waiting_for_peak: the load needs fewer, and the forecast from the peak of the last 900 s needs 16 (desired 20, running 20, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 16 in the window, forecast 16 (peak 14.200 tasks at 2026-03-01T14:51:00Z, days grew 9.0 %)); allowed 1 to 40), until 2026-03-01T15:07:30Z
+            hold `demo/web` waiting_for_peak: the load needs fewer, and the forecast from the peak of the last 900 s needs 16 (desired 20, running 20, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 16 (peak 14.200 tasks at 2026-03-01T14:51:00Z, days grew 9.0 %)); allowed 1 to 40), until 2026-03-01T15:07:30Z
         "#]],
     );
     desired(&mut scene, 30);
     check(
         &scene,
         &expect![[r#"
-            step `demo/web` scale_in: set the desired count of `demo/web` from 30 to 18, because for 300 s no target needed more than 16, and the tolerance above it is kept (desired 30, running 30, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 16 in the window, forecast 16 (peak 14.200 tasks at 2026-03-01T14:51:00Z, days grew 9.0 %)); allowed 1 to 40)
+            step `demo/web` scale_in: set the desired count of `demo/web` from 30 to 18, because for 300 s no target needed more than 16, and the tolerance above it is kept (desired 30, running 30, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 16 (peak 14.200 tasks at 2026-03-01T14:51:00Z, days grew 9.0 %)); allowed 1 to 40)
         "#]],
     );
     // The peak's minute ended at 14:52, and newer values come half a minute late: until 15:07:30 it counts. The days tell no more.
@@ -187,7 +187,7 @@ fn it_is_not_lowered_below_the_peak_and_goes_on_when_that_is_past() {
     check(
         &scene,
         &expect![[r#"
-            hold `demo/web` waiting_for_peak: the load needs fewer, and the forecast from the peak of the last 900 s needs 15 (desired 18, running 18, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T15:05:00Z, at most 15 in the window, forecast 15 (peak 14.200 tasks at 2026-03-01T14:51:00Z, no day tells)); allowed 1 to 40), until 2026-03-01T15:07:30Z
+            hold `demo/web` waiting_for_peak: the load needs fewer, and the forecast from the peak of the last 900 s needs 15 (desired 18, running 18, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T15:05:00Z, at most 10 in the window, forecast 15 (peak 14.200 tasks at 2026-03-01T14:51:00Z, no day tells)); allowed 1 to 40), until 2026-03-01T15:07:30Z
         "#]],
     );
     scene.later(60);
@@ -207,7 +207,7 @@ fn where_no_day_tells_the_peak_stands_alone() {
     check(
         &scene,
         &expect![[r#"
-            step `demo/web` scale_out: set the desired count of `demo/web` from 12 to 15, because the forecast of `requests` needs 15 (desired 12, running 12, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 15 in the window, forecast 15 (peak 14.200 tasks at 2026-03-01T14:51:00Z, no day tells)); allowed 1 to 40)
+            step `demo/web` scale_out: set the desired count of `demo/web` from 12 to 15, because the forecast of `requests` needs 15 (desired 12, running 12, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 15 (peak 14.200 tasks at 2026-03-01T14:51:00Z, no day tells)); allowed 1 to 40)
         "#]],
     );
     // No forecast, no peak.
@@ -238,7 +238,7 @@ fn what_there_is_of_a_peak_raises_and_what_is_missing_does_not() {
     check(
         &scene,
         &expect![[r#"
-            step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 15, because the forecast of `cpu` needs 15 (desired 10, running 10, pending 0; standby running 2; cpu 12 (load 12.000 tasks at 2026-03-01T11:59:00Z, at most 15 in the window, forecast 15 (peak 14.167 tasks at 2026-03-01T11:51:00Z, no day tells)); allowed 1 to 40)
+            step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 15, because the forecast of `cpu` needs 15 (desired 10, running 10, pending 0; standby running 2; cpu 12 (load 12.000 tasks at 2026-03-01T11:59:00Z, at most 12 in the window, forecast 15 (peak 14.167 tasks at 2026-03-01T11:51:00Z, no day tells)); allowed 1 to 40)
         "#]],
     );
     // Without any value at that time nothing is said of it.
@@ -266,14 +266,14 @@ fn tasks_that_had_just_started_are_no_part_of_a_peak() {
     check(
         &scene,
         &expect![[r#"
-            hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 16 in the window, forecast 10 (no day tells)); allowed 1 to 40)
+            hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window, forecast 10 (no day tells)); allowed 1 to 40)
         "#]],
     );
     desired(&mut scene, 30);
     check(
         &scene,
         &expect![[r#"
-            step `demo/web` scale_in: set the desired count of `demo/web` from 30 to 18, because for 300 s no target needed more than 16, and the tolerance above it is kept (desired 30, running 30, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 16 in the window, forecast 10 (no day tells)); allowed 1 to 40)
+            step `demo/web` scale_in: set the desired count of `demo/web` from 30 to 18, because for 300 s no target needed more than 16, and the tolerance above it is kept (desired 30, running 30, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window, forecast 10 (no day tells)); allowed 1 to 40)
         "#]],
     );
 }

@@ -184,7 +184,7 @@ fn a_value_each_minute_where_three_are_to_be_lowers_nothing_and_says_so() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s has a value of: cpu, of which `ballast:metric-resolution-secs` says that there is one every 20 s (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
+        hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s is known of: cpu, of which `ballast:metric-resolution-secs` says that there is one every 20 s (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
     "#]],
     );
 }

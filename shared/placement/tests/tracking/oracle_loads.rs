@@ -288,9 +288,34 @@ impl Fleets<'_> {
         let least = u128::from(target.measures == Measures::PerTask);
         Says::Load {
             expected,
-            greatest,
+            greatest: greatest.map(|it| it.max(self.uncounted(target, recent, newest))),
             least,
         }
+    }
+
+    /// The greatest load of the seconds at which values begin after the newest load, in thousandths of a task, if those served that run now, or
+    /// those of the last count where they are more.
+    fn uncounted(&self, target: &Target, recent: &[Series], newest: i64) -> u128 {
+        let may_run = |part: Part| {
+            let of_part = self.fleet.task_counts.iter().filter(|it| it.part == part);
+            let last = of_part.filter_map(|it| by_second(it).pop_last());
+            let run = u128::from(self.runs(part).unwrap_or(0)) * 1_000;
+            last.map(|it| it.1).max().unwrap_or(0).max(run)
+        };
+        let values = Values::new(recent, self.now);
+        let later = values.seconds().into_iter().filter(|at| *at > newest);
+        let sums = later.map(|at| {
+            let value = |part| values.of(part, at).unwrap_or(0);
+            let (primary, standby) = (may_run(Part::Primary), may_run(Part::Standby));
+            if values.0.contains_key(&Part::Fleet) {
+                value(Part::Fleet) * (primary + standby)
+            } else {
+                value(Part::Primary) * primary + value(Part::Standby) * standby
+            }
+        });
+        let sum = sums.max().unwrap_or(0);
+        let load = up(sum, u128::try_from(target.value_milli).unwrap());
+        load.min(u128::try_from(i64::MAX).unwrap())
     }
 
     /// What the same minutes of three days grew by, in thousandths: the sums of five of them, or the largest of as many as a peak is looked

@@ -100,7 +100,7 @@ fn a_standby_whose_values_are_missing_may_raise_and_never_lowers() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s has a value of: cpu (desired 10, running 4, pending 0; standby running 6; cpu 5 (load 5.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
+        hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s is known of: cpu (desired 10, running 4, pending 0; standby running 6; cpu 5 (load 5.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
     "#]],
     );
     let mut scene = covered(30);

@@ -196,7 +196,7 @@ fn a_period_that_just_ended_is_not_waited_for_and_may_show_more() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s has a value of: cpu (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
+        hold `demo/web` window_incomplete: the load needs fewer now, but not every period of the last 300 s is known of: cpu (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
     "#]],
     );
 }

@@ -89,8 +89,49 @@ impl Measured {
             }
             at = before;
         }
+        let all = recent.iter().flat_map(|it| &it.points).map(|it| it.at);
+        for at in all.filter(|at| newest < *at && period.after(*at) <= now) {
+            let needed = uncounted(ground, name, recent, at, period);
+            if needed > measured.most.0 {
+                measured.most = (needed, at);
+            }
+        }
         Some(measured)
     }
+}
+
+/// The tasks that the period needs that begins at a time, were as many there as run now, or as were counted last: nothing of it is counted.
+fn uncounted(
+    ground: &Ground<'_>,
+    name: TargetName,
+    recent: &[Series],
+    at: Timestamp,
+    period: Seconds,
+) -> i128 {
+    let Some(target) = ground.policy.targets.get(&name) else {
+        return 0;
+    };
+    let counts = &ground.fleet.task_counts;
+    let most = |part: Part| {
+        let of_part = counts.iter().filter(|it| it.part == part);
+        let last = of_part.filter_map(|it| Some(i128::from(it.points.last()?.value_milli)));
+        let now = i128::from(running(ground, part)) * 1_000;
+        last.fold(now, i128::max)
+    };
+    let [primary, standby] = PARTS.map(most);
+    let sum: i128 = [
+        (Part::Primary, primary),
+        (Part::Standby, standby),
+        (Part::Fleet, primary.saturating_add(standby)),
+    ]
+    .into_iter()
+    .map(|(part, tasks)| {
+        let value = mean(recent.iter().filter(|it| it.part == part), at, period);
+        value.unwrap_or(0).saturating_mul(tasks)
+    })
+    .fold(0, i128::saturating_add);
+    let milli_tasks = sum / i128::from(target.value_milli.max(1));
+    milli_tasks / 1_000 + i128::from(milli_tasks % 1_000 > 0)
 }
 
 /// The load of the period that begins at a time.

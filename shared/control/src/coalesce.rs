@@ -13,8 +13,8 @@ use std::error::Error;
 use calls::one_line;
 use model::snapshot::Scope;
 use model::trigger::{
-    Envelope, GroupActivity, Hints, InstanceNotice, LaunchFailure, LifecycleAction, Notice,
-    NoticeHint, PlacementFailure, Trigger, TriggerKind,
+    Envelope, GroupActivity, Hints, LaunchFailure, LifecycleAction, Notice, NoticeHint,
+    PlacementFailure, Trigger, TriggerKind,
 };
 use model::{
     AutoScalingGroupName, AvailabilityZone, EventId, InstanceId, MessageId, ServiceKey, Timestamp,
@@ -202,9 +202,9 @@ impl<I: Interest> Gathering<I> {
                 let kept = self.launches.entry(key).or_default();
                 *kept = (*kept).max(at.or(envelope.time));
             }
-            TriggerKind::InstanceNoticed(InstanceNotice { instances, notice }) => {
-                for instance in instances {
-                    let key = (instance.clone(), notice.clone());
+            TriggerKind::InstanceNoticed(noticed) => {
+                for (instance, notice) in noticed.of_each() {
+                    let key = (instance.clone(), notice);
                     let kept = self.notices.entry(key).or_default();
                     *kept = (*kept).max(envelope.time);
                 }

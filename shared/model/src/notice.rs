@@ -13,9 +13,38 @@ use crate::ids::{AutoScalingGroupName, InstanceId, LifecycleHookName};
 pub struct InstanceNotice {
     /// The instances, as the event's detail names them. Never empty.
     pub instances: BTreeSet<InstanceId>,
+    /// Other instances, for which the same maintenance is over or was called off; empty where the notice is another.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub resolved: BTreeSet<InstanceId>,
     /// What was said about each of them.
     #[serde(flatten)]
     pub notice: Notice,
+}
+
+impl InstanceNotice {
+    /// What was said about each instance that is named.
+    pub fn of_each(&self) -> impl Iterator<Item = (&InstanceId, Notice)> {
+        let over = match &self.notice {
+            Notice::Maintenance {
+                code, starts_at, ..
+            } => Some(Notice::Maintenance {
+                code: code.clone(),
+                starts_at: *starts_at,
+                is_over: true,
+            }),
+            Notice::SpotInterruption { .. }
+            | Notice::CapacityReservationInterruption { .. }
+            | Notice::Rebalance
+            | Notice::StateChanged { .. } => None,
+        };
+        let resolved = over
+            .into_iter()
+            .flat_map(|over| self.resolved.iter().map(move |id| (id, over.clone())));
+        let instances = self.instances.iter();
+        instances
+            .map(|id| (id, self.notice.clone()))
+            .chain(resolved)
+    }
 }
 
 /// What EC2, or AWS Health, said about an instance. Its texts are cut at 128 characters, without control characters.
@@ -160,8 +189,38 @@ mod tests {
                 "i-0a".parse().unwrap(),
             ]
             .into(),
+            resolved: BTreeSet::new(),
             notice,
         })
+    }
+
+    /// Of one event some instances may be done with, and others not.
+    #[test]
+    fn maintenance_is_over_for_the_resolved_alone() {
+        let notice = InstanceNotice {
+            instances: ["i-0a".parse().unwrap()].into(),
+            resolved: ["i-0b".parse().unwrap()].into(),
+            notice: Notice::Maintenance {
+                code: "AWS_EC2_INSTANCE_STOP_SCHEDULED".to_owned(),
+                starts_at: None,
+                is_over: false,
+            },
+        };
+        let kind = TriggerKind::InstanceNoticed(notice.clone());
+        check(
+            &kind,
+            r#"{"kind":"instance_noticed","instances":["i-0a"],"resolved":["i-0b"],"notice":"maintenance","code":"AWS_EC2_INSTANCE_STOP_SCHEDULED","is_over":false}"#,
+        );
+        let named: Vec<&str> = kind.instances().map(InstanceId::as_str).collect();
+        assert_eq!(named, ["i-0a", "i-0b"]);
+        let of_each: Vec<(&str, bool)> = notice
+            .of_each()
+            .map(|(id, it)| {
+                let is_over = matches!(it, Notice::Maintenance { is_over: true, .. });
+                (id.as_str(), is_over)
+            })
+            .collect();
+        assert_eq!(of_each, [("i-0a", false), ("i-0b", true)]);
     }
 
     #[test]

@@ -163,7 +163,9 @@ impl TriggerKind {
     /// The EC2 instances that the event names.
     pub fn instances(&self) -> impl Iterator<Item = &InstanceId> {
         let (several, one) = match self {
-            Self::InstanceNoticed(notice) => (Some(&notice.instances), None),
+            Self::InstanceNoticed(notice) => {
+                (Some(notice.instances.iter().chain(&notice.resolved)), None)
+            }
             Self::InstanceTerminating(action) => (None, Some(&action.instance)),
             Self::InstanceChanged(change) => (None, change.ec2_instance.as_ref()),
             Self::LaunchSucceeded(activity)

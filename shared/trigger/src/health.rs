@@ -3,7 +3,7 @@
 //! <https://docs.aws.amazon.com/health/latest/ug/aws-health-events-eventbridge-schema.html>
 //!
 //! An event with many entities comes in pages, each with the instances of its own. Any of them may be sent again when its state or
-//! its time changed. A copy of each goes to a second Region, and to the management account of an organisation.
+//! its time changed: then it may be over for some of its instances, and go on for others. A copy of each goes to a second Region, and to the management account of an organisation.
 
 use std::collections::BTreeSet;
 
@@ -50,14 +50,20 @@ pub(crate) fn event(event: &Event<'_>) -> Result<TriggerKind, TriggerError> {
     let is_closed = detail
         .text("statusCode")
         .is_some_and(|status| status.eq_ignore_ascii_case("closed"));
-    // What is left to be done about some of the instances counts more than what is done about others.
     let is_over = is_closed || open.is_empty();
-    let instances = if is_over { &open | &resolved } else { open };
+    let (instances, resolved) = if is_over {
+        (&open | &resolved, BTreeSet::new())
+    } else {
+        // One that is listed twice, with something left to be done about it, is not resolved.
+        let resolved = &resolved - &open;
+        (open, resolved)
+    };
     if instances.is_empty() {
         return Ok(TriggerKind::Ignored(Ignored::NamesNoInstance));
     }
     Ok(TriggerKind::InstanceNoticed(InstanceNotice {
         instances,
+        resolved,
         notice: Notice::Maintenance {
             code: cut(
                 detail.text("eventTypeCode").unwrap_or_default(),

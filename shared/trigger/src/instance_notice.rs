@@ -8,6 +8,8 @@
 //! The instance is read from the detail only. The ARN in `resources` was seen with a zone in the place of the Region and without an
 //! account, and one of these events has a text in the place of that list.
 
+use std::collections::BTreeSet;
+
 use model::InstanceId;
 use model::trigger::{InstanceNotice, MachineState, Notice, TriggerKind};
 
@@ -74,6 +76,7 @@ fn action(detail: &Detail<'_>) -> String {
 fn noticed(instance: InstanceId, notice: Notice) -> TriggerKind {
     TriggerKind::InstanceNoticed(InstanceNotice {
         instances: [instance].into(),
+        resolved: BTreeSet::new(),
         notice,
     })
 }

@@ -193,6 +193,7 @@ mod tests {
     fn noticed(notice: Notice) -> TriggerKind {
         TriggerKind::InstanceNoticed(InstanceNotice {
             instances: [INSTANCE.parse().unwrap()].into(),
+            resolved: BTreeSet::new(),
             notice,
         })
     }
@@ -385,6 +386,7 @@ mod tests {
             .collect();
         let many = joined(vec![TriggerKind::InstanceNoticed(InstanceNotice {
             instances: all.clone(),
+            resolved: BTreeSet::new(),
             notice: Notice::Rebalance,
         })]);
         assert!(

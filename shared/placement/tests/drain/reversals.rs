@@ -14,6 +14,15 @@ fn reasons(scene: &Scene) -> Vec<&'static str> {
     plan.steps.iter().map(|it| it.reason.as_str()).collect()
 }
 
+fn draining(scene: &Scene) -> Vec<String> {
+    let instances = scene.snapshot.clusters.values();
+    let instances = instances.flat_map(|it| it.capacity.instances.values());
+    let draining = instances.filter(|it| it.status == ContainerInstanceStatus::Draining);
+    draining
+        .filter_map(|it| it.ec2_instance.as_ref().map(ToString::to_string))
+        .collect()
+}
+
 /// Two instances, the first drained for a warning that never came true, so many seconds ago.
 fn warned(secs: i64) -> (Scene, Vec<InstanceId>) {
     let (mut scene, ids) = Scene::web(2);
@@ -114,6 +123,44 @@ fn maintenance_that_was_called_off_and_maintenance_that_is_over() {
     assert!(reasons(&scene).is_empty());
     scene.later(1);
     assert_eq!(reasons(&scene), ["cause_gone"]);
+}
+
+/// One event tells both, in whatever order it and the first one come.
+#[test]
+fn maintenance_that_is_over_for_one_of_two_instances() {
+    let notice = |scene: &Scene, is_over| Notice::Maintenance {
+        code: "AWS_EC2_INSTANCE_STOP_SCHEDULED".to_owned(),
+        starts_at: Some(scene.ago(-600)),
+        is_over,
+    };
+    let (mut scene, ids) = Scene::web(2);
+    let planned = notice(&scene, false);
+    for id in &ids {
+        scene.said(id, 5, planned.clone());
+    }
+    scene.act();
+    assert_eq!(draining(&scene), ["i-1", "i-2"]);
+    scene.later(60);
+    let over = notice(&scene, true);
+    scene.said(&ids[0], 5, over);
+    let again = notice(&scene, false);
+    scene.said(&ids[1], 5, again);
+    check(
+        &scene,
+        &expect![[r#"
+            step `group spot` `i-1` cause_gone: set `i-1` to ACTIVE again, because Ballast drained it at 2026-03-01T12:00:00Z for `maintenance`, and it stays: AWS Health says that the maintenance is over, or it was to begin 3600 s ago and more
+            hold `group spot` departing: instances leave (instances: 2 looked at, 1 leaving, of which 1 draining and 0 drained, 0 not registered, 0 too late; 2 draining in all, the oldest for 60 s; 0 may leave; tasks: 1 left, of which 1 stuck)
+            hold `group spot` `i-2` draining: DRAINING since 2026-03-01T12:00:00Z by Ballast's hand; AWS Health announced `AWS_EC2_INSTANCE_STOP_SCHEDULED` for 2026-03-01T12:11:00Z, and it goes at 2026-03-01T12:11:00Z; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons; 1 task of `service/web`: their replacements must run first, and there is room for 0
+        "#]],
+    );
+    scene.act();
+    scene.later(5);
+    // The first event comes again.
+    for id in &ids {
+        scene.said(id, 70, planned.clone());
+    }
+    assert!(reasons(&scene).is_empty());
+    assert_eq!(draining(&scene), ["i-2"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::trigger::{InstanceNotice, Notice, Trigger, TriggerKind};
+use model::trigger::{Notice, Trigger, TriggerKind};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -155,7 +155,8 @@ proptest! {
         prop_assert_eq!(render::invocation(&Ok(trigger::parse(&other))), want, "{}", name);
     }
 
-    /// The instances of a scheduled change: those that something is left to do about, else all, and then it is over.
+    /// The instances of a scheduled change: those that something is left to do about, and beside them those for which it is over; else
+    /// all, and then it is over for each.
     #[test]
     fn entities_are_the_instances_of_a_scheduled_change(
         entities in vec((entity(), select(vec!["PENDING", "RESOLVED", "UNKNOWN", ""])), 0..8),
@@ -180,12 +181,15 @@ proptest! {
             .map(|it| it.0)
             .filter(|it| is_instance(it))
             .collect();
-        let named: BTreeSet<&str> = kind.instances().map(|it| it.as_str()).collect();
         let is_over = status == "closed" || to_do.is_empty();
-        if let TriggerKind::InstanceNoticed(InstanceNotice { notice, .. }) = &kind {
-            let said = matches!(notice, Notice::Maintenance { is_over: true, .. });
+        if let TriggerKind::InstanceNoticed(noticed) = &kind {
+            let said = matches!(noticed.notice, Notice::Maintenance { is_over: true, .. });
             prop_assert_eq!(said, is_over);
-            prop_assert_eq!(named, if is_over { all } else { to_do });
+            let open: BTreeSet<&str> = noticed.instances.iter().map(|it| it.as_str()).collect();
+            let resolved: BTreeSet<&str> = noticed.resolved.iter().map(|it| it.as_str()).collect();
+            let want = if is_over { BTreeSet::new() } else { &all - &to_do };
+            prop_assert_eq!(resolved, want);
+            prop_assert_eq!(open, if is_over { all } else { to_do });
         } else {
             prop_assert_eq!(kind.as_str(), "ignored");
             prop_assert!(all.is_empty());

@@ -168,8 +168,18 @@ fn activity(activity: &GroupActivity) -> String {
     )
 }
 
-fn notice(InstanceNotice { instances, notice }: &InstanceNotice) -> String {
+fn notice(noticed: &InstanceNotice) -> String {
+    let InstanceNotice {
+        instances,
+        resolved,
+        notice,
+    } = noticed;
     let names: Vec<_> = instances.iter().map(|id| id.as_str()).collect();
+    let resolved: Vec<_> = resolved.iter().map(|id| id.as_str()).collect();
+    let resolved = match resolved.as_slice() {
+        [] => String::new(),
+        ids => format!(" resolved={}", ids.join(",")),
+    };
     let said = match notice {
         Notice::SpotInterruption { action }
         | Notice::CapacityReservationInterruption { action } => format!(" action={action:?}"),
@@ -185,7 +195,7 @@ fn notice(InstanceNotice { instances, notice }: &InstanceNotice) -> String {
             if *is_over { " over" } else { "" },
         ),
     };
-    format!(" {} {}{said}", names.join(","), notice.as_str())
+    format!(" {} {}{said}{resolved}", names.join(","), notice.as_str())
 }
 
 fn action(action: &LifecycleAction) -> String {

@@ -1,5 +1,8 @@
 //! A trigger as one line for people.
 
+use std::collections::BTreeSet;
+
+use model::InstanceId;
 use model::trigger::{
     AlarmChange, ContainerInstanceChange, GroupActivity, InstanceNotice, LifecycleAction, Notice,
     Trigger, TriggerKind,
@@ -103,15 +106,10 @@ fn group_activity(activity: &GroupActivity) -> String {
 }
 
 fn instance_notice(notice: &InstanceNotice) -> String {
-    let shown: Vec<&str> = notice
-        .instances
-        .iter()
-        .take(INSTANCES_SHOWN_MAX)
-        .map(|it| it.as_str())
-        .collect();
-    let more = match notice.instances.len() - shown.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
+    let resolved = if notice.resolved.is_empty() {
+        String::new()
+    } else {
+        format!(", over for {}", some_of(&notice.resolved))
     };
     let said = match &notice.notice {
         Notice::SpotInterruption { action }
@@ -135,10 +133,24 @@ fn instance_notice(notice: &InstanceNotice) -> String {
         said => format!(" ({said})"),
     };
     format!(
-        "{}{more}: {}{said}",
-        shown.join(", "),
+        "{}: {}{said}{resolved}",
+        some_of(&notice.instances),
         notice.notice.as_str()
     )
+}
+
+/// The first of some instances, and how many more there are.
+fn some_of(instances: &BTreeSet<InstanceId>) -> String {
+    let shown: Vec<&str> = instances
+        .iter()
+        .take(INSTANCES_SHOWN_MAX)
+        .map(|it| it.as_str())
+        .collect();
+    let more = match instances.len() - shown.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", shown.join(", "))
 }
 
 fn lifecycle_action(action: &LifecycleAction) -> String {
@@ -191,6 +203,7 @@ mod tests {
                 "aws.ec2--ec2-instance-rebalance-recommendation--without-time",
                 "aws.ec2--ec2-instance-state-change-notification--stopped",
                 "aws.health--aws-health-event--several-entities",
+                "aws.health--aws-health-event--one-entity-resolved",
                 "aws.health--aws-health-event--closed",
                 "aws.health--aws-health-event--odd-fields",
                 "aws.health--aws-health-event--copy-in-a-second-region",
@@ -202,6 +215,7 @@ mod tests {
                 instance_noticed i-06fbe1f22480cecd1: rebalance
                 instance_noticed i-0a14d54a95f18406c: state_changed (stopped) at 2026-03-14T09:26:53Z
                 instance_noticed i-003eca7a4146f661d, i-0d1ed5a6a44f25630, i-f3a8506b: maintenance (AWS_EC2_INSTANCE_STOP_SCHEDULED from 2026-03-28T15:10:09Z) at 2026-03-14T09:26:53Z
+                instance_noticed i-0d5e3f08ea0256d0d, i-0f7dd90dd950775f3: maintenance (AWS_EC2_INSTANCE_STOP_SCHEDULED from 2026-03-28T15:10:09Z), over for i-0cbed95926c1b7998 at 2026-03-14T09:26:53Z
                 instance_noticed i-03779cf6e2fc951a9, i-0e1dfd315c3886e1e: maintenance (AWS_EC2_INSTANCE_STOP_SCHEDULED from 2026-03-28T15:10:09Z, over) at 2026-03-14T09:26:53Z
                 instance_noticed i-025ae612846397686: maintenance at 2026-03-14T09:26:53Z
                 ignored AWS Health Event from aws.health: elsewhere at 2026-03-14T09:26:53Z

@@ -4,6 +4,7 @@ mod batches;
 mod input;
 mod large;
 mod ledger;
+mod maintenance;
 mod multitudes;
 mod races;
 mod record;

@@ -2,7 +2,7 @@
 //!
 //! | it is now | and elsewhere | then |
 //! |---|---|---|
-//! | in no group, just registered in an opted-in cluster | it was warned before ([`unregistered`]) | it leaves for that |
+//! | in no group, just registered in an opted-in cluster | it was warned before ([`unregistered`]) | it leaves for that, unless it was called off, in whatever order that was told |
 //! | in another opted-in group, or in none in an opted-in cluster, DRAINING | Ballast drained it in the group that it has left | that drain is Ballast's own there too |
 //! | in nothing that is opted in, and a container instance that is DRAINING | the same | the group that it has left looks after it until the drain is taken back |
 //! | in nothing that is opted in, and a container instance that is ACTIVE | the same, [`READ_LAG`] ago and more | somebody else took the drain back: a later one is theirs |
@@ -332,7 +332,8 @@ pub(crate) fn unregistered(
     (hold, memory)
 }
 
-/// Why it certainly leaves, by what is remembered and what events said.
+/// Why it certainly leaves, by what is remembered and what events said. Where nothing is left of that, still for a day when AWS Health last spoke
+/// of its maintenance: an older word that comes later says nothing then.
 fn told(
     instance: &InstanceId,
     known: Option<&Departure>,
@@ -355,12 +356,14 @@ fn told(
         | CauseKind::Rebalance
         | CauseKind::AgentLost => false,
     };
-    let has_ended = departure.ended_at.is_some();
+    if departure.ended_at.is_some() {
+        return Departure::default();
+    }
     let stays = |it: &DepartureCause| is_told(it) && !causes::is_over(it, place, now);
-    departure.causes.retain(|it| stays(it) && !has_ended);
+    departure.causes.retain(stays);
     choose_maintenance(&mut departure, None, causes::MAINTENANCE_OVER, now);
     if departure.causes.is_empty() {
-        return Departure::default();
+        forget(&mut departure, now);
     }
     Departure {
         causes: departure.causes,

@@ -10,6 +10,7 @@ mod acting;
 mod actions;
 mod audit;
 mod aws;
+mod called_off;
 mod causes;
 mod choices;
 #[path = "../dice/mod.rs"]

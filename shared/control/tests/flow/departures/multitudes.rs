@@ -17,7 +17,7 @@ const BY_ID: &str = "autoscaling:DescribeAutoScalingInstances";
 
 /// What AWS Health says of instances that it will work on within the hour: one event.
 fn maintenance<T: AsRef<str>>(stage: &Stage, ids: impl IntoIterator<Item = T>) -> Value {
-    let starts_at = model::Seconds(600).after(stage.now());
+    let starts_at = model::Seconds(540).after(stage.now());
     let named = |id: T| json!({"entityValue": id.as_ref()});
     json!({
         "version": "0",

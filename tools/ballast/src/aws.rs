@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use act::Actor;
-use bootstrap::Clients;
+use bootstrap::{Assemble, Clients, Settings};
 use calls::{Budget, Caller, Deadline};
-use control::{Controller, Pairs};
+use control::Controller;
 use ledger::{Ledger, MemoryLedger};
 use model::RegionName;
 use model::policy::{Installation, Mode};
@@ -76,21 +75,23 @@ impl Aws {
     }
 
     /// Decides as the function of this name does, and writes nothing: its mode is observe, its memory is empty and its own.
-    pub(crate) fn controller(&self, function: &'static str) -> Controller {
+    pub(crate) fn controller<D: Assemble>(&self, function: &'static str) -> Controller<D> {
+        let installation = Installation::default();
+        let settings = Settings {
+            mode: Mode::Observe,
+            clusters: Vec::new(),
+            ledger_table: None,
+            ecs_rate_share_percent: RATE_SHARE_PERCENT,
+            schedule_interval: installation.schedule_interval,
+            region: self.region.clone(),
+        };
         Controller {
             function,
             region: Some(self.region.clone()),
             clusters: Vec::new(),
-            installation: Installation::default(),
-            duty: Pairs {
-                observer: self.observer(),
-                actor: Actor::new(
-                    self.clients.ecs.clone(),
-                    Arc::clone(&self.budget),
-                    Mode::Observe,
-                ),
-            },
-            decide: control::DECIDE,
+            installation,
+            duty: D::assemble(&settings, &self.clients, Arc::clone(&self.budget)),
+            decide: D::DECIDE,
             ledger: Arc::new(Ledger::Memory(MemoryLedger::new())),
             clock: self.clients.clock.clone(),
             calls: self.clients.calls.clone(),

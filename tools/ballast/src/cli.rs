@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::ClusterName;
 
+use crate::lab::function::Name;
+
 /// Keeps Amazon ECS services on Spot at their desired count: look, replay, and try it on this computer.
 #[derive(Debug, Parser)]
 #[command(name = "ballast", version, max_term_width = 120)]
@@ -75,16 +77,20 @@ pub(crate) struct StatusArgs {
 
 /// Show what event files mean to Ballast and, with `--plan` or `--endpoint-url`, what it would do about them. Writes nothing.
 ///
-/// Each file is planned by itself, with an empty ledger: what the function remembers of earlier looks (how long tasks have been
-/// missing, what was needed lately, who wrote last) is not read.
+/// A file is planned by each function that looks because of it, with a decision record of each. Each plans by itself, with an empty
+/// ledger: what the function remembers of earlier looks (how long tasks have been missing, what was needed lately, of which instances
+/// it was warned, who wrote last) is not read.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
     /// Files with one event each: an EventBridge envelope, or an SQS batch of such
     #[arg(value_name = "EVENT", required = true)]
     pub(crate) events: Vec<PathBuf>,
-    /// Look at AWS, with the credentials of the environment, and show the plan
+    /// Look at AWS, with the credentials of the environment, and show the plan of each function that the event makes look
     #[arg(long)]
     pub(crate) plan: bool,
+    /// Plan with this function alone, whatever the event is; can be given several times
+    #[arg(long = "function", value_name = "FUNCTION", value_enum)]
+    pub(crate) functions: Vec<Name>,
     #[command(flatten)]
     pub(crate) endpoint: Endpoint,
     /// How to write the result

@@ -27,8 +27,8 @@ pub(crate) enum CliError {
         unusable: usize,
         faults: Vec<String>,
     },
-    /// Plans that the function would end in an error; the failures were shown with them.
-    #[error("the function would fail for {0} of the event files")]
+    /// Files whose plans a function would end in an error; the failures were shown with them.
+    #[error("a function would fail for {0} of the event files")]
     Plans(usize),
     /// Nothing can be asked without credentials.
     #[error("{missing}{hint}")]

@@ -272,7 +272,7 @@ async fn a_replayed_event_is_planned_and_nothing_is_written() {
     expect![[r#"
         trigger  task_interrupted task `f51b13db856bc829f8bffe11d41f3f6a` of `container-demo/web` on FARGATE_SPOT at 2026-03-14T09:26:53Z
         looks at the pair that `container-demo/web` belongs to (spot-fallback)
-        planned with an empty ledger, in mode observe:
+        spot-fallback, planned with an empty ledger, in mode observe:
         step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 7, because Spot took 7 tasks that are still missing (desired 10, ready 3, starting 0, leaving 0, deficit 7; standby 0, of which ready 0): not written: the mode is `observe`"#]].assert_eq(&plan.join("\n"));
     let (writes, desired) = face.with_world(|world| {
         let standby = ServiceKey::new(web.cluster.clone(), "web-standby".parse().unwrap());

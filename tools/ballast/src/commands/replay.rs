@@ -2,27 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 
-use calls::Deadline;
-use control::{Invoked, Record};
 use model::trigger::Trigger;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use trigger::TriggerError;
 
 use crate::aws::Aws;
 use crate::cli::{Output, ReplayArgs};
 use crate::commands::describe::describe;
-use crate::commands::looks_at::looks_at;
+use crate::commands::looks_at::{looking, looks_at};
+use crate::commands::plan::{Planned, plans};
 use crate::error::{CliError, one_line};
 use crate::lab::function::Name;
 use crate::output::{Screen, Tone};
 use crate::progress::spinner;
-use crate::record::lines_of;
-
-/// How long one event may take, as the function's timeout has it.
-const EVENT_SECS_MAX: u64 = 30;
 
 /// One file, and what it holds.
 #[derive(Debug, Serialize)]
@@ -32,9 +26,13 @@ struct Replayed {
     /// What cannot be used of it, one line each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     faults: Vec<String>,
-    /// The decision record of an invocation with this file, in mode observe.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<Record>,
+    /// The plan of each function, where plans were asked for; empty where no function looks because of the file.
+    #[serde(
+        rename = "records",
+        serialize_with = "records_of",
+        skip_serializing_if = "Option::is_none"
+    )]
+    plans: Option<Vec<Planned>>,
     #[serde(skip)]
     payload: Value,
 }
@@ -49,13 +47,10 @@ struct Read {
 /// Runs the command.
 pub(crate) async fn run(args: &ReplayArgs, screen: &Screen) -> Result<(), CliError> {
     let mut replayed: Vec<Replayed> = args.events.iter().map(|file| read_file(file)).collect();
-    if args.plan || args.endpoint.endpoint_url.is_some() {
-        let waiting = spinner("looking");
-        // Where nothing could be read there is nothing to plan for.
-        for one in replayed.iter_mut().filter(|one| !one.triggers.is_empty()) {
-            one.record = Some(plan(args, &one.payload).await?);
-        }
-        waiting.finish_and_clear();
+    let is_asked = args.plan || args.endpoint.endpoint_url.is_some() || !args.functions.is_empty();
+    // Where nothing could be read there is nothing to plan for.
+    if is_asked && replayed.iter().any(|one| !one.triggers.is_empty()) {
+        plan(args, &mut replayed).await?;
     }
     match args.output {
         Output::Table => {
@@ -73,11 +68,41 @@ pub(crate) async fn run(args: &ReplayArgs, screen: &Screen) -> Result<(), CliErr
             faults: replayed.iter().flat_map(faults_of).collect(),
         });
     }
-    let records = replayed.iter().filter_map(|one| one.record.as_ref());
-    match records.filter(|record| !record.failures.is_empty()).count() {
+    let is_failed = |one: &&Replayed| one.plans.iter().flatten().any(|plan| plan.is_failed);
+    match replayed.iter().filter(is_failed).count() {
         0 => Ok(()),
         failed => Err(CliError::Plans(failed)),
     }
+}
+
+/// Plans for each file of which something could be read.
+async fn plan(args: &ReplayArgs, replayed: &mut [Replayed]) -> Result<(), CliError> {
+    // All plans together keep to one share of AWS's rates.
+    let aws = Aws::connect(&args.endpoint)?;
+    let waiting = spinner("looking");
+    for one in replayed.iter_mut().filter(|one| !one.triggers.is_empty()) {
+        let functions = functions(args, one);
+        one.plans = Some(plans(&aws, &functions, &one.payload).await);
+    }
+    waiting.finish_and_clear();
+    Ok(())
+}
+
+/// The functions that plan for a file: those that were asked for, else those that look because of it.
+fn functions(args: &ReplayArgs, one: &Replayed) -> BTreeSet<Name> {
+    if args.functions.is_empty() {
+        looking(one.triggers.iter().map(|read| &read.trigger.kind))
+    } else {
+        args.functions.iter().copied().collect()
+    }
+}
+
+/// The decision records alone, as the functions write them.
+fn records_of<S: Serializer>(
+    plans: &Option<Vec<Planned>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(plans.iter().flatten().map(|plan| &plan.record))
 }
 
 /// The faults with the file's name in front.
@@ -93,7 +118,7 @@ fn read_file(file: &Path) -> Replayed {
         file: file.display().to_string(),
         triggers: Vec::new(),
         faults: Vec::new(),
-        record: None,
+        plans: None,
         payload: Value::Null,
     };
     if let Err(fault) = read_into(file, &mut one) {
@@ -138,35 +163,23 @@ fn fault(index: Option<usize>, error: &TriggerError) -> String {
     }
 }
 
-/// What a function would do with this payload: the controller itself, in mode observe, with an empty memory of its own.
-async fn plan(args: &ReplayArgs, payload: &Value) -> Result<Record, CliError> {
-    let aws = Aws::connect(&args.endpoint)?;
-    let invoked = Invoked {
-        request_id: None,
-        // The account of a sample event is nobody's.
-        account: None,
-        deadline: Deadline::after(Duration::from_secs(EVENT_SECS_MAX)),
-    };
-    let handled = aws
-        .controller(Name::SpotFallback.as_str())
-        .handle(payload, &invoked)
-        .await;
-    Ok(handled.record)
-}
-
 fn text(one: &Replayed, screen: Screen) -> String {
     let mut lines = vec![screen.paint(Tone::Strong, &one.file)];
     for read in &one.triggers {
         lines.push(format!("  trigger  {}", describe(&read.trigger)));
         lines.push(format!("  looks at {}", read.looks_at));
     }
-    if let Some(record) = &one.record {
-        lines.push("  planned with an empty ledger, in mode observe:".to_owned());
-        lines.extend(
-            lines_of(record, &BTreeSet::new())
-                .into_iter()
-                .map(|line| format!("  {line}")),
-        );
+    if let Some(plans) = &one.plans {
+        if plans.is_empty() {
+            lines.push("  planned nothing: no function looks because of it".to_owned());
+        }
+        for plan in plans {
+            lines.push(format!(
+                "  {}, planned with an empty ledger, in mode observe:",
+                plan.function.as_str()
+            ));
+            lines.extend(plan.lines.iter().map(|line| format!("    {line}")));
+        }
     }
     lines.join("\n")
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use calls::SHARE_PERCENT_MAX;
+use clap::ValueEnum;
 use model::policy::Mode;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -19,8 +20,8 @@ use world::face::{InvocationResult, RuntimeFace, RuntimeOptions};
 
 use crate::error::CliError;
 
-/// The functions that the lab runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// The functions, in the order in which they are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Name {
     /// Covers what Spot lacks with on-demand tasks.
     SpotFallback,

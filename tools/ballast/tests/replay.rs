@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use expect_test::{Expect, expect};
 use model::strategy::{FARGATE, FARGATE_SPOT};
 use model::{ServiceKey, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::Command;
 use world::face::{Face, FaceOptions, serve};
 use world::load::{Fleet, LoadCurve};
@@ -267,6 +267,30 @@ async fn the_schedule_is_planned_by_all_four_in_their_order() {
         "service-scaler",
     ];
     assert_eq!(headings(&shown), all);
+}
+
+/// The messages of a batch may be for different functions: each plans with its own.
+#[tokio::test]
+async fn a_batch_is_planned_by_every_function_that_one_of_its_messages_is_for() {
+    let face = opened(workshop()).await;
+    let message = |name: &str, id: &str| {
+        let body = std::fs::read_to_string(sample(name)).unwrap();
+        json!({"messageId": id, "eventSource": "aws:sqs", "body": body})
+    };
+    let records = [
+        message(
+            "aws.ecs--ecs-container-instance-state-change--agent-disconnected",
+            "m0",
+        ),
+        message("aws.ecs--ecs-task-state-change--spot-interruption", "m1"),
+    ];
+    let file = folder("batch").join("batch.json");
+    std::fs::write(&file, json!({"Records": records}).to_string()).unwrap();
+    let (code, shown) = replay(&face, &[&file], &["--plan"]).await;
+    assert_eq!(code, 0, "{shown}");
+    assert_eq!(headings(&shown), ["spot-fallback", "cluster-scaler"]);
+    let hold = "hold `container-demo/web` at_rest";
+    assert_eq!(shown.matches(hold).count(), 1, "{shown}");
 }
 
 /// The records of every file, as the functions write them.

@@ -36,7 +36,15 @@ pub struct DrainHold {
 pub enum DrainHoldReason {
     // Of a group.
     /// No instance that was looked at leaves.
-    Watching,
+    Watching {
+        /// What ECS could not move if its instance left now, of instances whose tasks this look read: a warning ahead of time. At most
+        /// [`Self::IMMOVABLE_MAX`].
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        immovable: Vec<StuckTasks>,
+        /// How many more services and families there are of which the same is true.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        more: u32,
+    },
     /// Instances leave; each has its own step or hold.
     Departing,
     /// The group's tags cannot be used.
@@ -269,7 +277,18 @@ pub enum DrainHoldReason {
     HooksUnread,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands the field over by reference"
+)]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 impl DrainHoldReason {
+    /// Of how many services and families a hold says that ECS could not move them.
+    pub const IMMOVABLE_MAX: usize = 20;
+
     /// Every stable name.
     pub const NAMES: [&'static str; 36] = [
         "watching",
@@ -314,7 +333,7 @@ impl DrainHoldReason {
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::Watching => "watching",
+            Self::Watching { .. } => "watching",
             Self::Departing => "departing",
             Self::PolicyFaults { .. } => "policy_faults",
             Self::Paused { .. } => "paused",
@@ -367,7 +386,7 @@ impl DrainHoldReason {
             | Self::Unread { .. }
             | Self::HooksUnread => true,
             Self::Draining { stuck, .. } | Self::WaitingForTasks { stuck, .. } => !stuck.is_empty(),
-            Self::Watching
+            Self::Watching { .. }
             | Self::Departing
             | Self::Paused { .. }
             | Self::AdviceOnly { .. }

@@ -55,7 +55,18 @@ impl fmt::Display for DrainHoldReason {
     )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Watching => f.write_str("no instance that was looked at leaves"),
+            Self::Watching { immovable, more } => {
+                f.write_str("no instance that was looked at leaves")?;
+                if immovable.is_empty() {
+                    return Ok(());
+                }
+                f.write_str("; if one did, ECS could not move ")?;
+                list(f, immovable, "nothing")?;
+                if *more > 0 {
+                    write!(f, "; and {more} more services or families")?;
+                }
+                Ok(())
+            }
             Self::Departing => f.write_str("instances leave"),
             Self::PolicyFaults { faults, advice } => {
                 f.write_str("the tags cannot be used: ")?;

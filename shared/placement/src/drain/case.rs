@@ -132,6 +132,8 @@ pub(crate) struct Case<'a> {
     pub(crate) deadline: Option<Timestamp>,
     /// Its tasks that will not be moved in time.
     pub(crate) stuck: Vec<Stuck<'a>>,
+    /// Of an instance that stays: its tasks that ECS could not move if it left.
+    pub(crate) immovable: Vec<Stuck<'a>>,
 }
 
 impl<'a> GroupCase<'a> {
@@ -271,6 +273,7 @@ impl<'a> Case<'a> {
             waiting,
             deadline: of_causes.into_iter().chain(of_action).min(),
             stuck: Vec::new(),
+            immovable: Vec::new(),
         }
     }
 

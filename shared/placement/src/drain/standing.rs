@@ -9,7 +9,7 @@
 //! | a look at everything shows no hook of Ballast's, and no managed draining | `hook_missing` | as decided |
 //! | the hook times out before a lost event is made up for | `hook_too_short` | as decided |
 //! | instances leave or drain | `departing` | as decided |
-//! | otherwise | `watching` | as decided |
+//! | otherwise | `watching`, with what ECS could not move | as decided |
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,7 @@ use model::drain::{DepartureNumbers, DrainHold, DrainHoldReason, DrainStep, Drai
 
 use super::case::{GroupCase, Standing, is_group};
 use super::stop::{self, Stop};
+use super::stuck;
 use super::{Rank, Verdict, action, acts, before, numbers, rank};
 
 /// How many lines of advice a hold has; the rest is counted.
@@ -192,7 +193,20 @@ fn reason(group: &GroupCase<'_>, numbers: &DepartureNumbers, sorted: &Sorted) ->
     if numbers.leaving > 0 || numbers.draining_any > 0 || !sorted.steps.is_empty() {
         DrainHoldReason::Departing
     } else {
-        DrainHoldReason::Watching
+        watching(group)
+    }
+}
+
+/// No instance leaves; what could not be moved if one did.
+fn watching(group: &GroupCase<'_>) -> DrainHoldReason {
+    let mut immovable = stuck::lines(group.cases.iter().flat_map(|it| &it.immovable));
+    let more = immovable
+        .len()
+        .saturating_sub(DrainHoldReason::IMMOVABLE_MAX);
+    immovable.truncate(DrainHoldReason::IMMOVABLE_MAX);
+    DrainHoldReason::Watching {
+        immovable,
+        more: u32::try_from(more).unwrap_or(u32::MAX),
     }
 }
 

@@ -14,11 +14,17 @@
 //! A task that is told to stop counts no more: what its service may run less is less by it. So where Ballast stops a task that is stuck,
 //! another may be stuck for it.
 //!
+//! Of an instance that stays the second and the third are asked too, where its tasks were read: a warning ahead of time, and nothing that is
+//! counted or acted on. The others depend on when it goes, and on what goes with it.
+//!
 //! What may stop and what is free is shared by all instances that depart: the one with the earliest deadline
 //! takes first, ties by id.
 //!
 //! Assumed: a service's counts are those of the moment, and its deployment is not under way. Instances that are launched meanwhile come
 //! too late for a warning, and are seen at the next look.
+//!
+//! Absent: a warning about instances that stay and whose tasks a look does not read, which are most of them: those of groups that ask for no
+//! drain by choice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,6 +93,11 @@ pub(crate) fn predict<'a>(
         }
     }
     order.sort();
+    for case in groups.iter_mut().flat_map(|it| &mut it.cases) {
+        if !case.departs() && case.gone.is_none() {
+            case.immovable = immovable(case, indexes, &stopping);
+        }
+    }
     let mut slacks = BTreeMap::new();
     for (_, _, group, number) in order {
         let Some(case) = groups
@@ -116,6 +127,30 @@ fn count_stopping<'a>(case: &Case<'a>, stopping: &mut Stopping<'a>) {
         let count = stopping.entry(key).or_default();
         *count = count.saturating_add(1);
     }
+}
+
+/// The tasks on an instance that stays which ECS could not move if it left.
+fn immovable<'a>(
+    case: &Case<'a>,
+    indexes: &Indexes<'a>,
+    stopping: &Stopping<'a>,
+) -> Vec<Stuck<'a>> {
+    let cluster = case.cluster.map(|it| &it.capacity.cluster);
+    let Some(index) = cluster.and_then(|it| indexes.get(it)) else {
+        return Vec::new();
+    };
+    let of_task = |task: &'a InstanceTask| {
+        let Some(name) = &task.service else {
+            return Some(StuckReason::Standalone);
+        };
+        let service = index.cluster.services.get(name)?;
+        let stopping = stopping.get(&(&index.cluster.cluster, name));
+        let slack = slack(service, stopping.copied().unwrap_or_default());
+        slack.is_none.then(|| no_surge(service))
+    };
+    case.running()
+        .filter_map(|task| of_task(task).map(|why| Stuck { task, why }))
+        .collect()
 }
 
 fn of_case<'a>(
@@ -222,6 +257,13 @@ fn slack(service: &CapacityService, stopping: u32) -> Slack {
     }
 }
 
+const fn no_surge(service: &CapacityService) -> StuckReason {
+    StuckReason::NoSurge {
+        minimum_healthy_percent: service.minimum_healthy_percent,
+        maximum_percent: service.maximum_percent,
+    }
+}
+
 /// The tasks of one service on one instance.
 fn of_service<'a>(
     service: &'a CapacityService,
@@ -232,10 +274,7 @@ fn of_service<'a>(
     left: Option<Left>,
 ) -> Vec<Stuck<'a>> {
     if slack.is_none {
-        let why = StuckReason::NoSurge {
-            minimum_healthy_percent: service.minimum_healthy_percent,
-            maximum_percent: service.maximum_percent,
-        };
+        let why = no_surge(service);
         let all = tasks.iter().map(|task| Stuck {
             task,
             why: why.clone(),

@@ -32,6 +32,77 @@ fn stuck(scene: &Scene) -> Vec<StuckTasks> {
     all
 }
 
+/// What the holds of groups at rest say that ECS could not move, and of how much more they say it.
+fn immovable(scene: &Scene) -> (Vec<String>, u32) {
+    let mut lines = Vec::new();
+    let mut unnamed = 0;
+    for hold in scene.decide().plan.holds {
+        assert!(!hold.reason.leaves_unprotected());
+        if let DrainHoldReason::Watching { immovable, more } = hold.reason {
+            lines.extend(immovable.iter().map(ToString::to_string));
+            unnamed += more;
+        }
+    }
+    (lines, unnamed)
+}
+
+#[test]
+fn a_group_at_rest_names_what_no_drain_could_move() {
+    let (mut scene, ids) = Scene::web(2);
+    scene.task("once", &ids[1]);
+    scene.daemon(&ids[0]);
+    scene.service("api", 0).maximum_percent = 100;
+    scene.task("api", &ids[0]);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `group spot` watching: no instance that was looked at leaves; if one did, ECS could not move 1 task of `family/once`: standalone, ECS does not move them; 1 task of `service/api`: minimum healthy 100 % and maximum 100 % let ECS neither stop one first nor start one first (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 0 may leave; tasks: 0 left, of which 0 stuck)
+        hold `group spot` `i-1` `i-2` staying: they stay
+    "#]],
+    );
+    // Tasks that a look does not read are not warned of.
+    scene.cluster().tasks_read.clear();
+    assert_eq!(immovable(&scene), (vec![], 0));
+}
+
+/// The same limits as when it leaves: 51 % of two tasks are two, and 149 % of them are two.
+#[test]
+fn a_service_that_may_shed_or_surge_is_not_warned_of() {
+    let (mut scene, _) = Scene::web(2);
+    for (minimum, maximum, is_named) in [
+        (100, 100, true),
+        (51, 149, true),
+        (50, 100, false),
+        (100, 150, false),
+        (0, 100, false),
+    ] {
+        let service = scene.service("web", 0);
+        service.minimum_healthy_percent = minimum;
+        service.maximum_percent = maximum;
+        assert_eq!(
+            !immovable(&scene).0.is_empty(),
+            is_named,
+            "{minimum} {maximum}"
+        );
+    }
+}
+
+#[test]
+fn of_many_services_that_no_drain_could_move_the_first_are_named() {
+    let (mut scene, ids) = Scene::web(1);
+    for number in 10..33 {
+        let name = format!("fixed-{number}");
+        scene.service(&name, 0).maximum_percent = 100;
+        scene.task(&name, &ids[0]);
+    }
+    let (lines, more) = immovable(&scene);
+    assert_eq!((lines.len(), more), (20, 3));
+    assert!(scene.decide().plan.holds.iter().any(|it| {
+        let text = it.to_string();
+        text.contains("; and 3 more services or families")
+    }));
+}
+
 #[test]
 fn with_room_elsewhere_nothing_is_stuck() {
     let (mut scene, _) = Scene::web(2);

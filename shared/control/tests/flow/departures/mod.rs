@@ -1,5 +1,6 @@
 //! The whole flow of instance-drain against a world.
 
+mod at_rest;
 mod batches;
 mod input;
 mod large;

@@ -71,6 +71,8 @@ pub(crate) struct Scene {
     pub(crate) tags: Vec<(&'static str, &'static str)>,
     /// The heartbeat timeout of the group's hook, in seconds; `None`: it has no hook.
     pub(crate) hook_secs: Option<u32>,
+    /// How many tasks the service may have while it replaces some, in percent of its desired count.
+    pub(crate) maximum_percent: u32,
     /// Whether no event is sent.
     pub(crate) is_silent: bool,
     /// How long each call takes.
@@ -85,6 +87,7 @@ impl Default for Scene {
             instances: 3,
             tags: vec![("ballast:instance-drain", "act")],
             hook_secs: Some(300),
+            maximum_percent: 200,
             is_silent: false,
             api_latency_ms: 30,
         }
@@ -135,7 +138,8 @@ impl Scene {
             .unwrap();
         let definition = TaskDefinition::on_instances("web", 256, 512);
         let definition = world.add_task_definition_of(definition).unwrap();
-        let spec = ServiceSpec::new(service.clone(), &definition, self.tasks);
+        let mut spec = ServiceSpec::new(service.clone(), &definition, self.tasks);
+        spec.maximum_percent = self.maximum_percent;
         world.create(spec).unwrap();
         world.advance_secs(secs);
         world.take_due_events();

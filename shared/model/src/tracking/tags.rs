@@ -136,7 +136,7 @@ pub const TAG_FORECAST_PEAK_SECS: Setting = Setting {
     name: "ballast:forecast-peak-secs",
     allowed: "a whole number from 0 to 3600, with `ballast:forecast` = `true`",
     default: "0",
-    meaning: "The forecast starts from the largest load of the last so many seconds, and lets it grow as the peaks of earlier days did; at 0 from the newest load. For a load of which single minutes say little: 3600.",
+    meaning: "The forecast starts from the largest load of the last so many seconds, and lets it grow as the peaks of earlier days did; at 0 from the newest load. A peak is kept for so long, also that of a deployment whose tasks are busy while they boot; what it is worth is in [measurements.md](measurements.md#target-tracking).",
 };
 
 /// Every tag that concerns target tracking alone, in the order of the documentation.

@@ -169,6 +169,11 @@ impl Show {
         )
     }
 
+    /// Invocations with failures, invocations that ended in an error, and messages that no function could handle.
+    pub(crate) fn broken(&self, driver: &Driver) -> u64 {
+        self.failures + self.errors + driver.dead_letters()
+    }
+
     pub(crate) fn finish(&mut self) -> Result<(), CliError> {
         self.bar.finish_and_clear();
         match &mut self.records {

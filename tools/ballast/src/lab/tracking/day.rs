@@ -68,6 +68,7 @@ pub(crate) async fn play(args: &LabArgs, screen: Screen) -> Result<Played, CliEr
             covers: decisions.steps(Name::SpotFallback, "cover"),
             give_backs: decisions.steps(Name::SpotFallback, "give_back"),
             still_lent: world.service(&standby).map_or(0, |it| it.desired_count),
+            broken: show.broken(&driver),
             alarms: rings.times,
             woken: woken(&invoked),
             has_to_ring: traffic.rises_fast

@@ -1,6 +1,6 @@
 //! Beside acting: what is remembered of subjects that have no steps ([`Duty::is_remembered_beside`]).
 //!
-//! Guaranteed: no step waits for it, and it waits for no step. What another invocation has remembered of such a subject meanwhile is read once
+//! Guaranteed: no step of its round waits for it, and it waits for no step. What another invocation has remembered of such a subject meanwhile is read once
 //! more and decided about again, on the same look; what still differs is written again. So two invocations that were told different
 //! things of one subject remember both.
 

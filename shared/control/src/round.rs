@@ -277,14 +277,18 @@ impl<D: Duty> Controller<D> {
         let (mut round, unremembered) = Round::begun(task, &snapshot, &recalled, &announced);
         let Plan { steps, holds } = decision.plan;
         round.hold(holds, task);
+        let begun = Instant::now();
         let acting = Box::pin(async {
             let acting = self.carry_out(task, &mut round, steps, &refused, &recalled, &announced);
             timed(&mut durations.act, Box::pin(acting)).await;
             let settling = self.settle(task, &mut round, announced, now);
-            timed(&mut durations.remember, Box::pin(settling)).await
+            let troubled = timed(&mut durations.remember, Box::pin(settling)).await;
+            (troubled, millis(begun))
         });
         let noting = Box::pin(self.note(task, &snapshot, notes, now));
-        let (mut troubled, noted) = tokio::join!(acting, noting);
+        let ((mut troubled, acted_millis), noted) = tokio::join!(acting, noting);
+        // What was noted beside acting took time of its own only where it took longer.
+        durations.remember += millis(begun).saturating_sub(acted_millis);
         troubled.extend(recalled.gaps.into_keys());
         troubled.extend(unremembered.into_keys());
         troubled.extend(round.take_noted(task, noted).into_keys());

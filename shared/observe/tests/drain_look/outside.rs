@@ -202,3 +202,30 @@ async fn an_instance_of_a_warm_pool_is_no_clusters_however_many_are_named() {
         .collect();
     assert_eq!(looked, [&id]);
 }
+
+/// What a list of groups showed before it broke off counts; of what it did not show nothing is known.
+#[tokio::test]
+async fn what_a_list_of_groups_showed_before_it_broke_off_counts() {
+    let eye = Eye::on(|operation, input| match operation {
+        "DescribeAutoScalingGroups" if input["NextToken"].is_null() => {
+            json!({"AutoScalingGroups": [scene::group()], "NextToken": "2"})
+        }
+        "DescribeAutoScalingGroups" => error("ServiceUnavailable", "no"),
+        _ => scene::answer(operation, input),
+    })
+    .await;
+    let strange = (0..1_000).map(|it| format!("i-{it:017}"));
+    let named = instances(strange.chain(["i-1".to_owned()]));
+    let snapshot = eye.look(&named).await;
+    let looked: Vec<&str> = snapshot
+        .groups
+        .values()
+        .flat_map(|it| it.instances.keys().map(InstanceId::as_str))
+        .collect();
+    assert_eq!(looked, ["i-1"]);
+    let is_unread = |it: &&InstancePassedOver| matches!(it, InstancePassedOver::Unread { .. });
+    assert_eq!(
+        snapshot.passed_over.values().filter(is_unread).count(),
+        1_000
+    );
+}

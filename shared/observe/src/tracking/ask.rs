@@ -14,6 +14,7 @@ use crate::tracking::Look;
 use crate::tracking::batch::{Batch, batches};
 use crate::tracking::limits::{FILLED_LATELY, GET_METRIC_DATA_PAGES_MAX, RECENT_MAX};
 use crate::tracking::question::Question;
+use crate::tracking::season;
 use crate::tracking::values::Answer;
 
 const GET_METRIC_DATA: &str = "cloudwatch:GetMetricData";
@@ -42,8 +43,8 @@ pub(crate) enum Outcome {
 pub(crate) enum Frame {
     /// As far back as the questions go, up to this time.
     UpTo(Timestamp),
-    /// Exactly this, whatever the questions say.
-    Between(Timestamp, Timestamp),
+    /// Around this time of an earlier day, as far as the questions go back, and [ahead](season::ahead).
+    Around(Timestamp),
 }
 
 /// Asks the questions. Every one has an outcome. One that CloudWatch refuses takes all others of its call with it: a call that is refused is
@@ -134,7 +135,7 @@ fn settled(question: &Question, frame: Frame, outcome: Outcome) -> Outcome {
             answer.keep_until(Seconds(-lately).after(now));
             Outcome::Answered(answer, gap)
         }
-        (outcome, Frame::UpTo(_) | Frame::Between(..)) => outcome,
+        (outcome, Frame::UpTo(_) | Frame::Around(_)) => outcome,
     }
 }
 
@@ -170,7 +171,11 @@ fn bounds(batch: &Batch, frame: Frame) -> (i64, i64) {
             // A second that has begun belongs to a period that has begun.
             (start, up(now.saturating_add(1)))
         }
-        Frame::Between(start, end) => (down(start.as_second()), up(end.as_second())),
+        Frame::Around(then) => {
+            let start = batch.span.before(then);
+            let end = season::ahead(batch.span, batch.align).after(then);
+            (down(start.as_second()), up(end.as_second()))
+        }
     }
 }
 
@@ -321,5 +326,61 @@ mod tests {
         // An expression over hours of something that is kept for three: two of its whole periods are left, of four.
         check(&[3_600], 3_600, 14_400, 30, (14_400, 3_600));
         check(&[10, 3_600], 3_600, 14_400, 30, (7_200, 3_600));
+    }
+
+    /// What a day is read of at the second `read_at`, for a metric with such periods and a peak that is looked for so far back, is what a
+    /// forecast asks about at every minute until it is read anew: by a newest period that is as old as one may be, or as new as one can be,
+    /// and the longest start-up time.
+    fn day_has_what_a_forecast_asks(period_secs: i64, peak_secs: i64, read_at: i64) {
+        const FRESH_SECS: i64 = 300;
+        const START_UP_SECS: i64 = 600;
+        let query = MetricDataQuery::builder().id("m").build();
+        let question = Question {
+            key: TrackingKey("demo/web".parse().unwrap()),
+            slot: Slot::Value(TargetName::Alarm, Part::Fleet),
+            queries: vec![query],
+            returned: "m".to_owned(),
+            period: Seconds(period_secs),
+            scale: Scale::ONE,
+            span: Seconds::ZERO,
+            alarm: None,
+        };
+        let span = season::span(Seconds(peak_secs), question.period);
+        let day = question.of_earlier_days(span);
+        let season_secs = day.period.0;
+        let batch = batches(vec![day]).pop().unwrap();
+        let then = Timestamp::from_second(read_at).unwrap();
+        let (start, end) = bounds(&batch, Frame::Around(then));
+        assert_eq!((start % season_secs, end % season_secs), (0, 0));
+        let length_secs = ((peak_secs + 59) / 60 * 60).max(300);
+        for now in (read_at..read_at + season::KEPT_FOR.0).step_by(60) {
+            let newest = now / period_secs * period_secs;
+            let oldest = newest
+                - (FRESH_SECS.max(3 * period_secs) - (now - newest)) / period_secs * period_secs;
+            for period_ends in [oldest, newest] {
+                let last_minute = (period_ends - 1) / 60 * 60;
+                let from = last_minute + 60 - length_secs;
+                let until = last_minute + START_UP_SECS + length_secs;
+                let what =
+                    format!("{period_secs} s, peak {peak_secs} s, read at {read_at}, at {now}");
+                assert!(
+                    start <= from / season_secs * season_secs,
+                    "{what}: {start} > {from}"
+                );
+                assert!(until <= end, "{what}: {until} > {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_days_are_read_as_far_as_a_forecast_goes() {
+        const HOUR: i64 = 1_772_442_000;
+        for period_secs in [20, 60, 300, 900, 3_600] {
+            for peak_secs in [0, 301, 900, 3_600] {
+                for minute in 0..60 {
+                    day_has_what_a_forecast_asks(period_secs, peak_secs, HOUR + 60 * minute + 30);
+                }
+            }
+        }
     }
 }

@@ -39,7 +39,7 @@ struct Known {
 fn key(question: &Question, frame: Frame) -> Option<Key> {
     let is_recent = match frame {
         Frame::UpTo(_) => true,
-        Frame::Between(..) => false,
+        Frame::Around(_) => false,
     };
     Some((question.alarm.clone()?, is_recent))
 }
@@ -111,7 +111,7 @@ mod tests {
     fn a_refusal_holds_for_a_while_and_for_this_definition() {
         let now = Timestamp::from_second(1_772_442_000).unwrap();
         let recent = Frame::UpTo(now);
-        let earlier = Frame::Between(now, now);
+        let earlier = Frame::Around(now);
         let refusals = KnownRefusals::default();
         let refused = question(Some("backlog"), "odd(m)");
         refusals.keep(&refused, recent, Some(now), "ValidationError: odd");

@@ -1,13 +1,15 @@
 //! The same time of earlier days, for fleets that ask for a forecast.
 //!
 //! What lies days back does not change, so that a process reads it once for half an hour: [`AHEAD`] is so much more than a forecast looks
-//! ahead. A forecast that starts from a peak looks as much farther back, and ahead, as its peak is looked for in: the fleets that are read
-//! together are read as far as the one that looks the farthest.
+//! ahead. A forecast that starts from a peak looks as much farther back, and ahead, as its peak is looked for in, and one by a metric whose
+//! periods are long as much farther back as its newest value may be old: what is read together is read as far as what looks the farthest.
+//!
+//! A day on which not all of a target was read is left out of it, and leaves a gap: the other days tell. What was not read whole is not kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use model::tracking::{Reading, Series, TrackingKey, TrackingPolicy};
+use model::tracking::{Reading, Series, TargetName, TrackingKey, TrackingPolicy};
 use model::{Seconds, Timestamp};
 
 use crate::tracking::ask::{self, Frame, Outcome};
@@ -19,8 +21,13 @@ use crate::tracking::{Look, Seen};
 pub(crate) const DAYS: i64 = 3;
 /// A day, whatever the clocks do.
 const DAY_SECS: i64 = 86_400;
-/// How long before the time of day the season begins; a peak's time earlier where one is asked for.
+/// How long before the time of day the season begins: the age of the newest value, [`FRESH_SECS`], and the five minutes that are compared;
+/// a peak's time earlier where one is asked for.
 pub(crate) const BEFORE: Seconds = Seconds(600);
+/// A value counts as new for so long after its period, and for [`FRESH_PERIODS`] periods at least: the rules of the decision.
+const FRESH_SECS: i64 = 300;
+/// See [`FRESH_SECS`].
+const FRESH_PERIODS: i64 = 3;
 /// How long after it the season ends: the time that it is kept, and the longest time ahead that a forecast is for; a peak's time later
 /// where one is asked for.
 pub(crate) const AHEAD: Seconds = Seconds(2_700);
@@ -77,9 +84,8 @@ pub(crate) async fn read(
     let mut asked: BTreeMap<TrackingKey, Vec<Question>> = BTreeMap::new();
     for question in recent {
         if let Some(peak) = wanted(seen, question) {
-            let span = Seconds(BEFORE.0.saturating_add(peak.0));
             let of_fleet = asked.entry(question.key.clone()).or_default();
-            of_fleet.push(question.of_earlier_days(span));
+            of_fleet.push(question.of_earlier_days(span(peak, question.period)));
         }
     }
     let known = &look.observer.known_seasons;
@@ -96,13 +102,13 @@ pub(crate) async fn read(
             continue;
         };
         let series = |question: &Question| {
-            let answer = days.get(&question.slot).cloned().unwrap_or_default();
+            let answer = days.by_slot.get(&question.slot).cloned();
             let part = question.slot.part();
-            let series = answer.series(part, question.period, question.scale);
+            let series = (answer.unwrap_or_default()).series(part, question.period, question.scale);
             (question.slot, series)
         };
         let series: Vec<(Slot, Series)> = questions.iter().map(series).collect();
-        if series.iter().all(|(_, it)| it.is_complete) {
+        if days.are_all_read {
             let known = Known {
                 until: KEPT_FOR.after(now),
                 asked: questions,
@@ -111,6 +117,29 @@ pub(crate) async fn read(
             look.observer.known_seasons.keep(key.clone(), known);
         }
         enter(seen, &key, series);
+    }
+}
+
+/// How far back the days are read, of a metric with such periods, for a forecast that looks so far back for its peak.
+pub(crate) const fn span(peak: Seconds, period: Seconds) -> Seconds {
+    let span = BEFORE.0.saturating_add(peak.0);
+    Seconds(span.saturating_add(older_secs(period)))
+}
+
+/// How far ahead the days are read where they are read so far back.
+pub(crate) const fn ahead(span: Seconds, period: Seconds) -> Seconds {
+    let peak_secs = span.0.saturating_sub(BEFORE.0);
+    let peak_secs = peak_secs.saturating_sub(older_secs(period));
+    Seconds(AHEAD.0.saturating_add(peak_secs))
+}
+
+/// How much older than [`FRESH_SECS`] the newest value may be.
+const fn older_secs(period: Seconds) -> i64 {
+    let fresh_secs = period.0.saturating_mul(FRESH_PERIODS);
+    if fresh_secs > FRESH_SECS {
+        fresh_secs.saturating_sub(FRESH_SECS)
+    } else {
+        0
     }
 }
 
@@ -138,44 +167,74 @@ fn wanted(seen: &Seen, question: &Question) -> Option<Seconds> {
     (!is_unusable && policy.pace.forecast).then(|| peak(policy))
 }
 
-/// What the days said, by fleet. A fleet is left out of which CloudWatch refuses a query: its recent values say so.
+/// What the days said of a fleet.
+#[derive(Debug)]
+struct Days {
+    by_slot: BTreeMap<Slot, Answer>,
+    /// Whether every day was read whole.
+    are_all_read: bool,
+}
+
+/// The target that a slot is of; `None` for the counts of tasks. What is of one target is added up: a day of it is whole, or left out.
+const fn target(slot: Slot) -> Option<TargetName> {
+    match slot {
+        Slot::Value(target, _) => Some(target),
+        Slot::Tasks(_) => None,
+    }
+}
+
+/// What the days said, by fleet.
 async fn read_days(
     look: &mut Look<'_>,
     seen: &mut Seen,
     questions: &[Question],
     now: Timestamp,
-) -> BTreeMap<TrackingKey, BTreeMap<Slot, Answer>> {
-    let mut days: BTreeMap<TrackingKey, BTreeMap<Slot, Answer>> = BTreeMap::new();
-    let Some(span) = questions.iter().map(|it| it.span).max() else {
+) -> BTreeMap<TrackingKey, Days> {
+    let mut days: BTreeMap<TrackingKey, Days> = BTreeMap::new();
+    if questions.is_empty() {
         return days;
-    };
-    let ahead = AHEAD.0.saturating_add(span.0).saturating_sub(BEFORE.0);
+    }
     for day in 1..=DAYS {
         let then = Seconds(-day * DAY_SECS).after(now);
-        let frame = Frame::Between(span.before(then), Seconds(ahead).after(then));
-        for (question, outcome) in ask::ask(look, questions.to_vec(), frame).await {
+        let mut answers = Vec::new();
+        let mut not_read = BTreeSet::new();
+        for (question, outcome) in ask::ask(look, questions.to_vec(), Frame::Around(then)).await {
             let Some(tracked) = seen.tracked.get_mut(&question.key) else {
                 continue;
             };
-            let answer = match outcome {
-                Outcome::Answered(answer, gap) => {
-                    gap.iter().for_each(|gap| tracked.note(gap));
-                    answer
+            let gap = match outcome {
+                Outcome::Answered(answer, None) => {
+                    answers.push((question, answer));
+                    continue;
                 }
-                Outcome::Failed(gap) => {
-                    tracked.note(&gap);
-                    Answer::default()
-                }
-                Outcome::Refused(_) | Outcome::SeveralSeries => Answer::default(),
+                Outcome::Answered(_, Some(gap)) | Outcome::Failed(gap) => Some(gap),
+                Outcome::Refused(_) | Outcome::SeveralSeries => None,
             };
-            let of_fleet = days.entry(question.key).or_default();
-            match of_fleet.get_mut(&question.slot) {
+            gap.iter().for_each(|gap| tracked.note(gap));
+            not_read.insert((question.key, target(question.slot)));
+        }
+        for (key, _) in &not_read {
+            of_fleet(&mut days, key).are_all_read = false;
+        }
+        for (question, answer) in answers {
+            if not_read.contains(&(question.key.clone(), target(question.slot))) {
+                continue;
+            }
+            let by_slot = &mut of_fleet(&mut days, &question.key).by_slot;
+            match by_slot.get_mut(&question.slot) {
                 Some(before) => before.extend(answer),
-                None => _ = of_fleet.insert(question.slot, answer),
+                None => _ = by_slot.insert(question.slot, answer),
             }
         }
     }
     days
+}
+
+fn of_fleet<'a>(days: &'a mut BTreeMap<TrackingKey, Days>, key: &TrackingKey) -> &'a mut Days {
+    days.entry(key.clone()).or_insert_with(|| Days {
+        by_slot: BTreeMap::new(),
+        are_all_read: true,
+    })
 }
 
 fn enter(seen: &mut Seen, key: &TrackingKey, series: Vec<(Slot, Series)>) {

@@ -146,7 +146,50 @@ async fn days_that_were_not_read_leave_a_gap_and_are_asked_for_again() {
         else {
             panic!();
         };
-        assert_eq!((season[0].points.len(), season[0].is_complete), (55, false));
+        // The day that was read tells.
+        assert_eq!((season[0].points.len(), season[0].is_complete), (55, true));
+        assert!(eye.counts().contains("4 GetMetricData"));
+    }
+}
+
+#[tokio::test]
+async fn a_day_of_which_a_part_was_not_read_is_left_out_of_its_target_alone() {
+    let eye = Eye::on(move |operation, input| match operation {
+        "DescribeServices" => scene()
+            .tag("ballast:target-memory-percent", "70")
+            .answer(operation, input),
+        "GetMetricData" => {
+            let ends = secs(&input["EndTime"]);
+            let mut answered = answer(operation, input);
+            if NOW - 3 * DAY / 2 < ends && ends < NOW - DAY / 2 {
+                // Yesterday: of the memory not all was given.
+                let asked = input["MetricDataQueries"].as_array().unwrap().iter();
+                let results = answered["MetricDataResults"].as_array_mut().unwrap();
+                for (query, result) in asked.zip(results) {
+                    if query["MetricStat"]["Metric"]["MetricName"] == "MemoryUtilization" {
+                        result["StatusCode"] = "InternalError".into();
+                    }
+                }
+            }
+            answered
+        }
+        _ => answer(operation, input),
+    })
+    .await;
+    for _ in 0..2 {
+        let snapshot = eye.look(&services(&["web-0"])).await;
+        assert_eq!(gaps(&snapshot).len(), 1, "{snapshot:?}");
+        let fleet = fleet(&snapshot, "web-0");
+        for (target, days) in [(TargetName::Cpu, 3), (TargetName::Memory, 2)] {
+            let Reading::Read { season, .. } = &fleet.readings[&target] else {
+                panic!("{:?}", fleet.readings);
+            };
+            assert_eq!(
+                (season[0].points.len(), season[0].is_complete),
+                (55 * days, true)
+            );
+        }
+        assert_eq!(fleet.season_task_counts[0].points.len(), 3 * 55);
         assert!(eye.counts().contains("4 GetMetricData"));
     }
 }

@@ -125,6 +125,7 @@ impl Rule for Ballast {
             recent: self.loads(self.recent_minutes, minute),
             season: self.loads(SEASON_MINUTES, minute),
             tasks_min: 1,
+            peaks_from: None,
         };
         let Some(need) = need(&history, &self.pace, now) else {
             return fleet.desired;

@@ -54,8 +54,12 @@ pub enum TrackingHoldReason {
     },
     /// Fewer tasks are needed now, but by the peak that the forecast starts from more will be.
     WaitingForPeak {
-        /// The most that will be needed by the forecast.
+        /// What will be needed by the period of that peak which is in the way the longest.
         forecast: u32,
+        /// The load of that period, every task that ran counted, in thousandths of a task.
+        peak_milli_tasks: i64,
+        /// When it began.
+        peak_at: Timestamp,
         /// How far back the forecast looks for its peak.
         #[serde(rename = "forecast_peak_secs")]
         forecast_peak: Seconds,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::tracking::hold::{AdviceReason, PlacementLimit, TrackingHold, TrackingHoldReason};
+use crate::tracking::numbers::Thousandths;
 use crate::tracking::readings::Unfollowed;
 use crate::units::Counted;
 
@@ -84,11 +85,16 @@ impl fmt::Display for TrackingHoldReason {
             ),
             Self::WaitingForPeak {
                 forecast,
+                peak_milli_tasks,
+                peak_at,
                 forecast_peak,
-            } => write!(
-                f,
-                "the load needs fewer, and the forecast from the peak of the last {forecast_peak} needs {forecast}"
-            ),
+            } => {
+                let peak = Thousandths(*peak_milli_tasks);
+                write!(
+                    f,
+                    "the load needs fewer, and by the forecast the peak of {peak} tasks at {peak_at:.0}, within the last {forecast_peak}, needs {forecast}"
+                )
+            }
             Self::WindowIncomplete {
                 targets,
                 window,

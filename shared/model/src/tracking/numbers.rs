@@ -73,7 +73,7 @@ impl TrackingNumbers {
 }
 
 /// A number of thousandths, with its decimal point.
-struct Thousandths(i64);
+pub(crate) struct Thousandths(pub(crate) i64);
 
 impl fmt::Display for Thousandths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -55,8 +55,11 @@ impl<'a> Case<'a> {
         let zone = TimeZone::get(&policy.time_zone).unwrap_or(TimeZone::UTC);
         let bounds = BoundsInForce::at(policy.bounds, &policy.windows, &zone, now);
         let (mut targets, mut unfollowed) = (Vec::new(), Vec::new());
-        let miscount = miscount::find(fleet, memory.as_ref(), now);
-        let miscounted = miscount.as_ref().map(miscount::why);
+        let miscount = miscount::find(fleet, memory.as_ref(), &policy.pace, now);
+        let miscounted = miscount.as_ref();
+        let miscounted = miscounted.filter(|it| miscount::is_in_force(it, fleet, now));
+        let miscounted = miscounted.map(miscount::why);
+        let counted_from = miscount.as_ref().map(miscount::counted_from);
         if let Some(memory) = memory.as_mut() {
             memory.miscount = miscount;
         }
@@ -73,7 +76,7 @@ impl<'a> Case<'a> {
                 });
                 continue;
             }
-            targets.push(tracked(fleet, policy, *name, target, now));
+            targets.push(tracked(fleet, policy, *name, target, counted_from, now));
         }
         let numbers = numbers(fleet, &targets, bounds);
         Self {
@@ -127,6 +130,7 @@ fn tracked(
     policy: &TrackingPolicy,
     name: TargetName,
     target: &Target,
+    counted_from: Option<Timestamp>,
     now: Timestamp,
 ) -> Tracked {
     let (recent, season): (&[_], &[_]) = match fleet.readings.get(&name) {
@@ -161,6 +165,10 @@ fn tracked(
         tasks_min: match target.measures {
             Measures::PerTask => 1,
             Measures::Total => 0,
+        },
+        peaks_from: match target.measures {
+            Measures::PerTask => counted_from,
+            Measures::Total => None,
         },
     };
     let unusable = recent.iter().map(|it| it.unusable);

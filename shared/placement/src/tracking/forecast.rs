@@ -5,8 +5,9 @@
 //! [`FORECAST_MINUTES`] minutes did; a peak grows as peaks did: the largest minute of as long ahead, over the largest of as long before.
 //!
 //! Guaranteed: it is never less than what it starts from, nor than the newest load, so that it only raises, and keeps from lowering. A
-//! period that is missing, or incomplete, takes nothing away from a peak: what there is of it is a lower bound. Where no day tells, the
-//! recent peak stands alone: less information is no fewer tasks.
+//! period that is missing, or incomplete, takes nothing away from a peak: what there is of it is a lower bound. So is a day's peak ahead of
+//! which minutes are missing: such a day counts where it tells of more than the others do. Where no day tells, the recent peak stands
+//! alone: less information is no fewer tasks.
 //!
 //! Assumed: a day has 24 hours.
 //!
@@ -18,7 +19,7 @@ use model::Seconds;
 use model::tracking::{ForecastFrom, Pace};
 
 use super::load::{Load, div_ceil};
-use super::pace::Loads;
+use super::pace::{History, Loads};
 
 const MINUTE: Seconds = Seconds(60);
 
@@ -41,61 +42,73 @@ pub(super) struct Newest {
     pub(super) at: Timestamp,
     /// The load without the tasks that started lately, in thousandths of a task, and when its period began.
     pub(super) level: (i64, Timestamp),
-    /// The load with every task that runs.
-    pub(super) most_milli: i64,
 }
 
 /// What is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Expected {
-    /// The load in thousandths of a task, without the tasks that started lately.
+    /// By how many thousandths of it a load grows; `None` where no day tells.
+    growth_milli: Option<i128>,
+    /// What the newest load and the recent peak let expect, in thousandths of a task, without the tasks that started lately.
     pub(super) milli: i128,
-    /// What the newest load alone lets expect, every task counted.
+    /// What the newest load alone does, without them.
     pub(super) newest_milli: i128,
-    /// What the periods of the recent peak let expect, every task counted: the end of each, and the load. Newest first.
-    pub(super) peaks: Vec<(Timestamp, i128)>,
+    /// The periods of the recent peak, newest first.
+    pub(super) peaks: Vec<Load>,
     /// What it comes from; `None` where nothing is forecast.
     pub(super) from: Option<ForecastFrom>,
 }
 
+impl Expected {
+    /// What a load lets expect, in thousandths of a task.
+    pub(super) fn grown(&self, load: i64) -> i128 {
+        let load = i128::from(load.max(0));
+        load + load * self.growth_milli.unwrap_or(0) / 1_000
+    }
+}
+
 /// What is to be expected of a load. `known` are the periods that are over, oldest first.
 pub(super) fn expected(
-    season: Loads<'_>,
-    (period, known): (Seconds, &[Load]),
+    history: &History<'_>,
+    known: &[Load],
     newest: Newest,
     pace: &Pace,
 ) -> Expected {
+    let period = history.recent.period;
     let last_minute = minute_of(newest.at, period);
-    let growth = (pace.forecast)
-        .then(|| growth_milli(season, last_minute, pace))
+    let growth_milli = (pace.forecast)
+        .then(|| growth_milli(history.season, last_minute, pace))
         .flatten();
-    let grown = |load: i64| {
-        let load = i128::from(load.max(0));
-        load + load * growth.unwrap_or(0) / 1_000
-    };
     let mut peak = newest.level;
     let mut peaks = Vec::new();
     if pace.forecast && Seconds::ZERO < pace.forecast_peak {
         let from = pace.forecast_peak.before(period.after(newest.at));
-        let latest = known.iter().rev();
-        for load in latest.take_while(|it| from < period.after(it.at)) {
+        let is_peak = |it: &Load| {
+            let can_be_used = history.peaks_from.is_none_or(|from| from <= it.at);
+            from < period.after(it.at) && can_be_used
+        };
+        for load in known.iter().rev().take_while(|it| is_peak(it)) {
             if peak.0 < load.warm_milli_tasks {
                 peak = (load.warm_milli_tasks, load.at);
             }
-            peaks.push((period.after(load.at), grown(load.milli_tasks)));
+            peaks.push(*load);
         }
     }
-    let tells = growth.is_some() || !peaks.is_empty();
-    Expected {
-        milli: grown(peak.0),
-        newest_milli: grown(newest.most_milli),
+    let tells = growth_milli.is_some() || !peaks.is_empty();
+    let mut expected = Expected {
+        growth_milli,
+        milli: 0,
+        newest_milli: 0,
         peaks,
         from: tells.then(|| ForecastFrom {
             peak_milli_tasks: peak.0,
             peak_at: peak.1,
-            growth_milli: growth.and_then(|it| u32::try_from(it).ok()),
+            growth_milli: growth_milli.and_then(|it| u32::try_from(it).ok()),
         }),
-    }
+    };
+    expected.milli = expected.grown(peak.0);
+    expected.newest_milli = expected.grown(newest.level.0);
+    expected
 }
 
 /// The last minute of a period, begun on the minute.
@@ -107,22 +120,34 @@ fn minute_of(at: Timestamp, period: Seconds) -> Timestamp {
 }
 
 /// By how many thousandths of it the load grew at this time of the days before, from when a task that is asked for serves; a fall counts as
-/// none. `None` where no day tells.
+/// none. `None` where no day tells. A peak ahead of which minutes are missing counts where it raises the mean: it was no less.
 fn growth_milli(season: Loads<'_>, newest: Timestamp, pace: &Pace) -> Option<i128> {
     let start_up = whole_minutes(pace.start_up).max(1);
     let is_peak = Seconds::ZERO < pace.forecast_peak;
     let length = whole_minutes(pace.forecast_peak).max(FORECAST_MINUTES);
-    let of_minutes = |at: Timestamp, first: i64| {
-        let minutes = season.minutes(at, first, length)?;
-        Some(if is_peak { minutes.most } else { minutes.sum })
-    };
     let (mut sum, mut days) = (0_i128, 0_i128);
+    let mut at_least = Vec::new();
     for day in 1..=FORECAST_DAYS {
         let newest = Seconds(DAY.0.saturating_mul(day)).before(newest);
-        let then = of_minutes(newest, 1_i64.saturating_sub(length));
-        let ahead = of_minutes(newest, start_up);
-        if let (Some(then @ 1..), Some(ahead)) = (then, ahead) {
-            sum += ((ahead - then) * 1_000 / then).clamp(0, GROWTH_MAX_MILLI);
+        let then = season.minutes(newest, 1_i64.saturating_sub(length), length);
+        let ahead = season.minutes(newest, start_up, length);
+        let of = |it: &Minutes| if is_peak { it.most } else { it.sum };
+        let from = of(&then);
+        if !then.are_whole || from <= 0 {
+            continue;
+        }
+        let growth = ((of(&ahead) - from) * 1_000 / from).clamp(0, GROWTH_MAX_MILLI);
+        if ahead.are_whole {
+            sum += growth;
+            days += 1;
+        } else if is_peak && growth > 0 {
+            at_least.push(growth);
+        }
+    }
+    at_least.sort_unstable();
+    for growth in at_least.into_iter().rev() {
+        if sum <= growth * days {
+            sum += growth;
             days += 1;
         }
     }
@@ -135,33 +160,38 @@ fn whole_minutes(seconds: Seconds) -> i64 {
     i64::try_from(minutes).unwrap_or(i64::MAX)
 }
 
-/// Minutes of a day, each of which is known.
-#[derive(Debug, Clone, Copy, Default)]
+/// Minutes of a day.
+#[derive(Debug, Clone, Copy)]
 struct Minutes {
     /// Their loads added up.
     sum: i128,
     /// The largest of them.
     most: i128,
+    /// Whether each of them is known, and complete. Otherwise the others are lower bounds.
+    are_whole: bool,
 }
 
 impl Loads<'_> {
-    /// The loads of so many minutes, the first so many minutes after a time. `None` where one is missing or incomplete.
-    fn minutes(&self, at: Timestamp, first: i64, length: i64) -> Option<Minutes> {
+    /// The loads of so many minutes, the first so many minutes after a time.
+    fn minutes(&self, at: Timestamp, first: i64, length: i64) -> Minutes {
         let mut minute = Seconds(MINUTE.0.saturating_mul(first)).after(at);
-        let after = self.loads.partition_point(|it| it.at <= minute);
-        let mut periods = self.loads.get(after.checked_sub(1)?..)?.iter().peekable();
-        let mut minutes = Minutes::default();
+        let begun = self.loads.partition_point(|it| it.at <= minute);
+        let mut periods = self.loads.iter().skip(begun.saturating_sub(1)).peekable();
+        let mut minutes = Minutes {
+            sum: 0,
+            most: 0,
+            are_whole: true,
+        };
         for _ in 0..length {
             let is_over = |it: &&Load| self.period.after(it.at) <= minute;
             while periods.next_if(is_over).is_some() {}
-            let load = periods
-                .peek()
-                .filter(|it| it.at <= minute && it.is_complete)?;
-            let milli = i128::from(load.milli_tasks.max(0));
+            let load = periods.peek().filter(|it| it.at <= minute);
+            let milli = load.map_or(0, |it| i128::from(it.milli_tasks.max(0)));
+            minutes.are_whole &= load.is_some_and(|it| it.is_complete);
             minutes.sum += milli;
             minutes.most = minutes.most.max(milli);
             minute = MINUTE.after(minute);
         }
-        Some(minutes)
+        minutes
     }
 }

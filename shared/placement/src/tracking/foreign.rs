@@ -3,8 +3,8 @@
 //! ECS has no conditional update and no version on a service, so the last write is remembered and compared
 //! (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html>).
 //!
-//! Unlike the standby of a pair, a tracked service is not left alone after somebody else's change: a load that needs more gets it. It is
-//! not lowered for a time. Whoever sets it to 0 wants it off, and it stays off.
+//! Unlike the standby of a pair, a tracked service is not left alone after somebody else's change: a load that needs more gets it; one
+//! that is past does not, where fewer were asked for. It is not lowered for a time. Whoever sets it to 0 wants it off, and it stays off.
 
 use jiff::Timestamp;
 use model::Seconds;

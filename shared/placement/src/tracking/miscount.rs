@@ -6,7 +6,7 @@
 //! counted as ran, and every load of a metric for each task is three times too large: the service would climb to its maximum.
 //!
 //! Guaranteed: a deployment, which may run twice as many for a while, a scale-in whose counts are still seen, and one period that is odd
-//! are no miscount. Where the ledger does not answer, it is not known what ran a moment ago, and nothing new is said.
+//! are no miscount. What was counted before it is over is no peak for a forecast to start from, whatever the tag says by then. Where the ledger does not answer, it is not known what ran a moment ago, and nothing new is said.
 //!
 //! Absent: counts that are too small. Where values come less often than the tag says, periods are missing, and nothing is lowered.
 
@@ -15,7 +15,7 @@ use model::Seconds;
 use model::ids::ServiceKey;
 use model::snapshot::Service;
 use model::tracking::readings::Part;
-use model::tracking::{Fleet, Miscount, TrackingMemory, UnusableMetric};
+use model::tracking::{Fleet, Miscount, Pace, TrackingMemory, UnusableMetric};
 
 use super::case;
 use super::load::FRESH_FOR;
@@ -39,20 +39,37 @@ pub const ASKED_FOR: Seconds = Seconds(600);
 /// When it goes on being seen, what is remembered is renewed no more often than this.
 const RENEWED_AFTER: Seconds = Seconds(300);
 
-/// That more tasks are counted than can have run, or were a short while ago.
+/// For so long it is remembered besides what was counted wrong, where a forecast looks for its peak there: longer than any peak, and than
+/// the values of an hour's periods are new enough.
+const PAST_FOR: Seconds = Seconds(21_600);
+
+/// That more tasks are counted than can have run, or were a short while ago; or so long ago that what was counted then is looked at still.
 pub(crate) fn find(
     fleet: &Fleet,
     memory: Option<&TrackingMemory>,
+    pace: &Pace,
     now: Timestamp,
 ) -> Option<Miscount> {
     let memory = memory?;
+    let looks_back = pace.forecast && Seconds::ZERO < pace.forecast_peak;
     let before = memory.miscount.as_ref().filter(|it| {
-        let is_of_this_tag = it.resolution == fleet.resolution;
-        is_of_this_tag && now < KEPT_FOR.after(it.at)
+        let is_looked_at = looks_back && now < PAST_FOR.after(counted_from(it));
+        is_in_force(it, fleet, now) || is_looked_at
     });
-    let is_new = before.is_none_or(|it| RENEWED_AFTER.after(it.at) <= now);
+    let is_new =
+        before.is_none_or(|it| !is_in_force(it, fleet, now) || RENEWED_AFTER.after(it.at) <= now);
     let shown = shown(fleet, memory, now).filter(|_| is_new);
     shown.or_else(|| before.cloned())
+}
+
+/// Whether no metric of each task is followed because of it.
+pub(crate) fn is_in_force(miscount: &Miscount, fleet: &Fleet, now: Timestamp) -> bool {
+    miscount.resolution == fleet.resolution && now < counted_from(miscount)
+}
+
+/// From when on what is counted counts again.
+pub(crate) fn counted_from(miscount: &Miscount) -> Timestamp {
+    KEPT_FOR.after(miscount.at)
 }
 
 /// Why no metric of each task can be followed.

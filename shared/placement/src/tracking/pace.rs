@@ -49,6 +49,8 @@ pub struct History<'a> {
     pub season: Loads<'a>,
     /// The least that a load needs: 1 of a metric that nobody publishes while no task runs, else 0.
     pub tasks_min: u32,
+    /// Periods that began before it are no peak for a forecast to start from: more tasks were counted then than ran.
+    pub peaks_from: Option<Timestamp>,
 }
 
 /// What one target's load needs.
@@ -63,25 +65,36 @@ pub struct Need {
     /// The tasks that it will need by its recent peak and the days before, and what that comes from; `None` where no forecast is asked
     /// for, or nothing tells.
     pub forecast: Option<(u32, ForecastFrom)>,
-    /// What was needed within the window; `None` where a period of it is missing or incomplete.
-    pub window: Option<Window>,
     /// The load now, in thousandths of a task, every task that runs counted.
     most_milli: i64,
+    /// What newer periods may need that have a value and no load yet, in thousandths of a task.
+    uncounted_milli: i64,
+    /// The periods of the window, newest first: from when on each counts no more, and its load in thousandths of a task. `None` where one
+    /// is missing or incomplete.
+    window: Option<Vec<(Timestamp, i64)>>,
     /// What is expected.
     expected: Expected,
-    /// The periods of the recent peak, newest first: from when on each counts no more, and the load that it lets expect, in thousandths
-    /// of a task.
-    peaks: Vec<(Timestamp, i128)>,
-    /// What newer periods may need that have a value and no load yet, in thousandths of a task.
-    uncounted_milli: i128,
+    /// From when on a period of the recent peak counts no more: so long after its end.
+    peak_counts_for: Seconds,
+    /// The length of a period.
+    period: Seconds,
     tasks_min: u32,
 }
 
-/// What was needed within the window.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Window {
-    /// Each period, newest first: from when on it counts no more, and its load in thousandths of a task.
-    loads: Vec<(Timestamp, i128)>,
+/// What of a load keeps the desired count from being lowered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Waits {
+    /// A period of the peak that the forecast starts from.
+    Peak {
+        /// When the period began.
+        at: Timestamp,
+        /// Its load in thousandths of a task, every task that ran counted.
+        load_milli_tasks: i64,
+        /// The tasks that it lets expect.
+        needed: u32,
+    },
+    /// The window.
+    Window,
 }
 
 /// Whether the desired count is to be lowered for one target.
@@ -89,49 +102,79 @@ pub struct Window {
 pub enum Lower {
     /// To so many.
     To(u32),
-    /// By what is needed now it is, but within the window more was needed. From then on it may be.
-    NotYet(Timestamp),
-    /// By what is needed now it is, and within the window; the peak that the forecast starts from lets expect more. From then on it may be.
-    NotPast(Timestamp),
+    /// By what is needed now it is; this lets it be lowered from then on. Of several the last.
+    NotUntil(Timestamp, Waits),
     /// By what is needed now it is; what was needed within the window is not known.
     NotKnown,
     /// No.
     No,
 }
 
+/// A load that lowering goes by, in thousandths of a task with every task counted.
+#[derive(Debug, Clone, Copy)]
+enum Floor {
+    /// The newest.
+    Newest(i64),
+    /// A newer one whose tasks are not counted yet.
+    Uncounted(i64),
+    /// One within the window, until then.
+    Window(i64, Timestamp),
+    /// One within the recent peak, until then.
+    Peak(Load, Timestamp),
+}
+
 impl Need {
     /// The same, where periods newer than every load may need so many thousandths of a task: nothing is raised for it, and nothing is
-    /// lowered further than to it.
+    /// lowered further than to what it lets expect.
     #[must_use]
     pub fn with_uncounted(self, milli_tasks: i64) -> Self {
         Self {
-            uncounted_milli: i128::from(milli_tasks),
+            uncounted_milli: milli_tasks,
             ..self
         }
     }
 
-    /// The most that the forecast lets expect, every task that ran counted.
-    #[must_use]
-    pub fn forecast_max(&self) -> u32 {
-        let peaks = self.peaks.iter().map(|(_, it)| *it);
-        let most = peaks.fold(self.expected.newest_milli, i128::max);
-        tasks(most).max(self.tasks_min)
+    /// The loads that lowering goes by, as far as they are known.
+    fn floors(&self) -> impl Iterator<Item = Floor> {
+        let latest = [
+            Floor::Newest(self.most_milli),
+            Floor::Uncounted(self.uncounted_milli),
+        ];
+        let window = self.window.iter().flatten();
+        let window = window.map(|(until, load)| Floor::Window(*load, *until));
+        let peaks = self.expected.peaks.iter().map(|it| {
+            let end = self.period.after(it.at);
+            Floor::Peak(*it, self.peak_counts_for.after(end))
+        });
+        latest.into_iter().chain(window).chain(peaks)
+    }
+
+    /// What one of them needs, or lets expect, in thousandths of a task.
+    fn milli_of(&self, floor: Floor) -> i128 {
+        match floor {
+            Floor::Newest(load) | Floor::Uncounted(load) => self.expected.grown(load),
+            Floor::Window(load, _) => load.max(0).into(),
+            Floor::Peak(load, _) => self.expected.grown(load.milli_tasks),
+        }
     }
 
     /// The most that was needed within the window; `None` where that is not known.
     #[must_use]
     pub fn window_max(&self) -> Option<u32> {
-        let loads = &self.window.as_ref()?.loads;
-        let most = loads.iter().map(|(_, it)| *it);
-        let newest = i128::from(self.most_milli).max(self.uncounted_milli);
-        let most = most.fold(newest, i128::max);
-        Some(tasks(most).max(self.tasks_min))
+        self.window.as_ref()?;
+        let loads = self.floors().filter_map(|it| match it {
+            Floor::Newest(load) | Floor::Uncounted(load) | Floor::Window(load, _) => Some(load),
+            Floor::Peak(..) => None,
+        });
+        Some(tasks(loads.max().unwrap_or(0).into()).max(self.tasks_min))
     }
 
     /// The most that was needed within the window, or will be; `None` where the window is not known.
     #[must_use]
     pub fn needed_max(&self) -> Option<u32> {
-        Some(self.window_max()?.max(self.forecast_max()))
+        self.window.as_ref()?;
+        let most = self.floors().map(|it| self.milli_of(it)).max();
+        Some(tasks(most.unwrap_or(0)).max(self.tasks_min))
     }
 
     /// The load now with the tasks that started lately, in thousandths of a task, where that is more than without them.
@@ -150,11 +193,21 @@ impl Need {
     /// How many tasks to ask for, where that is more than are asked for and the load goes far enough for it.
     #[must_use]
     pub fn raise(&self, desired: u32, turn: Option<Turn>, pace: &Pace) -> Option<u32> {
+        self.raise_for(self.expected.milli, desired, turn, pace)
+    }
+
+    /// The same by the newest load, and what it lets expect: a load that is past counts for nothing.
+    #[must_use]
+    pub fn raise_by_newest(&self, desired: u32, turn: Option<Turn>, pace: &Pace) -> Option<u32> {
+        self.raise_for(self.expected.newest_milli, desired, turn, pace)
+    }
+
+    fn raise_for(&self, load: i128, desired: u32, turn: Option<Turn>, pace: &Pace) -> Option<u32> {
         let turns = turn.is_some_and(|it| it.direction == Direction::In);
         let serves = milli(desired) * i128::from(pace.tolerance_percent.saturating_add(100));
         // Where fewer are asked for than a metric needs to be measured at all, there is no band.
-        let goes_far = !turns || serves < self.expected.milli * 100 || desired < self.tasks_min;
-        let to = self.expected();
+        let goes_far = !turns || serves < load * 100 || desired < self.tasks_min;
+        let to = tasks(load).max(self.tasks_min);
         (desired < to && goes_far).then_some(to)
     }
 
@@ -164,36 +217,40 @@ impl Need {
         let turns = turn.is_none_or(|it| it.direction == Direction::Out);
         let reach = milli(desired) * i128::from(100_u32.saturating_sub(pace.tolerance_percent));
         let lowers = |goal: u32| goal < desired && (!turns || milli(goal) * 100 <= reach);
-        let goal = |load: i128| {
+        let goal = |floor: Floor| {
             let percent = i128::from(pace.tolerance_percent.saturating_add(100));
-            tasks(div_ceil(load * percent, 100)).max(self.tasks_min)
+            tasks(div_ceil(self.milli_of(floor) * percent, 100)).max(self.tasks_min)
         };
-        let now = goal(self.expected.newest_milli);
-        if !lowers(now) {
+        if !lowers(goal(Floor::Newest(self.most_milli))) {
             return Lower::No;
         }
-        let Some(window) = &self.window else {
+        if self.window.is_none() {
             return Lower::NotKnown;
-        };
-        let most = |loads: &[(Timestamp, i128)]| loads.iter().map(|(_, it)| goal(*it)).max();
-        let to = now.max(most(&window.loads).max(most(&self.peaks)).unwrap_or(0));
-        if lowers(to) {
-            let to = to.max(goal(self.uncounted_milli));
-            return if lowers(to) {
-                Lower::To(to)
-            } else {
-                Lower::NotKnown
-            };
         }
-        // The newest that is in the way is the last to go.
-        let latest = |loads: &[(Timestamp, i128)]| {
-            let mut in_the_way = loads.iter().filter(|(_, it)| !lowers(goal(*it)));
-            in_the_way.next().map(|(until, _)| *until)
-        };
-        match (latest(&window.loads), latest(&self.peaks)) {
-            (until, Some(past)) if until < Some(past) => Lower::NotPast(past),
-            (Some(until), _) => Lower::NotYet(until),
-            (None, _) => Lower::No,
+        let (mut to, mut last, mut is_known) = (0, None, true);
+        for floor in self.floors() {
+            let goal = goal(floor);
+            to = to.max(goal);
+            if lowers(goal) {
+                continue;
+            }
+            match floor {
+                Floor::Newest(_) | Floor::Uncounted(_) => is_known = false,
+                Floor::Window(_, until) => last = last.max(Some((until, Waits::Window))),
+                Floor::Peak(load, until) => {
+                    let waits = Waits::Peak {
+                        at: load.at,
+                        load_milli_tasks: load.milli_tasks,
+                        needed: tasks(self.milli_of(floor)).max(self.tasks_min),
+                    };
+                    last = last.max(Some((until, waits)));
+                }
+            }
+        }
+        match last {
+            Some((until, waits)) => Lower::NotUntil(until, waits),
+            None if is_known => Lower::To(to),
+            None => Lower::NotKnown,
         }
     }
 }
@@ -221,26 +278,23 @@ pub fn need(history: &History<'_>, pace: &Pace, now: Timestamp) -> Option<Need> 
     let newest = Newest {
         at: newest.at,
         level,
-        most_milli: most,
     };
-    let expected = forecast::expected(history.season, (recent.period, known), newest, pace);
+    let expected = forecast::expected(history, known, newest, pace);
     let at_least = |load: i128| tasks(load).max(history.tasks_min);
-    let window = window(recent.period, known, pace.scale_in_window, now);
     // A peak is gone as soon as a newer value takes its place: it need not be settled.
     let late = Seconds::between(recent.period.after(newest.at), now);
-    let ends = expected.peaks.iter();
-    let peaks = ends.map(|(end, load)| (late.after(pace.forecast_peak.after(*end)), *load));
-    let peaks = peaks.collect();
+    let peak_counts_for = whole_periods(pace.forecast_peak, recent.period);
     Some(Need {
         measured_at: newest.at,
         load_milli_tasks: level.0,
         needed: at_least(level.0.into()),
         forecast: expected.from.map(|it| (at_least(expected.milli), it)),
-        window: window.map(|loads| Window { loads }),
         most_milli: most,
-        expected,
-        peaks,
         uncounted_milli: 0,
+        window: window(recent.period, known, pace.scale_in_window, now),
+        expected,
+        peak_counts_for: Seconds(peak_counts_for.0.saturating_add(late.0)),
+        period: recent.period,
         tasks_min: history.tasks_min,
     })
 }
@@ -252,7 +306,8 @@ fn window(
     known: &[Load],
     window: Seconds,
     now: Timestamp,
-) -> Option<Vec<(Timestamp, i128)>> {
+) -> Option<Vec<(Timestamp, i64)>> {
+    let counts_for = whole_periods(window, period);
     let mut next = known.last()?.at;
     let late = Seconds::between(period.after(next), now).max(SETTLED_AFTER);
     let settled = SETTLED_AFTER.before(now);
@@ -273,12 +328,16 @@ fn window(
             }
             next = period.before(load.at);
         }
-        loads.push((
-            late.after(window.after(end)),
-            i128::from(load.milli_tasks.max(0)),
-        ));
+        loads.push((late.after(counts_for.after(end)), load.milli_tasks));
     }
     (period.after(next) <= from).then_some(loads)
+}
+
+/// A length of time, rounded up to whole periods: the newest value moves by one at a time.
+fn whole_periods(length: Seconds, period: Seconds) -> Seconds {
+    let periods = div_ceil(i128::from(length.0), i128::from(period.0));
+    let seconds = periods.saturating_mul(i128::from(period.0));
+    i64::try_from(seconds).map_or(length, Seconds)
 }
 
 fn milli(tasks: u32) -> i128 {

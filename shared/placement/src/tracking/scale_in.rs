@@ -8,7 +8,7 @@ use model::tracking::{
 };
 
 use super::case::{Case, Tracked};
-use super::pace::{Lower, Need};
+use super::pace::{Lower, Need, Waits};
 use super::{Verdict, foreign, placeable};
 
 /// More tasks are asked for than are allowed: it becomes what is allowed, or fewer where fewer are needed.
@@ -38,13 +38,12 @@ pub(crate) fn decide(case: &Case<'_>) -> Verdict {
         return hold;
     }
     let mut to = 0;
-    let (mut not_yet, mut not_past): (Option<Timestamp>, Option<Timestamp>) = (None, None);
+    let mut not_until: Option<(Timestamp, Waits)> = None;
     let mut incomplete = Vec::new();
     for target in &case.targets {
         match target.need.as_ref().map(|it| lower(case, it)) {
             Some(Lower::To(count)) => to = to.max(count),
-            Some(Lower::NotYet(until)) => not_yet = not_yet.max(Some(until)),
-            Some(Lower::NotPast(until)) => not_past = not_past.max(Some(until)),
+            Some(Lower::NotUntil(at, waits)) => not_until = not_until.max(Some((at, waits))),
             Some(Lower::NotKnown) => incomplete.push(target),
             Some(Lower::No) | None => return Verdict::hold(TrackingHoldReason::OnTarget),
         }
@@ -56,12 +55,7 @@ pub(crate) fn decide(case: &Case<'_>) -> Verdict {
     }
     unseen(case)
         .or_else(|| window_incomplete(case, &incomplete))
-        .or_else(|| {
-            not_past
-                .filter(|it| not_yet < Some(*it))
-                .map(|until| waiting_for_peak(case, until))
-        })
-        .or_else(|| not_yet.map(|until| waiting_for_window(case, until)))
+        .or_else(|| not_until.map(|(until, waits)| waiting(case, until, waits)))
         .or_else(|| deployment(case))
         .or_else(|| turning(case))
         .or_else(|| starting(case))
@@ -159,20 +153,27 @@ fn window_incomplete(case: &Case<'_>, incomplete: &[&Tracked]) -> Option<Verdict
     }))
 }
 
-fn waiting_for_window(case: &Case<'_>, until: Timestamp) -> Verdict {
-    let needs = case.needs().filter_map(|(_, need)| need.window_max());
-    let reason = TrackingHoldReason::WaitingForWindow {
-        needed_max: needs.max().unwrap_or(0),
-        window: case.policy.pace.scale_in_window,
-    };
-    Verdict::Hold(reason, Some(until))
-}
-
-fn waiting_for_peak(case: &Case<'_>, until: Timestamp) -> Verdict {
-    let forecasts = case.needs().map(|(_, need)| need.forecast_max());
-    let reason = TrackingHoldReason::WaitingForPeak {
-        forecast: forecasts.max().unwrap_or(0),
-        forecast_peak: case.policy.pace.forecast_peak,
+/// More was needed, or will be: what lasts the longest is said.
+fn waiting(case: &Case<'_>, until: Timestamp, waits: Waits) -> Verdict {
+    let pace = &case.policy.pace;
+    let reason = match waits {
+        Waits::Window => {
+            let needs = case.needs().filter_map(|(_, need)| need.window_max());
+            TrackingHoldReason::WaitingForWindow {
+                needed_max: needs.max().unwrap_or(0),
+                window: pace.scale_in_window,
+            }
+        }
+        Waits::Peak {
+            at,
+            load_milli_tasks,
+            needed,
+        } => TrackingHoldReason::WaitingForPeak {
+            forecast: needed,
+            peak_milli_tasks: load_milli_tasks,
+            peak_at: at,
+            forecast_peak: pace.forecast_peak,
+        },
     };
     Verdict::Hold(reason, Some(until))
 }

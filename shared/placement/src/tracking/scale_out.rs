@@ -85,10 +85,19 @@ pub(crate) fn decide(case: &Case<'_>) -> Option<Verdict> {
 }
 
 /// The target that asks for the most, of equal ones the first by name, and how many tasks it asks for. Only those count whose load goes far
-/// enough for the desired count to follow.
+/// enough for the desired count to follow. Where somebody else asked for fewer, a load that is past is no reason to ask for more.
 fn most_wanted(case: &Case<'_>) -> Option<(TargetName, u32)> {
     let turn = case.memory.as_ref().and_then(|it| it.turn);
-    let raise = |need: &Need| need.raise(case.desired(), turn, &case.policy.pace);
+    let foreign = case.memory.as_ref().and_then(|it| it.foreign);
+    let was_lowered = foreign.is_some_and(|it| it.found < it.wrote);
+    let raise = |need: &Need| {
+        let (desired, pace) = (case.desired(), &case.policy.pace);
+        if was_lowered {
+            need.raise_by_newest(desired, turn, pace)
+        } else {
+            need.raise(desired, turn, pace)
+        }
+    };
     let wanted = case
         .needs()
         .filter_map(|(name, need)| Some((name, raise(need)?)));

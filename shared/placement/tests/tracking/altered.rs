@@ -1,5 +1,7 @@
 //! A random state with something changed: its plan carried out, less known about it, a target more.
 
+use jiff::Timestamp;
+use model::Seconds;
 use model::memory::Recall;
 use model::outcome::{Outcome, OutcomeResult};
 use model::snapshot::Standby;
@@ -58,6 +60,72 @@ fn series(scene: &mut Scene) -> Vec<&mut Series> {
     all.collect()
 }
 
+/// What was read of the days before.
+fn seasons(scene: &mut Scene) -> Vec<&mut Series> {
+    let fleets = scene.snapshot.fleets.values_mut();
+    let all = fleets.flat_map(|fleet| {
+        let readings = fleet.readings.values_mut();
+        let seasons = readings.flat_map(|it| match it {
+            Reading::Read { season, .. } => season.iter_mut(),
+            Reading::Unusable { .. } | Reading::Unread => [].iter_mut(),
+        });
+        seasons.chain(&mut fleet.season_task_counts)
+    });
+    all.collect()
+}
+
+/// Of no target a day was read: the others tell.
+fn lose_a_day(scene: &mut Scene, pick: usize) {
+    let day = 1 + i64::try_from(pick % 3).unwrap();
+    let then = scene.now.as_second() - 86_400 * day;
+    for it in seasons(scene) {
+        it.points
+            .retain(|it| (it.at.as_second() - then).abs() > 43_200);
+    }
+}
+
+/// Of no target a minute of a day was measured.
+fn lose_a_minute_of_a_day(scene: &mut Scene, pick: usize) {
+    let mut all = seasons(scene);
+    let points = all.first().map_or(&[][..], |it| &it.points);
+    if let Some(lost) = points.get(pick % points.len().max(1)).copied() {
+        for it in &mut all {
+            it.points.retain(|it| it.at != lost.at);
+        }
+    }
+}
+
+/// The same, with three days that were steady until this time of the day and are from then on so many percent of that. Tasks start so
+/// slowly that a forecast from any value that is new enough looks across it.
+pub(crate) fn growing(scene: &Scene, percent: i64) -> Scene {
+    let mut growing = scene.clone();
+    let second = scene.now.as_second();
+    let now = second - second.rem_euclid(60);
+    let flat = |part: Part, then: i64, ahead: i64| {
+        let points = (1..=3_i64).rev().flat_map(|day| {
+            (-60..90_i64).map(move |minute| Point {
+                at: Timestamp::from_second(now - 86_400 * day + 60 * minute).unwrap(),
+                value_milli: if minute < 0 { then } else { ahead },
+            })
+        });
+        crate::scene::series(part, points.collect())
+    };
+    for fleet in growing.snapshot.fleets.values_mut() {
+        if let Ok(policy) = &mut fleet.policy {
+            policy.pace.start_up = Seconds(1_800);
+        }
+        fleet.season_task_counts = vec![flat(Part::Primary, 10_000, 10_000)];
+        for reading in fleet.readings.values_mut() {
+            if let Reading::Read { recent, season } = reading {
+                let is_fleet = recent.iter().any(|it| it.part == Part::Fleet);
+                let part = if is_fleet { Part::Fleet } else { Part::Primary };
+                *season = vec![flat(part, 60_000, 600 * percent)];
+            }
+        }
+    }
+    growing
+}
+
 /// The same state with less known about it.
 pub(crate) fn less(scene: &Scene, which: usize, picks: &[usize]) -> Scene {
     let mut less = scene.clone();
@@ -100,6 +168,8 @@ pub(crate) fn less(scene: &Scene, which: usize, picks: &[usize]) -> Scene {
                 readings.pop_last();
             }
         }
+        8 => lose_a_day(&mut less, picks[0]),
+        9 => lose_a_minute_of_a_day(&mut less, picks[0]),
         _ => {
             let mut all = series(&mut less);
             for pick in picks {
@@ -169,7 +239,7 @@ pub(crate) fn with_target(scene: &Scene, name: TargetName, tasks: i64) -> Scene 
         policy.targets.insert(name, target);
         let second = now.as_second();
         let points = (1..40).rev().map(|back| Point {
-            at: jiff::Timestamp::from_second(second - second.rem_euclid(60) - back * 60).unwrap(),
+            at: Timestamp::from_second(second - second.rem_euclid(60) - back * 60).unwrap(),
             value_milli: tasks * 1_000,
         });
         let series = crate::scene::series(Part::Fleet, points.collect());

@@ -176,6 +176,7 @@ fn the_core_needs_no_service() {
             recent,
             season: nothing,
             tasks_min: 1,
+            peaks_from: None,
         };
         need(&history, &pace, start()).unwrap()
     };

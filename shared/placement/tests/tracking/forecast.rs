@@ -169,7 +169,7 @@ fn it_is_not_lowered_below_the_peak_and_goes_on_when_that_is_past() {
     check(
         &scene,
         &expect![[r#"
-            hold `demo/web` waiting_for_peak: the load needs fewer, and the forecast from the peak of the last 900 s needs 16 (desired 20, running 20, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 16 (peak 14.200 tasks at 2026-03-01T14:51:00Z, days grew 9.0 %)); allowed 1 to 40), until 2026-03-01T15:07:30Z
+            hold `demo/web` waiting_for_peak: the load needs fewer, and by the forecast the peak of 14.200 tasks at 2026-03-01T14:51:00Z, within the last 900 s, needs 16 (desired 20, running 20, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 16 (peak 14.200 tasks at 2026-03-01T14:51:00Z, days grew 9.0 %)); allowed 1 to 40), until 2026-03-01T15:07:30Z
         "#]],
     );
     desired(&mut scene, 30);
@@ -187,7 +187,7 @@ fn it_is_not_lowered_below_the_peak_and_goes_on_when_that_is_past() {
     check(
         &scene,
         &expect![[r#"
-            hold `demo/web` waiting_for_peak: the load needs fewer, and the forecast from the peak of the last 900 s needs 15 (desired 18, running 18, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T15:05:00Z, at most 10 in the window, forecast 15 (peak 14.200 tasks at 2026-03-01T14:51:00Z, no day tells)); allowed 1 to 40), until 2026-03-01T15:07:30Z
+            hold `demo/web` waiting_for_peak: the load needs fewer, and by the forecast the peak of 14.200 tasks at 2026-03-01T14:51:00Z, within the last 900 s, needs 15 (desired 18, running 18, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T15:05:00Z, at most 10 in the window, forecast 15 (peak 14.200 tasks at 2026-03-01T14:51:00Z, no day tells)); allowed 1 to 40), until 2026-03-01T15:07:30Z
         "#]],
     );
     scene.later(60);
@@ -276,6 +276,112 @@ fn tasks_that_had_just_started_are_no_part_of_a_peak() {
             step `demo/web` scale_in: set the desired count of `demo/web` from 30 to 18, because for 300 s no target needed more than 16, and the tolerance above it is kept (desired 30, running 30, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window, forecast 10 (no day tells)); allowed 1 to 40)
         "#]],
     );
+}
+
+#[test]
+fn a_day_that_was_not_read_is_left_out_and_the_others_tell() {
+    let mut scene = peak();
+    desired(&mut scene, 12);
+    let yesterday = Seconds(86_400).before(scene.now);
+    let half_a_day = Seconds(43_200).before(yesterday);
+    // Of the others one fell, and one lacks a minute of the peak then.
+    season(&mut scene)[0].points.retain(|it| it.at < half_a_day);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 12 to 15, because the forecast of `requests` needs 15 (desired 12, running 12, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 15 (peak 14.200 tasks at 2026-03-01T14:51:00Z, days grew 0.0 %)); allowed 1 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn a_peak_ahead_with_a_hole_counts_where_it_tells_of_more() {
+    // Yesterday a minute ahead is missing that is not the largest: 18 % are as many as they were. Of two days ago, which fell, nothing.
+    let mut scene = peak();
+    desired(&mut scene, 12);
+    let hole = Seconds(86_400).before(scene.minute(-5));
+    season(&mut scene)[0].points.retain(|it| it.at != hole);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 12 to 16, because the forecast of `requests` needs 16 (desired 12, running 12, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 16 (peak 14.200 tasks at 2026-03-01T14:51:00Z, days grew 9.0 %)); allowed 1 to 40)
+    "#]],
+    );
+    // Without its largest minute it says less than the day that fell, which says 0.
+    let largest = Seconds(86_400).before(scene.minute(-12));
+    season(&mut scene)[0].points.retain(|it| it.at != largest);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 12 to 15, because the forecast of `requests` needs 15 (desired 12, running 12, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 15 (peak 14.200 tasks at 2026-03-01T14:51:00Z, days grew 0.0 %)); allowed 1 to 40)
+    "#]],
+    );
+    // Means of minutes are no lower bounds.
+    let mut scene = growing();
+    let hole = Seconds(86_400).before(scene.minute(-5));
+    season(&mut scene)[0].points.retain(|it| it.at != hole);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 20, running 20, pending 0; standby running 0; requests 20 (load 20.000 tasks at 2026-03-01T14:59:00Z, at most 20 in the window, forecast 20 (days grew 0.0 %)); allowed 1 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_not_counted_yet_grows_too() {
+    // The days grew by half. In the newest minute the load doubled to 20 tasks: 20 x 1.5 x 1.12 = 33.6, whether it is counted yet or not.
+    let mut scene = Scene::cpu(60, 10);
+    scene.newest(TargetName::Cpu, Part::Primary, &[20_000]);
+    scene.pace().forecast = true;
+    scene.pace().start_up = Seconds(120);
+    scene.bounds(1, 100);
+    let of_days = |then: i64, ahead: i64| {
+        let minutes = (1..=3_i64).rev().flat_map(|day| {
+            (-10..10_i64).map(move |minute| (day, minute, if minute <= 0 { then } else { ahead }))
+        });
+        let points = minutes.map(|(day, minute, value_milli)| Point {
+            at: Seconds(-86_400 * day).after(scene.minute(-minute)),
+            value_milli,
+        });
+        vec![series(Part::Primary, points.collect())]
+    };
+    let (counts, values) = (of_days(10_000, 10_000), of_days(40_000, 60_000));
+    scene.fleet().season_task_counts = counts;
+    if let Some(Reading::Read { season, .. }) = scene.fleet().readings.get_mut(&TargetName::Cpu) {
+        *season = values;
+    }
+    let to = |scene: &Scene| scene.decide().plan.steps[0].counts();
+    // The newest minute counted, it is not settled.
+    assert_eq!(to(&scene), (60, 34), "{}", scene.decide().plan);
+    scene.counts(Part::Primary).pop();
+    // A minute earlier the days grew as much: the step is ahead of both.
+    assert_eq!(to(&scene), (60, 34), "{}", scene.decide().plan);
+}
+
+#[test]
+fn a_peak_is_past_when_a_whole_period_has_taken_its_place() {
+    // Periods of five minutes, a peak of seven: the one that ended at 11:55 counts until 12:05 has ended, and is seen 30 s later.
+    let mut scene = Scene::new(20);
+    scene.track(TargetName::Alarm, target(100, Measures::Total));
+    scene.flat(TargetName::Alarm, Part::Fleet, 1_000_000);
+    let recent = &mut scene.recent(TargetName::Alarm)[0];
+    recent.period = Seconds(300);
+    recent.points.retain(|it| it.at.as_second() % 300 == 0);
+    let count = recent.points.len();
+    recent.points[count - 2].value_milli = 1_700_000;
+    scene.pace().forecast = true;
+    scene.pace().forecast_peak = Seconds(420);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` waiting_for_peak: the load needs fewer, and by the forecast the peak of 17.000 tasks at 2026-03-01T11:50:00Z, within the last 420 s, needs 17 (desired 20, running 20, pending 0; standby running 0; alarm 10 (load 10.000 tasks at 2026-03-01T11:55:00Z, at most 17 in the window, forecast 17 (peak 17.000 tasks at 2026-03-01T11:50:00Z, no day tells)); allowed 1 to 40), until 2026-03-01T12:05:30Z
+    "#]],
+    );
+    scene.later(240);
+    assert_eq!(scene.decide().plan.steps, []);
+    scene.later(60);
+    assert_eq!(scene.decide().plan.steps.len(), 1);
 }
 
 /// A load with a peak every tenth minute, a quarter of an hour long looked back: the count is the peak's, and changes no more.

@@ -298,3 +298,41 @@ fn what_is_switched_off_says_what_its_load_needs() {
     "#]],
     );
 }
+
+#[test]
+fn a_persons_lowering_is_not_undone_for_a_load_that_is_past() {
+    // 28 tasks of load fifty minutes ago, 5 now; a person sets 30 to 10.
+    let mut scene = Scene::new(10);
+    scene.track(TargetName::Requests, target(100, Measures::Total));
+    scene.flat(TargetName::Requests, Part::Fleet, 500_000);
+    let past = scene.minute(50);
+    let points = scene.points(TargetName::Requests, Part::Fleet);
+    let then = points.iter_mut().filter(|it| it.at == past);
+    then.for_each(|it| it.value_milli = 2_800_000);
+    scene.pace().forecast = true;
+    scene.pace().forecast_peak = Seconds(3_600);
+    scene.wrote(28, 30, 1_800, true);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` waiting_for_peak: the load needs fewer, and by the forecast the peak of 28.000 tasks at 2026-03-01T11:09:00Z, within the last 3600 s, needs 28 (desired 10, running 10, pending 0; standby running 0; requests 5 (load 5.000 tasks at 2026-03-01T11:59:00Z, at most 5 in the window, forecast 28 (peak 28.000 tasks at 2026-03-01T11:09:00Z, no day tells)); allowed 1 to 40), until 2026-03-01T12:10:30Z
+    "#]],
+    );
+    // What the newest load needs it gets.
+    let mut busy = scene.clone();
+    busy.newest(TargetName::Requests, Part::Fleet, &[1_200_000]);
+    check(
+        &busy,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 12, because `requests` needs 12 (desired 10, running 10, pending 0; standby running 0; requests 12 (load 12.000 tasks at 2026-03-01T11:59:00Z, at most 12 in the window, forecast 28 (peak 28.000 tasks at 2026-03-01T11:09:00Z, no day tells)); allowed 1 to 40)
+    "#]],
+    );
+    // A count that somebody raised is no wish for fewer.
+    scene.wrote(8, 9, 1_800, true);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 20, because the forecast of `requests` needs 28, and one step goes no further (desired 10, running 10, pending 0; standby running 0; requests 5 (load 5.000 tasks at 2026-03-01T11:59:00Z, at most 5 in the window, forecast 28 (peak 28.000 tasks at 2026-03-01T11:09:00Z, no day tells)); allowed 1 to 40)
+    "#]],
+    );
+}

@@ -16,6 +16,7 @@ mod left_alone;
 mod miscount;
 mod oracle;
 mod oracle_loads;
+mod oracle_places;
 mod pair;
 mod placeable;
 mod planted;

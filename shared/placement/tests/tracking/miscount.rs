@@ -3,7 +3,7 @@
 use expect_test::expect;
 use model::Seconds;
 use model::memory::{ForeignEdit, Recall};
-use model::tracking::{Measures, Part, TargetName, TrackingHold};
+use model::tracking::{Measures, Miscount, Part, TargetName, TrackingHold};
 
 use super::scene::{Scene, check, deployment, key, target};
 
@@ -212,4 +212,54 @@ fn a_miscount_is_remembered_while_tasks_are_added_and_until_the_tag_is_changed()
     assert_eq!(holds[0].reason.as_str(), "unfollowed");
     scene.later(1);
     followed(&scene);
+}
+
+/// Ten tasks at the target that were counted thrice until so many minutes ago, and a forecast from the peak of an hour.
+fn over(minutes: i64) -> Scene {
+    let mut scene = Scene::cpu(10, 60);
+    scene.bounds(1, 100);
+    scene.pace().forecast = true;
+    scene.pace().forecast_peak = Seconds(3_600);
+    scene.wrote(10, 10, 86_400, true);
+    let until = scene.minute(minutes);
+    let counts = scene.counts(Part::Primary).iter_mut();
+    let wrong = counts.filter(|it| it.at <= until);
+    wrong.for_each(|it| it.value_milli = 30_000);
+    scene
+}
+
+#[test]
+fn what_was_counted_wrong_is_no_peak_when_it_is_over() {
+    // For the last eleven minutes the counts are right. The miscount was seen a minute into that.
+    let mut scene = over(11);
+    let at = scene.ago(600);
+    let seen = |at| Miscount {
+        at,
+        resolution: Seconds(60),
+        service: "demo/web".parse().unwrap(),
+        counted: 30,
+        at_most: 10,
+    };
+    scene.memory().miscount = Some(seen(at));
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 100)
+    "#]],
+    );
+    // It is remembered for as long as such a peak is looked for.
+    let memory = scene.decide().memories.remove(&key()).unwrap();
+    assert_eq!(memory.miscount, Some(seen(at)));
+    // The tag was changed: the metric is followed at once, and what was counted by the other is no peak.
+    scene.memory().miscount = Some(seen(scene.ago(60)));
+    scene.memory().miscount.as_mut().unwrap().resolution = Seconds(20);
+    assert_eq!(scene.decide().plan.steps, [], "{}", scene.decide().plan);
+    // Nothing is known of it: ten tasks have the peak of thirty.
+    scene.memory().miscount = None;
+    assert_eq!(scene.decide().plan.steps[0].counts().0, 10);
+    // Without a peak it is forgotten.
+    scene.memory().miscount = Some(seen(at));
+    scene.pace().forecast_peak = Seconds::ZERO;
+    let memory = scene.decide().memories.remove(&key()).unwrap();
+    assert_eq!(memory.miscount, None);
 }

@@ -138,6 +138,14 @@ fn said(fleets: &Fleets<'_>, memory: &Recall<TrackingMemory>) -> (Vec<Says>, boo
     (all, unfollowed)
 }
 
+/// Until when more tasks were counted than ran, by what is remembered.
+fn wrong_until(scene: &Scene, key: &TrackingKey) -> Option<i64> {
+    match scene.memories.get(key)? {
+        Recall::Known(memory) => Some(memory.miscount.as_ref()?.at.as_second() + 600),
+        Recall::Unknown => None,
+    }
+}
+
 /// How far one step may raise.
 fn farthest(memory: Option<&TrackingMemory>, seen: u32, policy: &TrackingPolicy, now: i64) -> u32 {
     let wrote = memory.and_then(|it| it.wrote);
@@ -157,13 +165,23 @@ pub(crate) fn wanted(scene: &Scene, key: &TrackingKey) -> u32 {
         Ok(_) | Err(_) => return seen,
     };
     let now = scene.now.as_second();
-    let fleets = Fleets { fleet, policy, now };
     let memory = remembered(scene, key);
+    let fleets = Fleets {
+        fleet,
+        policy,
+        now,
+        counted_wrong_until: wrong_until(scene, key),
+    };
     let turn = memory.as_ref().and_then(|it| it.turn);
     let (least, most) = fleets.bounds();
     let never_seen = Recall::Known(TrackingMemory::default());
     let (all, unfollowed) = said(&fleets, scene.memories.get(key).unwrap_or(&never_seen));
-    let rises = rises(&all, seen, turn, policy);
+    let hold = policy.foreign_hold.0;
+    let was_lowered = memory.as_ref().is_some_and(|it| {
+        let floor = foreign_floor(it, seen, hold, now);
+        floor.is_some_and(|floor| floor < asked_before(it, seen, hold, now))
+    });
+    let rises = rises(&all, seen, turn, policy, was_lowered);
     let farthest = farthest(memory.as_ref(), seen, policy, now);
     if seen < least {
         return rises.unwrap_or(0).min(farthest).min(most).max(least);
@@ -196,14 +214,24 @@ pub(crate) fn wanted(scene: &Scene, key: &TrackingKey) -> u32 {
 }
 
 /// The most that any target asks for, above what is asked for.
-fn rises(all: &[Says], seen: u32, turn: Option<Turn>, policy: &TrackingPolicy) -> Option<u32> {
+fn rises(
+    all: &[Says],
+    seen: u32,
+    turn: Option<Turn>,
+    policy: &TrackingPolicy,
+    was_lowered: bool,
+) -> Option<u32> {
     let was_in = turn.is_some_and(|it| it.direction == Direction::In);
     let tolerance = u128::from(policy.pace.tolerance_percent);
     let asks = all.iter().filter_map(|it| match it {
         Says::Unknown => None,
         Says::Load {
-            expected, least, ..
+            expected,
+            soon,
+            least,
+            ..
         } => {
+            let expected = if was_lowered { soon } else { expected };
             let needed = up(*expected, 1_000).max(*least);
             let overcomes = expected * 100 > u128::from(seen) * 1_000 * (100 + tolerance);
             let counts = !was_in || overcomes || u128::from(seen) < *least;

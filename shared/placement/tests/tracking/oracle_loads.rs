@@ -1,13 +1,8 @@
-//! What the oracle counts by: loads over maps of seconds, the bounds of the week, and whether tasks find a place.
+//! What the oracle counts by: loads over maps of seconds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
-use model::memory::Level;
-use model::snapshot::{Service, Standby};
-use model::strategy::Market;
+use model::snapshot::Standby;
 use model::tracking::{Fleet, Measures, Part, Series, Target, TrackingMemory, TrackingPolicy};
 
 /// What served in a period, in thousandths of a task.
@@ -69,6 +64,8 @@ pub(crate) struct Fleets<'a> {
     pub(crate) fleet: &'a Fleet,
     pub(crate) policy: &'a TrackingPolicy,
     pub(crate) now: i64,
+    /// What began before is no peak of a metric of each task: more were counted than ran.
+    pub(crate) counted_wrong_until: Option<i64>,
 }
 
 impl Fleets<'_> {
@@ -229,6 +226,8 @@ pub(crate) enum Says {
     /// The load that is expected, and the greatest of the window where all of it is known.
     Load {
         expected: u128,
+        /// The same from the newest load alone.
+        soon: u128,
         greatest: Option<u128>,
         least: u128,
     },
@@ -261,7 +260,10 @@ impl Fleets<'_> {
             growth = self.growth(target, season, newest + period);
             // What ended within so long before the newest ended; of what is missing nothing is said.
             let lately = newest + period - self.policy.pace.forecast_peak.0;
-            for (_, it) in loads.iter().filter(|(at, _)| **at + period > lately) {
+            let wrong_until = self.counted_wrong_until.unwrap_or(i64::MIN);
+            let is_wrong = |at: i64| target.measures == Measures::PerTask && at < wrong_until;
+            let past = loads.iter().filter(|(at, _)| **at + period > lately);
+            for (_, it) in past.filter(|(at, _)| !is_wrong(**at)) {
                 if self.policy.pace.forecast_peak.0 > 0 {
                     peak = peak.max(it.warm);
                     peak_of_all = peak_of_all.max(it.all);
@@ -286,9 +288,11 @@ impl Fleets<'_> {
             at -= period;
         }
         let least = u128::from(target.measures == Measures::PerTask);
+        let uncounted = self.uncounted(target, recent, newest);
         Says::Load {
             expected,
-            greatest: greatest.map(|it| it.max(self.uncounted(target, recent, newest))),
+            soon: level + level * growth / 1_000,
+            greatest: greatest.map(|it| it.max(uncounted + uncounted * growth / 1_000)),
             least,
         }
     }
@@ -330,36 +334,55 @@ impl Fleets<'_> {
         let newest = (end - 1).div_euclid(60) * 60;
         let peak = self.policy.pace.forecast_peak.0;
         let count = (peak / 60 + i64::from(peak % 60 > 0)).max(5);
-        let mut growths = Vec::new();
+        let (mut growths, mut no_less) = (Vec::new(), Vec::new());
         for day in 1..=3 {
             let some = |first: i64| {
-                let mut each = Vec::new();
+                let (mut each, mut is_whole) = (Vec::new(), true);
                 for minute in first..first + count {
                     let at = newest - day * 86_400 + minute * 60;
-                    let (begin, load) = loads.range(..=at).next_back()?;
-                    if at >= begin + period || !load.is_whole {
-                        return None;
+                    let held = loads.range(..=at).next_back();
+                    match held.filter(|(begin, _)| at < *begin + period) {
+                        Some((_, load)) => {
+                            each.push(load.all);
+                            is_whole &= load.is_whole;
+                        }
+                        None => is_whole = false,
                     }
-                    each.push(load.all);
                 }
-                if peak > 0 {
-                    each.into_iter().max()
+                let load: u128 = if peak > 0 {
+                    each.into_iter().max().unwrap_or(0)
                 } else {
-                    Some(each.into_iter().sum())
-                }
+                    each.into_iter().sum()
+                };
+                (load, is_whole)
             };
-            if let (Some(then), Some(ahead)) = (some(1 - count), some(start_up))
-                && then > 0
-            {
-                growths.push((ahead.saturating_sub(then) * 1_000 / then).min(1_000));
+            let ((then, true), (ahead, is_whole)) = (some(1 - count), some(start_up)) else {
+                continue;
+            };
+            let grew = ahead.saturating_sub(then) * 1_000;
+            match grew.checked_div(then).map(|it| it.min(1_000)) {
+                Some(grew) if is_whole => growths.push(grew),
+                Some(grew) if peak > 0 && grew > 0 => no_less.push(grew),
+                Some(_) | None => {}
             }
         }
-        let count = u128::try_from(growths.len()).unwrap();
-        growths
-            .into_iter()
-            .sum::<u128>()
-            .checked_div(count)
-            .unwrap_or(0)
+        let mean = |all: &[u128]| {
+            let sum: u128 = all.iter().sum();
+            sum.checked_div(u128::try_from(all.len()).unwrap())
+        };
+        // Any of those that are no less may count, or not: what makes the most of it.
+        let mut most = mean(&growths);
+        for picked in 0..1_u32 << no_less.len() {
+            let some = no_less.iter().enumerate();
+            let some = some.filter(|(index, _)| picked & (1 << index) != 0);
+            let all: Vec<u128> = growths
+                .iter()
+                .copied()
+                .chain(some.map(|it| *it.1))
+                .collect();
+            most = most.max(mean(&all));
+        }
+        most.unwrap_or(0)
     }
 
     /// Whether the last three counts that are a minute old show at least five tasks for each two that can have run.
@@ -402,92 +425,5 @@ impl Fleets<'_> {
             Some(Standby::Missing | Standby::Unknown) | None => false,
         };
         of_primary || of_standby
-    }
-
-    /// The bounds of now, by the days on which windows begin.
-    pub(crate) fn bounds(&self) -> (u32, u32) {
-        let zone = TimeZone::get(&self.policy.time_zone).unwrap();
-        let local = zone.to_datetime(Timestamp::from_second(self.now).unwrap());
-        let always = self.policy.bounds;
-        let mut holding = Vec::new();
-        for window in &self.policy.windows {
-            let holds = |date: Date| {
-                let day = usize::try_from(date.weekday().to_monday_zero_offset()).unwrap();
-                let at = |minute: u16| date.at(0, 0, 0, 0) + i64::from(minute).minutes();
-                let from = at(window.from_minute);
-                let mut until = at(window.until_minute);
-                if until <= from {
-                    until += 1.day();
-                }
-                window.days[day] && from <= local && local < until
-            };
-            if holds(local.date()) || holds(local.date().yesterday().unwrap()) {
-                holding.push((
-                    window.min_tasks.unwrap_or(always.min_tasks),
-                    window.max_tasks.unwrap_or(always.max_tasks),
-                ));
-            }
-        }
-        (
-            holding
-                .iter()
-                .map(|it| it.0)
-                .max()
-                .unwrap_or(always.min_tasks),
-            holding
-                .iter()
-                .map(|it| it.1)
-                .max()
-                .unwrap_or(always.max_tasks),
-        )
-    }
-
-    /// The pending tasks of a service, unless they have been so for five minutes, or the start-up time, with no more running than were.
-    pub(crate) fn coming(&self, service: &Service, since: Option<Level>) -> u32 {
-        let long = self.policy.pace.start_up.0.max(300);
-        match since {
-            Some(Level { tasks, at })
-                if service.running_count <= tasks && self.now - at.as_second() >= long =>
-            {
-                0
-            }
-            _ => service.pending_count,
-        }
-    }
-
-    /// Whether tasks that were asked for long ago are not placed, and why is known.
-    pub(crate) fn has_nowhere_to_place(&self, memory: &TrackingMemory) -> bool {
-        let primary = &self.fleet.primary;
-        let line = primary
-            .not_placed
-            .iter()
-            .any(|it| self.now - 300 < it.at.as_second());
-        let mut there = primary.running_count;
-        let coming = self.coming(primary, memory.pending);
-        if !line {
-            there += coming;
-        }
-        if let Some(Standby::Present(it)) = &self.fleet.standby {
-            there += it.running_count + self.coming(it, memory.standby_pending);
-        }
-        let gone = i64::from(primary.desired_count) - i64::from(there);
-        let waits = memory
-            .pending
-            .filter(|_| primary.pending_count > 0 && coming == 0);
-        let waits = waits.filter(|_| gone <= i64::from(primary.pending_count));
-        let since = memory.missing.or(waits).map(|it| it.at.as_second());
-        let is_missing = gone * 10 > i64::from(primary.desired_count);
-        let places: Vec<_> = primary
-            .capacity
-            .iter()
-            .filter(|it| it.item.base + it.item.weight > 0)
-            .collect();
-        let all_full = !places.is_empty()
-            && places.iter().all(|it| {
-                let group = self.fleet.groups.get(&it.item.provider);
-                group.is_some_and(|it| it.desired_capacity >= it.max_size)
-            });
-        let all_spot = !places.is_empty() && places.iter().all(|it| it.market == Market::Spot);
-        is_missing && since.is_some_and(|it| self.now - it > 120) && (line || all_full || all_spot)
     }
 }

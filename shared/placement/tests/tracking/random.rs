@@ -329,7 +329,7 @@ fn memory(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Recall<Track
     });
     let pending = [0, 1].map(|_| waiting(fleet, now, tape));
     let miscount = tape.one_in(20).then(|| Miscount {
-        at: ago(tape.of(&[300, 10, 599, 600])),
+        at: ago(tape.of(&[300, 10, 599, 600, 1_300])),
         resolution: Seconds(tape.of(&[60, 20])),
         service: fleet.primary.key.clone(),
         counted: 30,

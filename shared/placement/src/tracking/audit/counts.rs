@@ -1,5 +1,6 @@
 //! Whether the tasks that were counted can have run.
 
+use jiff::Timestamp;
 use model::Seconds;
 use model::memory::Recall;
 use model::snapshot::{Service, Standby};
@@ -20,6 +21,17 @@ const KEPT_SECS: i64 = 600;
 const LATELY_SECS: i64 = 600;
 
 impl Ground<'_> {
+    /// Until when more tasks were counted than ran, by what is remembered, and for as long as that lasts.
+    pub(super) fn counted_wrong_until(&self) -> Option<Timestamp> {
+        match self.recall {
+            Some(Recall::Known(memory)) => {
+                let at = memory.miscount.as_ref()?.at;
+                Some(Seconds(KEPT_SECS).after(at))
+            }
+            Some(Recall::Unknown) | None => None,
+        }
+    }
+
     /// Whether a target is of each task while two and a half times as many tasks are counted as can have run.
     pub(super) fn is_miscounted(&self, name: TargetName) -> bool {
         let target = self.policy.targets.get(&name);

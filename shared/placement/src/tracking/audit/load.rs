@@ -68,6 +68,11 @@ impl Measured {
         } else {
             end
         };
+        // What was counted wrong is no peak.
+        let counted_wrong = ground.counted_wrong_until().filter(|_| !is_total);
+        let is_peak = |at: Timestamp| {
+            period.after(at) > peak_from && counted_wrong.is_none_or(|until| until <= at)
+        };
         let grace = Seconds(NEW_ENOUGH_SECS.max(period.0.saturating_mul(3)));
         let mut measured = Self {
             is_new_enough: grace.after(end) >= now,
@@ -80,7 +85,8 @@ impl Measured {
             let is_in_window = period.after(at) > window_from && at <= last;
             measured.holes += u32::from(!load.is_whole && (is_in_window || at == last));
             let needed = load.milli_tasks / 1_000 + i128::from(load.milli_tasks % 1_000 > 0);
-            if needed > measured.most.0 {
+            let counts = at >= last || period.after(at) > window_from || is_peak(at);
+            if counts && needed > measured.most.0 {
                 measured.most = (needed, at);
             }
             let before = period.before(at);

@@ -41,6 +41,8 @@ const MOST: u32 = 60;
 struct Walk {
     scene: Scene,
     dice: Dice,
+    /// Whether the days before tell of growth, at each minute of as much.
+    has_days: bool,
     /// In thousandths of a task at the target.
     load_milli: u64,
     /// The most tasks that Spot has room for.
@@ -69,13 +71,16 @@ impl Walk {
         scene.bounds(1, MOST);
         scene.policy().foreign_hold = Seconds(FOREIGN_HOLD_SECS);
         scene.pace().turn_hold = Seconds(TURN_HOLD_SECS);
-        // A third each: no forecast, one from the newest load, one from the peak of a quarter of an hour. No day tells.
-        scene.pace().forecast = !seed.is_multiple_of(3);
+        // A third each: no forecast, one from the newest load, one from the peak of a quarter of an hour. Every second forecast has days.
+        let has_forecast = !seed.is_multiple_of(3);
+        scene.pace().forecast = has_forecast;
         scene.pace().forecast_peak = Seconds(if seed % 3 == 2 { 900 } else { 0 });
+        let has_days = has_forecast && (seed / 3).is_multiple_of(2);
         scene.memories.clear();
         Self {
             scene,
             dice: Dice(seed),
+            has_days,
             load_milli: 10_000,
             room: MOST,
             stay_pending: false,
@@ -182,6 +187,35 @@ impl Walk {
         }
     }
 
+    /// The days before, about this time: in each minute one percent of this one's more than in the one before it.
+    fn days(&mut self) {
+        let second = self.scene.now.as_second();
+        let now = second - second.rem_euclid(60);
+        let days = |per_minute: i64, base: i64| {
+            let points = (1..=3_i64).rev().flat_map(|day| {
+                (-22..=15_i64).map(move |minute| Point {
+                    at: Timestamp::from_second(now - 86_400 * day + 60 * minute).unwrap(),
+                    value_milli: base + per_minute * minute,
+                })
+            });
+            vec![crate::scene::series(Part::Primary, points.collect())]
+        };
+        let fleet = self.scene.fleet();
+        fleet.season_task_counts = days(0, 10_000);
+        if let Some(Reading::Read { season, .. }) = fleet.readings.get_mut(&TargetName::Cpu) {
+            *season = days(400, 40_000);
+        }
+    }
+
+    /// By how many percent the days let a load grow, rounded up: six minutes, or those of the peak and one more.
+    fn growth_percent(&mut self) -> u64 {
+        match (self.has_days, self.scene.pace().forecast_peak.0) {
+            (false, _) => 0,
+            (true, 0) => 6,
+            (true, _) => 16,
+        }
+    }
+
     /// A look, as the function's loop does it: what is decided is checked, done, and remembered.
     fn look(&mut self, is_quiet: bool) {
         let mut scene = self.scene.clone();
@@ -277,6 +311,9 @@ impl Walk {
         }
         self.scene.now = Seconds(60).after(self.scene.now);
         self.scene.snapshot.taken_at = self.scene.now;
+        if self.has_days {
+            self.days();
+        }
         self.pass(is_quiet);
         self.look(is_quiet);
         if !is_quiet && self.dice.one_in(5) {
@@ -321,7 +358,8 @@ impl Walk {
         }
         let desired = self.scene.primary().desired_count;
         let tolerance = u64::from(self.scene.pace().tolerance_percent);
-        let goal = (self.load_milli * (100 + tolerance))
+        let grown = (self.load_milli * (100 + self.growth_percent())).div_ceil(100);
+        let goal = (grown * (100 + tolerance))
             .div_ceil(100)
             .div_ceil(1_000)
             .max(1);

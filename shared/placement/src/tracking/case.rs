@@ -175,7 +175,7 @@ fn tracked(
     let need = pace::need(&history, &policy.pace, now);
     Tracked {
         name,
-        need: need.map(|it| it.with_uncounted(recent_loads.uncounted_milli())),
+        need: need.map(|it| it.with_uncounted(recent_loads.uncounted())),
         unusable: unusable.fold(0, u32::saturating_add),
         is_unread,
     }

@@ -7,7 +7,8 @@
 //! publishes nothing for a service without tasks, so that a part without a value is 0 where no task of it ran. A metric for each task has
 //! no load in a period in which no task was counted: its count is as late as a value may be. What such a newest period may need is known all
 //! the same, from the tasks that run or were counted last, and nothing is lowered further than to that. It does not keep from lowering
-//! in any case: where counts always come after the values of a load balancer, nothing would ever be lowered.
+//! in any case: where counts always come after the values of a load balancer, nothing would ever be lowered. It does where a service that
+//! runs tasks has no value in it either, once it is settled: with its counts it would be incomplete.
 //!
 //! A task that runs does not serve its share at once: it boots, registers with the load balancer and passes its checks. Meanwhile what is
 //! measured says nothing of it, or says that it boots. So a load has two numbers. The one that lowering goes by counts every task that
@@ -28,7 +29,7 @@ use model::tracking::readings::{Part, Point, Series};
 use model::tracking::{Fleet, Measures, Target};
 
 use super::case;
-use super::pace::Loads;
+use super::pace::{Loads, SETTLED_AFTER};
 
 /// A value is new enough for so long after its period has ended, and for [`FRESH_PERIODS`] periods at least. CloudWatch has most values
 /// within three minutes; the number is ours.
@@ -58,7 +59,25 @@ pub struct Load {
 pub(crate) struct Summed {
     period: Seconds,
     loads: Vec<Load>,
-    uncounted_milli: i64,
+    uncounted: Uncounted,
+}
+
+/// The periods after the newest load: they have values, and none of their tasks are counted yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uncounted {
+    /// The most that one of them may need, in thousandths of a task. 0 where there is none.
+    pub milli_tasks: i64,
+    /// Whether those that are settled have a value of every part that runs tasks.
+    pub is_complete: bool,
+}
+
+impl Default for Uncounted {
+    fn default() -> Self {
+        Self {
+            milli_tasks: 0,
+            is_complete: true,
+        }
+    }
 }
 
 impl Summed {
@@ -70,10 +89,9 @@ impl Summed {
         }
     }
 
-    /// The most that a period after the newest load may need, in thousandths of a task: it has values, and none of its tasks are counted
-    /// yet. 0 where there is none.
-    pub(crate) const fn uncounted_milli(&self) -> i64 {
-        self.uncounted_milli
+    /// What of the periods after the newest load is known.
+    pub(crate) const fn uncounted(&self) -> Uncounted {
+        self.uncounted
     }
 }
 
@@ -118,15 +136,22 @@ pub(crate) fn of_target(
     let expected = expected(target.measures, &parts);
     let newest = times.last().copied();
     let later = uncounted.into_iter().filter(|at| newest < Some(*at));
-    let may_need = later.map(|at| {
-        let products = expected.iter().map(|part| {
+    let uncounted = later.fold(Uncounted::default(), |known, at| {
+        let (mut product, mut is_complete) = (0_i128, true);
+        for part in &expected {
             let values = parts.iter().filter(|it| it.part == *part);
-            let value = values.filter_map(|it| it.at(at)).max().unwrap_or(0);
-            i128::from(value.max(0)).saturating_mul(counts.may_have_run(*part))
-        });
-        milli_tasks(products.fold(0, i128::saturating_add), target)
+            let value = values.filter_map(|it| it.at(at)).max();
+            let may_have_run = counts.may_have_run(*part);
+            let times = i128::from(value.unwrap_or(0).max(0)).saturating_mul(may_have_run);
+            product = product.saturating_add(times);
+            is_complete &= value.is_some() || counts.running(*part) == Some(0);
+        }
+        let is_settled = period.after(at) <= SETTLED_AFTER.before(now);
+        Uncounted {
+            milli_tasks: known.milli_tasks.max(milli_tasks(product, target)),
+            is_complete: known.is_complete && (is_complete || !is_settled),
+        }
     });
-    let uncounted_milli = may_need.max().unwrap_or(0);
     let loads = times.into_iter().map(|at| {
         let nothing = Share {
             product: 0,
@@ -148,7 +173,7 @@ pub(crate) fn of_target(
     Summed {
         period,
         loads: loads.collect(),
-        uncounted_milli,
+        uncounted,
     }
 }
 

@@ -24,7 +24,7 @@ use model::Seconds;
 use model::tracking::{Direction, ForecastFrom, Pace, Turn};
 
 use super::forecast::{self, Expected, Newest};
-use super::load::{FRESH_FOR, FRESH_PERIODS, Load, div_ceil};
+use super::load::{FRESH_FOR, FRESH_PERIODS, Load, Uncounted, div_ceil};
 
 /// For lowering a period counts as settled so long after its end: samples that arrive later than the others still change its value, and
 /// its sample count. ECS sends a task's metrics once a minute, or every 20 seconds; one more minute has brought them, and the number is ours.
@@ -67,8 +67,8 @@ pub struct Need {
     pub forecast: Option<(u32, ForecastFrom)>,
     /// The load now, in thousandths of a task, every task that runs counted.
     most_milli: i64,
-    /// What newer periods may need that have a value and no load yet, in thousandths of a task.
-    uncounted_milli: i64,
+    /// Newer periods, which have a value and no load yet.
+    uncounted: Uncounted,
     /// The periods of the window, newest first: from when on each counts no more, and its load in thousandths of a task. `None` where one
     /// is missing or incomplete.
     window: Option<Vec<(Timestamp, i64)>>,
@@ -124,21 +124,18 @@ enum Floor {
 }
 
 impl Need {
-    /// The same, where periods newer than every load may need so many thousandths of a task: nothing is raised for it, and nothing is
-    /// lowered further than to what it lets expect.
+    /// The same, where so much is known of the periods that are newer than every load: nothing is raised for it, and nothing is lowered
+    /// further than to what it lets expect.
     #[must_use]
-    pub fn with_uncounted(self, milli_tasks: i64) -> Self {
-        Self {
-            uncounted_milli: milli_tasks,
-            ..self
-        }
+    pub fn with_uncounted(self, uncounted: Uncounted) -> Self {
+        Self { uncounted, ..self }
     }
 
     /// The loads that lowering goes by, as far as they are known.
     fn floors(&self) -> impl Iterator<Item = Floor> {
         let latest = [
             Floor::Newest(self.most_milli),
-            Floor::Uncounted(self.uncounted_milli),
+            Floor::Uncounted(self.uncounted.milli_tasks),
         ];
         let window = self.window.iter().flatten();
         let window = window.map(|(until, load)| Floor::Window(*load, *until));
@@ -224,7 +221,7 @@ impl Need {
         if !lowers(goal(Floor::Newest(self.most_milli))) {
             return Lower::No;
         }
-        if self.window.is_none() {
+        if self.window.is_none() || !self.uncounted.is_complete {
             return Lower::NotKnown;
         }
         let (mut to, mut last, mut is_known) = (0, None, true);
@@ -290,7 +287,7 @@ pub fn need(history: &History<'_>, pace: &Pace, now: Timestamp) -> Option<Need> 
         needed: at_least(level.0.into()),
         forecast: expected.from.map(|it| (at_least(expected.milli), it)),
         most_milli: most,
-        uncounted_milli: 0,
+        uncounted: Uncounted::default(),
         window: window(recent.period, known, pace.scale_in_window, now),
         expected,
         peak_counts_for: Seconds(peak_counts_for.0.saturating_add(late.0)),

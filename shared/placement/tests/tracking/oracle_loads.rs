@@ -292,9 +292,23 @@ impl Fleets<'_> {
         Says::Load {
             expected,
             soon: level + level * growth / 1_000,
-            greatest: greatest.map(|it| it.max(uncounted + uncounted * growth / 1_000)),
+            greatest: greatest
+                .filter(|_| !self.lacks_values(recent, newest, period))
+                .map(|it| it.max(uncounted + uncounted * growth / 1_000)),
             least,
         }
+    }
+
+    /// Whether a service that runs tasks, or may, has no value in a period after the newest load that ended a minute ago, where the other has.
+    fn lacks_values(&self, recent: &[Series], newest: i64, period: i64) -> bool {
+        let values = Values::new(recent, self.now);
+        let is_of_each = !values.0.contains_key(&Part::Fleet);
+        let later = values.seconds().into_iter();
+        let mut later = later.filter(|at| *at > newest && at + period <= self.now - 60);
+        later.any(|at| {
+            let mut both = [Part::Primary, Part::Standby].into_iter();
+            is_of_each && both.any(|it| values.of(it, at).is_none() && self.runs(it) != Some(0))
+        })
     }
 
     /// The greatest load of the seconds at which values begin after the newest load, in thousandths of a task, if those served that run now, or

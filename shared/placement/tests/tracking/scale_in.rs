@@ -374,3 +374,24 @@ fn an_alarm_of_five_minutes_has_a_window_of_its_periods() {
     "#]],
     );
 }
+
+#[test]
+fn a_settled_minute_without_a_value_of_the_standby_lowers_nothing_counted_or_not() {
+    // Of the last two minutes, one of which is settled, the standby that runs has no value.
+    let mut scene = Scene::pair(20, 3, 10);
+    assert_eq!(scene.decide().plan.steps.len(), 1);
+    let settled = scene.minute(1);
+    let of_standby = scene.points(TargetName::Cpu, Part::Standby);
+    of_standby.retain(|it| it.at < settled);
+    let counted = scene.decide().plan.holds;
+    assert_eq!(counted[0].reason.as_str(), "window_incomplete");
+    for part in [Part::Primary, Part::Standby] {
+        scene.counts(part).retain(|it| it.at < settled);
+    }
+    let uncounted = scene.decide().plan.holds;
+    assert_eq!(uncounted[0].reason.as_str(), "window_incomplete");
+    // A standby that runs nothing has none to show.
+    scene.standby().running_count = 0;
+    scene.standby().desired_count = 0;
+    assert_eq!(scene.decide().plan.steps.len(), 1);
+}

@@ -160,7 +160,7 @@ pub trait Duty: Interest + fmt::Debug + Send + Sync + Sized + 'static {
     /// AWS's own time at the look.
     fn taken_at(snapshot: &Self::Snapshot) -> Timestamp;
 
-    /// The subjects whose memory is needed to decide.
+    /// The subjects of which something is remembered.
     fn keys(snapshot: &Self::Snapshot) -> BTreeSet<Self::Key>;
 
     /// Everything that could not be observed, each once.
@@ -209,11 +209,11 @@ pub trait Duty: Interest + fmt::Debug + Send + Sync + Sized + 'static {
     /// written is to come again.
     const REMEMBERS_EVENTS: bool = false;
 
-    /// Whether what is remembered of a subject is written beside acting. For subjects that never have a step: there may be many of them, and
-    /// nothing is to wait for them.
+    /// Those of [`Self::keys`] that never have a step, and whose memory no step needs: what is remembered of them is read and written beside
+    /// acting. There may be many of them, and nothing is to wait for them.
     #[must_use]
-    fn is_remembered_beside(_key: &Self::Key) -> bool {
-        false
+    fn keys_beside(_snapshot: &Self::Snapshot) -> BTreeSet<Self::Key> {
+        BTreeSet::new()
     }
 
     /// The subjects that events told something of that must be remembered, and that this look did not show. They are looked at by name in

@@ -5,7 +5,7 @@
 //! again. One that reads an announcement leaves the subject alone until it is carried out, taken back or too old. So no two
 //! invocations carry out the same step, but for steps with a deadline that do no harm when they are done twice
 //! ([`Duty::goes_on_in_conflict`]): these are carried out at once, and remembered afterwards. What is remembered of subjects that have no
-//! steps at all ([`Duty::is_remembered_beside`]) is written while the steps are carried out.
+//! steps at all ([`Duty::keys_beside`]) is read and written while the steps are carried out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -176,7 +176,7 @@ impl<D: Duty> Round<D> {
     }
 
     /// Takes the holds in: those of subjects that are looked at again stand only until then.
-    fn hold(&mut self, holds: Vec<D::Hold>, task: &Task<'_, D>) {
+    pub(crate) fn hold(&mut self, holds: Vec<D::Hold>, task: &Task<'_, D>) {
         for hold in holds {
             if self.again.contains(hold.subject()) {
                 self.provisional.push(Provisional::Hold(hold));
@@ -248,9 +248,10 @@ impl<D: Duty> Controller<D> {
             Ok(snapshot) => snapshot,
             Err(blind) => return Round::blind(blind, task.scope),
         };
+        let beside = D::keys_beside(&snapshot);
         let recalled = timed(
             &mut durations.recall,
-            Box::pin(self.recall(&snapshot, deadline)),
+            Box::pin(self.recall(&snapshot, &beside, deadline)),
         )
         .await;
         let started = Instant::now();
@@ -268,14 +269,13 @@ impl<D: Duty> Controller<D> {
         durations.decide += millis(started);
 
         let announcements = self.announcements(task, &decision, &refused, &recalled, now);
-        let (notes, announcements): (Vec<Announcement<D>>, Vec<Announcement<D>>) = announcements
-            .into_iter()
-            .partition(|it| D::is_remembered_beside(&it.writing.key));
         let announcing = self.announce(announcements, now, deadline);
         let announced = timed(&mut durations.remember, announcing).await;
 
         let (mut round, unremembered) = Round::begun(task, &snapshot, &recalled, &announced);
-        let Plan { steps, holds } = decision.plan;
+        let Plan { steps, mut holds } = decision.plan;
+        // What these come to is decided with what is remembered of them.
+        holds.retain(|it| !beside.contains(it.subject()));
         round.hold(holds, task);
         let begun = Instant::now();
         let acting = Box::pin(async {
@@ -285,7 +285,7 @@ impl<D: Duty> Controller<D> {
             let troubled = timed(&mut durations.remember, Box::pin(settling)).await;
             (troubled, millis(begun))
         });
-        let noting = Box::pin(self.note(task, &snapshot, notes, now));
+        let noting = Box::pin(self.note(task, &snapshot, beside, now));
         let ((mut troubled, acted_millis), noted) = tokio::join!(acting, noting);
         // What was noted beside acting took time of its own only where it took longer.
         durations.remember += millis(begun).saturating_sub(acted_millis);
@@ -305,8 +305,14 @@ impl<D: Duty> Controller<D> {
         round
     }
 
-    async fn recall(&self, snapshot: &D::Snapshot, deadline: Deadline) -> RecalledOf<D::Key> {
-        let keys = D::keys(snapshot);
+    async fn recall(
+        &self,
+        snapshot: &D::Snapshot,
+        beside: &BTreeSet<D::Key>,
+        deadline: Deadline,
+    ) -> RecalledOf<D::Key> {
+        let mut keys = D::keys(snapshot);
+        keys.retain(|it| !beside.contains(it));
         if keys.is_empty() {
             return RecalledOf::<D::Key>::default();
         }

@@ -111,12 +111,9 @@ impl Duty for Departures {
     /// A Spot warning cannot be read from AWS.
     const REMEMBERS_EVENTS: bool = true;
 
-    /// Of one instance, which belongs to nothing that is opted in, only what was said is remembered. In a storm many others' are among them.
-    fn is_remembered_beside(key: &DrainKey) -> bool {
-        match key {
-            DrainKey::Instance { .. } => true,
-            DrainKey::Group { .. } | DrainKey::Cluster { .. } => false,
-        }
+    /// In a storm there are many that are registered nowhere.
+    fn keys_beside(snapshot: &DrainSnapshot) -> BTreeSet<DrainKey> {
+        seen::keys_beside(snapshot)
     }
 
     fn unseen(snapshot: &DrainSnapshot, hints: &Hints) -> BTreeSet<DrainKey> {

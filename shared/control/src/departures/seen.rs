@@ -18,6 +18,14 @@ pub(super) fn keys(snapshot: &DrainSnapshot) -> BTreeSet<DrainKey> {
     snapshot.remembered_of()
 }
 
+/// The instances that are registered nowhere: they have no step, and what was said of them no step needs. Of those that registered a moment ago it
+/// is needed: their cluster has it copied, and drains them for it.
+pub(super) fn keys_beside(snapshot: &DrainSnapshot) -> BTreeSet<DrainKey> {
+    let passed_over = snapshot.passed_over.iter();
+    let unregistered = passed_over.filter(|(_, why)| **why == InstancePassedOver::NotRegistered);
+    unregistered.map(|(id, _)| named(id.clone())).collect()
+}
+
 /// Everything that could not be observed, each once.
 pub(super) fn gaps(snapshot: &DrainSnapshot) -> BTreeSet<Gap> {
     let of_groups = snapshot.groups.values().flat_map(|it| &it.gaps);

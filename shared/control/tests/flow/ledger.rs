@@ -70,7 +70,7 @@ pub(crate) async fn listen() -> (TcpListener, String) {
 
 /// Keeps items, without looking at conditions. `refuses` is asked with the number of the request, that of the write, and its key; it gives the
 /// error's name. What is refused is kept all the same where that is said. No request is answered until `may_answer` says so, given the key
-/// of a write.
+/// of a write. Of a read the key is those that it asks for, one after the other.
 pub(crate) async fn keep_items(
     listener: &TcpListener,
     refuses: impl Fn(usize, usize, &str) -> Option<&'static str>,
@@ -86,7 +86,12 @@ pub(crate) async fn keep_items(
         writes += usize::from(!is_read);
         let write = if is_read { 0 } else { writes };
         let item = body["Item"].clone();
-        let pair = item["pair"]["S"].as_str().unwrap_or_default().to_owned();
+        let asked = body["RequestItems"]["pairs"]["Keys"].as_array();
+        let asked = asked.into_iter().flatten();
+        let pairs = asked
+            .chain([&item])
+            .filter_map(|it| it["pair"]["S"].as_str());
+        let pair = pairs.collect::<Vec<_>>().join(" ");
         let code = refuses(requests, write, &pair);
         while !may_answer(&pair) {
             tokio::task::yield_now().await;

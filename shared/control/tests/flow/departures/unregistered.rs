@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use world::{ContainerInstanceStatus, Operation};
 
-use super::stage::{DRAINS, GROUP, Handled, Scene, Stage};
+use super::stage::{DRAINS, GROUP, Handled, REBALANCE, Scene, Stage, about};
 use crate::ledger::{keep_items, listen};
 use crate::stage::{acted, batch, dynamodb, held, invoked, schedule};
 
@@ -91,6 +91,19 @@ async fn a_warning_that_comes_before_the_instance_registers_is_remembered_and_th
     let draining = Some(ContainerInstanceStatus::Draining);
     assert_eq!(stage.status(&new), draining);
     assert_eq!(stage.acted_in(1).await, [""; 0]);
+}
+
+/// A recommendation is no reason to remember an instance that is registered nowhere; the hold says what is remembered of it all the same.
+#[tokio::test]
+async fn the_hold_of_an_instance_that_is_registered_nowhere_tells_what_is_remembered_of_it() {
+    let (stage, new) = with_a_new_instance().await;
+    let recommended = about(REBALANCE, &new, stage.now());
+    let handled = stage.handle(Mode::Act, &recommended).await;
+    assert_eq!(held(&handled, "not_found"), 1, "{handled:#?}");
+    stage.handle(Mode::Act, &stage.warning(&new)).await;
+    let handled = stage.handle(Mode::Act, &recommended).await;
+    assert_eq!(handled.failure, None);
+    assert_eq!(held(&handled, "not_registered"), 1, "{handled:#?}");
 }
 
 /// Nobody warned of it: it stays, and nothing is remembered of it.
@@ -178,7 +191,7 @@ fn is_alone(key: &str) -> bool {
 }
 
 /// What is remembered of instances that are perhaps nobody's, and the drain of what leaves, do not wait for one another: the ledger answers about
-/// the former only after the drain, and is asked for the first of them before it is told what became of the drain.
+/// the former, also a read, only after the drain, and is asked for the first of them before it is told what became of the drain.
 #[tokio::test]
 async fn foreign_warnings_hold_up_no_drain_and_wait_for_none() {
     let (stage, listener) = Box::pin(over_dynamodb()).await;
@@ -186,11 +199,13 @@ async fn foreign_warnings_hold_up_no_drain_and_wait_for_none() {
     let mut events = foreign(&stage, 10);
     events.push(stage.warning(&leaving));
     let payload = batch(events.iter().map(ToString::to_string));
-    let log: RefCell<Vec<bool>> = RefCell::default();
+    // Of each request whether it is a write, and whether it is about instances that belong to nothing.
+    let log: RefCell<Vec<(bool, bool)>> = RefCell::default();
     let keep = |_, write: usize, key: &str| {
-        if write > 0 {
-            log.borrow_mut().push(is_alone(key));
-        }
+        let mut log = log.borrow_mut();
+        log.push((write > 0, is_alone(key)));
+        let announced = log.contains(&(true, false));
+        assert!(announced || !is_alone(key), "the drain waits for `{key}`");
         None
     };
     let drains = || stage.writes().get(DRAINS).copied().unwrap_or(0);
@@ -204,11 +219,17 @@ async fn foreign_warnings_hold_up_no_drain_and_wait_for_none() {
     assert_eq!(handled.failure, None);
     let drained = format!("set `{leaving}` to DRAINING: done");
     assert_eq!(acted(&handled), [drained]);
+    assert_eq!(held(&handled, "not_registered"), 10, "{handled:#?}");
+    // The group, and then the ten.
+    assert_eq!(handled.record.ledger.recalled, 1 + 10);
     let log = log.into_inner();
     // The drain is announced; what became of it is told after that of the others has begun.
-    assert_eq!(log.get(..2), Some(&[false, true][..]), "{log:?}");
-    assert_eq!(log.iter().filter(|is_alone| !**is_alone).count(), 2);
-    assert_eq!(log.iter().filter(|is_alone| **is_alone).count(), 10);
+    let begun = [(false, false), (true, false), (false, true)];
+    assert_eq!(log.get(..3), Some(&begun[..]), "{log:?}");
+    let counted = |it: (bool, bool)| log.iter().filter(|of| **of == it).count();
+    assert_eq!(counted((true, false)), 2);
+    assert_eq!(counted((true, true)), 10);
+    assert_eq!((counted((false, false)), counted((false, true))), (1, 1));
 }
 
 /// What another invocation remembers meanwhile is read again, and nothing is looked at again for it: where that one said the same, it is left so.

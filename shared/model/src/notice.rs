@@ -26,9 +26,13 @@ impl InstanceNotice {
     pub fn of_each(&self) -> impl Iterator<Item = (&InstanceId, Notice)> {
         let over = match &self.notice {
             Notice::Maintenance {
-                code, starts_at, ..
+                code,
+                health_event,
+                starts_at,
+                is_over: _,
             } => Some(Notice::Maintenance {
                 code: code.clone(),
+                health_event: health_event.clone(),
                 starts_at: *starts_at,
                 is_over: true,
             }),
@@ -76,6 +80,9 @@ pub enum Notice {
     Maintenance {
         /// AWS Health's own name for it, such as `AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED`; empty where it was not said.
         code: String,
+        /// Which event of AWS Health says so: the end of its ARN, which tells it from others of the same code.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        health_event: Option<String>,
         /// When it is to begin, where that was said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         starts_at: Option<Timestamp>,
@@ -202,6 +209,7 @@ mod tests {
             resolved: ["i-0b".parse().unwrap()].into(),
             notice: Notice::Maintenance {
                 code: "AWS_EC2_INSTANCE_STOP_SCHEDULED".to_owned(),
+                health_event: Some("1a-2b".to_owned()),
                 starts_at: None,
                 is_over: false,
             },
@@ -209,14 +217,22 @@ mod tests {
         let kind = TriggerKind::InstanceNoticed(notice.clone());
         check(
             &kind,
-            r#"{"kind":"instance_noticed","instances":["i-0a"],"resolved":["i-0b"],"notice":"maintenance","code":"AWS_EC2_INSTANCE_STOP_SCHEDULED","is_over":false}"#,
+            r#"{"kind":"instance_noticed","instances":["i-0a"],"resolved":["i-0b"],"notice":"maintenance","code":"AWS_EC2_INSTANCE_STOP_SCHEDULED","health_event":"1a-2b","is_over":false}"#,
         );
         let named: Vec<&str> = kind.instances().map(InstanceId::as_str).collect();
         assert_eq!(named, ["i-0a", "i-0b"]);
         let of_each: Vec<(&str, bool)> = notice
             .of_each()
             .map(|(id, it)| {
-                let is_over = matches!(it, Notice::Maintenance { is_over: true, .. });
+                let Notice::Maintenance {
+                    health_event,
+                    is_over,
+                    ..
+                } = it
+                else {
+                    panic!("{it:?}");
+                };
+                assert_eq!(health_event.as_deref(), Some("1a-2b"));
                 (id.as_str(), is_over)
             })
             .collect();
@@ -244,6 +260,7 @@ mod tests {
         check(
             &noticed(Notice::Maintenance {
                 code: "AWS_EC2_INSTANCE_STOP_SCHEDULED".to_owned(),
+                health_event: None,
                 starts_at: Some("2026-03-14T15:10:09Z".parse().unwrap()),
                 is_over: false,
             }),

@@ -46,6 +46,10 @@ pub(crate) fn event(event: &Event<'_>) -> Result<TriggerKind, TriggerError> {
     if is_elsewhere(event, &detail) {
         return Ok(TriggerKind::Ignored(Ignored::Elsewhere));
     }
+    let code = cut(
+        detail.text("eventTypeCode").unwrap_or_default(),
+        EVENT_NAME_CHARS_MAX,
+    );
     let Entities { open, resolved } = entities(event, &detail)?;
     let is_closed = detail
         .text("statusCode")
@@ -65,10 +69,10 @@ pub(crate) fn event(event: &Event<'_>) -> Result<TriggerKind, TriggerError> {
         instances,
         resolved,
         notice: Notice::Maintenance {
-            code: cut(
-                detail.text("eventTypeCode").unwrap_or_default(),
-                EVENT_NAME_CHARS_MAX,
-            ),
+            health_event: detail
+                .text("eventArn")
+                .and_then(|arn| health_event(arn, &code)),
+            code,
             starts_at: detail.fields.get("startTime").and_then(time),
             is_over,
         },
@@ -87,6 +91,20 @@ fn is_elsewhere(event: &Event<'_>, detail: &Detail<'_>) -> bool {
         (None, _) | (_, None) => false,
     };
     other_account || other_region
+}
+
+/// What tells the event from others of its code: the end of its ARN, `arn:aws:health:…::event/EC2/CODE/CODE_ID`, without the code. A word without a code is about
+/// every kind of maintenance, and so about every event.
+/// <https://docs.aws.amazon.com/health/latest/APIReference/API_Event.html>
+fn health_event(arn: &str, code: &str) -> Option<String> {
+    let id = arn.rsplit('/').next().filter(|_| !code.is_empty())?;
+    let id = id.strip_prefix(code).unwrap_or(id);
+    let id = id.trim_start_matches('_').trim();
+    // Events of one code differ at the end of their ids.
+    let chars = id.chars().count();
+    let skipped = chars.saturating_sub(EVENT_NAME_CHARS_MAX);
+    let end: String = id.chars().skip(skipped).collect();
+    (chars > 0).then(|| cut(&end, EVENT_NAME_CHARS_MAX))
 }
 
 /// The instances of an event.
@@ -151,6 +169,27 @@ mod tests {
             "2016-06-05T15:10:09Z",
         ] {
             assert_eq!(time(&Value::from(text)), Some(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_its_arn_tells_an_event_from_others_of_its_code() {
+        let code = "AWS_EC2_INSTANCE_STOP_SCHEDULED";
+        let arn = |id: &str| format!("arn:aws:health:us-west-2::event/EC2/{code}/{id}");
+        let long = format!("{code}_{}-1", "a".repeat(1_000));
+        let want_long = format!("{}-1", "a".repeat(EVENT_NAME_CHARS_MAX - 2));
+        for (arn, code, want) in [
+            (arn(&format!("{code}_1a-2b")), code, Some("1a-2b")),
+            (arn("other-id"), code, Some("other-id")),
+            ("no arn".to_owned(), code, Some("no arn")),
+            (arn("1\n2"), code, Some("1 2")),
+            (arn(&long), code, Some(want_long.as_str())),
+            (arn(code), code, None),
+            (arn(""), code, None),
+            (String::new(), code, None),
+            (arn("1a-2b"), "", None),
+        ] {
+            assert_eq!(health_event(&arn, code).as_deref(), want, "{arn}");
         }
     }
 

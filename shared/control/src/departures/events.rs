@@ -289,6 +289,7 @@ mod tests {
         check(noticed(Notice::Rebalance), INSTANCE);
         let maintenance = |is_over| Notice::Maintenance {
             code: "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED".to_owned(),
+            health_event: None,
             starts_at: None,
             is_over,
         };

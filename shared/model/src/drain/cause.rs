@@ -41,6 +41,9 @@ pub enum DepartureCause {
     Maintenance {
         /// AWS's own code, such as `AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED`.
         code: String,
+        /// The event that announced it, as [`Notice::Maintenance`](crate::trigger::Notice::Maintenance) names it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        health_event: Option<String>,
         /// When.
         starts_at: Timestamp,
     },
@@ -175,7 +178,9 @@ impl fmt::Display for DepartureCause {
                 write!(f, "its group has been terminating it since {since:.0}")
             }
             Self::Stopping { at } => write!(f, "EC2 said at {at:.0} that it stops"),
-            Self::Maintenance { code, starts_at } => {
+            Self::Maintenance {
+                code, starts_at, ..
+            } => {
                 write!(f, "AWS Health announced `{code}` for {starts_at:.0}")
             }
             Self::Rebalance { at } => write!(f, "EC2 recommended at {at:.0} to rebalance it"),

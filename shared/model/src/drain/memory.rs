@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::drain::cause::{CauseKind, DepartureCause};
+use crate::drain::maintenance::MaintenanceKey;
 use crate::ids::{ClusterName, InstanceId};
 
 /// What is remembered of the instances of one group, or of those of a cluster that are in no group. The empty memory is that of a group
@@ -63,12 +64,12 @@ pub struct Departure {
     /// When EC2 said that it stops, while its agent was still connected: believed once that is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_said_at: Option<Timestamp>,
-    /// When AWS Health last spoke of maintenance, also that it is over, by its code: what was said before that changes nothing.
+    /// When AWS Health last spoke of each maintenance, also that it is over: what was said of it before that changes nothing. Bounded.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub maintenance_said: BTreeMap<String, Timestamp>,
-    /// Maintenance of other codes than its cause's that AWS Health announced as well: when it begins, by its code. Bounded.
+    pub maintenance_said: BTreeMap<MaintenanceKey, Timestamp>,
+    /// Other maintenance than its cause that AWS Health announced as well: when it begins. Bounded.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub other_maintenance: BTreeMap<String, Timestamp>,
+    pub other_maintenance: BTreeMap<MaintenanceKey, Timestamp>,
     /// That somebody else set it to ACTIVE again after Ballast's drain, when that was seen, and for which cause it had been drained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activated: Option<Reversal>,

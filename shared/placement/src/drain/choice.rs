@@ -158,7 +158,9 @@ fn not_asked<'c>(group: &GroupCase<'_>, case: &'c Case<'_>) -> Asked<'c> {
             DepartureCause::Rebalance { at } => {
                 return Asked::Not(DrainHoldReason::RebalanceNotAsked { at: *at }, None);
             }
-            DepartureCause::Maintenance { code, starts_at } => {
+            DepartureCause::Maintenance {
+                code, starts_at, ..
+            } => {
                 let code = code.clone();
                 let starts_at = *starts_at;
                 let until = group.policy.maintenance_lead.before(starts_at);

@@ -24,14 +24,17 @@ use jiff::Timestamp;
 use model::capacity::{ContainerInstance, ContainerInstanceStatus, Lifecycle};
 use model::drain::{
     CauseKind, Departure, DepartureCause, DrainHold, DrainHoldReason, DrainKey, DrainMemory,
-    DrainSnapshot, DrainSubject, InstancePassedOver, LookedInstance, Membership, Whereabouts,
+    DrainSnapshot, DrainSubject, InstancePassedOver, LookedInstance, MaintenanceKey, Membership,
+    Whereabouts,
 };
 use model::ids::{ClusterName, InstanceId};
 use model::memory::Recall;
 
 use super::case::Place;
 use super::causes::{self, set, set_later};
-use super::said::{Said, choose_maintenance, forget};
+use super::said::{
+    Said, change_maintenance, choose_maintenance, forget, known_maintenance, last_said,
+};
 use crate::fallback::foreign::READ_LAG;
 
 /// What is remembered of instances in places that they are not in.
@@ -162,7 +165,7 @@ impl<'a> Elsewhere<'a> {
     }
 }
 
-/// Adds what is known elsewhere and not, or not as late, here. What was said here of a code of maintenance is later.
+/// Adds what is known elsewhere and not, or not as late, here. Of a maintenance that place counts of which AWS Health spoke last.
 fn add_causes(departure: &mut Departure, elsewhere: &Departure) {
     for cause in &elsewhere.causes {
         match cause {
@@ -176,29 +179,35 @@ fn add_causes(departure: &mut Departure, elsewhere: &Departure) {
                     set(departure, cause.clone());
                 }
             }
-            DepartureCause::Maintenance { code, starts_at } => {
-                add_maintenance(departure, code, *starts_at);
-            }
+            // The others are beside it.
+            DepartureCause::Maintenance { .. } => {}
         }
     }
-    for (code, starts_at) in &elsewhere.other_maintenance {
-        add_maintenance(departure, code, *starts_at);
-    }
-    for (code, at) in &elsewhere.maintenance_said {
-        let known = departure.maintenance_said.entry(code.clone());
-        known.or_insert(*at);
-    }
+    add_maintenance(departure, elsewhere);
 }
 
-fn add_maintenance(departure: &mut Departure, code: &str, starts_at: Timestamp) {
-    let is_known = match departure.cause(CauseKind::Maintenance) {
-        Some(DepartureCause::Maintenance { code: known, .. }) => known == code,
-        Some(_) | None => false,
-    };
-    let said = &departure.maintenance_said;
-    if !is_known && !said.contains_key(code) && !said.contains_key("") {
-        let others = &mut departure.other_maintenance;
-        others.entry(code.to_owned()).or_insert(starts_at);
+fn add_maintenance(departure: &mut Departure, elsewhere: &Departure) {
+    let is_later_there =
+        |here: &Departure, key: &MaintenanceKey| last_said(here, key) < last_said(elsewhere, key);
+    let mut open_there = elsewhere.other_maintenance.clone();
+    open_there.extend(known_maintenance(elsewhere));
+    let here = departure.clone();
+    change_maintenance(departure, |all| {
+        // What was spoken of later there, and is not known there, was called off. So it was where nobody knows here any more when it was announced.
+        all.retain(|key, _| {
+            open_there.keys().any(|it| it.may_be(key)) || !is_later_there(&here, key)
+        });
+        for (key, starts_at) in &open_there {
+            let is_known = all.keys().any(|it| it.may_be(key));
+            if is_later_there(&here, key) || (!is_known && last_said(&here, key).is_none()) {
+                all.retain(|it, _| !it.may_be(key));
+                all.insert(key.clone(), *starts_at);
+            }
+        }
+    });
+    for (key, at) in &elsewhere.maintenance_said {
+        let known = departure.maintenance_said.entry(key.clone()).or_insert(*at);
+        *known = (*known).max(*at);
     }
 }
 

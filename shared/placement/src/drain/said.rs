@@ -1,16 +1,18 @@
 //! What events said about instances, and what that makes of what is known.
 //!
-//! Of each kind an instance has one cause: the one that was said last. Of maintenance of several codes it is the one that is next; the others
-//! are remembered until it is over. An event without a time, or with one to come, is of now; it renews nothing that is known already.
+//! Of each kind an instance has one cause: the one that was said last. Of maintenance of several codes, or by several events of AWS Health, it is the one that is
+//! next; the others are remembered until it is over. An event without a time, or with one to come, is of now; it renews nothing that is known already.
 //!
-//! Guaranteed: in whatever order events come, and however often, the same is known in the end. AWS Health's word about one kind of
-//! maintenance is compared with the last one that was heard of it, also where that was that it is over.
+//! Guaranteed: in whatever order events come, and however often, the same is known in the end. AWS Health's word about one maintenance is compared with
+//! the last one that was heard of it, also where that was that it is over; and what one event says is over ends no maintenance that another one announced.
+//!
+//! Assumed: every event of AWS Health names its ARN. A word without one, and what was remembered without one, is about whatever has its code.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use model::Seconds;
-use model::drain::{CauseKind, Departure, DepartureCause, DrainKey};
+use model::drain::{CauseKind, Departure, DepartureCause, DrainKey, MaintenanceKey};
 use model::ids::InstanceId;
 use model::trigger::{Hints, MachineState, Notice};
 
@@ -23,8 +25,8 @@ pub const STOP_HEARD_FOR: Seconds = Seconds(120);
 /// How late EC2's word that an instance stops is still believed. It may have been started again since, which no event tells that leads to a
 /// look, and its agent be away for another reason. The number is ours.
 pub const STOP_BELIEVED_FOR: Seconds = Seconds(3_600);
-/// Of how many kinds of maintenance of one instance it is remembered when they were last spoken of.
-const CODES_MAX: usize = 4;
+/// How many maintenances of one instance are remembered, and of how many when they were last spoken of.
+const MAINTENANCE_MAX: usize = 4;
 
 /// The words in the codes of AWS Health that say that an instance stops, ends or loses what it has in memory.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instances-status-check_sched.html>
@@ -151,7 +153,13 @@ fn is_known(
             MachineState::ShuttingDown | MachineState::Terminated => departure.ended_at.is_some(),
             MachineState::Running | MachineState::Pending | MachineState::Other => false,
         },
-        Notice::Maintenance { code, .. } => departure.maintenance_said.contains_key(code),
+        Notice::Maintenance {
+            code, health_event, ..
+        } => {
+            let key = MaintenanceKey::new(code, health_event.as_deref());
+            let mut said = departure.maintenance_said.keys();
+            said.any(|it| it.may_be(&key))
+        }
     }
 }
 
@@ -195,30 +203,40 @@ fn apply(departure: &mut Departure, word: &Word<'_>) {
         },
         Notice::Maintenance {
             code,
+            health_event,
             starts_at,
             is_over,
         } => {
-            if word.is_guess || is_news(departure, code, at, *is_over) {
-                apply_maintenance(departure, at, code, *starts_at, *is_over);
+            let key = MaintenanceKey::new(code, health_event.as_deref());
+            if word.is_guess || is_news(departure, &key, at, *is_over) {
+                apply_maintenance(departure, at, &key, *starts_at, *is_over);
             }
         }
     }
 }
 
-/// Whether nothing later was heard of this kind of maintenance. Of two events of one moment the one that says that it is over counts.
-fn is_news(departure: &mut Departure, code: &str, at: Timestamp, is_over: bool) -> bool {
-    let said = &mut departure.maintenance_said;
-    // A word without a code is about every kind.
-    let last = said.get(code).max(said.get(""));
-    if last.is_some_and(|it| at < *it || (at == *it && !is_over)) {
+/// When AWS Health last spoke of the maintenance, as far as that is remembered. A word without a code is about every kind.
+pub(super) fn last_said(departure: &Departure, key: &MaintenanceKey) -> Option<Timestamp> {
+    let said = departure.maintenance_said.iter();
+    said.filter(|(it, _)| it.is_about(key))
+        .map(|(_, at)| *at)
+        .max()
+}
+
+/// Whether nothing later was heard of this maintenance. Of two events of one moment the one that says that it is over counts.
+fn is_news(departure: &mut Departure, key: &MaintenanceKey, at: Timestamp, is_over: bool) -> bool {
+    let last = last_said(departure, key);
+    if last.is_some_and(|it| at < it || (at == it && !is_over)) {
         return false;
     }
-    if is_over || is_disruptive(code) {
-        said.insert(code.to_owned(), at);
+    let said = &mut departure.maintenance_said;
+    // What would not be believed need not be told apart from what calls it off.
+    if is_disruptive(&key.code) || (is_over && key.code.is_empty()) {
+        said.insert(key.clone(), at);
     }
-    while said.len() > CODES_MAX {
-        let oldest = said.iter().min_by_key(|(code, at)| (**at, *code));
-        let Some(oldest) = oldest.map(|(code, _)| code.clone()) else {
+    while said.len() > MAINTENANCE_MAX {
+        let oldest = said.iter().min_by_key(|(key, at)| (**at, *key));
+        let Some(oldest) = oldest.map(|(key, _)| key.clone()) else {
             break;
         };
         said.remove(&oldest);
@@ -226,46 +244,71 @@ fn is_news(departure: &mut Departure, code: &str, at: Timestamp, is_over: bool) 
     true
 }
 
-/// What is known of maintenance of every code, with the word of one.
+/// What is known of all maintenance, with the word of one.
 fn apply_maintenance(
     departure: &mut Departure,
     at: Timestamp,
-    code: &str,
+    key: &MaintenanceKey,
     starts_at: Option<Timestamp>,
     is_over: bool,
+) {
+    let said = departure.maintenance_said.clone();
+    change_maintenance(departure, |all| {
+        match starts_at.filter(|_| is_disruptive(&key.code)) {
+            // A word without a code is about every kind that was spoken of before.
+            _ if is_over && key.code.is_empty() => {
+                all.retain(|it, _| !key.is_about(it) || said.get(it).is_some_and(|it| at < *it));
+            }
+            _ if is_over => all.retain(|it, _| !it.may_be(key)),
+            Some(starts_at) => {
+                all.retain(|it, _| !it.may_be(key));
+                all.insert(key.clone(), starts_at);
+            }
+            None => {}
+        }
+    });
+}
+
+/// Changes what is known of all maintenance. The one that was a cause stays it where it still is known; else the earliest becomes it.
+pub(super) fn change_maintenance(
+    departure: &mut Departure,
+    change: impl FnOnce(&mut BTreeMap<MaintenanceKey, Timestamp>),
 ) {
     let known = known_maintenance(departure);
     let mut all = std::mem::take(&mut departure.other_maintenance);
     all.extend(known.clone());
-    match starts_at.filter(|_| is_disruptive(code)) {
-        // A word without a code is about every kind that was spoken of before.
-        _ if is_over && code.is_empty() => {
-            let said = &departure.maintenance_said;
-            all.retain(|code, _| said.get(code).is_some_and(|it| at < *it));
-        }
-        _ if is_over => _ = all.remove(code),
-        Some(starts_at) => _ = all.insert(code.to_owned(), starts_at),
-        None => {}
-    }
-    while all.len() > CODES_MAX {
-        let last = all.iter().max_by_key(|(code, at)| (**at, *code));
-        let Some(last) = last.map(|(code, _)| code.clone()) else {
+    change(&mut all);
+    while all.len() > MAINTENANCE_MAX {
+        let last = all.iter().max_by_key(|(key, at)| (**at, *key));
+        let Some(last) = last.map(|(key, _)| key.clone()) else {
             break;
         };
         all.remove(&last);
     }
     remove(departure, CauseKind::Maintenance);
-    let of_known = known.and_then(|(code, _)| all.remove_entry(&code));
-    if let Some((code, starts_at)) = of_known.or_else(|| take_earliest(&mut all)) {
-        set(departure, DepartureCause::Maintenance { code, starts_at });
+    let of_known = known.and_then(|(key, _)| all.remove_entry(&key));
+    if let Some(first) = of_known.or_else(|| take_earliest(&mut all)) {
+        set(departure, cause_of(first));
     }
     departure.other_maintenance = all;
 }
 
 /// The maintenance that is a cause.
-fn known_maintenance(departure: &Departure) -> Option<(String, Timestamp)> {
-    match departure.cause(CauseKind::Maintenance)? {
-        DepartureCause::Maintenance { code, starts_at } => Some((code.clone(), *starts_at)),
+pub(super) fn known_maintenance(departure: &Departure) -> Option<(MaintenanceKey, Timestamp)> {
+    maintenance_of(departure.cause(CauseKind::Maintenance)?)
+}
+
+/// The maintenance that the cause is, where it is one.
+pub(super) fn maintenance_of(cause: &DepartureCause) -> Option<(MaintenanceKey, Timestamp)> {
+    match cause {
+        DepartureCause::Maintenance {
+            code,
+            health_event,
+            starts_at,
+        } => Some((
+            MaintenanceKey::new(code, health_event.as_deref()),
+            *starts_at,
+        )),
         DepartureCause::SpotInterruption { .. }
         | DepartureCause::CapacityReservationInterruption { .. }
         | DepartureCause::Terminating { .. }
@@ -275,13 +318,23 @@ fn known_maintenance(departure: &Departure) -> Option<(String, Timestamp)> {
     }
 }
 
-fn take_earliest(all: &mut BTreeMap<String, Timestamp>) -> Option<(String, Timestamp)> {
-    let first = all.iter().min_by_key(|(code, at)| (**at, *code));
-    let code = first.map(|(code, _)| code.clone())?;
-    all.remove_entry(&code)
+fn cause_of((key, starts_at): (MaintenanceKey, Timestamp)) -> DepartureCause {
+    DepartureCause::Maintenance {
+        code: key.code,
+        health_event: key.health_event,
+        starts_at,
+    }
 }
 
-/// Makes of several kinds of maintenance the one the cause that counts now: the earliest to come whose lead has begun, else one that has
+fn take_earliest(
+    all: &mut BTreeMap<MaintenanceKey, Timestamp>,
+) -> Option<(MaintenanceKey, Timestamp)> {
+    let first = all.iter().min_by_key(|(key, at)| (**at, *key));
+    let key = first.map(|(key, _)| key.clone())?;
+    all.remove_entry(&key)
+}
+
+/// Makes of several maintenances the one the cause that counts now: the earliest to come whose lead has begun, else one that has
 /// begun, else the earliest. What somebody else set to ACTIVE again is theirs only as long as that one is the same.
 pub(crate) fn choose_maintenance(
     departure: &mut Departure,
@@ -296,18 +349,20 @@ pub(crate) fn choose_maintenance(
     if !departure.other_maintenance.is_empty() {
         let mut all = std::mem::take(&mut departure.other_maintenance);
         all.extend(known_maintenance(departure));
-        let urgency = |(code, at): &(&String, &Timestamp)| {
+        let urgency = |(key, at): &(&MaintenanceKey, &Timestamp)| {
             let is_due = lead.before(**at) <= now;
-            (!is_due, **at <= now, **at, (*code).clone())
+            (!is_due, **at <= now, **at, (*key).clone())
         };
-        let first = all.iter().min_by_key(urgency).map(|(code, _)| code.clone());
-        if let Some((code, starts_at)) = first.and_then(|code| all.remove_entry(&code)) {
-            set(departure, DepartureCause::Maintenance { code, starts_at });
+        let first = all.iter().min_by_key(urgency).map(|(key, _)| key.clone());
+        if let Some(first) = first.and_then(|key| all.remove_entry(&key)) {
+            set(departure, cause_of(first));
         }
         departure.other_maintenance = all;
     }
-    let cause = departure.cause(CauseKind::Maintenance);
-    if before.is_some() && cause != before {
+    // That its event is known by now makes it no other one.
+    let of = |(key, at): (MaintenanceKey, Timestamp)| (key.code, at);
+    let was = before.and_then(maintenance_of).map(of);
+    if was.is_some() && known_maintenance(departure).map(of) != was {
         departure.activated = departure
             .activated
             .filter(|it| it.cause != CauseKind::Maintenance);

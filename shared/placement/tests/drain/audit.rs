@@ -82,12 +82,14 @@ fn maintenance_is_evidence_when_it_is_near() {
     let starts_at = scene.ago(-1_799);
     let notice = |code: &str, is_over| Notice::Maintenance {
         code: code.to_owned(),
+        health_event: None,
         starts_at: Some(starts_at),
         is_over,
     };
     scene.said(&id, 90_000, notice(code, false));
     let why = DepartureCause::Maintenance {
         code: code.to_owned(),
+        health_event: None,
         starts_at,
     };
     let at_once = drain(&id, why);

@@ -22,6 +22,7 @@ fn at(scene: &Scene, id: &InstanceId, kind: CauseKind) -> Option<Timestamp> {
 fn maintenance(scene: &Scene, code: &str, begins_in_secs: i64, is_over: bool) -> Notice {
     Notice::Maintenance {
         code: code.to_owned(),
+        health_event: None,
         starts_at: Some(scene.ago(-begins_in_secs)),
         is_over,
     }

@@ -177,6 +177,7 @@ fn planned_maintenance_keeps_to_the_budget_until_it_is_near() {
     for (id, begins_in_secs) in ids.iter().zip([1_000, 1_700, 1_500]) {
         let notice = Notice::Maintenance {
             code: "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED".to_owned(),
+            health_event: None,
             starts_at: Some(scene.ago(-begins_in_secs)),
             is_over: false,
         };
@@ -211,6 +212,7 @@ fn planned_maintenance_keeps_to_the_budget_until_it_is_near() {
     scene.snapshot.is_full = false;
     let notice = Notice::Maintenance {
         code: "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED".to_owned(),
+        health_event: None,
         starts_at: Some(scene.ago(-600)),
         is_over: false,
     };

@@ -110,6 +110,7 @@ fn only_what_certainly_leaves_is_remembered_of_what_is_not_registered() {
     let state = |state| Notice::StateChanged { state };
     let maintenance = |scene: &Scene, is_over| Notice::Maintenance {
         code: "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED".to_owned(),
+        health_event: None,
         starts_at: Some(scene.ago(-90_000)),
         is_over,
     };
@@ -415,6 +416,7 @@ fn maintenance_moves_with_the_instance() {
     let (mut scene, ids) = Scene::web(2);
     let notice = Notice::Maintenance {
         code: "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED".to_owned(),
+        health_event: None,
         starts_at: Some(scene.ago(-1_000)),
         is_over: false,
     };

@@ -171,6 +171,7 @@ fn f15_what_is_switched_off_appears_in_no_plan() {
         },
         Notice::Maintenance {
             code: "AWS_EC2_INSTANCE_NETWORK_MAINTENANCE_SCHEDULED".to_owned(),
+            health_event: None,
             starts_at: Some(crate::scene::start()),
             is_over: false,
         },

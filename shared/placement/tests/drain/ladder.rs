@@ -42,6 +42,7 @@ fn every_cause_that_is_certain_drains() {
         3_600,
         Notice::Maintenance {
             code,
+            health_event: None,
             starts_at,
             is_over: false,
         },
@@ -285,6 +286,7 @@ fn maintenance_is_drained_for_from_its_lead_on() {
         100,
         Notice::Maintenance {
             code,
+            health_event: None,
             starts_at,
             is_over: false,
         },

@@ -1,6 +1,8 @@
 //! What is remembered, and what is not; and what settles it after acting.
 
-use model::drain::{CauseKind, Departure, DepartureCause, DrainMemory, OwnDrain, Reversal};
+use model::drain::{
+    CauseKind, Departure, DepartureCause, DrainMemory, MaintenanceKey, OwnDrain, Reversal,
+};
 use model::memory::Recall;
 use model::outcome::{Outcome, OutcomeResult};
 use model::snapshot::GapCause;
@@ -264,7 +266,7 @@ proptest! {
     fn the_fullest_memory_fits(codes in 0..5_usize, length in 0..200_usize, warned in 1..2_000_usize) {
         let (mut scene, _) = Scene::web(0);
         scene.snapshot.is_full = false;
-        let said = (0..codes).map(|it| (format!("{it}{}", "A".repeat(length)), scene.now));
+        let said = (0..codes).map(|it| (MaintenanceKey::new(&"A".repeat(length), Some(&it.to_string())), scene.now));
         let cause = CauseKind::Rebalance;
         let full = Departure {
             causes: vec![

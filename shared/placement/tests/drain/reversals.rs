@@ -101,6 +101,7 @@ fn a_group_that_does_not_have_the_instance_any_more() {
 fn maintenance_that_was_called_off_and_maintenance_that_is_over() {
     let notice = |scene: &Scene, is_over| Notice::Maintenance {
         code: "AWS_EC2_INSTANCE_STOP_SCHEDULED".to_owned(),
+        health_event: None,
         starts_at: Some(scene.ago(-600)),
         is_over,
     };
@@ -130,6 +131,7 @@ fn maintenance_that_was_called_off_and_maintenance_that_is_over() {
 fn maintenance_that_is_over_for_one_of_two_instances() {
     let notice = |scene: &Scene, is_over| Notice::Maintenance {
         code: "AWS_EC2_INSTANCE_STOP_SCHEDULED".to_owned(),
+        health_event: None,
         starts_at: Some(scene.ago(-600)),
         is_over,
     };
@@ -244,6 +246,7 @@ fn activated(notice: fn(&Scene) -> Notice) -> (Scene, Vec<InstanceId>) {
 fn what_may_stay_and_was_set_to_active_by_somebody_else_is_left_to_them() {
     let (mut scene, ids) = activated(|scene| Notice::Maintenance {
         code: "AWS_EC2_INSTANCE_STOP_SCHEDULED".to_owned(),
+        health_event: None,
         starts_at: Some(scene.ago(-500)),
         is_over: false,
     });
@@ -312,6 +315,7 @@ fn maintenance_that_aws_moved_to_later() {
     let (mut scene, ids) = Scene::web(1);
     let notice = |scene: &Scene, begins_in_secs: i64| Notice::Maintenance {
         code: "AWS_EC2_INSTANCE_STOP_SCHEDULED".to_owned(),
+        health_event: None,
         starts_at: Some(scene.ago(-begins_in_secs)),
         is_over: false,
     };
@@ -341,6 +345,7 @@ fn what_was_set_to_active_is_drained_for_maintenance_that_aws_moves_or_announces
     let retirement = "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED";
     let notice = |scene: &Scene, code: &str, begins_in_secs: i64| Notice::Maintenance {
         code: code.to_owned(),
+        health_event: None,
         starts_at: Some(scene.ago(-begins_in_secs)),
         is_over: false,
     };
@@ -354,6 +359,7 @@ fn what_was_set_to_active_is_drained_for_maintenance_that_aws_moves_or_announces
     ] {
         let (mut scene, ids) = activated(|scene| Notice::Maintenance {
             code: "AWS_EC2_INSTANCE_STOP_SCHEDULED".to_owned(),
+            health_event: None,
             starts_at: Some(scene.ago(-500)),
             is_over: false,
         });

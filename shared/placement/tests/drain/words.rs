@@ -1,7 +1,7 @@
 //! Random words: what was said about instances, and what is remembered of them.
 
 use model::InstanceId;
-use model::drain::{CauseKind, DepartureCause, DrainKey, Reversal};
+use model::drain::{CauseKind, DepartureCause, DrainKey, MaintenanceKey, Reversal};
 use model::trigger::{MachineState, Notice, NoticeHint};
 
 use crate::random::{Tape, departure, memory};
@@ -34,6 +34,16 @@ fn action(secs: i64) -> String {
     action.to_owned()
 }
 
+/// Which event of AWS Health says it: mostly the same.
+fn event(tape: &mut Tape) -> Option<String> {
+    let event = match tape.roll(6) {
+        0 => None,
+        1 => Some("2"),
+        _ => Some("1"),
+    };
+    event.map(ToOwned::to_owned)
+}
+
 pub(crate) fn said(scene: &mut Scene, id: &InstanceId, tape: &mut Tape) {
     let (at, action) = match tape.roll(10) {
         8 => (None, action(0)),
@@ -60,6 +70,7 @@ pub(crate) fn said(scene: &mut Scene, id: &InstanceId, tape: &mut Tape) {
         },
         10.. => Notice::Maintenance {
             code: tape.of(&CODES).to_owned(),
+            health_event: event(tape),
             starts_at: (!tape.one_in(6)).then(|| scene.ago(tape.of(&MAINTENANCE_SECS))),
             is_over: tape.one_in(4),
         },
@@ -83,6 +94,7 @@ pub(crate) fn cause(scene: &Scene, secs: i64, tape: &mut Tape) -> DepartureCause
         4 => DepartureCause::Stopping { at },
         5 => DepartureCause::Maintenance {
             code: CODES[tape.roll(3)].to_owned(),
+            health_event: event(tape),
             starts_at: scene.ago(tape.of(&MAINTENANCE_SECS)),
         },
         6 | 7 => DepartureCause::Rebalance { at },
@@ -113,16 +125,15 @@ pub(crate) fn remembered(scene: &mut Scene, of: &DrainKey, id: &InstanceId, tape
     });
     let stop_said_at = tape.one_in(8).then(|| scene.ago(tape.of(&[30, 119, 120])));
     let maintenance_said = tape.one_in(6).then(|| {
-        (
-            CODES[tape.roll(5)].to_owned(),
-            scene.ago(tape.of(&[20, 3_000])),
-        )
+        let key = MaintenanceKey::new(CODES[tape.roll(5)], event(tape).as_deref());
+        (key, scene.ago(tape.of(&[20, 3_000])))
     });
     let maintenance_said = maintenance_said.into_iter().collect();
     let has_other = tape.one_in(6);
     let other_maintenance = has_other.then(|| {
         let starts_at = scene.ago(tape.of(&MAINTENANCE_SECS));
-        (CODES[tape.roll(3)].to_owned(), starts_at)
+        let key = MaintenanceKey::new(CODES[tape.roll(3)], event(tape).as_deref());
+        (key, starts_at)
     });
     let other_maintenance = other_maintenance.into_iter().collect();
     let is_waiting = scene.looked(id).member.as_ref();

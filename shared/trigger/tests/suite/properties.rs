@@ -89,9 +89,10 @@ const READ_OF_A_LIFECYCLE_ACTION: [&str; 8] = [
     "Origin",
 ];
 
-const READ_OF_A_HEALTH_EVENT: [&str; 8] = [
+const READ_OF_A_HEALTH_EVENT: [&str; 9] = [
     "affectedAccount",
     "affectedEntities",
+    "eventArn",
     "eventRegion",
     "eventTypeCategory",
     "eventTypeCode",

@@ -187,10 +187,12 @@ fn notice(noticed: &InstanceNotice) -> String {
         Notice::StateChanged { state } => format!(" state={}", state.as_str()),
         Notice::Maintenance {
             code,
+            health_event,
             starts_at,
             is_over,
         } => format!(
-            " code={code:?} starts_at={}{}",
+            " code={code:?} health_event={} starts_at={}{}",
+            or_dash(health_event.as_ref()),
             or_dash(starts_at.as_ref()),
             if *is_over { " over" } else { "" },
         ),

@@ -120,6 +120,7 @@ fn instance_notice(notice: &InstanceNotice) -> String {
             code,
             starts_at,
             is_over,
+            ..
         } => {
             let from = starts_at
                 .map(|it| format!(" from {it}"))

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use model::capacity::{ContainerInstanceStatus, Lifecycle};
 use model::drain::{
-    Departure, DepartureCause, DrainAction, DrainGroup, DrainKey, DrainMemory, DrainSnapshot,
-    DrainStep, LookedInstance, Membership, Whereabouts,
+    CauseKind, Departure, DepartureCause, DrainAction, DrainGroup, DrainKey, DrainMemory,
+    DrainSnapshot, DrainStep, LookedInstance, MaintenanceKey, Membership, Whereabouts,
 };
 use model::memory::Recall;
 use model::{ClusterName, ContainerInstanceArn, InstanceId};
+
+use super::maintenance::are_two;
 
 type Memories = BTreeMap<DrainKey, Recall<DrainMemory>>;
 
@@ -67,18 +69,16 @@ fn left_behind<'a>(
     })
 }
 
-/// What the first says, and where it says nothing the second.
+/// What the first says, and where it says nothing the second; of maintenance what is of the later word.
 fn joined(first: Departure, second: Departure) -> Departure {
+    let maintenance = joined_maintenance(&first, &second);
     let mut both = first;
     both.own_drain = both.own_drain.or(second.own_drain);
     both.left_at = both.left_at.or(second.left_at);
     both.draining_since = both.draining_since.or(second.draining_since);
-    let spoken_of = both.maintenance_said.clone();
-    let is_open = |code: &str| !spoken_of.contains_key(code) && !spoken_of.contains_key("");
-    let mut maintenance: Vec<(String, Timestamp)> = Vec::new();
+    both.causes.retain(|it| it.kind() != CauseKind::Maintenance);
     for cause in second.causes {
-        if let DepartureCause::Maintenance { code, starts_at } = cause {
-            maintenance.push((code, starts_at));
+        if cause.kind() == CauseKind::Maintenance {
             continue;
         }
         let known = both.causes.iter_mut().find(|it| it.kind() == cause.kind());
@@ -88,17 +88,66 @@ fn joined(first: Departure, second: Departure) -> Departure {
             Some(_) => {}
         }
     }
-    maintenance.extend(second.other_maintenance);
-    for (code, starts_at) in maintenance.into_iter().filter(|(code, _)| is_open(code)) {
-        let is_cause = |it: &DepartureCause| matches!(it, DepartureCause::Maintenance { code: known, .. } if *known == code);
-        if !both.causes.iter().any(is_cause) {
-            both.other_maintenance.entry(code).or_insert(starts_at);
-        }
-    }
-    for (code, at) in second.maintenance_said {
-        both.maintenance_said.entry(code).or_insert(at);
+    both.other_maintenance = maintenance;
+    for (key, at) in second.maintenance_said {
+        let last = both.maintenance_said.get(&key).copied().max(Some(at));
+        both.maintenance_said.extend(last.map(|at| (key, at)));
     }
     both
+}
+
+/// The maintenance that is not known to be called off.
+fn joined_maintenance(
+    first: &Departure,
+    second: &Departure,
+) -> BTreeMap<MaintenanceKey, Timestamp> {
+    let is_same = |a: &MaintenanceKey, b: &MaintenanceKey| {
+        a.code == b.code && !are_two(a.health_event.as_deref(), b.health_event.as_deref())
+    };
+    let is_later = |key: &MaintenanceKey| spoken_of(first, key) < spoken_of(second, key);
+    let (of_first, of_second) = (announced(first), announced(second));
+    let mut open: Vec<(MaintenanceKey, Timestamp)> = of_first.clone();
+    open.retain(|(key, _)| !is_later(key) || of_second.iter().any(|(it, _)| is_same(it, key)));
+    for (key, starts_at) in of_second {
+        let is_unheard = spoken_of(first, &key).is_none();
+        let is_known = of_first.iter().any(|(it, _)| is_same(it, &key));
+        if is_later(&key) || (is_unheard && !is_known) {
+            open.retain(|(it, _)| !is_same(it, &key));
+            open.push((key, starts_at));
+        }
+    }
+    open.into_iter().collect()
+}
+
+/// All maintenance that is remembered as announced.
+fn announced(departure: &Departure) -> Vec<(MaintenanceKey, Timestamp)> {
+    let mut all: Vec<(MaintenanceKey, Timestamp)> = Vec::new();
+    for cause in &departure.causes {
+        if let DepartureCause::Maintenance {
+            code,
+            health_event,
+            starts_at,
+        } = cause
+        {
+            let key = MaintenanceKey::new(code, health_event.as_deref());
+            all.push((key, *starts_at));
+        }
+    }
+    let others = departure.other_maintenance.iter();
+    all.extend(others.map(|(key, starts_at)| (key.clone(), *starts_at)));
+    all
+}
+
+/// When a maintenance was last spoken of.
+fn spoken_of(departure: &Departure, of: &MaintenanceKey) -> Option<Timestamp> {
+    let mut last = None;
+    for (key, at) in &departure.maintenance_said {
+        let is_of_code = key.code.is_empty() || key.code == of.code;
+        if is_of_code && !are_two(key.health_event.as_deref(), of.health_event.as_deref()) {
+            last = last.max(Some(*at));
+        }
+    }
+    last
 }
 
 /// The instance of a step that takes back a drain of one that has left the group: it is in nothing that was looked at, and a cluster that

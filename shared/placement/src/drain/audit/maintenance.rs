@@ -1,7 +1,7 @@
 //! What shows that AWS Health announced maintenance of an instance, of every code.
 
 use jiff::Timestamp;
-use model::drain::{CauseKind, DepartureCause};
+use model::drain::{CauseKind, DepartureCause, MaintenanceKey};
 use model::trigger::Notice;
 
 use super::evidence::{EXPECTED_SECS, Reading, Sign};
@@ -9,39 +9,46 @@ use super::evidence::{EXPECTED_SECS, Reading, Sign};
 impl Reading<'_> {
     pub(super) fn maintenance(&self) -> Vec<Sign> {
         let mut causes: Vec<DepartureCause> = Vec::new();
-        let mut ended: Vec<&str> = Vec::new();
+        let mut ended: Vec<(&str, Option<&str>)> = Vec::new();
         for hint in self.said {
             let Notice::Maintenance {
                 code,
+                health_event,
                 starts_at,
                 is_over,
             } = &hint.notice
             else {
                 continue;
             };
-            if self.is_old_news(hint.at, code) {
+            let event = health_event.as_deref();
+            if self.is_old_news(hint.at, code, event) {
                 continue;
             }
             if *is_over {
-                ended.push(code);
+                ended.push((code, event));
             } else if let Some(starts_at) = starts_at
                 && takes_away(code)
             {
                 let cause = DepartureCause::Maintenance {
                     code: code.clone(),
+                    health_event: health_event.clone(),
                     starts_at: *starts_at,
                 };
                 causes.push(cause);
             }
         }
-        // What is remembered of a code that is over, and of which nothing new was said, is over.
+        // What is remembered of an event that is over, and of which nothing new was said, is over.
         let remembered = self.remembered_maintenance().into_iter().filter(|it| {
-            let DepartureCause::Maintenance { code, .. } = it else {
+            let DepartureCause::Maintenance {
+                code, health_event, ..
+            } = it
+            else {
                 return false;
             };
-            !ended
-                .iter()
-                .any(|over| over.is_empty() || *over == code.as_str())
+            let is_it = |(of, event): &(&str, Option<&str>)| {
+                (of.is_empty() || of == code) && !are_two(*event, health_event.as_deref())
+            };
+            !ended.iter().any(is_it)
         });
         causes.extend(remembered);
         let lead = self.ground.policy.maintenance_lead;
@@ -77,9 +84,10 @@ impl Reading<'_> {
         all.extend(self.remembered(CauseKind::Maintenance));
         let departure = self.ground.departure(&self.looked.id);
         let others = departure.map(|it| &it.other_maintenance);
-        all.extend(others.into_iter().flatten().map(|(code, starts_at)| {
+        all.extend(others.into_iter().flatten().map(|(key, starts_at)| {
             DepartureCause::Maintenance {
-                code: code.clone(),
+                code: key.code.clone(),
+                health_event: key.health_event.clone(),
                 starts_at: *starts_at,
             }
         }));
@@ -94,6 +102,7 @@ impl Reading<'_> {
                 code,
                 starts_at,
                 is_over,
+                ..
             } => Some((code, *starts_at, *is_over)),
             Notice::SpotInterruption { .. }
             | Notice::CapacityReservationInterruption { .. }
@@ -108,15 +117,27 @@ impl Reading<'_> {
         has_others || said.any(|(code, starts_at, over)| over || !is_known(code, starts_at))
     }
 
-    /// Whether something later was heard of this kind of maintenance.
-    fn is_old_news(&self, at: Option<Timestamp>, code: &str) -> bool {
+    /// Whether something later was heard of this maintenance.
+    fn is_old_news(&self, at: Option<Timestamp>, code: &str, event: Option<&str>) -> bool {
         let departure = self.ground.departure(&self.looked.id);
         let Some((departure, at)) = departure.zip(at) else {
             return false;
         };
         let mut words = departure.maintenance_said.iter();
-        words.any(|(of, last)| (of == code || of.is_empty()) && at <= *last)
+        words.any(|(of, last)| {
+            let MaintenanceKey {
+                code: known,
+                health_event,
+            } = of;
+            let is_of_code = known == code || known.is_empty();
+            is_of_code && !are_two(event, health_event.as_deref()) && at <= *last
+        })
     }
+}
+
+/// Whether these are two events, by their names.
+pub(super) fn are_two(one: Option<&str>, other: Option<&str>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one != other)
 }
 
 /// The code of a scheduled change.

@@ -96,7 +96,8 @@ pub(crate) const STOPPING_INSTANCES_MAX: usize = 50;
 /// For how many tasks of a cluster the protection is asked, beginning with the least used instances: two calls.
 pub(crate) const PROTECTION_TASKS_MAX: usize = 200;
 /// Of how many instances that events named, and of how many of a cluster, a look for departures asks the groups by their ids: at 50 in a call
-/// 20 calls. Of more that events named all groups are listed, 100 in a call: AWS lets an account have 500 in a Region unless it asks for more.
+/// 20 calls. Of more that events named all groups are listed, 100 in a call: AWS lets an account have 500 in a Region unless it asks for more. Where one
+/// of them has a warm pool, which no list shows, as many of those in no listed group are asked about by their ids after all.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-quotas.html>
 pub(crate) const INSTANCES_ASKED_MAX: usize = 1_000;
 /// Of how many container instances that drain, and are in nothing that is opted in, a look at everything asks the groups: four calls.

@@ -79,15 +79,26 @@ pub(crate) async fn opted_in(
     opted_in
 }
 
+/// Whether groups have warm pools, whose instances no list of groups shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pools {
+    /// Whether any group has one.
+    pub(crate) of_any: bool,
+    /// Whether one that carries the tag has one.
+    pub(crate) of_opted_in: bool,
+}
+
 /// Where the instances of all groups are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Every {
     /// The groups that carry the tag, with all their instances.
     pub(crate) opted_in: BTreeMap<DrainKey, DrainGroup>,
     /// Why the instances of the others are not looked after.
     pub(crate) others: BTreeMap<InstanceId, InstancePassedOver>,
-    /// Why the list did not come to its end. `None`: what it does not show is in no group.
+    /// Why the list did not come to its end. `None`: what it does not show is in no group, or in a warm pool.
     pub(crate) rest: Option<Gap>,
+    /// Whether there are warm pools.
+    pub(crate) pools: Pools,
 }
 
 /// Lists all groups of the account and Region, and where these instances are.
@@ -97,6 +108,10 @@ pub(crate) async fn every(look: &mut Look<'_>, wanted: &BTreeSet<InstanceId>) ->
         |it: &&AutoScalingGroup| DrainPolicy::from_tags(&read_group::tags(it)).is_some();
     let (tagged, untagged): (Vec<&AutoScalingGroup>, Vec<&AutoScalingGroup>) =
         answers.iter().partition(carries_tag);
+    let pools = Pools {
+        of_any: answers.iter().any(has_pool),
+        of_opted_in: tagged.iter().copied().any(has_pool),
+    };
     let (opted_in, unread) = read(look, &tagged).await;
     let mut others = BTreeMap::new();
     for answer in untagged {
@@ -117,7 +132,15 @@ pub(crate) async fn every(look: &mut Look<'_>, wanted: &BTreeSet<InstanceId>) ->
         opted_in,
         others,
         rest,
+        pools,
     }
+}
+
+/// Whether a group has a warm pool. One that is being deleted may still hold instances.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AutoScalingGroup.html>
+fn has_pool(answer: &AutoScalingGroup) -> bool {
+    let holds_instances = answer.warm_pool_size().is_some_and(|it| it > 0);
+    holds_instances || answer.warm_pool_configuration().is_some()
 }
 
 /// Those of these instances that are in the group.

@@ -9,7 +9,9 @@
 //! Per look at what events named: one DescribeAutoScalingInstances for up to 50 instances, one DescribeAutoScalingGroups for each 50 of
 //! their groups, and nothing more where none is opted in and all are in groups. Of more instances the groups that carry the tag are listed
 //! first, in pages of 100, and only the instances that are in none of them are asked about, 50 in a call; of more than 1,000
-//! instances all groups are listed, and none is asked about. An instance of a group of which events told only that it drains or is gone costs nothing more, unless it waits in a hook or its group's tag lets tasks be stopped. Where an instance may be looked
+//! instances all groups are listed, and none is asked about unless one of these has a warm pool: then up to 1,000 that are in no listed group,
+//! 50 in a call, and one DescribeAutoScalingGroups for each 50 groups that they turn out to be in. Where only groups that are not opted in have one, these are the
+//! instances in clusters that are opted in. An instance of a group of which events told only that it drains or is gone costs nothing more, unless it waits in a hook or its group's tag lets tasks be stopped. Where an instance may be looked
 //! after: ListClusters if no clusters are configured, one DescribeClusters for each 100; in each cluster with container instances, until
 //! all are found, one ListContainerInstances for each 50 instances, or one for each page of the cluster where that is less; one
 //! DescribeContainerInstances for each 100 that are found. For each cluster with one of them a DescribeCapacityProviders, and with at most
@@ -39,8 +41,9 @@
 //! Where the installation looks after some clusters alone, a group that points to none of them is left out of a look at everything, unless one
 //! of its instances waits in a hook: it is marked as not proven to be ours then.
 //!
-//! Absent: instances of warm pools, in a look at everything, and of more than 1,000 that were named those that are registered nowhere: no list of
-//! groups shows them. So only its event tells that one waits in a hook on its way out of a pool. Any
+//! Absent: instances of warm pools, in a look at everything: no list of groups shows them. So only its event tells that one waits in a hook on its
+//! way out of a pool. Where more than 1,000 instances are named and in no listed group, and may be in a pool, a look asks about 1,000, with each minute the next
+//! ones. Those beyond that are unread where a cluster that is opted in has them, and else count as in no group. Any
 //! meaning, as in the crate. EC2's API is not called: that EC2 takes an instance is told by events alone. How many network
 //! interfaces are free on an instance whose tasks were not read is not known: as many as it has tasks are taken off. ECS Managed Instances
 //! are AWS's own to drain, and left out. Of up to 50 instances that events named, the types and the market of a group with a launch

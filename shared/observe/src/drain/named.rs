@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::drain::{DrainGroup, DrainKey, InstancePassedOver, LookedInstance};
-use model::snapshot::Gap;
+use model::snapshot::{Gap, GapCause};
 use model::{AutoScalingGroupName, ClusterName, InstanceId};
 
 use crate::drain::clusters::{self, Searched};
-use crate::drain::groups::{self, Described};
-use crate::drain::membership::{self, Member, Members};
+use crate::drain::groups::{self, Described, Pools};
+use crate::drain::membership::{self, DESCRIBE_AUTO_SCALING_INSTANCES, Member, Members};
 use crate::drain::search::{self, Unsearched};
 use crate::drain::{Extent, Look, Seen, stops_tasks, strays};
 use crate::limits::{DESCRIBE_AUTO_SCALING_INSTANCES_MAX, INSTANCES_ASKED_MAX};
@@ -33,7 +33,7 @@ pub(crate) async fn look(
 ) -> Seen {
     let mut seen = Seen::default();
     let asked = Asked::new(instances, draining, groups);
-    let members = members_of(look, &asked, &mut seen).await;
+    let (members, pools) = members_of(look, &asked, &mut seen).await;
     let in_no_group = place(look, members, &asked.groups, &mut seen).await;
     leave_to_schedule(&asked, &mut seen);
     let mut wanted = in_no_group.clone();
@@ -44,7 +44,10 @@ pub(crate) async fn look(
     let installed = clusters::installed(look, &mut seen.gaps).await;
     seen.clusters = clusters::read(look, &installed, &mut seen.gaps).await;
     let unsearched = search::find(look, &mut seen.clusters, &wanted).await;
-    let in_no_group = ask_again(look, in_no_group, &asked, &mut seen).await;
+    let in_no_group = match pools {
+        Some(pools) => ask_again(look, in_no_group, pools, &asked, &mut seen).await,
+        None => in_no_group,
+    };
     read_providers(look, &wanted, &asked.clusters, &mut seen).await;
     place_in_clusters(&in_no_group, &unsearched, &mut seen);
     if !look.observer.clusters.is_empty() {
@@ -113,16 +116,20 @@ fn leave_to_schedule(asked: &Asked, seen: &mut Seen) {
 
 /// Finds out the groups of the instances. Where one call does not tell those of all, the groups that are opted in are listed first, which are
 /// few, and the others are asked about by their ids; of very many all groups are listed. Those that are in a listed group are put into it; the
-/// answer is the others.
-async fn members_of(look: &mut Look<'_>, asked: &Asked, seen: &mut Seen) -> Members {
+/// answer is the others, and whether there are warm pools that they may be in: `None` where they were asked about by their ids.
+async fn members_of(
+    look: &mut Look<'_>,
+    asked: &Asked,
+    seen: &mut Seen,
+) -> (Members, Option<Pools>) {
     let mut open = asked.instances.clone();
     if open.len() <= DESCRIBE_AUTO_SCALING_INSTANCES_MAX {
-        return membership::read(look, &open).await;
+        return (membership::read(look, &open).await, None);
     }
     if open.len() <= INSTANCES_ASKED_MAX {
         let opted_in = groups::opted_in(look, &mut seen.gaps).await;
         put_into(opted_in, &mut open, asked, seen);
-        return membership::read(look, &open).await;
+        return (membership::read(look, &open).await, None);
     }
     let every = groups::every(look, &open).await;
     put_into(every.opted_in, &mut open, asked, seen);
@@ -131,29 +138,64 @@ async fn members_of(look: &mut Look<'_>, asked: &Asked, seen: &mut Seen) -> Memb
     let rest = every.rest;
     seen.gaps.extend(rest.clone());
     let of_rest = || rest.clone().map_or(Ok(None), Err);
-    open.into_iter().map(|id| (id, of_rest())).collect()
+    let members = open.into_iter().map(|id| (id, of_rest())).collect();
+    (members, Some(every.pools))
 }
 
-/// No list of groups shows a warm pool. Where groups were listed, those of the instances in no group are asked about by their ids that a
-/// cluster would have looked after: they may be somebody's all the same. The answer is the instances in no group.
+/// No list of groups shows a warm pool. Where one has a pool, instances in no listed group are asked about by their ids, as many as a look asks
+/// about, with each minute of AWS's time the next ones. First come those that a cluster would have looked after: they may be in anybody's pool, so
+/// that those beyond the bound are unread. Then, where a group that is opted in has a pool, the others: one of them may wait in a hook on its way
+/// out of that pool. Those of them beyond the bound count as in no group. The answer is the instances in no group.
 async fn ask_again(
     look: &mut Look<'_>,
     mut in_no_group: BTreeSet<InstanceId>,
+    pools: Pools,
     asked: &Asked,
     seen: &mut Seen,
 ) -> BTreeSet<InstanceId> {
-    if asked.instances.len() <= INSTANCES_ASKED_MAX {
-        return in_no_group;
-    }
     let places = search::places(&seen.clusters);
     let is_opted_in =
         |it: &ClusterName| (seen.clusters.get(it)).is_some_and(|it| it.group().is_some());
-    let would_be_its = |id: &&InstanceId| places.get(*id).is_some_and(|(it, _)| is_opted_in(it));
-    let strays: BTreeSet<InstanceId> = in_no_group.iter().filter(would_be_its).cloned().collect();
-    in_no_group.retain(|it| !strays.contains(it));
-    let members = membership::read(look, &strays).await;
+    let would_be_its = |id: &InstanceId| places.get(id).is_some_and(|(it, _)| is_opted_in(it));
+    let (mut strays, mut others): (Vec<InstanceId>, Vec<InstanceId>) =
+        in_no_group.iter().cloned().partition(would_be_its);
+    if !pools.of_any {
+        strays.clear();
+    }
+    if !pools.of_opted_in {
+        others.clear();
+    }
+    crate::turn(&mut strays, INSTANCES_ASKED_MAX, look.now());
+    let unasked = strays.split_off(strays.len().min(INSTANCES_ASKED_MAX));
+    let room = INSTANCES_ASKED_MAX.saturating_sub(strays.len());
+    crate::turn(&mut others, room, look.now());
+    others.truncate(room);
+    let open: BTreeSet<InstanceId> = strays.into_iter().chain(others).collect();
+    if open.is_empty() {
+        return in_no_group;
+    }
+    let gap = not_asked(unasked.len());
+    for id in unasked {
+        in_no_group.remove(&id);
+        let unread = InstancePassedOver::Unread { gap: gap.clone() };
+        seen.passed_over.insert(id, unread);
+    }
+    in_no_group.retain(|it| !open.contains(it));
+    let members = membership::read(look, &open).await;
     in_no_group.extend(place(look, members, &asked.groups, seen).await);
     in_no_group
+}
+
+/// The gap of those that may be in a warm pool and are not asked about: one for all.
+fn not_asked(instances: usize) -> Gap {
+    Gap {
+        operation: DESCRIBE_AUTO_SCALING_INSTANCES.to_owned(),
+        resource: "*".to_owned(),
+        cause: GapCause::BudgetSpent,
+        detail: format!(
+            "not sent for {instances} instances that may be in a warm pool: one look asks about {INSTANCES_ASKED_MAX}"
+        ),
+    }
 }
 
 /// Puts instances into the groups that they are in, and takes them off what is `open`.

@@ -145,7 +145,7 @@ pub(crate) fn group() -> Value {
     })
 }
 
-fn other() -> Value {
+pub(crate) fn other() -> Value {
     with(
         group(),
         &json!({"AutoScalingGroupName": "other", "Instances": [], "Tags": []}),

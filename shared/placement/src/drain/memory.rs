@@ -6,7 +6,7 @@
 //!
 //! Guaranteed: every drain is remembered before it happens; at most [`DEPARTURES_MAX`] departures and [`REVERSALS_MAX`] reversals, and
 //! at most [`MEMORY_BYTES_MAX`] of JSON. Where
-//! there are more, those go first that Ballast has not drained, then the least urgent, then the oldest.
+//! there are more, those go first that Ballast has not drained, of them those without a cause, then the least urgent, then the oldest.
 
 use std::collections::BTreeSet;
 
@@ -187,12 +187,13 @@ fn bytes<T: serde::Serialize>(of: &T) -> usize {
     serde_json::to_string(of).map_or(MEMORY_BYTES_MAX, |it| it.len())
 }
 
-/// The less of it, the sooner a departure is forgotten: whether Ballast drained the instance, the most urgent cause, the youngest cause.
+/// The less of it, the sooner a departure is forgotten: whether Ballast drained the instance, the most urgent cause, the youngest cause. One without a
+/// cause, of which only what was called off is remembered, say, goes before all that have one.
 fn worth(
     departure: &Departure,
 ) -> (
     bool,
-    std::cmp::Reverse<Option<CauseKind>>,
+    Option<std::cmp::Reverse<CauseKind>>,
     Option<Timestamp>,
 ) {
     let kinds = departure.causes.iter().map(DepartureCause::kind);
@@ -200,7 +201,7 @@ fn worth(
     let at = departure.causes.iter().map(DepartureCause::at).max();
     (
         departure.own_drain.is_some(),
-        std::cmp::Reverse(urgency),
+        urgency.map(std::cmp::Reverse),
         at.or(departure.disconnected_since),
     )
 }

@@ -19,7 +19,9 @@ use model::drain::{
 use model::ids::InstanceId;
 use model::outcome::{Outcome, OutcomeResult};
 
-use super::causes::{set, set_later};
+use super::causes::{MAINTENANCE_OVER, set, set_later};
+use super::said::{change_maintenance, choose_maintenance, last_said, maintenance_of};
+use crate::fallback::foreign::READ_LAG;
 
 /// What to remember of a group after its steps were carried out, or were not.
 ///
@@ -47,7 +49,7 @@ pub fn settle(
                         let departure = memory.departures.entry(instance.clone()).or_default();
                         departure.draining_since.get_or_insert(now);
                         if let Some(why) = why(&outcome.step.reason) {
-                            remember(departure, why);
+                            remember(departure, why, now);
                         }
                     }
                 } else {
@@ -93,7 +95,14 @@ fn drained(
         return;
     };
     let departure = memory.departures.entry(instance.clone()).or_default();
-    remember(departure, why);
+    remember(departure, why, now);
+    // What was drained before an answer of AWS could be as old as that took tasks again since.
+    if departure
+        .own_drain
+        .is_some_and(|it| READ_LAG.after(it.at) < now)
+    {
+        departure.end_own_drain();
+    }
     let own = departure.own_drain.get_or_insert(OwnDrain {
         at: now,
         cause: why.kind(),
@@ -115,8 +124,9 @@ const fn why(reason: &DrainStepReason) -> Option<&DepartureCause> {
     }
 }
 
-/// Remembers why an instance leaves, which nobody can read again. Of two announcements the later counts; of what lasts, its begin.
-fn remember(departure: &mut Departure, why: &DepartureCause) {
+/// Remembers why an instance leaves, which nobody can read again. Of two announcements the later counts; of what lasts, its begin; of several
+/// maintenances each, unless it was called off meanwhile.
+fn remember(departure: &mut Departure, why: &DepartureCause, now: Timestamp) {
     match why.kind() {
         CauseKind::Terminating | CauseKind::AgentLost => {
             if departure.cause(why.kind()).is_none() {
@@ -126,9 +136,30 @@ fn remember(departure: &mut Departure, why: &DepartureCause) {
         CauseKind::SpotInterruption
         | CauseKind::CapacityReservationInterruption
         | CauseKind::Stopping
-        | CauseKind::Maintenance
         | CauseKind::Rebalance => set_later(departure, why.clone()),
+        CauseKind::Maintenance => remember_maintenance(departure, why, now),
     }
+}
+
+/// What was spoken of and is not known any more was called off.
+fn remember_maintenance(departure: &mut Departure, why: &DepartureCause, now: Timestamp) {
+    let Some((key, starts_at)) = maintenance_of(why) else {
+        return;
+    };
+    let is_spoken_of = last_said(departure, &key).is_some();
+    change_maintenance(departure, |all| {
+        let known = all.keys().find(|it| it.may_be(&key)).cloned();
+        match known.and_then(|it| all.remove_entry(&it)) {
+            Some((known, at)) => {
+                let has_event = key.health_event.is_some();
+                let key = if has_event { key } else { known };
+                all.insert(key, at.max(starts_at));
+            }
+            None if is_spoken_of => {}
+            None => _ = all.insert(key, starts_at),
+        }
+    });
+    choose_maintenance(departure, None, MAINTENANCE_OVER, now);
 }
 
 /// The instance takes tasks again.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use model::drain::{
     CauseKind, Departure, DepartureCause, DrainAction, DrainKey, DrainMemory, DrainStep,
-    DrainStepReason, DrainSubject, OwnDrain,
+    DrainStepReason, DrainSubject, MaintenanceKey, OwnDrain,
 };
 use model::duty::PlannedStep;
 use model::outcome::{Outcome, OutcomeResult};
@@ -38,6 +38,10 @@ fn step(action: DrainAction, reason: DrainStepReason) -> DrainStep {
 }
 
 fn drain() -> DrainStep {
+    drain_for(warning(90))
+}
+
+fn drain_for(why: DepartureCause) -> DrainStep {
     let arn = "arn:aws:ecs:us-west-2:111122223333:container-instance/demo/0123456789abcdef0123456789abcdef";
     let action = DrainAction::Drain {
         cluster: "demo".parse().unwrap(),
@@ -45,8 +49,8 @@ fn drain() -> DrainStep {
         instance: INSTANCE.parse().unwrap(),
     };
     let reason = DrainStepReason::Leaving {
-        why: warning(90),
-        deadline: Some(at(210)),
+        deadline: why.deadline(),
+        why,
         tasks: None,
         stuck: vec![],
         budget_left: None,
@@ -157,4 +161,105 @@ fn a_completion_without_the_ledger_is_remembered_and_never_earlier_than_it_was()
     );
     let newer = memory(completed(140));
     check(&newer, complete(), OutcomeResult::Done, None);
+}
+
+fn maintenance(event: &str, second: i64) -> DepartureCause {
+    DepartureCause::Maintenance {
+        code: "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED".to_owned(),
+        health_event: Some(event.to_owned()),
+        starts_at: at(second),
+    }
+}
+
+fn key(event: &str) -> MaintenanceKey {
+    MaintenanceKey::new("AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED", Some(event))
+}
+
+/// What is remembered of a drain at second 100 for maintenance `X` that begins at second 580, where this was found.
+fn check_maintenance(found: &Departure, want: &Departure) {
+    let own_drain = Some(OwnDrain {
+        at: at(100),
+        cause: CauseKind::Maintenance,
+        confirmed: true,
+    });
+    let want = Departure {
+        own_drain,
+        drained_in: Some("demo".parse().unwrap()),
+        ..want.clone()
+    };
+    let drain = drain_for(maintenance("X", 580));
+    check(
+        &memory(found.clone()),
+        drain,
+        OutcomeResult::Done,
+        Some(want),
+    );
+}
+
+#[test]
+fn maintenance_that_another_invocation_knows_stays_beside_what_was_drained_for() {
+    let others = |event: &str, second| [(key(event), at(second))].into();
+    let of = |causes: Vec<DepartureCause>| Departure {
+        causes,
+        ..Departure::default()
+    };
+    let drained_for = of(vec![maintenance("X", 580)]);
+    check_maintenance(&Departure::default(), &drained_for);
+    check_maintenance(&drained_for, &drained_for);
+    // The next one counts.
+    let later = of(vec![maintenance("Y", 172_800)]);
+    let want = Departure {
+        other_maintenance: others("Y", 172_800),
+        ..drained_for.clone()
+    };
+    check_maintenance(&later, &want);
+    check_maintenance(&want, &want);
+    let sooner = of(vec![maintenance("Y", 300)]);
+    let want = Departure {
+        other_maintenance: others("X", 580),
+        ..sooner.clone()
+    };
+    check_maintenance(&sooner, &want);
+    // Of two announcements of the same the later counts.
+    let moved = of(vec![maintenance("X", 172_800)]);
+    check_maintenance(&moved, &moved);
+}
+
+#[test]
+fn maintenance_that_was_called_off_meanwhile_does_not_come_back() {
+    let said = |event: &str| Departure {
+        maintenance_said: [(key(event), at(95))].into(),
+        ..Departure::default()
+    };
+    check_maintenance(&said("X"), &said("X"));
+    let other = Departure {
+        causes: vec![maintenance("X", 580)],
+        ..said("Y")
+    };
+    check_maintenance(&said("Y"), &other);
+    let announced = Departure {
+        causes: vec![maintenance("X", 580)],
+        ..said("X")
+    };
+    check_maintenance(&announced, &announced);
+}
+
+/// The instance took tasks again when it was drained now.
+#[test]
+fn a_drain_of_long_ago_is_another_one() {
+    for (second, is_confirmed, result, want) in [
+        (69, true, OutcomeResult::Done, (100, true)),
+        (69, false, OutcomeResult::Done, (100, true)),
+        (69, true, lost(&drain()), (100, false)),
+        // This may be the same one still.
+        (70, false, OutcomeResult::Done, (70, true)),
+        (70, true, lost(&drain()), (70, true)),
+        // What was not written changes nothing.
+        (69, true, OutcomeResult::NotWritten, (69, true)),
+    ] {
+        let found = memory(drained(vec![warning(90)], second, is_confirmed));
+        let (second, is_confirmed) = want;
+        let want = drained(vec![warning(90)], second, is_confirmed);
+        check(&found, drain(), result, Some(want));
+    }
 }

@@ -258,6 +258,49 @@ fn a_drain_by_choice_is_remembered_with_its_cause() {
     assert_eq!(after.departures[&ids[0]].own_drain, None);
 }
 
+/// An event that is over for thousands of instances pushes out no maintenance that is weeks ahead, nor any other cause.
+#[test]
+fn what_has_no_cause_goes_first() {
+    let key = MaintenanceKey::new("AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED", None);
+    let why = |scene: &Scene| {
+        [
+            DepartureCause::Maintenance {
+                code: key.code.clone(),
+                health_event: None,
+                starts_at: scene.ago(-1_209_600),
+            },
+            DepartureCause::Rebalance { at: scene.ago(10) },
+            DepartureCause::AgentLost { since: scene.now },
+        ]
+    };
+    let (mut scene, _) = Scene::web(0);
+    scene.snapshot.is_full = false;
+    let called_off = Departure {
+        maintenance_said: [(key.clone(), scene.now)].into(),
+        disconnected_since: Some(scene.now),
+        ..Departure::default()
+    };
+    let causes = why(&scene);
+    let memory = scene.memory();
+    for number in 0..DEPARTURES_MAX {
+        memory.departures.insert(id(number), called_off.clone());
+    }
+    for (number, cause) in causes.iter().enumerate() {
+        let departure = Departure {
+            causes: vec![cause.clone()],
+            ..Departure::default()
+        };
+        memory
+            .departures
+            .insert(id(DEPARTURES_MAX + number), departure);
+    }
+    let kept = planned(&scene).departures;
+    assert!(kept.len() <= DEPARTURES_MAX);
+    for (number, cause) in causes.iter().enumerate() {
+        assert!(kept.contains_key(&id(DEPARTURES_MAX + number)), "{cause}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 

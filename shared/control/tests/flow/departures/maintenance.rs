@@ -7,6 +7,11 @@ use serde_json::{Value, json};
 use super::stage::{Scene, Stage};
 use crate::stage::{acted, well_done};
 
+fn arn(id: &str) -> String {
+    let code = "AWS_EC2_INSTANCE_STOP_SCHEDULED";
+    format!("arn:aws:health:us-west-2::event/EC2/{code}/{code}_{id}")
+}
+
 /// What AWS Health says now of instances that it stops so many seconds from now, each with its state.
 fn stops(stage: &Stage, in_secs: i64, of_each: &[(&InstanceId, &str)]) -> Value {
     let entities = of_each.iter();
@@ -24,6 +29,7 @@ fn stops(stage: &Stage, in_secs: i64, of_each: &[(&InstanceId, &str)]) -> Value 
         "resources": [],
         "detail": {
             "service": "EC2",
+            "eventArn": arn("1"),
             "eventTypeCode": "AWS_EC2_INSTANCE_STOP_SCHEDULED",
             "eventTypeCategory": "scheduledChange",
             "startTime": model::Seconds(in_secs).after(stage.now()).to_string(),
@@ -75,5 +81,28 @@ async fn what_is_resolved_before_its_drain_is_not_drained() {
         stage.advance_secs(5_400);
         assert_eq!(well_done(&stage.sweep().await), 1);
         assert_eq!(stage.draining(), [other.clone()].into());
+    }
+}
+
+/// Two events of one kind name an instance. The first, which is over for it, is said again because of another instance: the second's maintenance comes.
+#[tokio::test]
+async fn what_another_event_announced_comes() {
+    for is_closed in [false, true] {
+        let stage = Scene::default().open().await;
+        let ids = stage.in_service();
+        let (again, other) = (&ids[0], &ids[1]);
+        let mut second = stops(&stage, 7_200, &[(again, "PENDING")]);
+        second["detail"]["eventArn"] = arn("2").into();
+        stage.advance_secs(60);
+        let mut first = stops(&stage, 86_400, &[(again, "RESOLVED"), (other, "PENDING")]);
+        if is_closed {
+            first["detail"]["statusCode"] = "closed".into();
+        }
+        for event in [&second, &first] {
+            assert_eq!(acted(&stage.handle(Mode::Act, event).await), [""; 0]);
+        }
+        stage.advance_secs(5_400);
+        assert_eq!(well_done(&stage.sweep().await), 1);
+        assert_eq!(stage.draining(), [again.clone()].into());
     }
 }

@@ -216,8 +216,8 @@ pub trait Duty: Interest + fmt::Debug + Send + Sync + Sized + 'static {
         BTreeSet::new()
     }
 
-    /// The subjects that events told something of that must be remembered, and that this look did not show. They are looked at by name in
-    /// the next round.
+    /// The subjects that events told something of that must be remembered, or that waits, and that this look did not show. They are looked at by
+    /// name in the next round, which says what they come to.
     #[must_use]
     fn unseen(_snapshot: &Self::Snapshot, _hints: &Hints) -> BTreeSet<Self::Key> {
         BTreeSet::new()

@@ -293,7 +293,9 @@ impl<D: Duty> Controller<D> {
         troubled.extend(unremembered.into_keys());
         troubled.extend(round.take_noted(task, noted).into_keys());
         if !task.is_last {
-            round.again.extend(D::unseen(&snapshot, task.hints));
+            let unseen = D::unseen(&snapshot, task.hints);
+            round.holds.retain(|it| !unseen.contains(it.subject()));
+            round.again.extend(unseen);
         }
         let concerned = round.concerned(&mut troubled);
         round.trouble = D::trouble(&snapshot, &troubled);

@@ -2,6 +2,7 @@
 
 mod events;
 mod seen;
+mod unfound;
 
 use std::collections::BTreeSet;
 
@@ -117,7 +118,9 @@ impl Duty for Departures {
     }
 
     fn unseen(snapshot: &DrainSnapshot, hints: &Hints) -> BTreeSet<DrainKey> {
-        seen::unseen(snapshot, hints)
+        let mut unseen = seen::unseen(snapshot, hints);
+        unseen.extend(unfound::unfound(snapshot, hints));
+        unseen
     }
 
     /// What is done by choice, and what takes a drain back, may wait for the next look.

@@ -76,7 +76,7 @@ use crate::capacity::definition::Definition;
 use crate::drain::clusters::Searched;
 use crate::drain::contents::StopTimeouts;
 use crate::drain::known_hooks::KnownHooks;
-use crate::limits::{TASKS_BY_CHOICE_MAX, TASKS_OF_EACH_MAX};
+use crate::limits::{INSTANCES_ASKED_MAX, TASKS_BY_CHOICE_MAX, TASKS_OF_EACH_MAX};
 use crate::task_definitions::Kept;
 
 /// A look of a [`DrainObserver`].
@@ -110,6 +110,9 @@ impl Eyes for DrainObserver {
 }
 
 impl DrainObserver {
+    /// Of more named instances than this, not each is asked about by its id.
+    pub const INSTANCES_ASKED_MAX: usize = INSTANCES_ASKED_MAX;
+
     /// An observer over these clients. `clock` must be an interceptor of each of them.
     #[must_use]
     pub fn new(

@@ -16,7 +16,7 @@
 //!
 //! A raise takes the newest value as soon as it is there. Lowering waits until a period is settled: what arrives late may only show more.
 //!
-//! Guaranteed: integers only, nothing overflows; the [forecast](super::forecast) never lowers; a missing or incomplete period never lowers, nor does one that
+//! Guaranteed: integers only, nothing overflows; the [`forecast`] never lowers; a missing or incomplete period never lowers, nor does one that
 //! is not settled yet.
 
 use jiff::Timestamp;

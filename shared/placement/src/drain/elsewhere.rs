@@ -40,8 +40,8 @@ use crate::fallback::foreign::READ_LAG;
 /// What is remembered of instances in places that they are not in.
 #[derive(Default)]
 pub(crate) struct Elsewhere<'a> {
-    /// Of those that were not registered when they were warned.
-    unregistered: BTreeMap<&'a InstanceId, &'a Departure>,
+    /// Of those that were not registered when they were warned, without what is forgotten in other places too.
+    unregistered: BTreeMap<&'a InstanceId, Departure>,
     /// Of those that Ballast drained in a group that they have left.
     left: BTreeMap<&'a InstanceId, &'a Departure>,
     /// The instances that a group need not remember any more.
@@ -63,6 +63,8 @@ impl<'a> Elsewhere<'a> {
             if let (DrainKey::Instance { instance }, Recall::Known(memory)) = (key, recall)
                 && let Some(departure) = memory.departures.get(instance)
             {
+                let mut departure = departure.clone();
+                forget(&mut departure, snapshot.taken_at);
                 elsewhere.unregistered.insert(instance, departure);
             }
         }

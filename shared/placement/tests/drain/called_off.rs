@@ -196,6 +196,8 @@ fn of_two_places_the_later_word_counts() {
         (100, 500, false, true),
         // Of one moment the one counts that says that it is over.
         (100, 100, false, false),
+        // After a day nothing tells any more which was later: what was announced counts.
+        (260_000, 200_000, true, true),
     ] {
         let (mut scene, id) = unregistered();
         registers(&mut scene, &id);

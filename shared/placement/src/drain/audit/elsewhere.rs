@@ -9,9 +9,12 @@ use model::drain::{
     DrainSnapshot, DrainStep, LookedInstance, MaintenanceKey, Membership, Whereabouts,
 };
 use model::memory::Recall;
-use model::{ClusterName, ContainerInstanceArn, InstanceId};
+use model::{ClusterName, ContainerInstanceArn, InstanceId, Seconds};
 
 use super::maintenance::are_two;
+
+/// For how long a word about maintenance is compared with others.
+const WORD_SECS: i64 = 86_400;
 
 type Memories = BTreeMap<DrainKey, Recall<DrainMemory>>;
 
@@ -36,7 +39,12 @@ pub(super) fn remembered(
     let alone = DrainKey::Instance {
         instance: id.clone(),
     };
-    all.extend(departure(memories, &alone, id).cloned());
+    let warned = departure(memories, &alone, id).cloned();
+    all.extend(warned.map(|mut warned| {
+        let is_old = |at: &Timestamp| Seconds(WORD_SECS).after(*at) <= snapshot.taken_at;
+        warned.maintenance_said.retain(|_, at| !is_old(at));
+        warned
+    }));
     all.into_iter().reduce(joined)
 }
 

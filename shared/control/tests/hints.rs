@@ -75,13 +75,13 @@ fn check(mut batch: Value, want: &Expect) {
 fn each_notice_of_each_instance_is_a_hint_once() {
     let batch = sample("aws.sqs--batch--instance-drain.json");
     let want = expect![[r#"
-        2026-03-14T09:26:53Z i-003eca7a4146f661d: {"notice":"maintenance","code":"AWS_EC2_INSTANCE_STOP_SCHEDULED","starts_at":"2026-03-28T15:10:09Z","is_over":false}
+        2026-03-14T09:26:53Z i-003eca7a4146f661d: {"notice":"maintenance","code":"AWS_EC2_INSTANCE_STOP_SCHEDULED","health_event":"f24314cd-b200-4e12-9082-e2a12fd15ca9","starts_at":"2026-03-28T15:10:09Z","is_over":false}
         2026-03-14T09:26:53Z i-00e4c2dcda4d564a6: {"notice":"capacity_reservation_interruption","action":"terminate"}
-        2026-03-14T09:26:53Z i-0d1ed5a6a44f25630: {"notice":"maintenance","code":"AWS_EC2_INSTANCE_STOP_SCHEDULED","starts_at":"2026-03-28T15:10:09Z","is_over":false}
+        2026-03-14T09:26:53Z i-0d1ed5a6a44f25630: {"notice":"maintenance","code":"AWS_EC2_INSTANCE_STOP_SCHEDULED","health_event":"f24314cd-b200-4e12-9082-e2a12fd15ca9","starts_at":"2026-03-28T15:10:09Z","is_over":false}
         2026-03-14T09:26:53Z i-4740ae6347b0172c0: {"notice":"spot_interruption","action":"terminate"}
         2026-03-14T09:20:00Z i-4740ae6347b0172c0: {"notice":"rebalance"}
         2026-03-14T09:28:55Z i-4740ae6347b0172c0: {"notice":"state_changed","state":"terminated"}
-        2026-03-14T09:26:53Z i-f3a8506b: {"notice":"maintenance","code":"AWS_EC2_INSTANCE_STOP_SCHEDULED","starts_at":"2026-03-28T15:10:09Z","is_over":false}
+        2026-03-14T09:26:53Z i-f3a8506b: {"notice":"maintenance","code":"AWS_EC2_INSTANCE_STOP_SCHEDULED","health_event":"f24314cd-b200-4e12-9082-e2a12fd15ca9","starts_at":"2026-03-28T15:10:09Z","is_over":false}
         2026-03-14T09:26:53.49Z i-02aafada135f51832: drain of container-demo-EC2Spot
         2026-03-14T09:26:53Z i-0ffefe18b61121c77: drain of container-demo-EC2Spot
     "#]];

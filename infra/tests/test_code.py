@@ -126,7 +126,7 @@ class Modules:
 def reached(package, function):
     """The texts of a package that a function reaches, where several functions are linked from it.
 
-    A function with a folder of its own begins with that folder, the other with the crate's root. From there on every function that something
+    A function with a module of its own begins with that, another one with the crate's root. From there on every function that something
     reached names is reached, and every type with all its methods; but not the type that is another function's own.
     """
     texts = files(package)
@@ -134,7 +134,7 @@ def reached(package, function):
     if not folders:
         return texts
     modules, own = Modules(texts), FOLDERS.get(function)
-    start = [name for name in modules.items if name[:1] == (own,)] if own else [()]
+    start = [name for name in modules.items if own and name[:1] == (own,)] or [()]
     waiting = [(name, part) for name in start for part in modules.items[name]]
     found = {}
     while waiting:

@@ -22,7 +22,7 @@ use model::memory::Recall;
 use model::plan::Action;
 use model::snapshot::{Scheduling, Service, ServiceStatus};
 use model::tracking::{
-    Fleet, TargetName, TrackingKey, TrackingMemory, TrackingPlan, TrackingPolicy, TrackingSnapshot,
+    Fleet, TrackingKey, TrackingMemory, TrackingPlan, TrackingPolicy, TrackingSnapshot,
     TrackingStep, TrackingStepReason,
 };
 
@@ -339,9 +339,9 @@ impl<'a> Ground<'a> {
 
     /// Whether there is a value of any target that is new enough.
     fn any_measured(&self) -> bool {
-        let can_be_used = |it: &&TargetName| !self.is_miscounted(**it);
-        let names = self.policy.targets.keys().filter(can_be_used);
-        let mut loads = names.filter_map(|name| load::Measured::of(self, *name));
-        loads.any(|it| it.is_new_enough)
+        self.policy.targets.keys().any(|name| {
+            let load = load::Measured::of(self, *name);
+            load.is_some_and(|it| it.is_new_enough && !self.is_miscounted(*name, Some(it.newest)))
+        })
     }
 }

@@ -8,8 +8,8 @@ use model::Seconds;
 use model::snapshot::{Gap, GapCause, Service, Standby};
 use model::tracking::readings::Unfollowed;
 use model::tracking::{
-    BoundsInForce, Fleet, Measures, Reading, Target, TargetName, TargetNeed, TrackingMemory,
-    TrackingNumbers, TrackingPolicy, TrackingSnapshot,
+    BoundsInForce, Fleet, Measures, Miscount, Reading, Target, TargetName, TargetNeed,
+    TrackingMemory, TrackingNumbers, TrackingPolicy, TrackingSnapshot,
 };
 
 use super::load::{self, Age};
@@ -55,28 +55,27 @@ impl<'a> Case<'a> {
         let zone = TimeZone::get(&policy.time_zone).unwrap_or(TimeZone::UTC);
         let bounds = BoundsInForce::at(policy.bounds, &policy.windows, &zone, now);
         let (mut targets, mut unfollowed) = (Vec::new(), Vec::new());
-        let miscount = miscount::find(fleet, memory.as_ref(), &policy.pace, now);
-        let miscounted = miscount.as_ref();
-        let miscounted = miscounted.filter(|it| miscount::is_in_force(it, fleet, now));
-        let miscounted = miscounted.map(miscount::why);
-        let counted_from = miscount.as_ref().map(miscount::counted_from);
+        let miscount = miscount::find(fleet, memory.as_ref(), now);
+        for (name, target) in &policy.targets {
+            let of_tasks = match target.measures {
+                Measures::PerTask => miscount.as_ref(),
+                Measures::Total => None,
+            };
+            let tracked = tracked(fleet, policy, *name, target, of_tasks, now);
+            let spoilt = of_tasks
+                .filter(|it| miscount::spoils(it, fleet, tracked.need.as_ref(), now))
+                .map(miscount::why);
+            let why = match fleet.readings.get(name) {
+                Some(Reading::Unusable { why }) => Some(why.clone()),
+                Some(Reading::Read { .. } | Reading::Unread) | None => spoilt,
+            };
+            match why {
+                Some(why) => unfollowed.push(Unfollowed { target: *name, why }),
+                None => targets.push(tracked),
+            }
+        }
         if let Some(memory) = memory.as_mut() {
             memory.miscount = miscount;
-        }
-        for (name, target) in &policy.targets {
-            let why = match (fleet.readings.get(name), target.measures) {
-                (Some(Reading::Unusable { why }), _) => Some(why),
-                (_, Measures::PerTask) => miscounted.as_ref(),
-                (_, Measures::Total) => None,
-            };
-            if let Some(why) = why {
-                unfollowed.push(Unfollowed {
-                    target: *name,
-                    why: why.clone(),
-                });
-                continue;
-            }
-            targets.push(tracked(fleet, policy, *name, target, counted_from, now));
         }
         let numbers = numbers(fleet, &targets, bounds);
         Self {
@@ -130,7 +129,7 @@ fn tracked(
     policy: &TrackingPolicy,
     name: TargetName,
     target: &Target,
-    counted_from: Option<Timestamp>,
+    miscount: Option<&Miscount>,
     now: Timestamp,
 ) -> Tracked {
     let (recent, season): (&[_], &[_]) = match fleet.readings.get(&name) {
@@ -166,10 +165,7 @@ fn tracked(
             Measures::PerTask => 1,
             Measures::Total => 0,
         },
-        peaks_from: match target.measures {
-            Measures::PerTask => counted_from,
-            Measures::Total => None,
-        },
+        peaks_from: miscount.map(miscount::counted_from),
     };
     let unusable = recent.iter().map(|it| it.unusable);
     let need = pace::need(&history, &policy.pace, now);

@@ -6,7 +6,9 @@
 //! counted as ran, and every load of a metric for each task is three times too large: the service would climb to its maximum.
 //!
 //! Guaranteed: a deployment, which may run twice as many for a while, a scale-in whose counts are still seen, and one period that is odd
-//! are no miscount. What was counted before it is over is no peak for a forecast to start from, whatever the tag says by then. Where the ledger does not answer, it is not known what ran a moment ago, and nothing new is said.
+//! are no miscount. A load of a period that began before it was over is not followed, however long that period is, and is no peak for a
+//! forecast to start from. The tag sets right what is followed at once: what was counted is read anew. Where the ledger does not answer,
+//! it is not known what ran a moment ago, and nothing new is said.
 //!
 //! Absent: counts that are too small. Where values come less often than the tag says, periods are missing, and nothing is lowered.
 
@@ -15,11 +17,11 @@ use model::Seconds;
 use model::ids::ServiceKey;
 use model::snapshot::Service;
 use model::tracking::readings::Part;
-use model::tracking::{Fleet, Miscount, Pace, TrackingMemory, UnusableMetric};
+use model::tracking::{Fleet, Miscount, TrackingMemory, UnusableMetric};
 
 use super::case;
 use super::load::FRESH_FOR;
-use super::pace::SETTLED_AFTER;
+use super::pace::{Need, SETTLED_AFTER};
 
 /// So many tenths of the tasks that can have run are too many: between the two of a deployment with a maximum of 200 % and the three of a
 /// wrong tag.
@@ -39,31 +41,39 @@ pub const ASKED_FOR: Seconds = Seconds(600);
 /// When it goes on being seen, what is remembered is renewed no more often than this.
 const RENEWED_AFTER: Seconds = Seconds(300);
 
-/// For so long it is remembered besides what was counted wrong, where a forecast looks for its peak there: longer than any peak, and than
-/// the values of an hour's periods are new enough.
+/// What was counted wrong is remembered for so much longer, because it is still looked at: longer than any peak, and than the values of
+/// an hour's periods are new enough.
 const PAST_FOR: Seconds = Seconds(21_600);
 
 /// That more tasks are counted than can have run, or were a short while ago; or so long ago that what was counted then is looked at still.
 pub(crate) fn find(
     fleet: &Fleet,
     memory: Option<&TrackingMemory>,
-    pace: &Pace,
     now: Timestamp,
 ) -> Option<Miscount> {
     let memory = memory?;
-    let looks_back = pace.forecast && Seconds::ZERO < pace.forecast_peak;
-    let before = memory.miscount.as_ref().filter(|it| {
-        let is_looked_at = looks_back && now < PAST_FOR.after(counted_from(it));
-        is_in_force(it, fleet, now) || is_looked_at
-    });
+    let before = memory.miscount.as_ref();
+    let before = before.filter(|it| now < PAST_FOR.after(counted_from(it)));
     let is_new =
         before.is_none_or(|it| !is_in_force(it, fleet, now) || RENEWED_AFTER.after(it.at) <= now);
     let shown = shown(fleet, memory, now).filter(|_| is_new);
     shown.or_else(|| before.cloned())
 }
 
-/// Whether no metric of each task is followed because of it.
-pub(crate) fn is_in_force(miscount: &Miscount, fleet: &Fleet, now: Timestamp) -> bool {
+/// Whether a metric of each task is not followed because of it: it lasts, or what the metric needs now was counted while it did.
+pub(crate) fn spoils(
+    miscount: &Miscount,
+    fleet: &Fleet,
+    need: Option<&Need>,
+    now: Timestamp,
+) -> bool {
+    let counted_then = need.is_some_and(|it| it.measured_from < counted_from(miscount));
+    let is_by_this_tag = miscount.resolution == fleet.resolution;
+    is_in_force(miscount, fleet, now) || (is_by_this_tag && counted_then)
+}
+
+/// Whether it lasts.
+fn is_in_force(miscount: &Miscount, fleet: &Fleet, now: Timestamp) -> bool {
     miscount.resolution == fleet.resolution && now < counted_from(miscount)
 }
 

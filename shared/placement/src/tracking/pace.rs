@@ -58,6 +58,8 @@ pub struct History<'a> {
 pub struct Need {
     /// When the period of the newest value began.
     pub measured_at: Timestamp,
+    /// When the earliest of the periods began that the load now is taken from: the newest complete one, where later ones are not.
+    pub measured_from: Timestamp,
     /// The load now, in thousandths of a task, without the tasks that started lately.
     pub load_milli_tasks: i64,
     /// The tasks that the load needs now.
@@ -272,6 +274,7 @@ pub fn need(history: &History<'_>, pace: &Pace, now: Timestamp) -> Option<Need> 
         .map(|it| (it.warm_milli_tasks.max(0), it.at))
         .max()?;
     let most = latest().map(|it| it.milli_tasks.max(0)).max()?;
+    let measured_from = latest().map(|it| it.at).min()?;
     let newest = Newest {
         at: newest.at,
         level,
@@ -283,6 +286,7 @@ pub fn need(history: &History<'_>, pace: &Pace, now: Timestamp) -> Option<Need> 
     let peak_counts_for = whole_periods(pace.forecast_peak, recent.period);
     Some(Need {
         measured_at: newest.at,
+        measured_from,
         load_milli_tasks: level.0,
         needed: at_least(level.0.into()),
         forecast: expected.from.map(|it| (at_least(expected.milli), it)),

@@ -210,7 +210,52 @@ fn a_miscount_is_remembered_while_tasks_are_added_and_until_the_tag_is_changed()
     assert!(scene.memory().miscount.is_some());
     let holds = scene.decide().plan.holds;
     assert_eq!(holds[0].reason.as_str(), "unfollowed");
+    // Then it is over, but the newest minute began before.
+    scene.later(90);
+    let holds = scene.decide().plan.holds;
+    assert_eq!(holds[0].reason.as_str(), "unfollowed");
     scene.later(1);
+    followed(&scene);
+}
+
+#[test]
+fn a_long_period_is_not_followed_that_began_while_too_many_were_counted() {
+    // An alarm of each task with a value every five minutes: the newest period began eleven minutes after the miscount was seen last.
+    let mut scene = Scene::new(10);
+    scene.track(TargetName::Alarm, target(100, Measures::PerTask));
+    scene.flat(TargetName::Alarm, Part::Fleet, 100_000);
+    let series = &mut scene.recent(TargetName::Alarm)[0];
+    series.period = Seconds(300);
+    series.points.retain(|it| it.at.as_second() % 300 == 0);
+    scene.wrote(10, 10, 86_400, true);
+    let newest = *scene.points(TargetName::Alarm, Part::Fleet).last().unwrap();
+    let mut seen = Miscount {
+        at: Seconds(660).before(newest.at),
+        resolution: Seconds(60),
+        service: "demo/web".parse().unwrap(),
+        counted: 30,
+        at_most: 10,
+    };
+    scene.memory().miscount = Some(seen.clone());
+    followed(&scene);
+    // It began nine minutes after it, when as many as were counted may not have run.
+    seen.at = Seconds(540).before(newest.at);
+    scene.memory().miscount = Some(seen.clone());
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` unfollowed: `alarm`: CloudWatch counts 30 tasks of `demo/web`, of which no more than 10 can have run: does `ballast:metric-resolution-secs` say how often ECS publishes? (desired 10, running 10, pending 0; standby running 0; allowed 1 to 40)
+    "#]],
+    );
+    // A metric of the whole fleet goes by no count.
+    let targets = &mut scene.policy().targets;
+    targets.insert(TargetName::Alarm, target(100, Measures::Total));
+    followed(&scene);
+    // By another tag what was counted is read anew.
+    let targets = &mut scene.policy().targets;
+    targets.insert(TargetName::Alarm, target(100, Measures::PerTask));
+    seen.resolution = Seconds(20);
+    scene.memory().miscount = Some(seen);
     followed(&scene);
 }
 
@@ -230,9 +275,9 @@ fn over(minutes: i64) -> Scene {
 
 #[test]
 fn what_was_counted_wrong_is_no_peak_when_it_is_over() {
-    // For the last eleven minutes the counts are right. The miscount was seen a minute into that.
-    let mut scene = over(11);
-    let at = scene.ago(600);
+    // For the last thirteen minutes the counts are right. The miscount was seen in the second of them.
+    let mut scene = over(13);
+    let at = scene.ago(690);
     let seen = |at| Miscount {
         at,
         resolution: Seconds(60),
@@ -244,8 +289,8 @@ fn what_was_counted_wrong_is_no_peak_when_it_is_over() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 100)
-    "#]],
+            hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window, forecast 10 (no day tells)); allowed 1 to 100)
+        "#]],
     );
     // It is remembered for as long as such a peak is looked for.
     let memory = scene.decide().memories.remove(&key()).unwrap();
@@ -257,9 +302,13 @@ fn what_was_counted_wrong_is_no_peak_when_it_is_over() {
     // Nothing is known of it: ten tasks have the peak of thirty.
     scene.memory().miscount = None;
     assert_eq!(scene.decide().plan.steps[0].counts().0, 10);
-    // Without a peak it is forgotten.
-    scene.memory().miscount = Some(seen(at));
+    // So it is while no peak is asked for: somebody may ask for one.
     scene.pace().forecast_peak = Seconds::ZERO;
-    let memory = scene.decide().memories.remove(&key()).unwrap();
-    assert_eq!(memory.miscount, None);
+    let is_remembered = |scene: &mut Scene, ago_secs| {
+        scene.memory().miscount = Some(seen(scene.ago(ago_secs)));
+        let memory = scene.decide().memories.remove(&key()).unwrap();
+        memory.miscount.is_some()
+    };
+    assert!(is_remembered(&mut scene, 600 + 21_599));
+    assert!(!is_remembered(&mut scene, 600 + 21_600));
 }

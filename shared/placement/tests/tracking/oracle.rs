@@ -130,7 +130,12 @@ fn said(fleets: &Fleets<'_>, memory: &Recall<TrackingMemory>) -> (Vec<Says>, boo
             continue;
         }
         match fleets.fleet.readings.get(name) {
-            Some(Reading::Read { recent, season }) => all.push(fleets.says(target, recent, season)),
+            Some(Reading::Read { recent, season }) => match fleets.says(target, recent, season) {
+                Says::Load { since, .. } if fleets.was_wrong(target, memory, since) => {
+                    unfollowed = true;
+                }
+                says @ (Says::Load { .. } | Says::Unknown) => all.push(says),
+            },
             Some(Reading::Unread) | None => all.push(Says::Unknown),
             Some(Reading::Unusable { .. }) => unfollowed = true,
         }

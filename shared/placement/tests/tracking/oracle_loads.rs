@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::memory::Recall;
 use model::snapshot::Standby;
 use model::tracking::{Fleet, Measures, Part, Series, Target, TrackingMemory, TrackingPolicy};
 
@@ -228,6 +229,8 @@ pub(crate) enum Says {
         expected: u128,
         /// The same from the newest load alone.
         soon: u128,
+        /// When the first of the periods began that the newest load is of.
+        since: i64,
         greatest: Option<u128>,
         least: u128,
     },
@@ -253,6 +256,7 @@ impl Fleets<'_> {
             .unwrap_or(i64::MIN)
             .max(fresh_from - period);
         let latest: Vec<Served> = loads.range(from..).map(|(_, it)| *it).collect();
+        let since = *loads.range(from..).next().unwrap().0;
         let level = latest.iter().map(|it| it.warm).max().unwrap();
         let most = latest.iter().map(|it| it.all).max().unwrap();
         let (mut growth, mut peak, mut peak_of_all) = (0, level, most);
@@ -292,6 +296,7 @@ impl Fleets<'_> {
         Says::Load {
             expected,
             soon: level + level * growth / 1_000,
+            since,
             greatest: greatest
                 .filter(|_| !self.lacks_values(recent, newest, period))
                 .map(|it| it.max(uncounted + uncounted * growth / 1_000)),
@@ -397,6 +402,22 @@ impl Fleets<'_> {
             most = most.max(mean(&all));
         }
         most.unwrap_or(0)
+    }
+
+    /// Whether what began then is of more tasks than ran, by what is remembered.
+    pub(crate) fn was_wrong(
+        &self,
+        target: &Target,
+        memory: &Recall<TrackingMemory>,
+        began: i64,
+    ) -> bool {
+        let Recall::Known(memory) = memory else {
+            return false;
+        };
+        let said = memory.miscount.iter();
+        let mut of_this_tag = said.filter(|it| it.resolution == self.fleet.resolution);
+        target.measures == Measures::PerTask
+            && of_this_tag.any(|it| began < it.at.as_second() + 600)
     }
 
     /// Whether the last three counts that are a minute old show at least five tasks for each two that can have run.

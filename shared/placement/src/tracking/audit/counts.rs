@@ -32,8 +32,9 @@ impl Ground<'_> {
         }
     }
 
-    /// Whether a target is of each task while two and a half times as many tasks are counted as can have run.
-    pub(super) fn is_miscounted(&self, name: TargetName) -> bool {
+    /// Whether a target is of each task while two and a half times as many tasks are counted as can have run, or were when its newest
+    /// period began.
+    pub(super) fn is_miscounted(&self, name: TargetName, newest: Option<Timestamp>) -> bool {
         let target = self.policy.targets.get(&name);
         let of_each_task = target.is_some_and(|it| it.measures == Measures::PerTask);
         let seen_before = match self.recall {
@@ -41,8 +42,11 @@ impl Ground<'_> {
             Some(Recall::Unknown) | None => None,
         };
         let resolution = self.fleet.resolution;
-        let lasts = seen_before
-            .is_some_and(|it| it.resolution == resolution && !self.has_passed(it.at, KEPT_SECS));
+        let lasts = seen_before.is_some_and(|it| {
+            let began_before = newest.is_some_and(|at| Seconds::between(it.at, at).0 < KEPT_SECS);
+            let is_said = !self.has_passed(it.at, KEPT_SECS);
+            it.resolution == resolution && (is_said || began_before)
+        });
         if of_each_task && lasts {
             return true;
         }

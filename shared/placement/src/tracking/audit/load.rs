@@ -19,7 +19,9 @@ const PARTS: [Part; 2] = [Part::Primary, Part::Standby];
 /// What was measured of one target, period by period.
 #[derive(Debug)]
 pub(super) struct Measured {
-    /// Whether the newest period ended lately.
+    /// When the newest period began.
+    pub(super) newest: Timestamp,
+    /// Whether it ended lately.
     pub(super) is_new_enough: bool,
     /// The periods of the scale-in window without a whole value. The window ends with the newest period that changes no more.
     pub(super) holes: u32,
@@ -75,6 +77,7 @@ impl Measured {
         };
         let grace = Seconds(NEW_ENOUGH_SECS.max(period.0.saturating_mul(3)));
         let mut measured = Self {
+            newest,
             is_new_enough: grace.after(end) >= now,
             holes: 0,
             most: (0, newest),

@@ -149,15 +149,16 @@ impl Ground<'_> {
                 Some(Reading::Read { recent, .. }) => recent.iter().all(|it| it.is_complete),
                 Some(Reading::Unusable { .. } | Reading::Unread) | None => false,
             };
-            if self.is_miscounted(*name) {
-                let detail = format!("`{name}` is of more tasks than can have run");
-                found.add("complete_before_lowering", detail);
-            }
             if !is_whole || !counts_are_whole {
                 let detail = format!("`{name}` was not read whole");
                 found.add("complete_before_lowering", detail);
             }
-            let Some(measured) = load::Measured::of(self, *name) else {
+            let measured = load::Measured::of(self, *name);
+            if self.is_miscounted(*name, measured.as_ref().map(|it| it.newest)) {
+                let detail = format!("`{name}` is of more tasks than can have run");
+                found.add("complete_before_lowering", detail);
+            }
+            let Some(measured) = measured else {
                 let detail = format!("`{name}` has no value");
                 found.add("complete_before_lowering", detail);
                 continue;

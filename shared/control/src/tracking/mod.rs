@@ -198,6 +198,7 @@ mod tests {
             action: Action::SetDesiredCount { service, from, to },
             reason: TrackingStepReason::ScaleIn {
                 needed_max: to,
+                forecast: None,
                 window: model::Seconds(900),
             },
             numbers: TrackingNumbers::default(),

@@ -170,7 +170,7 @@ pub enum TrackingHoldReason {
     },
     /// Somebody else set the desired count to 0: the service stays off until somebody sets it to something else.
     SwitchedOff {
-        /// How many tasks its load needs, where that is known and there is any.
+        /// How many tasks its load needs now, where that is known and there is any. What a forecast adds is among the numbers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         needed: Option<u32>,
     },

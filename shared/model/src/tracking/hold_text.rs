@@ -201,7 +201,7 @@ impl fmt::Display for TrackingHoldReason {
                 )?;
                 match needed {
                     None => Ok(()),
-                    Some(needed) => write!(f, "; its load needs {needed}"),
+                    Some(needed) => write!(f, "; its load needs {needed} now"),
                 }
             }
             Self::AdviceOnly { why, would } => write!(f, "{why}; otherwise: {would}"),

@@ -46,8 +46,12 @@ pub enum TrackingStepReason {
     },
     /// For the whole of the window no target has needed as many tasks as are asked for.
     ScaleIn {
-        /// The most tasks that any target needed within the window, or will need by the forecast.
+        /// The most tasks that any target needed within the window.
         needed_max: u32,
+        /// The most that any target will need by the forecast, where that is more. It counts every task that ran, as all does that
+        /// lowering goes by.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forecast: Option<u32>,
         /// The window.
         #[serde(rename = "window_secs")]
         window: Seconds,
@@ -117,11 +121,19 @@ impl fmt::Display for TrackingStepReason {
                     Some(Cap::Maximum) => f.write_str(", and no more are allowed"),
                 }
             }
-            Self::ScaleIn { needed_max, window } => {
-                write!(
-                    f,
-                    "for {window} no target needed more than {needed_max}, and the tolerance above it is kept"
-                )
+            Self::ScaleIn {
+                needed_max,
+                forecast,
+                window,
+            } => {
+                write!(f, "for {window} no target needed more than {needed_max}, ")?;
+                match forecast {
+                    None => f.write_str("and the tolerance above it is kept"),
+                    Some(forecast) => write!(
+                        f,
+                        "the forecast needs {forecast} with every task counted, and the tolerance above that is kept"
+                    ),
+                }
             }
             Self::BelowMinimum { bounds } => write!(f, "allowed are {bounds}"),
             Self::AboveMaximum { bounds } => write!(f, "allowed are {bounds}"),

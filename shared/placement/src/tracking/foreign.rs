@@ -54,7 +54,7 @@ pub(crate) fn check(case: &mut Case<'_>) -> Option<Verdict> {
     let is_off = found == 0 && !memory.wrote.as_ref().is_some_and(is_own_zero);
     is_off.then(|| {
         let under_load = case.needs().filter(|(_, need)| need.load_milli_tasks > 0);
-        let needed = under_load.map(|(_, need)| need.expected()).max();
+        let needed = under_load.map(|(_, need)| need.needed).max();
         Verdict::hold(TrackingHoldReason::SwitchedOff { needed })
     })
 }

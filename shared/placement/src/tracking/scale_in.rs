@@ -70,8 +70,10 @@ fn lowered(case: &Case<'_>, to: u32) -> Verdict {
         return hold;
     }
     nothing_to_spare(case, to).unwrap_or_else(|| {
+        let needed_max = most(case, Need::window_max);
         let reason = TrackingStepReason::ScaleIn {
-            needed_max: needed_max(case),
+            needed_max,
+            forecast: Some(most(case, Need::needed_max)).filter(|it| needed_max < *it),
             window: case.policy.pace.scale_in_window,
         };
         Verdict::Step(to, reason)
@@ -157,13 +159,10 @@ fn window_incomplete(case: &Case<'_>, incomplete: &[&Tracked]) -> Option<Verdict
 fn waiting(case: &Case<'_>, until: Timestamp, waits: Waits) -> Verdict {
     let pace = &case.policy.pace;
     let reason = match waits {
-        Waits::Window => {
-            let needs = case.needs().filter_map(|(_, need)| need.window_max());
-            TrackingHoldReason::WaitingForWindow {
-                needed_max: needs.max().unwrap_or(0),
-                window: pace.scale_in_window,
-            }
-        }
+        Waits::Window => TrackingHoldReason::WaitingForWindow {
+            needed_max: most(case, Need::window_max),
+            window: pace.scale_in_window,
+        },
         Waits::Peak {
             at,
             load_milli_tasks,
@@ -215,8 +214,8 @@ fn nothing_to_spare(case: &Case<'_>, to: u32) -> Option<Verdict> {
     }))
 }
 
-/// The most that any target needed within the window, or will need.
-fn needed_max(case: &Case<'_>) -> u32 {
-    let needs = case.needs().filter_map(|(_, need)| need.needed_max());
+/// The most of what is known of the targets' needs.
+fn most(case: &Case<'_>, of: impl Fn(&Need) -> Option<u32>) -> u32 {
+    let needs = case.needs().filter_map(|(_, need)| of(need));
     needs.max().unwrap_or(0)
 }

@@ -89,7 +89,7 @@ fn a_forecast_keeps_from_lowering() {
     check(
         &scene,
         &expect![[r#"
-            step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 13, because for 300 s no target needed more than 12, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 12 (days grew 15.0 %)); allowed 1 to 40)
+            step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 13, because for 300 s no target needed more than 10, the forecast needs 12 with every task counted, and the tolerance above that is kept (desired 20, running 20, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 12 (days grew 15.0 %)); allowed 1 to 40)
         "#]],
     );
 }
@@ -176,7 +176,7 @@ fn it_is_not_lowered_below_the_peak_and_goes_on_when_that_is_past() {
     check(
         &scene,
         &expect![[r#"
-            step `demo/web` scale_in: set the desired count of `demo/web` from 30 to 18, because for 300 s no target needed more than 16, and the tolerance above it is kept (desired 30, running 30, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 16 (peak 14.200 tasks at 2026-03-01T14:51:00Z, days grew 9.0 %)); allowed 1 to 40)
+            step `demo/web` scale_in: set the desired count of `demo/web` from 30 to 18, because for 300 s no target needed more than 10, the forecast needs 16 with every task counted, and the tolerance above that is kept (desired 30, running 30, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 16 (peak 14.200 tasks at 2026-03-01T14:51:00Z, days grew 9.0 %)); allowed 1 to 40)
         "#]],
     );
     // The peak's minute ended at 14:52, and newer values come half a minute late: until 15:07:30 it counts. The days tell no more.
@@ -195,6 +195,32 @@ fn it_is_not_lowered_below_the_peak_and_goes_on_when_that_is_past() {
         &scene,
         &expect![[r#"
             step `demo/web` scale_in: set the desired count of `demo/web` from 18 to 12, because for 300 s no target needed more than 10, and the tolerance above it is kept (desired 18, running 18, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T15:06:00Z, at most 10 in the window, forecast 10 (no day tells)); allowed 1 to 40)
+        "#]],
+    );
+}
+
+#[test]
+fn of_several_targets_the_most_that_one_needed_and_that_another_will_need_are_said() {
+    let at_cpu = |percent: i64| {
+        let mut scene = peak();
+        desired(&mut scene, 30);
+        scene.count(Part::Primary, 30);
+        scene.track(TargetName::Cpu, target(60, Measures::PerTask));
+        scene.flat(TargetName::Cpu, Part::Primary, percent * 1_000);
+        scene
+    };
+    // 15 tasks for the CPU; the peak of the requests needs 16.
+    check(
+        &at_cpu(30),
+        &expect![[r#"
+            step `demo/web` scale_in: set the desired count of `demo/web` from 30 to 18, because for 300 s no target needed more than 15, the forecast needs 16 with every task counted, and the tolerance above that is kept (desired 30, running 30, pending 0; standby running 0; cpu 15 (load 15.000 tasks at 2026-03-01T14:59:00Z, at most 15 in the window, forecast 15 (no day tells)); requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 16 (peak 14.200 tasks at 2026-03-01T14:51:00Z, days grew 9.0 %)); allowed 1 to 40)
+        "#]],
+    );
+    // 17 for the CPU are more than any forecast.
+    check(
+        &at_cpu(34),
+        &expect![[r#"
+            step `demo/web` scale_in: set the desired count of `demo/web` from 30 to 20, because for 300 s no target needed more than 17, and the tolerance above it is kept (desired 30, running 30, pending 0; standby running 0; cpu 17 (load 17.000 tasks at 2026-03-01T14:59:00Z, at most 17 in the window, forecast 17 (no day tells)); requests 10 (load 10.000 tasks at 2026-03-01T14:59:00Z, at most 10 in the window, forecast 16 (peak 14.200 tasks at 2026-03-01T14:51:00Z, days grew 9.0 %)); allowed 1 to 40)
         "#]],
     );
 }
@@ -273,7 +299,7 @@ fn tasks_that_had_just_started_are_no_part_of_a_peak() {
     check(
         &scene,
         &expect![[r#"
-            step `demo/web` scale_in: set the desired count of `demo/web` from 30 to 18, because for 300 s no target needed more than 16, and the tolerance above it is kept (desired 30, running 30, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window, forecast 10 (no day tells)); allowed 1 to 40)
+            step `demo/web` scale_in: set the desired count of `demo/web` from 30 to 18, because for 300 s no target needed more than 10, the forecast needs 16 with every task counted, and the tolerance above that is kept (desired 30, running 30, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window, forecast 10 (no day tells)); allowed 1 to 40)
         "#]],
     );
 }

@@ -275,8 +275,8 @@ fn a_0_that_somebody_set_meanwhile_is_theirs() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` switched_off: somebody else set the desired count to 0: the service stays off until somebody sets it to something else; its load needs 2 (desired 0, running 0, pending 0; standby running 0; alarm 2 (load 2.000 tasks at 2026-03-01T11:59:00Z, at most 2 in the window); allowed 0 to 40)
-    "#]],
+            hold `demo/web` switched_off: somebody else set the desired count to 0: the service stays off until somebody sets it to something else; its load needs 2 now (desired 0, running 0, pending 0; standby running 0; alarm 2 (load 2.000 tasks at 2026-03-01T11:59:00Z, at most 2 in the window); allowed 0 to 40)
+        "#]],
     );
 }
 
@@ -294,7 +294,35 @@ fn what_is_switched_off_says_what_its_load_needs() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` switched_off: somebody else set the desired count to 0: the service stays off until somebody sets it to something else; its load needs 13 (desired 0, running 0, pending 0; standby running 0; alarm 13 (load 12.500 tasks at 2026-03-01T11:59:00Z, at most 13 in the window); allowed 0 to 40)
+            hold `demo/web` switched_off: somebody else set the desired count to 0: the service stays off until somebody sets it to something else; its load needs 13 now (desired 0, running 0, pending 0; standby running 0; alarm 13 (load 12.500 tasks at 2026-03-01T11:59:00Z, at most 13 in the window); allowed 0 to 40)
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_switched_off_says_what_a_forecast_adds_beside_it() {
+    // 12.5 tasks of load now, 28 ten minutes ago.
+    let mut scene = own_zero(0);
+    scene.wrote(3, 3, 3_600, true);
+    let past = scene.minute(10);
+    let points = scene.points(TargetName::Alarm, Part::Fleet);
+    let then = points.iter_mut().filter(|it| it.at == past);
+    then.for_each(|it| it.value_milli = 2_800_000);
+    scene.newest(TargetName::Alarm, Part::Fleet, &[1_250_000]);
+    scene.pace().forecast = true;
+    scene.pace().forecast_peak = Seconds(900);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` switched_off: somebody else set the desired count to 0: the service stays off until somebody sets it to something else; its load needs 13 now (desired 0, running 0, pending 0; standby running 0; alarm 13 (load 12.500 tasks at 2026-03-01T11:59:00Z, at most 13 in the window, forecast 28 (peak 28.000 tasks at 2026-03-01T11:49:00Z, no day tells)); allowed 0 to 40)
+    "#]],
+    );
+    // A peak alone is no load.
+    scene.newest(TargetName::Alarm, Part::Fleet, &[0]);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` switched_off: somebody else set the desired count to 0: the service stays off until somebody sets it to something else (desired 0, running 0, pending 0; standby running 0; alarm 0 (load 0.000 tasks at 2026-03-01T11:59:00Z, at most 0 in the window, forecast 28 (peak 28.000 tasks at 2026-03-01T11:49:00Z, no day tells)); allowed 0 to 40)
     "#]],
     );
 }

@@ -40,6 +40,7 @@ pub(crate) fn step(from: u32, to: u32, reason: TrackingStepReason) -> TrackingSt
 pub(crate) fn lower(from: u32, to: u32) -> TrackingStep {
     let reason = TrackingStepReason::ScaleIn {
         needed_max: to,
+        forecast: None,
         window: Seconds(300),
     };
     step(from, to, reason)

@@ -42,6 +42,19 @@ pub struct TrackingMemory {
     /// That more tasks were counted than can have run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub miscount: Option<Miscount>,
+    /// When neither the service nor its standby ran a task last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty: Option<Empty>,
+}
+
+/// A time in which no task ran, by the looks at a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Empty {
+    /// The first look that found none.
+    pub since: Timestamp,
+    /// The first look that found one again; `None` where there is none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// More tasks were counted than can have run: how often the metrics are published is not what the policy says.

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use model::Seconds;
 use model::snapshot::{Gap, GapCause, Service, Standby};
 use model::tracking::readings::Unfollowed;
 use model::tracking::{
@@ -15,6 +14,7 @@ use model::tracking::{
 use super::load::{self, Age};
 use super::miscount;
 use super::pace::{self, History, Need};
+use super::warm_up::{self, WarmUp};
 
 /// What is known of one target.
 pub(crate) struct Tracked {
@@ -56,12 +56,19 @@ impl<'a> Case<'a> {
         let bounds = BoundsInForce::at(policy.bounds, &policy.windows, &zone, now);
         let (mut targets, mut unfollowed) = (Vec::new(), Vec::new());
         let miscount = miscount::find(fleet, memory.as_ref(), now);
+        if let Some(memory) = memory.as_mut() {
+            warm_up::note(memory, fleet, now);
+        }
+        let warm_up = WarmUp {
+            length: policy.pace.warm_up,
+            empty: memory.as_ref().and_then(|it| it.empty),
+        };
         for (name, target) in &policy.targets {
             let of_tasks = match target.measures {
                 Measures::PerTask => miscount.as_ref(),
                 Measures::Total => None,
             };
-            let tracked = tracked(fleet, policy, *name, target, of_tasks, now);
+            let tracked = tracked(fleet, policy, (*name, target), warm_up, of_tasks, now);
             let spoilt = of_tasks
                 .filter(|it| miscount::spoils(it, fleet, tracked.need.as_ref(), now))
                 .map(miscount::why);
@@ -127,8 +134,8 @@ pub(crate) fn standby(fleet: &Fleet) -> Option<&Service> {
 fn tracked(
     fleet: &Fleet,
     policy: &TrackingPolicy,
-    name: TargetName,
-    target: &Target,
+    (name, target): (TargetName, &Target),
+    warm_up: WarmUp,
     miscount: Option<&Miscount>,
     now: Timestamp,
 ) -> Tracked {
@@ -146,7 +153,7 @@ fn tracked(
         recent,
         &fleet.task_counts,
         Age::Recent,
-        policy.pace.warm_up,
+        warm_up,
         now,
     );
     let season_loads = load::of_target(
@@ -155,7 +162,7 @@ fn tracked(
         season,
         &fleet.season_task_counts,
         Age::DaysAgo,
-        Seconds::ZERO,
+        WarmUp::default(),
         now,
     );
     let history = History {

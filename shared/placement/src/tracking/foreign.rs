@@ -37,6 +37,7 @@ pub(crate) fn check(case: &mut Case<'_>) -> Option<Verdict> {
         *memory = TrackingMemory {
             scaled_by_application_auto_scaling: memory.scaled_by_application_auto_scaling,
             miscount: memory.miscount.take(),
+            empty: memory.empty,
             ..TrackingMemory::default()
         };
     }

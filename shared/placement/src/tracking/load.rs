@@ -12,11 +12,8 @@
 //!
 //! A task that runs does not serve its share at once: it boots, registers with the load balancer and passes its checks. Meanwhile what is
 //! measured says nothing of it, or says that it boots. So a load has two numbers. The one that lowering goes by counts every task that
-//! ran. The other, which raising goes by, counts those that had run for the policy's warm-up: a service's smallest count since the
-//! warm-up before the period began. Where the count does not rise both are the same.
-//!
-//! Absent: the start of a service on its own that had no task at all. Nothing tells that from counts that are not there, which are to keep
-//! nothing from being raised.
+//! ran. The other, which raising goes by, counts those that had run for the policy's warm-up ([`super::warm_up`]). Where the count does not
+//! rise both are the same.
 //!
 //! Guaranteed: nothing overflows; every load is rounded up; a negative value counts as 0; a value twice in a period counts as the larger.
 
@@ -28,8 +25,8 @@ use model::snapshot::Standby;
 use model::tracking::readings::{Part, Point, Series};
 use model::tracking::{Fleet, Measures, Target};
 
-use super::case;
 use super::pace::{Loads, SETTLED_AFTER};
+use super::warm_up::WarmUp;
 
 /// A value is new enough for so long after its period has ended, and for [`FRESH_PERIODS`] periods at least. CloudWatch has most values
 /// within three minutes; the number is ours.
@@ -38,8 +35,6 @@ pub const FRESH_FOR: Seconds = Seconds(300);
 
 /// A value of a long period is new enough for so many periods.
 pub const FRESH_PERIODS: i64 = 3;
-
-const MINUTE: Seconds = Seconds(60);
 
 /// The load of one period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +106,7 @@ pub(crate) fn of_target(
     series: &[Series],
     task_counts: &[Series],
     age: Age,
-    warm_up: Seconds,
+    warm_up: WarmUp,
     now: Timestamp,
 ) -> Summed {
     let period = series.iter().map(|it| it.period).min().unwrap_or_default();
@@ -285,11 +280,11 @@ struct Ran {
 }
 
 /// How many tasks ran.
-struct Counts<'a> {
+pub(super) struct Counts<'a> {
     fleet: &'a Fleet,
-    series: &'a [Series],
+    pub(super) series: &'a [Series],
     age: Age,
-    warm_up: Seconds,
+    pub(super) warm_up: WarmUp,
 }
 
 impl Counts<'_> {
@@ -316,39 +311,8 @@ impl Counts<'_> {
         }
     }
 
-    /// The smallest count of a service within the warm-up before a time, in thousandths; the largest number where none is known, or without
-    /// a warm-up. A task is counted in the period in which it starts, at whatever second: it goes back to the last period that had ended
-    /// when the warm-up began.
-    fn least_before(&self, part: Part, at: Timestamp) -> i64 {
-        if self.warm_up <= Seconds::ZERO {
-            return i64::MAX;
-        }
-        let period = self.series.iter().map(|it| it.period).max();
-        let from = period.unwrap_or_default().before(self.warm_up.before(at));
-        if self.was_not_there(part, from, at) {
-            return 0;
-        }
-        let counted = self.points(part, from, at).map(|(_, it)| it.value_milli);
-        counted.min().map_or(i64::MAX, |least| least.max(0))
-    }
-
-    /// Whether a service ran no task at some time between two, although the other one of the pair did. ECS publishes nothing of a service
-    /// without tasks: one that was not counted for a minute, at the end of which the other was, ran none.
-    fn was_not_there(&self, part: Part, from: Timestamp, until: Timestamp) -> bool {
-        let other = match part {
-            Part::Primary => Part::Standby,
-            Part::Standby => Part::Primary,
-            Part::Fleet => return false,
-        };
-        self.points(other, from, until).any(|(period, it)| {
-            let end = period.after(it.at);
-            let minute = period.max(MINUTE).before(end);
-            self.points(part, minute, end).next().is_none()
-        })
-    }
-
     /// The counts of a service whose periods lie at least partly between two times, each with the length of its period.
-    fn points(
+    pub(super) fn points(
         &self,
         part: Part,
         from: Timestamp,
@@ -419,8 +383,8 @@ impl Counts<'_> {
                 Some(Standby::Unknown) => None,
             },
             Part::Fleet => {
-                let standby = case::standby(self.fleet).map_or(0, |it| it.running_count);
-                Some(self.fleet.primary.running_count.saturating_add(standby))
+                let primary = self.running(Part::Primary)?;
+                Some(primary.saturating_add(self.running(Part::Standby)?))
             }
         }
     }

@@ -36,6 +36,7 @@ pub mod refusal;
 pub mod scale_in;
 pub mod scale_out;
 pub mod settle;
+mod warm_up;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

@@ -1,11 +1,12 @@
 //! Which states raise, which lower, and to what: an own reading of the rules, by plain counting over maps of minutes. It shares no code with
 //! the rules or the audit, and says for every state what the desired count comes to.
 
+use jiff::Timestamp;
 use model::capacity::Consent;
 use model::memory::{Recall, Write};
 use model::snapshot::{Scheduling, ServiceStatus, Standby};
 use model::tracking::{
-    Direction, Measures, Reading, TrackingKey, TrackingMemory, TrackingPolicy, Turn,
+    Direction, Empty, Measures, Reading, TrackingKey, TrackingMemory, TrackingPolicy, Turn,
 };
 use proptest::prelude::*;
 
@@ -151,6 +152,38 @@ fn wrong_until(scene: &Scene, key: &TrackingKey) -> Option<i64> {
     }
 }
 
+/// From when to when looks found no task, with what this one finds.
+fn empty(scene: &Scene, key: &TrackingKey) -> Option<(i64, i64)> {
+    let fleet = &scene.snapshot.fleets[key];
+    let now = scene.now.as_second();
+    let before = match scene.memories.get(key) {
+        Some(Recall::Known(memory)) => memory.empty,
+        Some(Recall::Unknown) => return None,
+        None => None,
+    };
+    let seconds = |it: Empty| {
+        let until = it.until.map(Timestamp::as_second);
+        (it.since.as_second(), until)
+    };
+    let standby = match &fleet.standby {
+        Some(Standby::Present(it)) => it.running_count,
+        Some(Standby::Missing) | None => 0,
+        Some(Standby::Unknown) if fleet.primary.running_count == 0 => {
+            let (since, until) = seconds(before?);
+            return Some((since, until.unwrap_or(i64::MAX)));
+        }
+        Some(Standby::Unknown) => 1,
+    };
+    let runs = fleet.primary.running_count + standby > 0;
+    match (before.map(seconds), runs) {
+        (Some((since, None)), true) => Some((since, now)),
+        (Some((since, Some(until))), true) => Some((since, until)),
+        (Some((since, None)), false) => Some((since, i64::MAX)),
+        (Some((_, Some(_))) | None, false) => Some((now, i64::MAX)),
+        (None, true) => None,
+    }
+}
+
 /// How far one step may raise.
 fn farthest(memory: Option<&TrackingMemory>, seen: u32, policy: &TrackingPolicy, now: i64) -> u32 {
     let wrote = memory.and_then(|it| it.wrote);
@@ -176,6 +209,7 @@ pub(crate) fn wanted(scene: &Scene, key: &TrackingKey) -> u32 {
         policy,
         now,
         counted_wrong_until: wrong_until(scene, key),
+        empty: empty(scene, key),
     };
     let turn = memory.as_ref().and_then(|it| it.turn);
     let (least, most) = fleets.bounds();

@@ -67,6 +67,8 @@ pub(crate) struct Fleets<'a> {
     pub(crate) now: i64,
     /// What began before is no peak of a metric of each task: more were counted than ran.
     pub(crate) counted_wrong_until: Option<i64>,
+    /// From when to when looks found no task of the primary nor of the standby.
+    pub(crate) empty: Option<(i64, i64)>,
 }
 
 impl Fleets<'_> {
@@ -137,7 +139,31 @@ impl Fleets<'_> {
                 }
             }
         }
+        if self.found_none(&own, since, at, counts) {
+            least = 0;
+        }
         least
+    }
+
+    /// Whether looks found no task at all, while for a minute none of this service was counted: minutes from the beginning, whole ones.
+    fn found_none(
+        &self,
+        own: &[(i64, i64, u128)],
+        since: i64,
+        until: i64,
+        counts: &[Series],
+    ) -> bool {
+        let Some((from, to)) = self.empty else {
+            return false;
+        };
+        let longest = counts.iter().map(|it| it.period.0).max().unwrap_or(0);
+        let minute = usize::try_from(longest.max(60)).unwrap();
+        let seconds: Vec<i64> = (since..until).collect();
+        seconds.chunks_exact(minute).any(|slot| {
+            let is_counted = |second: &i64| own.iter().any(|it| it.0 <= *second && *second < it.1);
+            let is_empty = |second: &i64| from <= *second && *second < to;
+            slot.iter().any(is_empty) && !slot.iter().any(is_counted)
+        })
     }
 
     fn loads(

@@ -10,8 +10,8 @@ use model::memory::{ForeignEdit, Level, Recall, Write};
 use model::snapshot::{NotPlaced, PassedOver, Scheduling, Service, ServiceStatus, Standby};
 use model::strategy::Market;
 use model::tracking::{
-    Bounds, Direction, Fleet, GroupLimit, Measures, Miscount, ScheduledBounds, Target, TargetName,
-    TrackingKey, TrackingMemory, TrackingPolicy, Turn,
+    Bounds, Direction, Empty, Fleet, GroupLimit, Measures, Miscount, ScheduledBounds, Target,
+    TargetName, TrackingKey, TrackingMemory, TrackingPolicy, Turn,
 };
 use proptest::prelude::*;
 
@@ -335,12 +335,20 @@ fn memory(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Recall<Track
         counted: 30,
         at_most: 10,
     });
+    let empty = tape.one_in(6).then(|| {
+        let until = tape.of(&[60, 0, 119, 120, 181, 600]);
+        Empty {
+            since: ago(until + tape.of(&[600, 60, 30])),
+            until: (!tape.one_in(4)).then(|| ago(until)),
+        }
+    });
     let asked = wrote.map(|it| Level {
         tasks: it.from.max(tape.of(&[0, 3, 12, 40])),
         at: it.at,
     });
     Some(Recall::Known(TrackingMemory {
         miscount,
+        empty,
         asked,
         pending: pending[0],
         standby_pending: pending[1],

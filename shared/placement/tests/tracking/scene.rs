@@ -56,7 +56,7 @@ pub(crate) fn share(provider: &str, market: Market) -> ProviderShare {
 }
 
 /// A service at rest on Fargate Spot.
-fn service(name: &str, count: u32) -> Service {
+pub(crate) fn service(name: &str, count: u32) -> Service {
     Service {
         key: format!("demo/{name}").parse().unwrap(),
         status: ServiceStatus::Active,

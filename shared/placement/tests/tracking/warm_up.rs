@@ -2,9 +2,10 @@
 
 use expect_test::expect;
 use model::Seconds;
-use model::tracking::{Measures, Part, TargetName};
+use model::snapshot::Standby;
+use model::tracking::{Empty, Measures, Part, TargetName};
 
-use super::scene::{Scene, check, target};
+use super::scene::{Scene, check, key, service, target};
 
 /// 1,500 requests a minute with 100 for each task. Ten tasks served them at 150 each; five more run since the newest minute, and are not
 /// healthy yet, so that they do not count in the average of 150.
@@ -135,6 +136,102 @@ fn a_count_of_before_that_is_not_known_keeps_nothing_from_raising() {
         step `demo/web` scale_out: set the desired count of `demo/web` from 15 to 23, because `requests` needs 23 (desired 15, running 15, pending 0; standby running 0; requests 23 (load 22.500 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
     "#]],
     );
+}
+
+/// Nothing ran until a moment ago, as a look says that so many seconds ago found the first task again. Now ten tasks boot at 100 %, and their
+/// first minute is counted.
+fn from_none(until_secs: i64) -> Scene {
+    let mut scene = Scene::cpu(10, 100);
+    let newest = scene.minute(0);
+    scene.counts(Part::Primary).retain(|it| it.at == newest);
+    let values = scene.points(TargetName::Cpu, Part::Primary);
+    values.retain(|it| it.at == newest);
+    let (since, until) = (scene.ago(7_200), scene.ago(until_secs));
+    scene.memory().empty = Some(Empty {
+        since,
+        until: Some(until),
+    });
+    scene
+}
+
+#[test]
+fn a_service_that_comes_back_from_no_task_adds_no_load_while_it_starts() {
+    let mut scene = from_none(30);
+    check(&scene, &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T11:59:00Z, 16.667 if tasks that just started serve their share); allowed 1 to 40)
+    "#]]);
+    // The minute after says as little: the tasks may have started in the last second of the first.
+    scene.later(60);
+    check(&scene, &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T12:00:00Z, 16.667 if tasks that just started serve their share); allowed 1 to 40)
+    "#]]);
+    // Then they show that they are busy.
+    scene.later(60);
+    check(&scene, &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 17, because `cpu` needs 17 (desired 10, running 10, pending 0; standby running 0; cpu 17 (load 16.667 tasks at 2026-03-01T12:01:00Z); allowed 1 to 40)
+    "#]]);
+}
+
+#[test]
+fn what_no_look_found_without_a_task_counts_as_there() {
+    // Nothing is counted of before, and for two hours each look has found tasks: CloudWatch lost the counts.
+    check(&from_none(600), &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 17, because `cpu` needs 17 (desired 10, running 10, pending 0; standby running 0; cpu 17 (load 16.667 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
+    "#]]);
+    // So it is where nothing is remembered.
+    let mut scene = from_none(30);
+    scene.memory().empty = None;
+    assert_eq!(scene.decide().plan.steps.len(), 1);
+    // And where counts show tasks all the time, whatever looks found in between.
+    let mut scene = Scene::cpu(10, 100);
+    scene.memory().empty = from_none(30).memory().empty;
+    assert_eq!(scene.decide().plan.steps.len(), 1);
+}
+
+#[test]
+fn what_looks_find_is_remembered() {
+    let remembered = |scene: &Scene| {
+        let memory = scene.decide().memories.remove(&key()).unwrap();
+        memory.empty.map(|it| (it.since, it.until))
+    };
+    let mut scene = Scene::cpu(10, 60);
+    assert_eq!(remembered(&scene), None);
+    scene.primary().running_count = 0;
+    let first = scene.now;
+    assert_eq!(remembered(&scene), Some((first, None)));
+    // It is not renewed: a service that is switched off for weeks has nothing written.
+    scene.memory().empty = Some(Empty {
+        since: first,
+        until: None,
+    });
+    scene.later(60);
+    assert_eq!(remembered(&scene), Some((first, None)));
+    // The standby runs for it.
+    scene.fleet().standby = Some(Standby::Present(Box::new(service("web-standby", 1))));
+    assert_eq!(remembered(&scene), Some((first, Some(scene.now))));
+    // What the standby runs is not known.
+    scene.fleet().standby = Some(Standby::Unknown);
+    assert_eq!(remembered(&scene), Some((first, None)));
+    scene.memory().empty = None;
+    assert_eq!(remembered(&scene), None);
+    // One task is there again; later it is gone once more.
+    scene.primary().running_count = 1;
+    scene.fleet().standby = None;
+    let until = scene.now;
+    let over = Empty {
+        since: first,
+        until: None,
+    };
+    scene.memory().empty = Some(over);
+    assert_eq!(remembered(&scene), Some((first, Some(until))));
+    scene.memory().empty = Some(Empty {
+        until: Some(until),
+        ..over
+    });
+    scene.later(60);
+    assert_eq!(remembered(&scene), Some((first, Some(until))));
+    scene.primary().running_count = 0;
+    assert_eq!(remembered(&scene), Some((scene.now, None)));
 }
 
 #[test]

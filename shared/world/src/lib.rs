@@ -133,7 +133,7 @@ pub use state::{
     SECONDS_KEPT_SECS, STOP_TIMEOUT_DEFAULT_SECS, STOP_TIMEOUT_MAX_SECS, ScalableTarget,
     ScheduledAction, Series, Service, SimpleScaling, Stat, State, Statistic, Step, StepScaling,
     Target, TargetGroup, TargetState, TargetTracking, Task, TaskDefinition, Transition,
-    UNHEALTHY_THRESHOLD_DEFAULT, Watched,
+    UNHEALTHY_THRESHOLD_DEFAULT, WarmPool, WarmPoolState, Watched,
 };
 pub use timeline::{Entry, Timeline};
 pub use workshop_ec2::{SPOT_TYPES, ScaledBy, WorkshopEc2};

@@ -149,6 +149,8 @@ operations! {
     PutScheduledUpdateGroupAction: AutoScaling, AutoScaling;
     /// Reads the lifecycle hooks of a group.
     DescribeLifecycleHooks: AutoScaling, AutoScaling;
+    /// Reads the warm pool of a group, with its instances.
+    DescribeWarmPool: AutoScaling, AutoScaling;
     /// Makes or changes a lifecycle hook.
     PutLifecycleHook: AutoScaling, AutoScaling;
     /// Ends an instance's wait for a hook.

@@ -20,6 +20,7 @@ mod policy;
 mod series;
 mod target;
 mod task_definition;
+mod warm_pool;
 
 pub use alarm::{
     Alarm, AlarmActions, AlarmState, AlarmStatus, Comparison, CompositeAlarm, MissingData, Watched,
@@ -53,6 +54,7 @@ pub use target::{
 pub use task_definition::{
     NetworkMode, STOP_TIMEOUT_DEFAULT_SECS, STOP_TIMEOUT_MAX_SECS, TaskDefinition,
 };
+pub use warm_pool::{WarmPool, WarmPoolState};
 
 use crate::ecs::{Constraint, Needs, PlaceStrategy};
 

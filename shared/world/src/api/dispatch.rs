@@ -63,6 +63,7 @@ dispatch! {
         DescribePolicies => describe_policies,
         DescribeScheduledActions => describe_schedules,
         DescribeLifecycleHooks => describe_hooks,
+        DescribeWarmPool => describe_warm_pool,
         DescribeTags => describe_group_tags,
         GetMetricData => get_metric_data,
         DescribeAlarms => describe_alarms,

@@ -192,6 +192,8 @@ impl World {
         token: &str,
     ) {
         let transition = hook.transition;
+        let state = self.state.instances.get(instance);
+        let is_warmed = state.is_some_and(|it| it.lifecycle_state.is_warmed());
         let (detail_type, origin, destination) = match transition {
             Transition::Launching => (
                 "EC2 Instance-launch Lifecycle Action",
@@ -200,7 +202,11 @@ impl World {
             ),
             Transition::Terminating => (
                 "EC2 Instance-terminate Lifecycle Action",
-                "AutoScalingGroup",
+                if is_warmed {
+                    "WarmPool"
+                } else {
+                    "AutoScalingGroup"
+                },
                 "EC2",
             ),
         };

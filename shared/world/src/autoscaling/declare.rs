@@ -137,6 +137,7 @@ impl World {
                 .map(|(key, value)| (key, tag(value)))
                 .collect(),
             instances: BTreeSet::new(),
+            warm_pool: None,
             activities: VecDeque::new(),
             deleting: false,
             scaled_at: None,

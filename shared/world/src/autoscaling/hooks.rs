@@ -72,6 +72,9 @@ impl World {
         }
         instance.lifecycle_state = match transition {
             Transition::Launching => Lifecycle::PendingWait,
+            Transition::Terminating if instance.lifecycle_state.is_warmed() => {
+                Lifecycle::WarmedTerminatingWait
+            }
             Transition::Terminating => Lifecycle::TerminatingWait,
         };
         let after = |secs: u32| later(now, i64::from(secs) * 1_000);
@@ -160,7 +163,11 @@ impl World {
             }
             HookResult::Continue | HookResult::Abandon => {
                 instance.waits.clear();
-                instance.lifecycle_state = Lifecycle::TerminatingProceed;
+                instance.lifecycle_state = if instance.lifecycle_state.is_warmed() {
+                    Lifecycle::WarmedTerminatingProceed
+                } else {
+                    Lifecycle::TerminatingProceed
+                };
                 if instance.state == MachineState::Terminated {
                     self.instance_out(id);
                 } else {
@@ -214,9 +221,11 @@ impl World {
         if instance.is_none() && token.is_none() {
             return Err(missing());
         }
+        let pool = known.warm_pool.iter().flat_map(|it| &it.instances);
         known
             .instances
             .iter()
+            .chain(pool)
             .filter(|id| instance.is_none_or(|wanted| wanted == id.as_str()))
             .find_map(of)
             .ok_or_else(missing)

@@ -79,7 +79,8 @@ impl World {
                 return;
             };
             let cause = self.launch_cause(batch, candidate.weight);
-            self.start_instance(&batch.group, &candidate, &zone, market, cause);
+            let into = Lifecycle::Pending;
+            self.start_instance(&batch.group, &candidate, &zone, market, into, cause);
             if let Some((left, _)) = &mut left {
                 *left = left.saturating_sub(vcpus_of(&candidate.instance_type));
             }
@@ -230,7 +231,8 @@ impl World {
         let Some((zone, candidate)) = found else {
             return false;
         };
-        let id = self.start_instance(name, &candidate, &zone, market, cause);
+        let into = Lifecycle::Pending;
+        let id = self.start_instance(name, &candidate, &zone, market, into, cause);
         if let Some(group) = self.state.groups.get_mut(name) {
             group.rebalancing = Some(id);
         }
@@ -241,13 +243,14 @@ impl World {
         true
     }
 
-    /// Makes an instance in a pool that has room, and gives its id.
+    /// Makes an instance in a pool that has room, for the group itself or for its warm pool, and gives its id.
     pub(super) fn start_instance(
         &mut self,
         name: &str,
         candidate: &Candidate,
         zone: &str,
         market: Market,
+        into: Lifecycle,
         cause: String,
     ) -> String {
         let dice: Dice = self.dice;
@@ -256,7 +259,11 @@ impl World {
         };
         group.instances_made += 1;
         let id = format!("i-{}", dice.hex(17, "instance", name, group.instances_made));
-        group.instances.insert(id.clone());
+        let (members, to) = match &mut group.warm_pool {
+            Some(pool) if into.is_warmed() => (&mut pool.instances, " into warm pool"),
+            Some(_) | None => (&mut group.instances, ""),
+        };
+        members.insert(id.clone());
         let instance = Instance {
             id: id.clone(),
             group: name.to_owned(),
@@ -264,7 +271,7 @@ impl World {
             zone: zone.to_owned(),
             market,
             template: group.launch.template.clone(),
-            lifecycle_state: Lifecycle::Pending,
+            lifecycle_state: into,
             state: MachineState::Pending,
             healthy: true,
             protected_from_scale_in: group.new_instances_protected_from_scale_in,
@@ -294,7 +301,7 @@ impl World {
         let activity = self.begin_activity(
             name,
             Begun {
-                description: format!("Launching a new EC2 instance: {id}"),
+                description: format!("Launching a new EC2 instance{to}: {id}"),
                 cause,
                 zone: Some(zone.to_owned()),
                 instance: Some(id.clone()),

@@ -18,6 +18,9 @@
 //!   <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-capacity-rebalancing.html>
 //! - What is stopped is unhealthy and replaced, through its hooks. Detaching, from the inside only
 //!   ([`crate::World::detach_instance`]).
+//! - Warm pools of groups that buy on demand by a launch template: their instances wait, stopped or running, and leave through the group's hooks
+//!   ([`crate::World::put_warm_pool`]). No list of groups shows them.
+//!   <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-warm-pools.html>
 //! - Suspended processes, protection from scale-in, weights, minimum and maximum, scaling policies, scheduled actions.
 //! - The default termination policy: the zone with the most instances of which one is not protected, the market that has more than
 //!   its share, and then the oldest instance.
@@ -35,9 +38,10 @@
 //! each template.
 //!
 //! # Absent
-//! Termination policies other than the default one, instance maintenance policies and refreshes, warm pools, standby, attaching and
+//! Termination policies other than the default one, instance maintenance policies and refreshes, standby, attaching and
 //! detaching through the API, load balancers, predictive scaling, recurring schedules, launch configurations, attribute-based
-//! type selection, administrative suspension, notifications other than those of hooks, and the check that a hook's role may send its own.
+//! type selection, administrative suspension, of warm pools that a group takes instances out of them or gives some back, the hooks of
+//! their launches, hibernation, and that they replace what is gone, notifications other than those of hooks, and the check that a hook's role may send its own.
 
 mod activity;
 mod declare;
@@ -53,6 +57,7 @@ mod rebalance;
 mod schedule;
 mod terminate;
 mod texts;
+mod warm_pool;
 
 pub use declare::GroupSpec;
 pub(crate) use desired::{group_not_found, validation};

@@ -190,7 +190,8 @@ impl World {
         let cause = format!(
             "At {at} an instance was launched in response to an EC2 instance rebalance recommendation."
         );
-        let new = self.start_instance(name, &candidate, &zone, Market::Spot, cause);
+        let (market, into) = (Market::Spot, Lifecycle::Pending);
+        let new = self.start_instance(name, &candidate, &zone, market, into, cause);
         self.timeline.note(
             self.now,
             format!("group {name} launches instance {new} in {zone}, to replace {old}"),

@@ -141,9 +141,15 @@ impl World {
             .instances
             .get_mut(id)
             .filter(|it| !it.lifecycle_state.is_terminating())?;
-        let was_pending = instance.lifecycle_state.is_pending();
+        let state = instance.lifecycle_state;
+        let was_pending = state.is_pending() || state == Lifecycle::WarmedPending;
         let before = instance.activity.clone();
-        instance.lifecycle_state = Lifecycle::Terminating;
+        let (terminating, from) = if state.is_warmed() {
+            (Lifecycle::WarmedTerminating, " from warm pool")
+        } else {
+            (Lifecycle::Terminating, "")
+        };
+        instance.lifecycle_state = terminating;
         instance.waits.clear();
         // One that is stopped can still pass its hooks.
         let is_there = instance.state == MachineState::Running || instance.state.is_off();
@@ -155,7 +161,7 @@ impl World {
         let activity = self.begin_activity(
             &group,
             Begun {
-                description: format!("Terminating EC2 instance: {id}"),
+                description: format!("Terminating EC2 instance{from}: {id}"),
                 cause,
                 zone: Some(zone),
                 instance: Some(id.to_owned()),
@@ -186,6 +192,7 @@ impl World {
         if let Some(group) = self.state.groups.get_mut(&name) {
             group.instances.remove(id);
         }
+        self.warm_instance_out(&name, id);
         self.set_activity(&name, &activity, ActivityStatus::Successful, None);
         self.send_activity(&name, &activity, ActivityEvent::Terminated);
         self.group_look_soon(&name);
@@ -221,6 +228,11 @@ impl World {
             .ok_or_else(missing)?;
         let (name, weight) = (instance.group.clone(), instance.weight);
         let counted = instance.lifecycle_state.counts();
+        if instance.lifecycle_state.is_warmed() {
+            return Err(validation(format!(
+                "The instance {id} is in a warm pool: this operation cannot be called on it."
+            )));
+        }
         if instance.lifecycle_state.is_terminating() {
             return Err(in_progress(&instance.activity));
         }

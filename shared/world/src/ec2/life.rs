@@ -6,7 +6,7 @@ use model::strategy::Market;
 use serde_json::json;
 
 use super::{Ec2Due, InstancePool, InstancePoolKey};
-use crate::state::{Instance, MachineState};
+use crate::state::{Instance, Lifecycle, MachineState};
 use crate::world::{Happening, World};
 
 impl World {
@@ -92,6 +92,7 @@ impl World {
                 instance.running_at = Some(now);
                 let starts = instance.starts;
                 let is_new = instance.lifecycle_state.is_pending();
+                let is_for_pool = instance.lifecycle_state == Lifecycle::WarmedPending;
                 self.machine_changed(id);
                 let fails = times.boot_failures_per_mille;
                 if !self.dice.happens(fails, "boot fails", id, starts) {
@@ -101,6 +102,9 @@ impl World {
                 if is_new {
                     self.plan_false_recommendation(id);
                     self.instance_runs(id);
+                }
+                if is_for_pool {
+                    self.warm_instance_runs(id);
                 }
             }
             MachineState::Stopping => self.machine_stopped(id),

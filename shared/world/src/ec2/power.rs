@@ -67,7 +67,7 @@ impl World {
     }
 
     /// A machine begins to stop. Its bill ends, and what runs on it does.
-    pub(super) fn machine_stops(&mut self, id: &str) {
+    pub(crate) fn machine_stops(&mut self, id: &str) {
         let Some(instance) = self
             .state
             .instances

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::hook::Hook;
 use super::policy::{Policy, ScheduledAction};
+use super::warm_pool::WarmPool;
 
 /// An Auto Scaling group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +49,10 @@ pub struct Group {
     pub scheduled_actions: BTreeMap<String, ScheduledAction>,
     /// Its tags, by key.
     pub tags: BTreeMap<String, GroupTag>,
-    /// The ids of its instances, until they are terminated.
+    /// The ids of its instances, until they are terminated. Those of the warm pool are not among them.
     pub instances: BTreeSet<String>,
+    /// Its warm pool.
+    pub warm_pool: Option<WarmPool>,
     /// What it did, newest first; at most [`ACTIVITIES_MAX`] and what goes on.
     pub activities: VecDeque<Activity>,
     /// Whether it is being deleted.

@@ -25,6 +25,7 @@ pub struct LaunchTemplate {
 words! {
     /// Where an instance is in its group's life-cycle.
     /// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html>
+    /// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pool-instance-lifecycle.html>
     Lifecycle {
         /// It is launched.
         Pending = "Pending",
@@ -50,6 +51,18 @@ words! {
         EnteringStandby = "EnteringStandby",
         /// It is put aside.
         Standby = "Standby",
+        /// It is launched into the warm pool.
+        WarmedPending = "Warmed:Pending",
+        /// It is in the warm pool, and stopped.
+        WarmedStopped = "Warmed:Stopped",
+        /// It is in the warm pool, and runs.
+        WarmedRunning = "Warmed:Running",
+        /// It is about to be terminated, out of the warm pool.
+        WarmedTerminating = "Warmed:Terminating",
+        /// It waits for the hooks of its termination, out of the warm pool.
+        WarmedTerminatingWait = "Warmed:Terminating:Wait",
+        /// The hooks of its termination are over.
+        WarmedTerminatingProceed = "Warmed:Terminating:Proceed",
     }
 }
 
@@ -68,7 +81,27 @@ impl Lifecycle {
     pub const fn is_terminating(self) -> bool {
         matches!(
             self,
-            Self::Terminating | Self::TerminatingWait | Self::TerminatingProceed | Self::Terminated
+            Self::Terminating
+                | Self::TerminatingWait
+                | Self::TerminatingProceed
+                | Self::Terminated
+                | Self::WarmedTerminating
+                | Self::WarmedTerminatingWait
+                | Self::WarmedTerminatingProceed
+        )
+    }
+
+    /// In the warm pool of its group, until it is gone.
+    #[must_use]
+    pub const fn is_warmed(self) -> bool {
+        matches!(
+            self,
+            Self::WarmedPending
+                | Self::WarmedStopped
+                | Self::WarmedRunning
+                | Self::WarmedTerminating
+                | Self::WarmedTerminatingWait
+                | Self::WarmedTerminatingProceed
         )
     }
 

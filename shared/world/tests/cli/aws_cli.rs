@@ -158,7 +158,11 @@ async fn errors_reach_the_user_of_the_cli_in_awss_words() {
         ),
         (
             "aws autoscaling describe-warm-pool --auto-scaling-group-name nobody",
-            "An error occurred (InvalidAction) when calling the DescribeWarmPool operation",
+            "An error occurred (ValidationError) when calling the DescribeWarmPool operation",
+        ),
+        (
+            "aws autoscaling describe-traffic-sources --auto-scaling-group-name nobody",
+            "An error occurred (InvalidAction) when calling the DescribeTrafficSources operation",
         ),
     ] {
         let output = ask(&face, &programs, "bash", &["-c", command]).await;

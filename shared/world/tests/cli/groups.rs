@@ -5,7 +5,7 @@ use std::path::Path;
 use expect_test::expect;
 use model::strategy::Market;
 use world::face::{Face, FaceOptions, serve};
-use world::{Config, GroupSpec, LaunchSpec, World};
+use world::{Config, GroupSpec, LaunchSpec, WarmPoolState, World};
 
 use crate::judge::{ask, bash, programs_with};
 
@@ -23,12 +23,25 @@ async fn world_of_groups() -> Face {
     serve(world, FaceOptions::default()).await.unwrap()
 }
 
+/// Beside a group of one instance a warm pool of sixty, all of them stopped.
+fn add_pool(face: &Face) {
+    face.with_world(|world| {
+        world.declare_launch_template("pooled", "m5.large", Market::OnDemand);
+        let launch = LaunchSpec::template("pooled");
+        world.declare_auto_scaling_group(GroupSpec::new("pooled", launch, 0, 1, 100));
+        let pool = world.put_warm_pool("pooled", 60, WarmPoolState::Stopped);
+        pool.unwrap();
+        world.advance_secs(300);
+    });
+}
+
 #[tokio::test]
 async fn botocore_reads_groups_metrics_and_alarms() {
     let Some(programs) = programs_with("python") else {
         return;
     };
     let face = world_of_groups().await;
+    add_pool(&face);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judges/boto3_groups.py");
     let script = script.to_str().unwrap();
     let output = ask(&face, &programs, "python", &[script, "-v"]).await;
@@ -109,4 +122,27 @@ async fn operators_commands_on_groups_and_alarms() {
     let calls = face.calls();
     assert_eq!(calls["cloudwatch:PutMetricData"], 1);
     assert_eq!(calls["autoscaling:SetDesiredCapacity"], 1);
+}
+
+#[tokio::test]
+async fn operators_commands_on_warm_pools() {
+    let Some(programs) = programs_with("aws") else {
+        return;
+    };
+    let face = world_of_groups().await;
+    add_pool(&face);
+    let ask = async |command: &str| bash(&face, &programs, command).await;
+    let pool = ask(
+        "aws autoscaling describe-warm-pool --auto-scaling-group-name pooled \
+         --query '[length(Instances),WarmPoolConfiguration.PoolState,Instances[0].LifecycleState]' --output json",
+    )
+    .await;
+    let pool: serde_json::Value = serde_json::from_str(&pool).unwrap();
+    assert_eq!(pool, serde_json::json!([60, "Stopped", "Warmed:Stopped"]));
+    let group = ask(
+        "aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names pooled \
+         --query 'AutoScalingGroups[0].[WarmPoolSize,WarmPoolConfiguration.MinSize,length(Instances)]' --output text",
+    )
+    .await;
+    assert_eq!(group, "60\t60\t1\n");
 }

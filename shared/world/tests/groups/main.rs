@@ -20,3 +20,5 @@ mod power;
 mod properties;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod warm_pools;

@@ -233,11 +233,40 @@ class Groups(unittest.TestCase):
             DesiredCapacity=1,
         )
         self.refused(
-            "InvalidAction",
-            "DescribeWarmPool",
+            "ValidationError",
+            "AutoScalingGroup name not found",
             self.scaling.describe_warm_pool,
             AutoScalingGroupName="nobody",
         )
+        self.refused(
+            "InvalidAction",
+            "DescribeTrafficSources",
+            self.scaling.describe_traffic_sources,
+            AutoScalingGroupName="nobody",
+        )
+
+    def test_8_a_warm_pool_is_read(self):
+        """`tests/cli/groups.rs` has made it: 60 instances beside a group of one."""
+        name = {"AutoScalingGroupName": "pooled"}
+        (group,) = self.scaling.describe_auto_scaling_groups(AutoScalingGroupNames=["pooled"])["AutoScalingGroups"]
+        wanted = {"MinSize": 60, "PoolState": "Stopped"}
+        self.assertEqual((group["WarmPoolConfiguration"], group["WarmPoolSize"]), (wanted, 60))
+        pages = list(self.scaling.get_paginator("describe_warm_pool").paginate(**name))
+        self.assertEqual([len(page["Instances"]) for page in pages], [50, 10])
+        self.assertEqual([page["WarmPoolConfiguration"] for page in pages], [wanted, wanted])
+        pooled = {it["InstanceId"] for page in pages for it in page["Instances"]}
+        self.assertEqual(len(pooled), 60)
+        self.assertFalse(pooled & {it["InstanceId"] for it in group["Instances"]})
+        for instance in (it for page in pages for it in page["Instances"]):
+            self.assertEqual((instance["LifecycleState"], instance["HealthStatus"]), ("Warmed:Stopped", "Healthy"))
+        some = sorted(pooled)[:50]
+        found = self.scaling.describe_auto_scaling_instances(InstanceIds=some)["AutoScalingInstances"]
+        self.assertEqual({it["AutoScalingGroupName"] for it in found}, {"pooled"})
+        self.assertEqual(sorted(it["InstanceId"] for it in found), some)
+        self.refused("ValidationError", "50", self.scaling.describe_warm_pool, MaxRecords=51, **name)
+        none = self.scaling.describe_warm_pool(AutoScalingGroupName="workers")
+        self.assertEqual(none["Instances"], [])
+        self.assertNotIn("WarmPoolConfiguration", none)
 
 
 class Metrics(unittest.TestCase):

@@ -6,6 +6,7 @@ use model::strategy::Market;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::warm_pool::configuration_json;
 use super::{Filter, Paging, paged};
 use crate::api::limits::{AUTO_SCALING_GROUPS_PAGE_DEFAULT, AUTO_SCALING_GROUPS_PAGE_MAX};
 use crate::autoscaling::validation;
@@ -111,6 +112,10 @@ impl World {
             }
             if let Some(secs) = group.default_instance_warmup_secs {
                 json.insert("DefaultInstanceWarmup".to_owned(), json!(secs));
+            }
+            if let Some(pool) = &group.warm_pool {
+                json.insert("WarmPoolConfiguration".to_owned(), configuration_json(pool));
+                json.insert("WarmPoolSize".to_owned(), json!(pool.instances.len()));
             }
             let (name, launch) = launch_json(state, &group.launch);
             json.insert(name.to_owned(), launch);

@@ -12,6 +12,7 @@ mod instances;
 mod policies;
 mod schedules;
 mod tags;
+mod warm_pool;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};

@@ -1,6 +1,7 @@
 //! The whole flow of service-scaler against a world, over HTTP, with the real SDK.
 
 mod alarms;
+mod forecast;
 mod follows;
 mod ledger;
 mod left_alone;

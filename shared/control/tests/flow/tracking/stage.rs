@@ -8,7 +8,7 @@ use model::tracking::TrackingKey;
 use model::{ClusterName, ServiceKey, Timestamp};
 use observe::TrackingObserver;
 use serde_json::Value;
-use world::load::{Fleet, LoadCurve};
+use world::load::{Fleet, History, LoadCurve};
 use world::{
     Alarm, AlarmActions, Comparison, Config, MetricKey, ServiceSpec, Stat, TargetGroup, Watched,
     World, line,
@@ -70,6 +70,8 @@ pub(crate) struct Scene {
     pub(crate) tags: Vec<(&'static str, &'static str)>,
     /// The requests of each minute, from the stage's opening on.
     pub(crate) load: LoadCurve,
+    /// The load of the days before the stage's opening, as their metrics tell of it.
+    pub(crate) history: Option<History>,
     /// How long the load lasts before anything is looked at, in minutes.
     pub(crate) lasted_minutes: u32,
     /// Whether no event is sent.
@@ -93,6 +95,7 @@ impl Default for Scene {
                 ("ballast:turn-hold-secs", "600"),
             ],
             load: LoadCurve::step(360, 720, 20, 600),
+            history: None,
             lasted_minutes: 18,
             is_silent: false,
             gap_per_mille: 0,
@@ -163,6 +166,9 @@ impl Scene {
         .with(standby.clone())
         .behind(&target_group, LOAD);
         world.put_load(LOAD, fleet);
+        if let Some(history) = &self.history {
+            assert!(world.seed_history(LOAD, history));
+        }
         let dimensions = [("ClusterName", "demo"), ("ServiceName", "web")];
         let metric = MetricKey::new("AWS/ECS", "CPUUtilization", &dimensions);
         let watched = Watched::metric(metric, Stat::parse("Average").unwrap(), 60);

@@ -26,6 +26,16 @@ pub const SCALE_IN_WINDOW_SECS_MAX: i64 = 9_000;
 /// day, so that an hour makes two of each.
 pub const FORECAST_PEAK_SECS_MAX: i64 = 3_600;
 
+/// The longest time that a task may take from the decision to serving: a forecast is for no later.
+pub const START_UP_SECS_MAX: i64 = 600;
+
+/// A forecast looks at so many days back.
+pub const FORECAST_DAYS: i64 = 3;
+
+/// It compares the load of so many minutes before and after the start of a task; of as many as its peak is looked for in, where that is
+/// more.
+pub const FORECAST_MINUTES: i64 = 5;
+
 /// How fast the desired count follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pace {
@@ -390,7 +400,11 @@ fn pace(tags: &BTreeMap<String, String>, faults: &mut Vec<SettingFault>) -> Pace
         10..=1_000,
         defaults.raise_max_percent.into(),
     );
-    let start_up = number(&TAG_START_UP_SECS, 1..=600, defaults.start_up.0);
+    let start_up = number(
+        &TAG_START_UP_SECS,
+        1..=START_UP_SECS_MAX,
+        defaults.start_up.0,
+    );
     let warm_up = number(&TAG_WARM_UP_SECS, 0..=600, defaults.warm_up.0);
     let forecast_peak = number(
         &TAG_FORECAST_PEAK_SECS,

@@ -10,6 +10,26 @@ use crate::plan::Role;
 use crate::tracking::target::TargetName;
 use crate::units::Seconds;
 
+/// A value is new enough for so long after its period has ended, and for [`FRESH_PERIODS`] periods at least. CloudWatch has most values
+/// within three minutes; the number is ours.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/viewing-cloudwatch-metrics.html>
+pub const FRESH_FOR: Seconds = Seconds(300);
+
+/// A value of a long period is new enough for so many periods.
+pub const FRESH_PERIODS: i64 = 3;
+
+/// For how long after the end of its period a value is new enough to be followed, by the length of the period: what is decided goes by
+/// it, and so does how far back the days before are read.
+#[must_use]
+pub const fn fresh_for(period: Seconds) -> Seconds {
+    let periods = period.0.saturating_mul(FRESH_PERIODS);
+    if FRESH_FOR.0 < periods {
+        Seconds(periods)
+    } else {
+        FRESH_FOR
+    }
+}
+
 /// The value of one period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {

@@ -9,7 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use model::tracking::{Reading, Series, TargetName, TrackingKey, TrackingPolicy};
+use model::tracking::policy::START_UP_SECS_MAX;
+use model::tracking::readings::FRESH_FOR;
+use model::tracking::{
+    FORECAST_DAYS, FORECAST_MINUTES, Reading, Series, TargetName, TrackingKey, TrackingPolicy,
+    fresh_for,
+};
 use model::{Seconds, Timestamp};
 
 use crate::tracking::ask::{self, Frame, Outcome};
@@ -17,20 +22,16 @@ use crate::tracking::question::{Question, Slot};
 use crate::tracking::values::Answer;
 use crate::tracking::{Look, Seen};
 
-/// How many days back the season goes.
-pub(crate) const DAYS: i64 = 3;
 /// A day, whatever the clocks do.
 const DAY_SECS: i64 = 86_400;
-/// How long before the time of day the season begins: the age of the newest value, [`FRESH_SECS`], and the five minutes that are compared;
-/// a peak's time earlier where one is asked for.
-pub(crate) const BEFORE: Seconds = Seconds(600);
-/// A value counts as new for so long after its period, and for [`FRESH_PERIODS`] periods at least: the rules of the decision.
-const FRESH_SECS: i64 = 300;
-/// See [`FRESH_SECS`].
-const FRESH_PERIODS: i64 = 3;
-/// How long after it the season ends: the time that it is kept, and the longest time ahead that a forecast is for; a peak's time later
-/// where one is asked for.
-pub(crate) const AHEAD: Seconds = Seconds(2_700);
+/// The time that a forecast compares at least.
+const COMPARED: Seconds = Seconds(FORECAST_MINUTES * 60);
+/// How long before the time of day the season begins: the age that the newest value may have, and the time that is compared; a peak's time
+/// earlier where one is asked for.
+const BEFORE: Seconds = Seconds(FRESH_FOR.0 + COMPARED.0);
+/// How long after it the season ends: the time that it is kept, the longest time ahead that a forecast is for, and the time that is
+/// compared; a peak's time later where one is asked for.
+const AHEAD: Seconds = Seconds(KEPT_FOR.0 + START_UP_SECS_MAX + COMPARED.0);
 /// How long what was read is kept.
 pub(crate) const KEPT_FOR: Seconds = Seconds(1_800);
 /// Of how many fleets it is kept.
@@ -133,14 +134,9 @@ pub(crate) const fn ahead(span: Seconds, period: Seconds) -> Seconds {
     Seconds(AHEAD.0.saturating_add(peak_secs))
 }
 
-/// How much older than [`FRESH_SECS`] the newest value may be.
+/// How much older than [`FRESH_FOR`] the newest value may be.
 const fn older_secs(period: Seconds) -> i64 {
-    let fresh_secs = period.0.saturating_mul(FRESH_PERIODS);
-    if fresh_secs > FRESH_SECS {
-        fresh_secs.saturating_sub(FRESH_SECS)
-    } else {
-        0
-    }
+    fresh_for(period).0.saturating_sub(FRESH_FOR.0)
 }
 
 /// How far back a forecast looks for its peak; zero where none is asked for.
@@ -194,7 +190,7 @@ async fn read_days(
     if questions.is_empty() {
         return days;
     }
-    for day in 1..=DAYS {
+    for day in 1..=FORECAST_DAYS {
         let then = Seconds(-day * DAY_SECS).after(now);
         let mut answers = Vec::new();
         let mut not_read = BTreeSet::new();

@@ -16,7 +16,7 @@
 
 use jiff::Timestamp;
 use model::Seconds;
-use model::tracking::{ForecastFrom, Pace};
+use model::tracking::{FORECAST_DAYS, FORECAST_MINUTES, ForecastFrom, Pace};
 
 use super::load::{Load, div_ceil};
 use super::pace::{History, Loads};
@@ -24,13 +24,6 @@ use super::pace::{History, Loads};
 const MINUTE: Seconds = Seconds(60);
 
 const DAY: Seconds = Seconds(86_400);
-
-/// The forecast looks at so many days back.
-pub const FORECAST_DAYS: i64 = 3;
-
-/// It compares the load of so many minutes before and after the start of a task; of as many as its peak is looked for in, where that is
-/// more.
-pub const FORECAST_MINUTES: i64 = 5;
 
 /// At most, it lets a load grow by so many thousandths of it: a day on which the load began from almost nothing says little of others.
 const GROWTH_MAX_MILLI: i128 = 1_000;

@@ -21,10 +21,10 @@
 
 use jiff::Timestamp;
 use model::Seconds;
-use model::tracking::{Direction, ForecastFrom, Pace, Turn};
+use model::tracking::{Direction, ForecastFrom, Pace, Turn, fresh_for};
 
 use super::forecast::{self, Expected, Newest};
-use super::load::{FRESH_FOR, FRESH_PERIODS, Load, Uncounted, div_ceil};
+use super::load::{Load, Uncounted, div_ceil};
 
 /// For lowering a period counts as settled so long after its end: samples that arrive later than the others still change its value, and
 /// its sample count. ECS sends a task's metrics once a minute, or every 20 seconds; one more minute has brought them, and the number is ours.
@@ -182,13 +182,6 @@ impl Need {
         (self.load_milli_tasks < self.most_milli).then_some(self.most_milli)
     }
 
-    /// The tasks that are needed now, or will be.
-    #[must_use]
-    pub fn expected(&self) -> u32 {
-        self.forecast
-            .map_or(self.needed, |(it, _)| it.max(self.needed))
-    }
-
     /// How many tasks to ask for, where that is more than are asked for and the load goes far enough for it.
     #[must_use]
     pub fn raise(&self, desired: u32, turn: Option<Turn>, pace: &Pace) -> Option<u32> {
@@ -260,8 +253,7 @@ impl Need {
 #[must_use]
 pub fn need(history: &History<'_>, pace: &Pace, now: Timestamp) -> Option<Need> {
     let recent = history.recent;
-    let fresh_for = FRESH_FOR.max(Seconds(recent.period.0.saturating_mul(FRESH_PERIODS)));
-    let oldest = fresh_for.before(now);
+    let oldest = fresh_for(recent.period).before(now);
     let is_fresh = |it: &Load| oldest <= recent.period.after(it.at);
     let known = recent
         .loads

@@ -11,6 +11,7 @@ mod bad_input;
 mod calculations;
 mod forecast;
 mod foreign;
+mod fresh;
 mod laws;
 mod left_alone;
 mod miscount;

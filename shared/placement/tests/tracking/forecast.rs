@@ -39,11 +39,7 @@ fn growing() -> Scene {
             });
         }
     }
-    let reading = scene.fleet().readings.get_mut(&TargetName::Requests);
-    let Some(Reading::Read { season, .. }) = reading else {
-        panic!("the requests were read");
-    };
-    *season = vec![series(Part::Fleet, points)];
+    *season(&mut scene) = vec![series(Part::Fleet, points)];
     scene
 }
 
@@ -66,11 +62,7 @@ fn a_forecast() {
     );
     // Without any whole day nothing is expected.
     let mut scene = growing();
-    let reading = scene.fleet().readings.get_mut(&TargetName::Requests);
-    let Some(Reading::Read { season, .. }) = reading else {
-        panic!("the requests were read");
-    };
-    season[0]
+    season(&mut scene)[0]
         .points
         .retain(|it| it.at.as_second() % 3_600 != 60);
     check(
@@ -100,12 +92,7 @@ fn a_forecast_keeps_from_lowering() {
 fn peak() -> Scene {
     let mut scene = growing();
     scene.flat(TargetName::Requests, Part::Fleet, 1_000_000);
-    let eight = scene.minute(8);
-    let points = scene.points(TargetName::Requests, Part::Fleet);
-    points
-        .iter_mut()
-        .filter(|it| it.at == eight)
-        .for_each(|it| it.value_milli = 1_420_000);
+    scene.at_minute(TargetName::Requests, Part::Fleet, 8, 1_420_000);
     scene.pace().forecast_peak = Seconds(900);
     let mut points = Vec::new();
     for (day, then, ahead) in [(3, 100, 200), (2, 100, 90), (1, 100, 118)] {
@@ -254,11 +241,7 @@ fn what_there_is_of_a_peak_raises_and_what_is_missing_does_not() {
     scene.pace().forecast_peak = Seconds(900);
     scene.pace().warm_up = Seconds::ZERO;
     let eight = scene.minute(8);
-    let of_primary = scene.points(TargetName::Cpu, Part::Primary);
-    of_primary
-        .iter_mut()
-        .filter(|it| it.at == eight)
-        .for_each(|it| it.value_milli = 85_000);
+    scene.at_minute(TargetName::Cpu, Part::Primary, 8, 85_000);
     let of_standby = scene.points(TargetName::Cpu, Part::Standby);
     of_standby.retain(|it| it.at != eight);
     check(

@@ -304,10 +304,7 @@ fn what_is_switched_off_says_what_a_forecast_adds_beside_it() {
     // 12.5 tasks of load now, 28 ten minutes ago.
     let mut scene = own_zero(0);
     scene.wrote(3, 3, 3_600, true);
-    let past = scene.minute(10);
-    let points = scene.points(TargetName::Alarm, Part::Fleet);
-    let then = points.iter_mut().filter(|it| it.at == past);
-    then.for_each(|it| it.value_milli = 2_800_000);
+    scene.at_minute(TargetName::Alarm, Part::Fleet, 10, 2_800_000);
     scene.newest(TargetName::Alarm, Part::Fleet, &[1_250_000]);
     scene.pace().forecast = true;
     scene.pace().forecast_peak = Seconds(900);
@@ -333,10 +330,7 @@ fn a_persons_lowering_is_not_undone_for_a_load_that_is_past() {
     let mut scene = Scene::new(10);
     scene.track(TargetName::Requests, target(100, Measures::Total));
     scene.flat(TargetName::Requests, Part::Fleet, 500_000);
-    let past = scene.minute(50);
-    let points = scene.points(TargetName::Requests, Part::Fleet);
-    let then = points.iter_mut().filter(|it| it.at == past);
-    then.for_each(|it| it.value_milli = 2_800_000);
+    scene.at_minute(TargetName::Requests, Part::Fleet, 50, 2_800_000);
     scene.pace().forecast = true;
     scene.pace().forecast_peak = Seconds(3_600);
     scene.wrote(28, 30, 1_800, true);

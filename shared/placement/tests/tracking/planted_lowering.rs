@@ -246,9 +246,7 @@ fn a_peak_that_a_forecast_starts_from_is_not_lowered_below() {
     // Of the scene's load of 10 tasks; twenty minutes ago it was 18.
     let mut scene = planted();
     let twenty = scene.minute(20);
-    let points = scene.points(TargetName::Cpu, Part::Primary);
-    let then = points.iter_mut().filter(|it| it.at == twenty);
-    then.for_each(|it| it.value_milli = 54_000);
+    scene.at_minute(TargetName::Cpu, Part::Primary, 20, 54_000);
     check(
         &scene,
         &lower(20, 12),
@@ -267,9 +265,7 @@ fn a_peak_that_a_forecast_starts_from_is_not_lowered_below() {
     passes(&scene, &lower(20, 12));
     // One minute less, and it is past.
     let mut scene = planted();
-    let points = scene.points(TargetName::Cpu, Part::Primary);
-    let then = points.iter_mut().filter(|it| it.at == twenty);
-    then.for_each(|it| it.value_milli = 54_000);
+    scene.at_minute(TargetName::Cpu, Part::Primary, 20, 54_000);
     scene.pace().forecast = true;
     scene.pace().forecast_peak = Seconds(1_200);
     passes(&scene, &lower(20, 12));

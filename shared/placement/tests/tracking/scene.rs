@@ -269,6 +269,13 @@ impl Scene {
         }
     }
 
+    /// The value of the minute that many minutes before the newest one, in thousandths.
+    pub(crate) fn at_minute(&mut self, name: TargetName, part: Part, back: i64, value_milli: i64) {
+        let at = self.minute(back);
+        let mut points = self.points(name, part).iter_mut();
+        points.find(|it| it.at == at).unwrap().value_milli = value_milli;
+    }
+
     /// What is remembered.
     pub(crate) fn memory(&mut self) -> &mut TrackingMemory {
         let known = Recall::Known(TrackingMemory::default());

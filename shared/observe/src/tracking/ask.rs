@@ -47,6 +47,16 @@ pub(crate) enum Frame {
     Around(Timestamp),
 }
 
+impl Frame {
+    /// How much later than its time a call ends that goes back so far, in periods of this length.
+    pub(crate) const fn ahead(self, span: Seconds, period: Seconds) -> Seconds {
+        match self {
+            Self::UpTo(_) => Seconds::ZERO,
+            Self::Around(_) => season::ahead(span, period),
+        }
+    }
+}
+
 /// Asks the questions. Every one has an outcome. One that CloudWatch refuses takes all others of its call with it: a call that is refused is
 /// asked again in halves, so that one refusal among 256 costs 16 calls more, and what is found is left out of later looks.
 pub(crate) async fn ask(
@@ -64,7 +74,7 @@ pub(crate) async fn ask(
             None => open.push(question),
         }
     }
-    let mut waiting = batches(open);
+    let mut waiting = batches(open, frame);
     waiting.reverse();
     while let Some(batch) = waiting.pop() {
         let answered = ask_batch(look, &batch, frame).await;
@@ -173,7 +183,7 @@ fn bounds(batch: &Batch, frame: Frame) -> (i64, i64) {
         }
         Frame::Around(then) => {
             let start = batch.span.before(then);
-            let end = season::ahead(batch.span, batch.align).after(then);
+            let end = frame.ahead(batch.span, batch.align).after(then);
             (down(start.as_second()), up(end.as_second()))
         }
     }
@@ -284,20 +294,24 @@ fn text(message: &MessageData) -> String {
 #[cfg(test)]
 mod tests {
     use aws_sdk_cloudwatch::types::{MetricDataQuery, MetricStat};
-    use model::tracking::{Part, TargetName, TrackingKey};
+    use model::tracking::policy::{FORECAST_MINUTES, START_UP_SECS_MAX};
+    use model::tracking::{Part, TargetName, TrackingKey, fresh_for};
 
     use super::*;
+    use crate::tracking::limits::GET_METRIC_DATA_POINTS_MAX;
     use crate::tracking::question::Slot;
     use crate::tracking::values::Scale;
 
-    /// How many seconds before 2026-03-02T09:00:00Z a call begins that is made `after` seconds later, and how many after it it ends.
-    fn check(stats_secs: &[i32], period_secs: i64, span_secs: i64, after: i64, want: (i64, i64)) {
-        const HOUR: i64 = 1_772_442_000;
+    /// 2026-03-02T09:00:00Z.
+    const HOUR: i64 = 1_772_442_000;
+
+    /// A question of metrics with such periods, whose own periods are so long, and which goes so far back.
+    fn question(stats_secs: &[i32], period_secs: i64, span_secs: i64) -> Question {
         let query = |period: &i32| {
             let stat = MetricStat::builder().period(*period).build();
             MetricDataQuery::builder().id("m").metric_stat(stat).build()
         };
-        let question = Question {
+        Question {
             key: TrackingKey("demo/web".parse().unwrap()),
             slot: Slot::Value(TargetName::Alarm, Part::Fleet),
             queries: stats_secs.iter().map(query).collect(),
@@ -306,10 +320,19 @@ mod tests {
             scale: Scale::ONE,
             span: Seconds(span_secs),
             alarm: None,
-        };
-        let batch = batches(vec![question]).pop().unwrap();
-        let now = Timestamp::from_second(HOUR + after).unwrap();
-        let (start, end) = bounds(&batch, Frame::UpTo(now));
+        }
+    }
+
+    /// The one call that a question leads to.
+    fn alone(question: Question, frame: Frame) -> Batch {
+        batches(vec![question], frame).pop().unwrap()
+    }
+
+    /// How many seconds before the hour a call begins that is made `after` seconds later, and how many after it it ends.
+    fn check(stats_secs: &[i32], period_secs: i64, span_secs: i64, after: i64, want: (i64, i64)) {
+        let frame = Frame::UpTo(Timestamp::from_second(HOUR + after).unwrap());
+        let batch = alone(question(stats_secs, period_secs, span_secs), frame);
+        let (start, end) = bounds(&batch, frame);
         assert_eq!((HOUR - start, end - HOUR), want, "{stats_secs:?}");
     }
 
@@ -328,39 +351,62 @@ mod tests {
         check(&[10, 3_600], 3_600, 14_400, 30, (7_200, 3_600));
     }
 
+    /// A thousand questions that go so far back, around a time of an earlier day or up to now: how many are in each call. None asks for more
+    /// values than a page holds.
+    fn check_full(period_secs: i64, span_secs: i64, is_earlier_day: bool, want: &[usize]) {
+        for after in [0, 30, 59] {
+            let at = Timestamp::from_second(HOUR + after).unwrap();
+            let frame = if is_earlier_day {
+                Frame::Around(at)
+            } else {
+                Frame::UpTo(at)
+            };
+            let stats_secs = [i32::try_from(period_secs).unwrap()];
+            let all = vec![question(&stats_secs, period_secs, span_secs); 1_000];
+            let calls = batches(all, frame);
+            for call in &calls {
+                let (start, end) = bounds(call, frame);
+                let queries = i64::try_from(call.questions.len()).unwrap();
+                let points = queries * ((end - start) / period_secs);
+                assert!(points <= GET_METRIC_DATA_POINTS_MAX, "{points}");
+            }
+            let counts: Vec<usize> = calls.iter().map(|it| it.questions.len()).collect();
+            assert_eq!(counts, want, "{period_secs} s, {span_secs} s, {after}");
+        }
+    }
+
+    #[test]
+    fn no_call_asks_for_more_than_a_page_holds() {
+        check_full(60, 2_100, false, &[500, 500]);
+        check_full(20, 10_800, false, &[185, 185, 185, 185, 185, 75]);
+        // The longest peak: 70 minutes back and 105 ahead are up to 176 values.
+        let span = season::span(Seconds(3_600), Seconds(60));
+        check_full(60, span.0, true, &[500, 500]);
+        // Peaks of three hours would be 190 and 225: up to 416 values, of which 242 times as many fill a page.
+        let span = season::span(Seconds(10_800), Seconds(60));
+        check_full(60, span.0, true, &[242, 242, 242, 242, 32]);
+    }
+
     /// What a day is read of at the second `read_at`, for a metric with such periods and a peak that is looked for so far back, is what a
     /// forecast asks about at every minute until it is read anew: by a newest period that is as old as one may be, or as new as one can be,
     /// and the longest start-up time.
     fn day_has_what_a_forecast_asks(period_secs: i64, peak_secs: i64, read_at: i64) {
-        const FRESH_SECS: i64 = 300;
-        const START_UP_SECS: i64 = 600;
-        let query = MetricDataQuery::builder().id("m").build();
-        let question = Question {
-            key: TrackingKey("demo/web".parse().unwrap()),
-            slot: Slot::Value(TargetName::Alarm, Part::Fleet),
-            queries: vec![query],
-            returned: "m".to_owned(),
-            period: Seconds(period_secs),
-            scale: Scale::ONE,
-            span: Seconds::ZERO,
-            alarm: None,
-        };
+        let question = question(&[], period_secs, 0);
         let span = season::span(Seconds(peak_secs), question.period);
         let day = question.of_earlier_days(span);
         let season_secs = day.period.0;
-        let batch = batches(vec![day]).pop().unwrap();
-        let then = Timestamp::from_second(read_at).unwrap();
-        let (start, end) = bounds(&batch, Frame::Around(then));
+        let frame = Frame::Around(Timestamp::from_second(read_at).unwrap());
+        let (start, end) = bounds(&alone(day, frame), frame);
         assert_eq!((start % season_secs, end % season_secs), (0, 0));
-        let length_secs = ((peak_secs + 59) / 60 * 60).max(300);
+        let length_secs = ((peak_secs + 59) / 60).max(FORECAST_MINUTES) * 60;
         for now in (read_at..read_at + season::KEPT_FOR.0).step_by(60) {
             let newest = now / period_secs * period_secs;
-            let oldest = newest
-                - (FRESH_SECS.max(3 * period_secs) - (now - newest)) / period_secs * period_secs;
+            let fresh_secs = fresh_for(Seconds(period_secs)).0;
+            let oldest = newest - (fresh_secs - (now - newest)) / period_secs * period_secs;
             for period_ends in [oldest, newest] {
                 let last_minute = (period_ends - 1) / 60 * 60;
                 let from = last_minute + 60 - length_secs;
-                let until = last_minute + START_UP_SECS + length_secs;
+                let until = last_minute + START_UP_SECS_MAX + length_secs;
                 let what =
                     format!("{period_secs} s, peak {peak_secs} s, read at {read_at}, at {now}");
                 assert!(
@@ -374,7 +420,6 @@ mod tests {
 
     #[test]
     fn the_days_are_read_as_far_as_a_forecast_goes() {
-        const HOUR: i64 = 1_772_442_000;
         for period_secs in [20, 60, 300, 900, 3_600] {
             for peak_secs in [0, 301, 900, 3_600] {
                 for minute in 0..60 {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudwatch::types::MetricDataQuery;
 use model::Seconds;
 
+use crate::tracking::ask::Frame;
 use crate::tracking::limits::{GET_METRIC_DATA_POINTS_MAX, GET_METRIC_DATA_QUERIES_MAX, MINUTE};
 use crate::tracking::question::Question;
 
@@ -21,7 +22,7 @@ pub(crate) struct Batch {
 
 /// Puts questions together: as few calls as CloudWatch's bounds allow. What alarms define, CloudWatch may refuse, so that it is not asked
 /// together with what is surely well formed.
-pub(crate) fn batches(questions: Vec<Question>) -> Vec<Batch> {
+pub(crate) fn batches(questions: Vec<Question>, frame: Frame) -> Vec<Batch> {
     let mut alone = Vec::new();
     let mut together: BTreeMap<(bool, i64), Vec<Question>> = BTreeMap::new();
     for question in questions {
@@ -39,7 +40,7 @@ pub(crate) fn batches(questions: Vec<Question>) -> Vec<Batch> {
     }
     let mut batches = Vec::new();
     for ((_, align), questions) in together {
-        cut(Seconds(align), questions, &mut batches);
+        cut(Seconds(align), questions, frame, &mut batches);
     }
     batches.extend(alone);
     batches
@@ -47,13 +48,17 @@ pub(crate) fn batches(questions: Vec<Question>) -> Vec<Batch> {
 
 /// Cuts questions of one kind where a call, or a page of its answer, is full. Those that go back the farthest are asked together, so that a
 /// long window of one service does not make all others go back as far.
-fn cut(align: Seconds, mut questions: Vec<Question>, batches: &mut Vec<Batch>) {
+///
+/// What lies ahead of the time asked about counts too. A further page would be read, but there is none of a call with an expression.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataResult.html>
+fn cut(align: Seconds, mut questions: Vec<Question>, frame: Frame, batches: &mut Vec<Batch>) {
     questions.sort_by_key(|it| Reverse(it.span.0));
     let (mut queries, mut points) = (0_usize, 0_i64);
     let mut open: Option<Batch> = None;
     for question in questions {
         let span = open.as_ref().map_or(question.span, |it| it.span);
-        let of_query = span.0 / question.period.0.max(1) + 2;
+        let length = span.0.saturating_add(frame.ahead(span, align).0);
+        let of_query = points_max(Seconds(length), align, question.period);
         let more = question.queries.len();
         let more_points = of_query.saturating_mul(i64::try_from(more).unwrap_or(i64::MAX));
         let is_full = queries.saturating_add(more) > GET_METRIC_DATA_QUERIES_MAX
@@ -77,6 +82,14 @@ fn cut(align: Seconds, mut questions: Vec<Question>, batches: &mut Vec<Batch>) {
         }
     }
     batches.extend(open);
+}
+
+/// The most datapoints of a time of this length, where it is made longer at both ends up to whole multiples of `align`.
+fn points_max(length: Seconds, align: Seconds, period: Seconds) -> i64 {
+    let align = align.0.max(1);
+    let periods = length.0.saturating_add(align).saturating_sub(1) / align;
+    let longest = periods.saturating_add(1).saturating_mul(align);
+    longest / period.0.max(1)
 }
 
 impl Batch {
@@ -157,6 +170,7 @@ fn rename(expression: &str, ids: &BTreeSet<&str>, renamed: impl Fn(&str) -> Stri
 
 #[cfg(test)]
 mod tests {
+    use model::Timestamp;
     use model::tracking::{Part, TargetName, TrackingKey};
 
     use super::*;
@@ -179,7 +193,8 @@ mod tests {
 
     /// How many questions each call has, what its periods are whole multiples of, and how far back it goes.
     fn check(questions: Vec<Question>, want: &[(usize, i64, i64)]) {
-        let batches = batches(questions);
+        let now = Timestamp::from_second(1_772_442_000).unwrap();
+        let batches = batches(questions, Frame::UpTo(now));
         let of = |it: &Batch| (it.questions.len(), it.align.0, it.span.0);
         let got: Vec<(usize, i64, i64)> = batches.iter().map(of).collect();
         assert_eq!(got, want);

@@ -70,7 +70,7 @@ impl Ballast {
                 at: begin(minute),
                 milli_tasks,
                 // A task of the model serves its share as soon as it runs.
-                warm_milli_tasks: milli_tasks,
+                serving_milli_tasks: milli_tasks,
                 is_complete: true,
             }
         };

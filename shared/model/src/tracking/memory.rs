@@ -24,9 +24,10 @@ pub struct TrackingMemory {
     /// From how many tasks the latest raises began, and when: together they go no further than one step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raised: Option<Level>,
-    /// The most tasks that were asked for before the latest changes, and when the last of these was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked: Option<Level>,
+    /// The desired counts of the last hour or so, whoever set them, oldest first, and when a look found each of them first. The last one is
+    /// the present one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<Level>,
     /// So many tasks are asked for and are not placed, the standby's in their place left out, and since when there have been any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Level>,
@@ -44,17 +45,31 @@ pub struct TrackingMemory {
     pub miscount: Option<Miscount>,
     /// When neither the service nor its standby ran a task last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub empty: Option<Empty>,
+    pub empty: Option<Span>,
+    /// When a deployment of the service or of its standby ran last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployed: Option<Span>,
 }
 
-/// A time in which no task ran, by the looks at a service.
+/// How long something was so, by the looks at a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Empty {
-    /// The first look that found none.
+pub struct Span {
+    /// The first look that found it so.
     pub since: Timestamp,
-    /// The first look that found one again; `None` where there is none yet.
+    /// The first look that found it so no more; `None` where there is none yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+}
+
+impl Span {
+    /// The same, ended by a look.
+    #[must_use]
+    pub const fn until_at(self, now: Timestamp) -> Self {
+        Self {
+            since: self.since,
+            until: Some(now),
+        }
+    }
 }
 
 /// More tasks were counted than can have run: how often the metrics are published is not what the policy says.

@@ -15,12 +15,12 @@ pub struct TargetNeed {
     pub target: TargetName,
     /// When the period of the newest usable value began; `None` where there is no value, or none that is new enough.
     pub measured_at: Option<Timestamp>,
-    /// The load at that time: so many thousandths of a task would have served it exactly at the target. Tasks that started lately are
-    /// left out of it.
+    /// The load at that time: so many thousandths of a task would have served it exactly at the target. Tasks that did not
+    /// serve throughout the period are left out of it: they had just started, or stopped within it.
     pub load_milli_tasks: Option<i64>,
-    /// The load if those had served their share already, where that is more. Raising goes by the former, lowering by this.
+    /// The load if all that were counted had, where that is more. Raising goes by the former, lowering by this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub load_with_starting_milli_tasks: Option<i64>,
+    pub load_of_all_milli_tasks: Option<i64>,
     /// The tasks that the load needs now.
     pub needed: Option<u32>,
     /// The most tasks that the load needed within the scale-in window. `None` where the window has too many gaps to tell.
@@ -37,7 +37,7 @@ pub struct TargetNeed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForecastFrom {
     /// The load that it starts from, in thousandths of a task: the newest, or the largest of the last `ballast:forecast-peak-secs`.
-    /// Tasks that started lately are left out of it.
+    /// Of the tasks alone that served throughout it.
     pub peak_milli_tasks: i64,
     /// When the period of that load began.
     pub peak_at: Timestamp,
@@ -87,7 +87,7 @@ impl fmt::Display for TargetNeed {
             target,
             measured_at,
             load_milli_tasks,
-            load_with_starting_milli_tasks,
+            load_of_all_milli_tasks,
             needed,
             needed_max,
             forecast,
@@ -100,9 +100,9 @@ impl fmt::Display for TargetNeed {
             }
             _ => write!(f, " unknown (no value that is new enough")?,
         }
-        if let Some(load) = load_with_starting_milli_tasks {
+        if let Some(load) = load_of_all_milli_tasks {
             let load = Thousandths(*load);
-            write!(f, ", {load} if tasks that just started serve their share")?;
+            write!(f, ", {load} with tasks that just started or stopped")?;
         }
         if let Some(most) = needed_max {
             write!(f, ", at most {most} in the window")?;

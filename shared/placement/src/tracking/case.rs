@@ -11,10 +11,11 @@ use model::tracking::{
     TrackingMemory, TrackingNumbers, TrackingPolicy, TrackingSnapshot,
 };
 
+use super::levels;
 use super::load::{self, Age};
 use super::miscount;
 use super::pace::{self, History, Need};
-use super::warm_up::{self, WarmUp};
+use super::serving::{self, Serving};
 
 /// What is known of one target.
 pub(crate) struct Tracked {
@@ -57,18 +58,21 @@ impl<'a> Case<'a> {
         let (mut targets, mut unfollowed) = (Vec::new(), Vec::new());
         let miscount = miscount::find(fleet, memory.as_ref(), now);
         if let Some(memory) = memory.as_mut() {
-            warm_up::note(memory, fleet, now);
+            serving::note(memory, fleet, now);
+            levels::note(memory, fleet.primary.desired_count, now);
         }
-        let warm_up = WarmUp {
-            length: policy.pace.warm_up,
+        let serving = Serving {
+            warm_up: policy.pace.warm_up,
             empty: memory.as_ref().and_then(|it| it.empty),
+            deployed: memory.as_ref().and_then(|it| it.deployed),
+            levels: memory.as_ref().map_or(&[], |it| &it.levels),
         };
         for (name, target) in &policy.targets {
             let of_tasks = match target.measures {
                 Measures::PerTask => miscount.as_ref(),
                 Measures::Total => None,
             };
-            let tracked = tracked(fleet, policy, (*name, target), warm_up, of_tasks, now);
+            let tracked = tracked(fleet, policy, (*name, target), serving, of_tasks, now);
             let spoilt = of_tasks
                 .filter(|it| miscount::spoils(it, fleet, tracked.need.as_ref(), now))
                 .map(miscount::why);
@@ -135,7 +139,7 @@ fn tracked(
     fleet: &Fleet,
     policy: &TrackingPolicy,
     (name, target): (TargetName, &Target),
-    warm_up: WarmUp,
+    serving: Serving<'_>,
     miscount: Option<&Miscount>,
     now: Timestamp,
 ) -> Tracked {
@@ -153,7 +157,7 @@ fn tracked(
         recent,
         &fleet.task_counts,
         Age::Recent,
-        warm_up,
+        serving,
         now,
     );
     let season_loads = load::of_target(
@@ -162,7 +166,7 @@ fn tracked(
         season,
         &fleet.season_task_counts,
         Age::DaysAgo,
-        WarmUp::default(),
+        Serving::default(),
         now,
     );
     let history = History {
@@ -190,7 +194,7 @@ fn numbers(fleet: &Fleet, targets: &[Tracked], bounds: BoundsInForce) -> Trackin
         target: it.name,
         measured_at: it.need.as_ref().map(|need| need.measured_at),
         load_milli_tasks: it.need.as_ref().map(|need| need.load_milli_tasks),
-        load_with_starting_milli_tasks: it.need.as_ref().and_then(Need::load_with_starting),
+        load_of_all_milli_tasks: it.need.as_ref().and_then(Need::load_of_all),
         needed: it.need.as_ref().map(|need| need.needed),
         needed_max: it.need.as_ref().and_then(Need::window_max),
         forecast: it.need.as_ref().and_then(|need| Some(need.forecast?.0)),

@@ -33,7 +33,7 @@ const GROWTH_MAX_MILLI: i128 = 1_000;
 pub(super) struct Newest {
     /// The newest value's period.
     pub(super) at: Timestamp,
-    /// The load without the tasks that started lately, in thousandths of a task, and when its period began.
+    /// The load of the tasks alone that served throughout the period, in thousandths of a task, and when that began.
     pub(super) level: (i64, Timestamp),
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Newest {
 pub(super) struct Expected {
     /// By how many thousandths of it a load grows; `None` where no day tells.
     growth_milli: Option<i128>,
-    /// What the newest load and the recent peak let expect, in thousandths of a task, without the tasks that started lately.
+    /// What the newest load and the recent peak let expect, in thousandths of a task, by the tasks alone that served throughout.
     pub(super) milli: i128,
     /// What the newest load alone does, without them.
     pub(super) newest_milli: i128,
@@ -81,8 +81,8 @@ pub(super) fn expected(
             from < period.after(it.at) && can_be_used
         };
         for load in known.iter().rev().take_while(|it| is_peak(it)) {
-            if peak.0 < load.warm_milli_tasks {
-                peak = (load.warm_milli_tasks, load.at);
+            if peak.0 < load.serving_milli_tasks {
+                peak = (load.serving_milli_tasks, load.at);
             }
             peaks.push(*load);
         }

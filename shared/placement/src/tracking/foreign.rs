@@ -38,6 +38,8 @@ pub(crate) fn check(case: &mut Case<'_>) -> Option<Verdict> {
             scaled_by_application_auto_scaling: memory.scaled_by_application_auto_scaling,
             miscount: memory.miscount.take(),
             empty: memory.empty,
+            deployed: memory.deployed,
+            levels: std::mem::take(&mut memory.levels),
             ..TrackingMemory::default()
         };
     }

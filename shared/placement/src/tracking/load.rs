@@ -10,10 +10,9 @@
 //! in any case: where counts always come after the values of a load balancer, nothing would ever be lowered. It does where a service that
 //! runs tasks has no value in it either, once it is settled: with its counts it would be incomplete.
 //!
-//! A task that runs does not serve its share at once: it boots, registers with the load balancer and passes its checks. Meanwhile what is
-//! measured says nothing of it, or says that it boots. So a load has two numbers. The one that lowering goes by counts every task that
-//! ran. The other, which raising goes by, counts those that had run for the policy's warm-up ([`super::warm_up`]). Where the count does not
-//! rise both are the same.
+//! Not every task that was counted served its share for the whole of a period: some had just started, some stopped within it. So a load has
+//! two numbers. The one that lowering goes by counts every task that ran. The other, which raising goes by, counts those that served
+//! throughout ([`super::serving`]).
 //!
 //! Guaranteed: nothing overflows; every load is rounded up; a negative value counts as 0; a value twice in a period counts as the larger.
 
@@ -26,7 +25,7 @@ use model::tracking::readings::{Part, Point, Series};
 use model::tracking::{Fleet, Measures, Target};
 
 use super::pace::{Loads, SETTLED_AFTER};
-use super::warm_up::WarmUp;
+use super::serving::Serving;
 
 /// A value is new enough for so long after its period has ended, and for [`FRESH_PERIODS`] periods at least. CloudWatch has most values
 /// within three minutes; the number is ours.
@@ -43,8 +42,8 @@ pub struct Load {
     pub at: Timestamp,
     /// So many thousandths of a task would have served it exactly at the target, every task that ran counted. Not negative.
     pub milli_tasks: i64,
-    /// The same, without the tasks that had not run for the warm-up: no more than that, and not negative.
-    pub warm_milli_tasks: i64,
+    /// The same, of the tasks alone that served throughout the period: no more than that, and not negative.
+    pub serving_milli_tasks: i64,
     /// Whether every task that ran is in it. One that is not complete is a lower bound.
     pub is_complete: bool,
 }
@@ -106,7 +105,7 @@ pub(crate) fn of_target(
     series: &[Series],
     task_counts: &[Series],
     age: Age,
-    warm_up: WarmUp,
+    serving: Serving<'_>,
     now: Timestamp,
 ) -> Summed {
     let period = series.iter().map(|it| it.period).min().unwrap_or_default();
@@ -117,7 +116,7 @@ pub(crate) fn of_target(
         fleet,
         series: task_counts,
         age,
-        warm_up,
+        serving,
     };
     let parts: Vec<Values> = series.iter().map(|it| Values::new(it, now)).collect();
     let is_all_given = series.iter().all(|it| it.is_complete);
@@ -150,7 +149,7 @@ pub(crate) fn of_target(
     let loads = times.into_iter().map(|at| {
         let nothing = Share {
             product: 0,
-            warm_product: 0,
+            serving_product: 0,
             is_complete: is_all_given,
         };
         let sum = expected.iter().fold(nothing, |sum, part| {
@@ -161,7 +160,7 @@ pub(crate) fn of_target(
         Load {
             at,
             milli_tasks: milli_tasks(sum.product, target),
-            warm_milli_tasks: milli_tasks(sum.warm_product, target),
+            serving_milli_tasks: milli_tasks(sum.serving_product, target),
             is_complete: sum.is_complete,
         }
     });
@@ -192,8 +191,8 @@ fn expected(measures: Measures, parts: &[Values]) -> Vec<Part> {
 #[derive(Debug, Clone, Copy)]
 struct Share {
     product: i128,
-    /// Without tasks that had not run for the warm-up.
-    warm_product: i128,
+    /// Of the tasks alone that served throughout the period.
+    serving_product: i128,
     is_complete: bool,
 }
 
@@ -201,7 +200,7 @@ impl Share {
     const fn and(self, other: Self) -> Self {
         Self {
             product: self.product.saturating_add(other.product),
-            warm_product: self.warm_product.saturating_add(other.warm_product),
+            serving_product: self.serving_product.saturating_add(other.serving_product),
             is_complete: self.is_complete && other.is_complete,
         }
     }
@@ -217,7 +216,7 @@ fn share(
 ) -> Share {
     let nothing = |is_complete| Share {
         product: 0,
-        warm_product: 0,
+        serving_product: 0,
         is_complete,
     };
     let Some(value) = value else {
@@ -227,7 +226,7 @@ fn share(
     let tasks = match measures {
         Measures::Total => Ran {
             tasks_milli: 1_000,
-            warm_milli: 1_000,
+            serving_milli: 1_000,
             are_all: true,
         },
         Measures::PerTask => counts.at_least(part, at, period),
@@ -235,7 +234,7 @@ fn share(
     let times = |tasks: i64| i128::from(value.max(0)).saturating_mul(i128::from(tasks.max(0)));
     Share {
         product: times(tasks.tasks_milli),
-        warm_product: times(tasks.warm_milli),
+        serving_product: times(tasks.serving_milli),
         is_complete: tasks.are_all,
     }
 }
@@ -274,28 +273,34 @@ impl Values {
 #[derive(Debug, Clone, Copy)]
 struct Ran {
     tasks_milli: i64,
-    /// Those of them that had run for the warm-up.
-    warm_milli: i64,
+    /// Those of them that served throughout it.
+    serving_milli: i64,
     are_all: bool,
 }
 
 /// How many tasks ran.
 pub(super) struct Counts<'a> {
-    fleet: &'a Fleet,
+    pub(super) fleet: &'a Fleet,
     pub(super) series: &'a [Series],
-    age: Age,
-    pub(super) warm_up: WarmUp,
+    pub(super) age: Age,
+    pub(super) serving: Serving<'a>,
 }
 
 impl Counts<'_> {
     fn at_least(&self, part: Part, at: Timestamp, period: Seconds) -> Ran {
         match part {
             Part::Fleet => {
-                let primary = self.at_least(Part::Primary, at, period);
-                let standby = self.at_least(Part::Standby, at, period);
+                let [primary, standby] = [Part::Primary, Part::Standby].map(|it| {
+                    let ran = self.at_least(it, at, period);
+                    let serving_milli = ran.serving_milli.min(self.asked_for(it, at, period));
+                    Ran {
+                        serving_milli,
+                        ..ran
+                    }
+                });
                 Ran {
                     tasks_milli: primary.tasks_milli.saturating_add(standby.tasks_milli),
-                    warm_milli: primary.warm_milli.saturating_add(standby.warm_milli),
+                    serving_milli: primary.serving_milli.saturating_add(standby.serving_milli),
                     are_all: primary.are_all && standby.are_all,
                 }
             }
@@ -304,7 +309,7 @@ impl Counts<'_> {
                 let tasks_milli = tasks.unwrap_or(0);
                 Ran {
                     tasks_milli,
-                    warm_milli: tasks_milli.min(self.least_before(part, at)),
+                    serving_milli: tasks_milli.min(self.served(part, at, period)),
                     are_all: tasks.is_some(),
                 }
             }

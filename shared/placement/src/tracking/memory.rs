@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use model::memory::{Level, Write};
 use model::tracking::{Direction, TrackingMemory, TrackingStep, TrackingStepReason, Turn};
 
-use super::miscount::ASKED_FOR;
 use super::scale_out::STEP_PAUSE;
 
 /// A change is about to be made: it is announced in the ledger before.
@@ -24,11 +23,6 @@ pub(crate) fn announce(memory: &mut TrackingMemory, step: &TrackingStep, now: Ti
         };
         memory.raised = Some(begun.unwrap_or(begins));
     }
-    let asked = memory.asked.filter(|it| now < ASKED_FOR.after(it.at));
-    memory.asked = Some(Level {
-        tasks: asked.map_or(from, |it| it.tasks.max(from)),
-        at: now,
-    });
     if follows_a_metric(&step.reason, to) {
         memory.turn = Some(turned(memory.turn, from, to, now));
     }

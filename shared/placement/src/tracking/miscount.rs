@@ -20,6 +20,7 @@ use model::tracking::readings::Part;
 use model::tracking::{Fleet, Miscount, TrackingMemory, UnusableMetric};
 
 use super::case;
+use super::levels;
 use super::load::FRESH_FOR;
 use super::pace::{Need, SETTLED_AFTER};
 
@@ -125,13 +126,13 @@ fn can_run(service: &Service) -> u32 {
 /// since is not noticed yet.
 fn asked_for(memory: &TrackingMemory, now: Timestamp) -> u32 {
     let is_recent = |at: Timestamp| now < ASKED_FOR.after(at);
-    let asked = memory.asked.filter(|it| is_recent(it.at));
+    let asked = levels::asked_since(memory, ASKED_FOR.before(now));
     let before = memory.wrote.filter(|it| is_recent(it.at));
     let foreign = memory.foreign.filter(|it| is_recent(it.noticed_at));
     let counts = [
         memory.wrote.map(|it| it.to),
         before.map(|it| it.from),
-        asked.map(|it| it.tasks),
+        asked,
         foreign.map(|it| it.found),
     ];
     counts.into_iter().flatten().max().unwrap_or(0)

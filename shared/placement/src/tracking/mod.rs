@@ -27,6 +27,7 @@ pub mod audit;
 mod case;
 pub mod forecast;
 pub mod foreign;
+mod levels;
 pub mod load;
 pub mod memory;
 pub mod miscount;
@@ -35,8 +36,8 @@ pub mod placeable;
 pub mod refusal;
 pub mod scale_in;
 pub mod scale_out;
+mod serving;
 pub mod settle;
-mod warm_up;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

@@ -7,8 +7,7 @@
 //! (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-autoscaling-targettracking.html>). A forecast takes the recent peak
 //! in its place, and adds what the load grew by at this time of the days before.
 //!
-//! Raising goes by the load that the tasks serve which have run for the warm-up, lowering by the load if those that started lately serve
-//! their share too ([`Load`]).
+//! Raising goes by the load that the tasks show which served throughout a period, lowering by the load if all that ran did ([`Load`]).
 //!
 //! Out is followed at once. In goes to the largest load of the window, and stops short of it by the tolerance. A change of direction must
 //! overcome the tolerance; going on in the same direction need not. That keeps the desired count from going up and down with noise, and
@@ -60,7 +59,7 @@ pub struct Need {
     pub measured_at: Timestamp,
     /// When the earliest of the periods began that the load now is taken from: the newest complete one, where later ones are not.
     pub measured_from: Timestamp,
-    /// The load now, in thousandths of a task, without the tasks that started lately.
+    /// The load now, in thousandths of a task, of the tasks alone that served throughout its period.
     pub load_milli_tasks: i64,
     /// The tasks that the load needs now.
     pub needed: u32,
@@ -176,9 +175,9 @@ impl Need {
         Some(tasks(most.unwrap_or(0)).max(self.tasks_min))
     }
 
-    /// The load now with the tasks that started lately, in thousandths of a task, where that is more than without them.
+    /// The load now with the tasks that started or stopped meanwhile, in thousandths of a task, where that is more than without them.
     #[must_use]
-    pub fn load_with_starting(&self) -> Option<i64> {
+    pub fn load_of_all(&self) -> Option<i64> {
         (self.load_milli_tasks < self.most_milli).then_some(self.most_milli)
     }
 
@@ -263,7 +262,7 @@ pub fn need(history: &History<'_>, pace: &Pace, now: Timestamp) -> Option<Need> 
     let complete = known.iter().rposition(|it| it.is_complete).unwrap_or(0);
     let latest = || known.iter().skip(complete).filter(|it| is_fresh(it));
     let level = latest()
-        .map(|it| (it.warm_milli_tasks.max(0), it.at))
+        .map(|it| (it.serving_milli_tasks.max(0), it.at))
         .max()?;
     let most = latest().map(|it| it.milli_tasks.max(0)).max()?;
     let measured_from = latest().map(|it| it.at).min()?;

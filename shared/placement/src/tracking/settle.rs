@@ -32,7 +32,6 @@ pub fn settle(
             settled.wrote = not_written(before, planned, from, now);
             settled.turn = before.turn;
             settled.raised = before.raised;
-            settled.asked = before.asked;
             continue;
         }
         let is_announced = |it: &Write| (it.from, it.to) == (from, to);

@@ -378,7 +378,7 @@ fn a_value_whose_tasks_are_not_counted_yet_keeps_from_lowering() {
     check(
         &scene,
         &expect![[r#"
-            step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 13, because for 300 s no target needed more than 12, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:58:00Z, 10.500 if tasks that just started serve their share, at most 12 in the window); allowed 1 to 40)
+            step `demo/web` scale_in: set the desired count of `demo/web` from 20 to 13, because for 300 s no target needed more than 12, and the tolerance above it is kept (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:58:00Z, 10.500 with tasks that just started or stopped, at most 12 in the window); allowed 1 to 40)
         "#]],
     );
 }

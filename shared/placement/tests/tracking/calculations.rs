@@ -152,7 +152,7 @@ fn loads(milli_tasks: &[i64]) -> Vec<Load> {
         .map(|(back, load)| Load {
             at: Seconds(60 * back).before(end),
             milli_tasks: *load,
-            warm_milli_tasks: *load,
+            serving_milli_tasks: *load,
             is_complete: true,
         })
         .collect();

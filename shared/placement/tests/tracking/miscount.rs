@@ -107,21 +107,16 @@ fn the_counts_of_before_two_changes_are_no_miscount() {
     scene
         .memories
         .insert(key(), Recall::Known(plan.memories[&key()].clone()));
-    assert_eq!(
-        (
-            scene.memory().wrote.unwrap().from,
-            scene.memory().asked.unwrap().tasks
-        ),
-        (from, 40)
-    );
+    let levels = scene.memory().levels.iter().map(|it| it.tasks);
+    assert_eq!(levels.collect::<Vec<_>>(), [40, from]);
     scene.primary().desired_count = to;
     scene.primary().running_count = to;
     scene.later(60);
     scene.count(Part::Primary, 40);
     followed(&scene);
-    // Ten minutes after the last of them it would be one.
+    // Ten minutes after forty were asked for it would be one.
     let long_ago = scene.ago(600);
-    scene.memory().asked.as_mut().unwrap().at = long_ago;
+    scene.memory().levels[1].at = long_ago;
     let hold = scene.decide().plan.holds.remove(0);
     assert_eq!(hold.reason.as_str(), "unfollowed");
 }

@@ -6,7 +6,7 @@ use model::capacity::Consent;
 use model::memory::{Recall, Write};
 use model::snapshot::{Scheduling, ServiceStatus, Standby};
 use model::tracking::{
-    Direction, Empty, Measures, Reading, TrackingKey, TrackingMemory, TrackingPolicy, Turn,
+    Direction, Measures, Reading, Span, TrackingKey, TrackingMemory, TrackingPolicy, Turn,
 };
 use proptest::prelude::*;
 
@@ -161,7 +161,7 @@ fn empty(scene: &Scene, key: &TrackingKey) -> Option<(i64, i64)> {
         Some(Recall::Unknown) => return None,
         None => None,
     };
-    let seconds = |it: Empty| {
+    let seconds = |it: Span| {
         let until = it.until.map(Timestamp::as_second);
         (it.since.as_second(), until)
     };
@@ -182,6 +182,56 @@ fn empty(scene: &Scene, key: &TrackingKey) -> Option<(i64, i64)> {
         (Some((_, Some(_))) | None, false) => Some((now, i64::MAX)),
         (None, true) => None,
     }
+}
+
+/// From when to when looks found a deployment, with what this one finds.
+fn deployed(scene: &Scene, key: &TrackingKey) -> Option<(i64, i64)> {
+    let fleet = &scene.snapshot.fleets[key];
+    let now = scene.now.as_second();
+    let before = match scene.memories.get(key) {
+        Some(Recall::Known(memory)) => memory.deployed,
+        Some(Recall::Unknown) => return None,
+        None => None,
+    };
+    let goes_on = |it: &[model::snapshot::Deployment]| {
+        it.len() != 1 && !it.is_empty() || it.iter().any(|it| it.in_progress)
+    };
+    let of_primary = goes_on(&fleet.primary.deployments);
+    let is_on = match &fleet.standby {
+        Some(Standby::Present(it)) => of_primary || goes_on(&it.deployments),
+        Some(Standby::Unknown) if !of_primary => {
+            let until = before?.until.map_or(i64::MAX, |it| it.as_second());
+            return Some((before?.since.as_second(), until));
+        }
+        Some(Standby::Missing | Standby::Unknown) | None => of_primary,
+    };
+    match (before, is_on) {
+        (None, false) => None,
+        (Some(it), false) => {
+            let until = it.until.unwrap_or(scene.now);
+            Some((it.since.as_second(), until.as_second()))
+        }
+        (Some(it), true) if it.until.is_none() => Some((it.since.as_second(), i64::MAX)),
+        (Some(_) | None, true) => Some((now, i64::MAX)),
+    }
+}
+
+/// From when on how many were asked for, with what this look finds.
+fn levels(scene: &Scene, key: &TrackingKey) -> Vec<(i64, u32)> {
+    let asked = scene.snapshot.fleets[key].primary.desired_count;
+    let before = match scene.memories.get(key) {
+        Some(Recall::Known(memory)) => memory.levels.clone(),
+        Some(Recall::Unknown) => return Vec::new(),
+        None => Vec::new(),
+    };
+    let mut levels: Vec<_> = before
+        .iter()
+        .map(|it| (it.at.as_second(), it.tasks))
+        .collect();
+    if levels.last().is_none_or(|it| it.1 != asked) {
+        levels.push((scene.now.as_second(), asked));
+    }
+    levels
 }
 
 /// How far one step may raise.
@@ -210,6 +260,8 @@ pub(crate) fn wanted(scene: &Scene, key: &TrackingKey) -> u32 {
         now,
         counted_wrong_until: wrong_until(scene, key),
         empty: empty(scene, key),
+        deployed: deployed(scene, key),
+        levels: levels(scene, key),
     };
     let turn = memory.as_ref().and_then(|it| it.turn);
     let (least, most) = fleets.bounds();

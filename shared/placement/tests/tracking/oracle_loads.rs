@@ -24,7 +24,7 @@ pub(crate) const fn up(dividend: u128, divisor: u128) -> u128 {
 }
 
 /// A series as seconds and values.
-fn by_second(series: &Series) -> BTreeMap<i64, u128> {
+pub(crate) fn by_second(series: &Series) -> BTreeMap<i64, u128> {
     let points = series.points.iter();
     points
         .map(|it| {
@@ -69,6 +69,10 @@ pub(crate) struct Fleets<'a> {
     pub(crate) counted_wrong_until: Option<i64>,
     /// From when to when looks found no task of the primary nor of the standby.
     pub(crate) empty: Option<(i64, i64)>,
+    /// From when to when looks found a deployment of the primary or of the standby.
+    pub(crate) deployed: Option<(i64, i64)>,
+    /// From when on how many were asked for, with what this look finds.
+    pub(crate) levels: Vec<(i64, u32)>,
 }
 
 impl Fleets<'_> {
@@ -98,74 +102,6 @@ impl Fleets<'_> {
         (count > 0).then(|| up(all.into_iter().sum(), count))
     }
 
-    /// Thousandths of the tasks counted in a period that were there throughout the warm-up before it, and in the period before that, second
-    /// by second; between two seconds at which a count begins or ends nothing changes.
-    fn warm(&self, counts: &[Series], part: Part, at: i64, tasks: u128) -> u128 {
-        let warm_up = self.policy.pace.warm_up.0;
-        if warm_up == 0 {
-            return tasks;
-        }
-        let since = at - warm_up - counts.iter().map(|it| it.period.0).max().unwrap_or(0);
-        let spans = |part: Part| -> Vec<(i64, i64, u128)> {
-            let of_part = counts.iter().filter(|it| it.part == part);
-            let spans = of_part.flat_map(|series| {
-                let points = series.points.iter();
-                points.map(|it| {
-                    let (begin, value) = (it.at.as_second(), it.value_milli.max(0));
-                    let value = u128::try_from(value).unwrap();
-                    (begin, begin + series.period.0, value)
-                })
-            });
-            spans.collect()
-        };
-        // A count is of one service.
-        let other = match part {
-            Part::Primary => Part::Standby,
-            Part::Standby | Part::Fleet => Part::Primary,
-        };
-        let (own, beside) = (spans(part), spans(other));
-        let mut least = tasks;
-        for second in since..at {
-            let holds = |it: &&(i64, i64, u128)| it.0 <= second && second < it.1;
-            if let Some(ran) = own.iter().filter(holds).map(|it| it.2).min() {
-                least = least.min(ran);
-            }
-            // The other ran, and of this one there is nothing in the minute that ends with it.
-            for (begin, end, _) in beside.iter().filter(holds) {
-                let minute = end - (end - begin).max(60);
-                let is_there = own.iter().any(|it| it.0 < *end && minute < it.1);
-                if !is_there {
-                    least = 0;
-                }
-            }
-        }
-        if self.found_none(&own, since, at, counts) {
-            least = 0;
-        }
-        least
-    }
-
-    /// Whether looks found no task at all, while for a minute none of this service was counted: minutes from the beginning, whole ones.
-    fn found_none(
-        &self,
-        own: &[(i64, i64, u128)],
-        since: i64,
-        until: i64,
-        counts: &[Series],
-    ) -> bool {
-        let Some((from, to)) = self.empty else {
-            return false;
-        };
-        let longest = counts.iter().map(|it| it.period.0).max().unwrap_or(0);
-        let minute = usize::try_from(longest.max(60)).unwrap();
-        let seconds: Vec<i64> = (since..until).collect();
-        seconds.chunks_exact(minute).any(|slot| {
-            let is_counted = |second: &i64| own.iter().any(|it| it.0 <= *second && *second < it.1);
-            let is_empty = |second: &i64| from <= *second && *second < to;
-            slot.iter().any(is_empty) && !slot.iter().any(is_counted)
-        })
-    }
-
     fn loads(
         &self,
         target: &Target,
@@ -191,7 +127,10 @@ impl Fleets<'_> {
             };
             let warm = |part, tasks| match days_ago {
                 true => tasks,
-                false => self.warm(counts, part, at, tasks),
+                false => {
+                    let warm = self.warm(counts, part, at, tasks);
+                    warm.min(self.stayed(counts, part, at, period))
+                }
             };
             let value = |part| values.of(part, at);
             let (mut all, mut started) = (0, 0);
@@ -209,8 +148,9 @@ impl Fleets<'_> {
                     let shown = value(Part::Fleet).unwrap_or(0);
                     for part in both {
                         let known = tasks(part).unwrap_or(0);
+                        let asked = self.asked_for(part, at, period, days_ago);
                         all += shown * known;
-                        started += shown * warm(part, known);
+                        started += shown * warm(part, known).min(asked);
                         is_whole &= tasks(part).is_some();
                     }
                     is_whole &= value(Part::Fleet).is_some();
@@ -456,12 +396,16 @@ impl Fleets<'_> {
         most.extend(memory.wrote.map(|it| it.to));
         let lately = [
             memory.wrote.map(|it| (it.at, it.from)),
-            memory.asked.map(|it| (it.at, it.tasks)),
             memory.foreign.map(|it| (it.noticed_at, it.found)),
         ];
         let lately = lately.into_iter().flatten();
         let lately = lately.filter(|it| self.now - it.0.as_second() < 600);
         most.extend(lately.map(|it| it.1));
+        let levels = memory.levels.iter();
+        let ended = memory.levels.iter().skip(1).map(|it| it.at.as_second());
+        let ended = ended.chain([i64::MAX]);
+        let lately = levels.zip(ended).filter(|it| self.now - 600 < it.1);
+        most.extend(lately.map(|it| it.0.tasks));
         let shows = |part: Part, most: &[u32]| {
             let most = u128::from(*most.iter().max().unwrap());
             let series = self.fleet.task_counts.iter().find(|it| it.part == part);

@@ -10,7 +10,7 @@ use model::memory::{ForeignEdit, Level, Recall, Write};
 use model::snapshot::{NotPlaced, PassedOver, Scheduling, Service, ServiceStatus, Standby};
 use model::strategy::Market;
 use model::tracking::{
-    Bounds, Direction, Empty, Fleet, GroupLimit, Measures, Miscount, ScheduledBounds, Target,
+    Bounds, Direction, Fleet, GroupLimit, Measures, Miscount, ScheduledBounds, Span, Target,
     TargetName, TrackingKey, TrackingMemory, TrackingPolicy, Turn,
 };
 use proptest::prelude::*;
@@ -335,21 +335,30 @@ fn memory(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Recall<Track
         counted: 30,
         at_most: 10,
     });
-    let empty = tape.one_in(6).then(|| {
-        let until = tape.of(&[60, 0, 119, 120, 181, 600]);
-        Empty {
-            since: ago(until + tape.of(&[600, 60, 30])),
-            until: (!tape.one_in(4)).then(|| ago(until)),
-        }
+    let [empty, deployed] = [6, 4].map(|often| {
+        tape.one_in(often).then(|| {
+            let until = tape.of(&[60, 0, 119, 120, 181, 600]);
+            Span {
+                since: ago(until + tape.of(&[600, 60, 30])),
+                until: (!tape.one_in(4)).then(|| ago(until)),
+            }
+        })
     });
-    let asked = wrote.map(|it| Level {
-        tasks: it.from.max(tape.of(&[0, 3, 12, 40])),
-        at: it.at,
+    let levels = [
+        (other, tape.of(&[3_600, 1_200, 720])),
+        (tape.of(&[0, 3, 12, 40]), tape.of(&[601, 600, 599, 300])),
+        (desired, tape.of(&[240, 181, 120, 60, 10])),
+    ];
+    let levels = levels.map(|(tasks, secs)| Level {
+        tasks,
+        at: ago(secs),
     });
+    let first = tape.of(&[3, 2, 1, 0]);
     Some(Recall::Known(TrackingMemory {
         miscount,
         empty,
-        asked,
+        deployed,
+        levels: levels.into_iter().skip(first).collect(),
         pending: pending[0],
         standby_pending: pending[1],
         wrote,

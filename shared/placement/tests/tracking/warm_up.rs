@@ -3,7 +3,7 @@
 use expect_test::expect;
 use model::Seconds;
 use model::snapshot::Standby;
-use model::tracking::{Empty, Measures, Part, TargetName};
+use model::tracking::{Measures, Part, Span, TargetName};
 
 use super::scene::{Scene, check, key, service, target};
 
@@ -23,7 +23,7 @@ fn tasks_that_start_are_capacity_and_no_load() {
     check(
         &five_that_start(),
         &expect![[r#"
-        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 15, running 15, pending 0; standby running 0; requests 15 (load 15.000 tasks at 2026-03-01T11:59:00Z, 22.500 if tasks that just started serve their share, at most 23 in the window); allowed 1 to 40)
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 15, running 15, pending 0; standby running 0; requests 15 (load 15.000 tasks at 2026-03-01T11:59:00Z, 22.500 with tasks that just started or stopped, at most 23 in the window); allowed 1 to 40)
     "#]],
     );
     let mut scene = five_that_start();
@@ -44,7 +44,7 @@ fn what_is_shown_after_the_warm_up_is_followed() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 15, running 15, pending 0; standby running 0; requests 15 (load 15.000 tasks at 2026-03-01T12:00:00Z, 22.500 if tasks that just started serve their share, at most 23 in the window); allowed 1 to 40)
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 15, running 15, pending 0; standby running 0; requests 15 (load 15.000 tasks at 2026-03-01T12:00:00Z, 22.500 with tasks that just started or stopped, at most 23 in the window); allowed 1 to 40)
     "#]],
     );
     // The one after that shows as much for each of the 15: that is load.
@@ -73,7 +73,7 @@ fn a_longer_warm_up_is_waited_for() {
     check(
         &scene,
         &expect![[r#"
-            hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 15, running 15, pending 0; standby running 0; requests 15 (load 15.000 tasks at 2026-03-01T12:02:00Z, 22.500 if tasks that just started serve their share, at most 23 in the window); allowed 1 to 40)
+            hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 15, running 15, pending 0; standby running 0; requests 15 (load 15.000 tasks at 2026-03-01T12:02:00Z, 22.500 with tasks that just started or stopped, at most 23 in the window); allowed 1 to 40)
         "#]],
     );
     scene.later(60);
@@ -94,7 +94,7 @@ fn tasks_that_start_keep_from_lowering() {
     check(
         &scene,
         &expect![[r#"
-        step `demo/web` scale_in: set the desired count of `demo/web` from 16 to 9, because for 300 s no target needed more than 8, and the tolerance above it is kept (desired 16, running 16, pending 0; standby running 0; cpu 5 (load 5.000 tasks at 2026-03-01T11:59:00Z, 8.000 if tasks that just started serve their share, at most 8 in the window); allowed 1 to 40)
+        step `demo/web` scale_in: set the desired count of `demo/web` from 16 to 9, because for 300 s no target needed more than 8, and the tolerance above it is kept (desired 16, running 16, pending 0; standby running 0; cpu 5 (load 5.000 tasks at 2026-03-01T11:59:00Z, 8.000 with tasks that just started or stopped, at most 8 in the window); allowed 1 to 40)
     "#]],
     );
 }
@@ -113,7 +113,7 @@ fn a_standby_that_starts_adds_no_load() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 6, pending 0; standby running 4; cpu 6 (load 6.000 tasks at 2026-03-01T11:59:00Z, 12.667 if tasks that just started serve their share); allowed 1 to 40)
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 6, pending 0; standby running 4; cpu 6 (load 6.000 tasks at 2026-03-01T11:59:00Z, 12.667 with tasks that just started or stopped); allowed 1 to 40)
     "#]],
     );
     scene.later(120);
@@ -147,7 +147,7 @@ fn from_none(until_secs: i64) -> Scene {
     let values = scene.points(TargetName::Cpu, Part::Primary);
     values.retain(|it| it.at == newest);
     let (since, until) = (scene.ago(7_200), scene.ago(until_secs));
-    scene.memory().empty = Some(Empty {
+    scene.memory().empty = Some(Span {
         since,
         until: Some(until),
     });
@@ -157,27 +157,39 @@ fn from_none(until_secs: i64) -> Scene {
 #[test]
 fn a_service_that_comes_back_from_no_task_adds_no_load_while_it_starts() {
     let mut scene = from_none(30);
-    check(&scene, &expect![[r#"
-        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T11:59:00Z, 16.667 if tasks that just started serve their share); allowed 1 to 40)
-    "#]]);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T11:59:00Z, 16.667 with tasks that just started or stopped); allowed 1 to 40)
+    "#]],
+    );
     // The minute after says as little: the tasks may have started in the last second of the first.
     scene.later(60);
-    check(&scene, &expect![[r#"
-        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T12:00:00Z, 16.667 if tasks that just started serve their share); allowed 1 to 40)
-    "#]]);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T12:00:00Z, 16.667 with tasks that just started or stopped); allowed 1 to 40)
+    "#]],
+    );
     // Then they show that they are busy.
     scene.later(60);
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 17, because `cpu` needs 17 (desired 10, running 10, pending 0; standby running 0; cpu 17 (load 16.667 tasks at 2026-03-01T12:01:00Z); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_no_look_found_without_a_task_counts_as_there() {
     // Nothing is counted of before, and for two hours each look has found tasks: CloudWatch lost the counts.
-    check(&from_none(600), &expect![[r#"
+    check(
+        &from_none(600),
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 17, because `cpu` needs 17 (desired 10, running 10, pending 0; standby running 0; cpu 17 (load 16.667 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
     // So it is where nothing is remembered.
     let mut scene = from_none(30);
     scene.memory().empty = None;
@@ -200,7 +212,7 @@ fn what_looks_find_is_remembered() {
     let first = scene.now;
     assert_eq!(remembered(&scene), Some((first, None)));
     // It is not renewed: a service that is switched off for weeks has nothing written.
-    scene.memory().empty = Some(Empty {
+    scene.memory().empty = Some(Span {
         since: first,
         until: None,
     });
@@ -218,13 +230,13 @@ fn what_looks_find_is_remembered() {
     scene.primary().running_count = 1;
     scene.fleet().standby = None;
     let until = scene.now;
-    let over = Empty {
+    let over = Span {
         since: first,
         until: None,
     };
     scene.memory().empty = Some(over);
     assert_eq!(remembered(&scene), Some((first, Some(until))));
-    scene.memory().empty = Some(Empty {
+    scene.memory().empty = Some(Span {
         until: Some(until),
         ..over
     });
@@ -246,7 +258,7 @@ fn a_primary_that_comes_back_adds_no_load_while_it_starts() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 10; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, 26.667 if tasks that just started serve their share); allowed 1 to 40)
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 10; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, 26.667 with tasks that just started or stopped); allowed 1 to 40)
     "#]],
     );
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use model::Seconds;
-use model::memory::Recall;
+use model::memory::{Level, Recall};
 use model::snapshot::{Service, Standby};
 use model::tracking::{Measures, Part, TargetName};
 
@@ -57,7 +57,7 @@ impl Ground<'_> {
                 [
                     memory.wrote.map(|it| it.to),
                     memory.wrote.and_then(|it| lately(it.at, it.from)),
-                    memory.asked.and_then(|it| lately(it.at, it.tasks)),
+                    self.most_of_lately(&memory.levels),
                     memory
                         .foreign
                         .and_then(|it| lately(it.noticed_at, it.found)),
@@ -74,6 +74,19 @@ impl Ground<'_> {
         let parts = [(Part::Primary, primary), (Part::Standby, standby)];
         let mut parts = parts.into_iter().filter(|it| it.1 > 0);
         of_each_task && parts.any(|(part, most)| self.shows_more(part, most))
+    }
+
+    /// The most of the counts that were asked for within the last minutes: each until the next one was found.
+    fn most_of_lately(&self, levels: &[Level]) -> Option<u32> {
+        let mut most = levels.last().map(|it| it.tasks);
+        for pair in levels.windows(2) {
+            if let [level, next] = pair
+                && !self.has_passed(next.at, LATELY_SECS)
+            {
+                most = most.max(Some(level.tasks));
+            }
+        }
+        most
     }
 
     fn shows_more(&self, part: Part, most: u64) -> bool {

@@ -1,0 +1,59 @@
+//! Which desired counts a service had lately, by the looks at it.
+//!
+//! Guaranteed: nothing is written while the count stays as it is.
+//!
+//! Absent: a count that no look found, because it changed twice between two.
+
+use jiff::Timestamp;
+use model::Seconds;
+use model::memory::Level;
+use model::tracking::TrackingMemory;
+
+/// So long ago a count may have ended and be remembered still: longer than the longest peak that a forecast starts from.
+const KEPT_FOR: Seconds = Seconds(4_500);
+
+/// So many are kept at most: one a minute for half an hour.
+const KEPT_MAX: usize = 30;
+
+/// Notes the desired count that a look found. What is too old goes when there is something new.
+pub(crate) fn note(memory: &mut TrackingMemory, found: u32, now: Timestamp) {
+    let levels = &mut memory.levels;
+    if levels.last().is_some_and(|it| it.tasks == found) {
+        return;
+    }
+    levels.push(Level {
+        tasks: found,
+        at: now,
+    });
+    let oldest = KEPT_FOR.before(now);
+    let ended = levels.iter().skip(1).filter(|it| it.at <= oldest).count();
+    let too_many = levels.len().saturating_sub(KEPT_MAX);
+    levels.drain(..ended.max(too_many));
+}
+
+/// The most tasks that were asked for since a time.
+pub(crate) fn asked_since(memory: &TrackingMemory, from: Timestamp) -> Option<u32> {
+    let levels = memory.levels.iter();
+    levels_within(&memory.levels, levels, from).max()
+}
+
+/// The fewest tasks that were asked for between two times. Before the first count that is known as many as then.
+pub(crate) fn least(levels: &[Level], from: Timestamp, until: Timestamp) -> Option<u32> {
+    let begun = levels.iter().take(1);
+    let later = levels.iter().skip(1).take_while(|it| it.at < until);
+    levels_within(levels, begun.chain(later), from).min()
+}
+
+/// Those of some of the counts that had not ended by a time.
+fn levels_within<'a>(
+    levels: &'a [Level],
+    some: impl Iterator<Item = &'a Level>,
+    from: Timestamp,
+) -> impl Iterator<Item = u32> {
+    let ends = levels.iter().skip(1).map(|it| Some(it.at));
+    let ends = ends.chain(std::iter::once(None));
+    let lasts = move |end: &Option<Timestamp>| end.is_none_or(|end| from < end);
+    some.zip(ends)
+        .filter(move |(_, end)| lasts(end))
+        .map(|(level, _)| level.tasks)
+}

@@ -1,0 +1,192 @@
+//! How many of the tasks that were counted in a period served their share throughout it?
+//!
+//! What raises goes by these. Two kinds of tasks are counted and did not:
+//!
+//! - **Those that started.** Of the tasks of a service as many had run for the warm-up as the smallest count since the warm-up before the
+//!   period began. ECS publishes nothing of a service that runs no task
+//!   (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html>), so that a minute without a count may mean that
+//!   there was none, or that its count is not there. Of a pair the other service tells: where that was counted, this one had no task. Of
+//!   a service on its own the looks do: whether any of them found it without one is remembered.
+//! - **Those that stopped.** A task that stops within a minute is counted in it, and its share went to the others. One that is not counted
+//!   in the next minute stopped; after the newest count, the tasks that run now or are asked for are the next. Where those that are asked for
+//!   do not run it was no lowering: tasks that end because they are overloaded make no load less.
+//!
+//! A value over the healthy tasks of a fleet, as `RequestCountPerTarget` is, says nothing of tasks that never get healthy. A deployment runs as
+//! many of those as old ones, and starts more when more are asked for. So while one runs, of such a metric no more tasks count than were
+//! asked for when the warm-up began, which is AWS's own rule.
+//!
+//! Guaranteed: a count that is not there keeps nothing from being raised, unless the other service or a look says that no task ran.
+//!
+//! Absent: a service on its own whose tasks were all gone between two looks, or while the ledger did not answer; a deployment that began
+//! and ended between two looks.
+
+use jiff::Timestamp;
+use model::Seconds;
+use model::memory::Level;
+use model::snapshot::{Service, Standby};
+use model::tracking::readings::Part;
+use model::tracking::{Fleet, Span, TrackingMemory};
+
+use super::levels;
+use super::load::{Age, Counts, div_ceil};
+
+const MINUTE: Seconds = Seconds(60);
+
+/// What tells of tasks that do not serve.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Serving<'a> {
+    /// How long a task that starts takes until it serves its share. Without any, it does so at once.
+    pub(crate) warm_up: Seconds,
+    /// When no task of the fleet ran last, as far as that is remembered.
+    pub(crate) empty: Option<Span>,
+    /// When a deployment of the fleet ran last, as far as that is remembered.
+    pub(crate) deployed: Option<Span>,
+    /// The desired counts of the primary, oldest first.
+    pub(crate) levels: &'a [Level],
+}
+
+/// Brings up to date when no task ran last, and when a deployment did.
+pub(crate) fn note(memory: &mut TrackingMemory, fleet: &Fleet, now: Timestamp) {
+    let of_standby = |of: &dyn Fn(&Service) -> bool, absent: bool| match &fleet.standby {
+        None | Some(Standby::Missing) => Some(absent),
+        Some(Standby::Present(service)) => Some(of(service)),
+        Some(Standby::Unknown) => None,
+    };
+    let runs_none = |it: &Service| it.running_count == 0;
+    let is_empty = runs_none(&fleet.primary)
+        .then(|| of_standby(&runs_none, true))
+        .unwrap_or(Some(false));
+    follow(&mut memory.empty, is_empty, now);
+    let deploys = if fleet.primary.deployment_running() {
+        Some(true)
+    } else {
+        of_standby(&Service::deployment_running, false)
+    };
+    follow(&mut memory.deployed, deploys, now);
+}
+
+/// Brings one span up to date by what this look found; `None` where it does not know.
+fn follow(span: &mut Option<Span>, is_so: Option<bool>, now: Timestamp) {
+    let lasts = span.is_some_and(|it| it.until.is_none());
+    match is_so {
+        Some(true) if !lasts => {
+            *span = Some(Span {
+                since: now,
+                until: None,
+            });
+        }
+        Some(false) if lasts => *span = span.map(|it| it.until_at(now)),
+        Some(_) | None => {}
+    }
+}
+
+impl Counts<'_> {
+    /// Of a service's tasks in a period those that served throughout it, in thousandths; the largest number where nothing tells.
+    pub(super) fn served(&self, part: Part, at: Timestamp, period: Seconds) -> i64 {
+        self.started(part, at).min(self.stayed(part, at, period))
+    }
+
+    /// Of a metric that is a mean over the healthy tasks of a fleet, no more than were asked for while a deployment ran: those that were
+    /// added meanwhile get warm first.
+    pub(super) fn asked_for(&self, part: Part, at: Timestamp, period: Seconds) -> i64 {
+        let ran = |it: Span| it.since < period.after(at) && it.until.is_none_or(|end| at < end);
+        let deployed = self.serving.deployed.filter(|it| ran(*it));
+        let Some(service) = deployed.and_then(|_| self.service(part)) else {
+            return i64::MAX;
+        };
+        let levels = match part {
+            Part::Primary => self.serving.levels,
+            Part::Standby | Part::Fleet => &[],
+        };
+        let from = MINUTE.before(self.serving.warm_up.before(at));
+        let least = levels::least(levels, from, period.after(at));
+        i64::from(least.unwrap_or(service.desired_count)) * 1_000
+    }
+
+    /// The smallest count of a service within the warm-up before a time, in thousandths; the largest number where none is known, or without
+    /// a warm-up. A task is counted in the period in which it starts, at whatever second: it goes back to the last period that had ended
+    /// when the warm-up began.
+    fn started(&self, part: Part, at: Timestamp) -> i64 {
+        if self.serving.warm_up <= Seconds::ZERO {
+            return i64::MAX;
+        }
+        let period = self.series.iter().map(|it| it.period).max();
+        let period = period.unwrap_or_default();
+        let from = period.before(self.serving.warm_up.before(at));
+        if self.was_not_there(part, from, at) || self.was_empty(part, from, at, period) {
+            return 0;
+        }
+        let counted = self.points(part, from, at).map(|(_, it)| it.value_milli);
+        counted.min().map_or(i64::MAX, |least| least.max(0))
+    }
+
+    /// Whether a service ran no task at some time between two, although the other one of the pair did: one that was not counted for a minute,
+    /// at the end of which the other was, ran none.
+    fn was_not_there(&self, part: Part, from: Timestamp, until: Timestamp) -> bool {
+        let other = match part {
+            Part::Primary => Part::Standby,
+            Part::Standby => Part::Primary,
+            Part::Fleet => return false,
+        };
+        self.points(other, from, until).any(|(period, it)| {
+            let end = period.after(it.at);
+            let minute = period.max(MINUTE).before(end);
+            self.points(part, minute, end).next().is_none()
+        })
+    }
+
+    /// Whether a service ran no task at some time between two, because none of the fleet ran: it was found so, and was not counted for a
+    /// minute of that.
+    fn was_empty(&self, part: Part, from: Timestamp, until: Timestamp, period: Seconds) -> bool {
+        let Some(empty) = self.serving.empty else {
+            return false;
+        };
+        let minute = period.max(MINUTE);
+        let ends = std::iter::successors(Some(minute.after(from)), |it| Some(minute.after(*it)));
+        ends.take_while(|end| *end <= until).any(|end| {
+            let begin = minute.before(end);
+            let is_within = empty.since < end && empty.until.is_none_or(|it| begin < it);
+            is_within && self.points(part, begin, end).next().is_none()
+        })
+    }
+
+    /// The mean of the tasks that were counted in a period and after, in thousandths, rounded up; the largest number where none were counted.
+    fn stayed(&self, part: Part, at: Timestamp, period: Seconds) -> i64 {
+        match self.age {
+            Age::Recent => {}
+            Age::DaysAgo => return i64::MAX,
+        }
+        let there = |it: &Service| i64::from(it.running_count.max(it.desired_count)) * 1_000;
+        let now = self.service(part).map_or(i64::MAX, there);
+        let until = period.after(at);
+        let (mut sum, mut number) = (0_i128, 0_i128);
+        for series in self.series.iter().filter(|it| it.part == part) {
+            let nexts = series.points.iter().skip(1).map(|it| it.value_milli);
+            let nexts = nexts.chain(std::iter::once(now));
+            let within = series.points.iter().zip(nexts);
+            for (point, next) in within
+                .skip_while(|(it, _)| series.period.after(it.at) <= at)
+                .take_while(|(it, _)| it.at < until)
+            {
+                sum = sum.saturating_add(point.value_milli.min(next).max(0).into());
+                number = number.saturating_add(1);
+            }
+        }
+        if number == 0 {
+            return i64::MAX;
+        }
+        i64::try_from(div_ceil(sum, number)).unwrap_or(i64::MAX)
+    }
+
+    /// One of the two services, where it was read.
+    fn service(&self, part: Part) -> Option<&Service> {
+        match part {
+            Part::Primary => Some(&self.fleet.primary),
+            Part::Standby => match self.fleet.standby.as_ref()? {
+                Standby::Present(service) => Some(service),
+                Standby::Missing | Standby::Unknown => None,
+            },
+            Part::Fleet => None,
+        }
+    }
+}

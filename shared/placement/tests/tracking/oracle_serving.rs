@@ -1,0 +1,129 @@
+//! Which of the tasks that were counted the oracle takes to have served: second by second, and count by count.
+
+use model::snapshot::Standby;
+use model::tracking::{Part, Series};
+
+use crate::oracle_loads::{Fleets, by_second, up};
+
+impl Fleets<'_> {
+    /// Thousandths of the tasks counted in a period that were there throughout the warm-up before it, and in the period before that, second
+    /// by second; between two seconds at which a count begins or ends nothing changes.
+    pub(crate) fn warm(&self, counts: &[Series], part: Part, at: i64, tasks: u128) -> u128 {
+        let warm_up = self.policy.pace.warm_up.0;
+        if warm_up == 0 {
+            return tasks;
+        }
+        let since = at - warm_up - counts.iter().map(|it| it.period.0).max().unwrap_or(0);
+        let spans = |part: Part| -> Vec<(i64, i64, u128)> {
+            let of_part = counts.iter().filter(|it| it.part == part);
+            let spans = of_part.flat_map(|series| {
+                let points = series.points.iter();
+                points.map(|it| {
+                    let (begin, value) = (it.at.as_second(), it.value_milli.max(0));
+                    let value = u128::try_from(value).unwrap();
+                    (begin, begin + series.period.0, value)
+                })
+            });
+            spans.collect()
+        };
+        // A count is of one service.
+        let other = match part {
+            Part::Primary => Part::Standby,
+            Part::Standby | Part::Fleet => Part::Primary,
+        };
+        let (own, beside) = (spans(part), spans(other));
+        let mut least = tasks;
+        for second in since..at {
+            let holds = |it: &&(i64, i64, u128)| it.0 <= second && second < it.1;
+            if let Some(ran) = own.iter().filter(holds).map(|it| it.2).min() {
+                least = least.min(ran);
+            }
+            // The other ran, and of this one there is nothing in the minute that ends with it.
+            for (begin, end, _) in beside.iter().filter(holds) {
+                let minute = end - (end - begin).max(60);
+                let is_there = own.iter().any(|it| it.0 < *end && minute < it.1);
+                if !is_there {
+                    least = 0;
+                }
+            }
+        }
+        if self.found_none(&own, since, at, counts) {
+            least = 0;
+        }
+        least
+    }
+
+    /// Whether looks found no task at all, while for a minute none of this service was counted: minutes from the beginning, whole ones.
+    fn found_none(
+        &self,
+        own: &[(i64, i64, u128)],
+        since: i64,
+        until: i64,
+        counts: &[Series],
+    ) -> bool {
+        let Some((from, to)) = self.empty else {
+            return false;
+        };
+        let longest = counts.iter().map(|it| it.period.0).max().unwrap_or(0);
+        let minute = usize::try_from(longest.max(60)).unwrap();
+        let seconds: Vec<i64> = (since..until).collect();
+        seconds.chunks_exact(minute).any(|slot| {
+            let is_counted = |second: &i64| own.iter().any(|it| it.0 <= *second && *second < it.1);
+            let is_empty = |second: &i64| from <= *second && *second < to;
+            slot.iter().any(is_empty) && !slot.iter().any(is_counted)
+        })
+    }
+
+    /// Thousandths of the tasks counted in a period and at the next count too; after the last one those count that run or are asked for.
+    pub(crate) fn stayed(&self, counts: &[Series], part: Part, at: i64, period: i64) -> u128 {
+        let now = match self.asks(part) {
+            Some((asked, runs)) => u128::from(asked.max(runs)) * 1_000,
+            None => u128::MAX,
+        };
+        let mut all = Vec::new();
+        for series in counts.iter().filter(|it| it.part == part) {
+            let values: Vec<(i64, u128)> = by_second(series).into_iter().collect();
+            for (index, (begin, value)) in values.iter().enumerate() {
+                let next = values.get(index + 1).map_or(now, |it| it.1);
+                if *begin < at + period && at < begin + series.period.0 {
+                    all.push(next.min(*value));
+                }
+            }
+        }
+        let number = u128::try_from(all.len()).unwrap();
+        if number == 0 {
+            return u128::MAX;
+        }
+        up(all.into_iter().sum(), number)
+    }
+
+    /// While a deployment ran, no more than are asked for: of a metric over the healthy tasks.
+    pub(crate) fn asked_for(&self, part: Part, at: i64, period: i64, days_ago: bool) -> u128 {
+        let ran = |(from, to): (i64, i64)| from < at + period && at < to;
+        match (self.deployed, self.asks(part)) {
+            (Some(span), Some((asked, _))) if !days_ago && ran(span) => {
+                let since = at - self.policy.pace.warm_up.0 - 60;
+                let mut least = None;
+                for second in since..at + period {
+                    let begun = self.levels.iter().rev().find(|it| it.0 <= second);
+                    let level = begun.or(self.levels.first());
+                    if let Some(level) = level.filter(|_| part == Part::Primary) {
+                        least = Some(least.unwrap_or(u32::MAX).min(level.1));
+                    }
+                }
+                u128::from(least.unwrap_or(asked)) * 1_000
+            }
+            (Some(_) | None, _) => u128::MAX,
+        }
+    }
+
+    /// The tasks that are asked for, and that run; `None` where nobody knows, or there is no such service.
+    fn asks(&self, part: Part) -> Option<(u32, u32)> {
+        let service = match (part, &self.fleet.standby) {
+            (Part::Primary, _) => &self.fleet.primary,
+            (Part::Standby, Some(Standby::Present(it))) => it,
+            (Part::Standby | Part::Fleet, _) => return None,
+        };
+        Some((service.desired_count, service.running_count))
+    }
+}

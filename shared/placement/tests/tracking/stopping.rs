@@ -1,0 +1,190 @@
+//! A task that stops within a minute is counted in it, and serves less than its share.
+
+use expect_test::expect;
+use model::Seconds;
+use model::tracking::{Measures, Part, Span, TargetName};
+
+use super::scene::{Scene, check, deployment, target};
+
+/// Thirty tasks ran at 20 %, a load of ten. Twelve are asked for and run since the middle of the newest minute, which counts thirty, at the
+/// mean of both.
+fn lowered() -> Scene {
+    let mut scene = Scene::cpu(12, 20);
+    scene.count(Part::Primary, 30);
+    scene.newest(TargetName::Cpu, Part::Primary, &[28_000]);
+    scene.wrote(30, 12, 75, true);
+    scene
+}
+
+#[test]
+fn tasks_that_stop_within_a_minute_raise_nothing() {
+    let mut scene = lowered();
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 12, running 12, pending 0; standby running 0; cpu 6 (load 5.600 tasks at 2026-03-01T11:59:00Z, 14.000 with tasks that just started or stopped, at most 14 in the window); allowed 1 to 40)
+    "#]],
+    );
+    // The next minute shows what there is.
+    scene.later(60);
+    scene.counts(Part::Primary).last_mut().unwrap().value_milli = 12_000;
+    scene.newest(TargetName::Cpu, Part::Primary, &[50_000]);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 12, running 12, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T12:00:00Z, at most 14 in the window); allowed 1 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn a_load_that_comes_with_a_lowering_is_followed_a_minute_later() {
+    let mut scene = lowered();
+    scene.newest(TargetName::Cpu, Part::Primary, &[56_000]);
+    assert_eq!(scene.decide().plan.steps, [], "{}", scene.decide().plan);
+    scene.later(60);
+    scene.counts(Part::Primary).last_mut().unwrap().value_milli = 12_000;
+    scene.newest(TargetName::Cpu, Part::Primary, &[100_000]);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 12 to 20, because `cpu` needs 20 (desired 12, running 12, pending 0; standby running 0; cpu 20 (load 20.000 tasks at 2026-03-01T12:00:00Z, at most 28 in the window); allowed 1 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn tasks_that_end_under_load_make_it_no_less() {
+    // Ten are asked for. Four of them ended in the newest minute, out of memory, and ECS starts others.
+    let mut scene = Scene::cpu(10, 90);
+    scene.primary().running_count = 6;
+    scene.primary().pending_count = 4;
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 15, because `cpu` needs 15 (desired 10, running 6, pending 4; standby running 0; cpu 15 (load 15.000 tasks at 2026-03-01T11:59:00Z, at most 15 in the window); allowed 1 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn a_standby_that_is_given_back_adds_no_load() {
+    // A load of nine. Ten run on Spot again, and ten on demand stopped within the newest minute.
+    let mut scene = Scene::pair(10, 10, 27);
+    scene.standby().desired_count = 0;
+    scene.standby().running_count = 0;
+    scene.newest(TargetName::Cpu, Part::Primary, &[40_500]);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; cpu 7 (load 6.750 tasks at 2026-03-01T11:59:00Z, 11.250 with tasks that just started or stopped, at most 12 in the window); allowed 1 to 40)
+    "#]],
+    );
+    // What the standby runs is not known: all that was counted raises.
+    scene.fleet().standby = Some(model::snapshot::Standby::Unknown);
+    assert_eq!(scene.decide().plan.steps.len(), 1);
+}
+
+#[test]
+fn a_peak_of_an_hour_ago_keeps_its_tasks() {
+    // Thirty served a peak half an hour ago; twelve run since.
+    let mut scene = Scene::cpu(12, 60);
+    scene.pace().forecast = true;
+    scene.pace().forecast_peak = Seconds(3_600);
+    scene.wrote(30, 12, 1_500, true);
+    let until = scene.minute(30);
+    let counts = scene.counts(Part::Primary).iter_mut();
+    let before = counts.filter(|it| it.at <= until);
+    before.for_each(|it| it.value_milli = 30_000);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 12 to 24, because the forecast of `cpu` needs 30, and one step goes no further (desired 12, running 12, pending 0; standby running 0; cpu 12 (load 12.000 tasks at 2026-03-01T11:59:00Z, at most 12 in the window, forecast 30 (peak 30.000 tasks at 2026-03-01T11:28:00Z, no day tells)); allowed 1 to 40)
+    "#]],
+    );
+}
+
+/// Ten tasks of which each is asked 100 requests a minute, the target, and a deployment that runs ten more, which never get healthy: the
+/// value is over the ten.
+fn deployed() -> Scene {
+    let mut scene = Scene::new(10);
+    scene.track(TargetName::Requests, target(100, Measures::PerTask));
+    scene.flat(TargetName::Requests, Part::Fleet, 100_000);
+    scene.count(Part::Primary, 20);
+    scene.primary().running_count = 20;
+    scene.primary().deployments = vec![deployment(1, false, false), deployment(2, true, true)];
+    let since = scene.ago(900);
+    scene.memory().deployed = Some(Span { since, until: None });
+    scene
+}
+
+#[test]
+fn tasks_that_never_get_healthy_are_no_load() {
+    let mut scene = deployed();
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 20, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, 20.000 with tasks that just started or stopped, at most 20 in the window); allowed 1 to 40)
+    "#]],
+    );
+    // It was given up a moment ago: what was counted while it ran is no more than before.
+    scene.primary().running_count = 10;
+    scene.primary().deployments.remove(1);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, 20.000 with tasks that just started or stopped, at most 20 in the window); allowed 1 to 40)
+    "#]],
+    );
+    scene.pace().forecast = true;
+    scene.pace().forecast_peak = Seconds(600);
+    assert_eq!(scene.decide().plan.steps, [], "{}", scene.decide().plan);
+}
+
+#[test]
+fn a_load_that_rises_in_a_deployment_is_followed() {
+    let mut scene = deployed();
+    scene.newest(TargetName::Requests, Part::Fleet, &[150_000]);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 15, because `requests` needs 15 (desired 10, running 20, pending 0; standby running 0; requests 15 (load 15.000 tasks at 2026-03-01T11:59:00Z, 30.000 with tasks that just started or stopped, at most 30 in the window); allowed 1 to 40)
+    "#]],
+    );
+    // CPU is over all the tasks that run.
+    let mut scene = Scene::cpu(10, 45);
+    scene.count(Part::Primary, 20);
+    scene.primary().running_count = 20;
+    scene.primary().deployments = deployed().primary().deployments.clone();
+    check(&scene, &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 15, because `cpu` needs 15 (desired 10, running 20, pending 0; standby running 0; cpu 15 (load 15.000 tasks at 2026-03-01T11:59:00Z, at most 15 in the window); allowed 1 to 40)
+    "#]]);
+}
+
+#[test]
+fn when_a_deployment_ran_is_remembered() {
+    let mut scene = deployed();
+    let key = super::scene::key();
+    let remembered = |scene: &Scene| {
+        let mut memories = scene.decide().memories;
+        let span = memories.remove(&key).unwrap().deployed;
+        span.map(|it| (it.since, it.until))
+    };
+    let since = scene.ago(900);
+    assert_eq!(remembered(&scene), Some((since, None)));
+    scene.memory().deployed = None;
+    assert_eq!(remembered(&scene), Some((scene.now, None)));
+    scene.memory().deployed = Some(Span { since, until: None });
+    scene.primary().deployments.remove(0);
+    scene.primary().deployments[0].in_progress = false;
+    let now = scene.now;
+    assert_eq!(remembered(&scene), Some((since, Some(now))));
+    // Its standby's deployment counts; one that is not read tells nothing.
+    let mut pair = Scene::pair(10, 1, 60);
+    assert_eq!(remembered(&pair), None);
+    pair.standby().deployments = deployed().primary().deployments.clone();
+    assert_eq!(remembered(&pair), Some((now, None)));
+    pair.memory().deployed = Some(Span { since, until: None });
+    pair.fleet().standby = Some(model::snapshot::Standby::Unknown);
+    assert_eq!(remembered(&pair), Some((since, None)));
+}

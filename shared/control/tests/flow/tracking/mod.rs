@@ -1,8 +1,8 @@
 //! The whole flow of service-scaler against a world, over HTTP, with the real SDK.
 
 mod alarms;
-mod forecast;
 mod follows;
+mod forecast;
 mod ledger;
 mod left_alone;
 mod pair;

@@ -35,9 +35,13 @@ pub struct TrackingHold {
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum TrackingHoldReason {
     // At rest.
-    /// The load needs as many tasks as are asked for, or so nearly that the tolerance covers the difference.
-    OnTarget,
-    /// The load needs fewer, and no fewer are allowed now.
+    /// The load needs as many tasks as are asked for, or so nearly that the tolerance covers the difference; or its forecast does.
+    OnTarget {
+        /// The tasks that the forecast needs, where the load now needs fewer than are asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forecast: Option<u32>,
+    },
+    /// The load needs fewer, and no fewer are allowed now; or none is allowed at all, and none is asked for.
     AtMinimum {
         /// The bounds.
         bounds: BoundsInForce,
@@ -292,7 +296,7 @@ impl TrackingHoldReason {
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::OnTarget => "on_target",
+            Self::OnTarget { .. } => "on_target",
             Self::AtMinimum { .. } => "at_minimum",
             Self::WaitingForWindow { .. } => "waiting_for_window",
             Self::WaitingForPeak { .. } => "waiting_for_peak",
@@ -344,7 +348,7 @@ impl TrackingHoldReason {
                 ..
             }
             | Self::Unread { .. } => true,
-            Self::OnTarget
+            Self::OnTarget { .. }
             | Self::AtMinimum { .. }
             | Self::WaitingForWindow { .. }
             | Self::WaitingForPeak { .. }

@@ -70,9 +70,18 @@ impl fmt::Display for TrackingHoldReason {
     )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OnTarget => f.write_str(
+            Self::OnTarget { forecast: None } => f.write_str(
                 "the load needs as many as are asked for, or the tolerance covers the difference",
             ),
+            Self::OnTarget {
+                forecast: Some(forecast),
+            } => write!(
+                f,
+                "the load needs fewer now, and by what it grew on the days before it will need {forecast}"
+            ),
+            Self::AtMinimum { bounds } if bounds.bounds.max_tasks == 0 => {
+                write!(f, "it is to run no task: allowed are {bounds}")
+            }
             Self::AtMinimum { bounds } => {
                 write!(
                     f,

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use model::snapshot::{Gap, GapCause, Service, Standby};
 use model::tracking::readings::Unfollowed;
 use model::tracking::{
-    BoundsInForce, Fleet, Measures, Miscount, Reading, Target, TargetName, TargetNeed,
+    Bounds, BoundsInForce, Fleet, Measures, Miscount, Reading, Target, TargetName, TargetNeed,
     TrackingMemory, TrackingNumbers, TrackingPolicy, TrackingSnapshot,
 };
 
@@ -55,6 +55,7 @@ impl<'a> Case<'a> {
     ) -> Self {
         let zone = TimeZone::get(&policy.time_zone).unwrap_or(TimeZone::UTC);
         let bounds = BoundsInForce::at(policy.bounds, &policy.windows, &zone, now);
+        let bounds = measurable(bounds, policy);
         let (mut targets, mut unfollowed) = (Vec::new(), Vec::new());
         let miscount = miscount::find(fleet, memory.as_ref(), now);
         if let Some(memory) = memory.as_mut() {
@@ -185,6 +186,28 @@ fn tracked(
         need: need.map(|it| it.with_uncounted(recent_loads.uncounted())),
         unusable: unusable.fold(0, u32::saturating_add),
         is_unread,
+    }
+}
+
+/// A metric of each task has no value while none runs, and would never raise again what a schedule had set to 0: such a service keeps one
+/// task, while it may have any.
+fn measurable(bounds: BoundsInForce, policy: &TrackingPolicy) -> BoundsInForce {
+    let needs_task = |it: &Target| match it.measures {
+        Measures::PerTask => true,
+        Measures::Total => false,
+    };
+    let Bounds {
+        min_tasks,
+        max_tasks,
+    } = bounds.bounds;
+    let least = u32::from(policy.targets.values().any(needs_task)).min(max_tasks);
+    let bounds_kept = Bounds {
+        min_tasks: min_tasks.max(least),
+        max_tasks,
+    };
+    BoundsInForce {
+        bounds: bounds_kept,
+        ..bounds
     }
 }
 

@@ -107,6 +107,8 @@ pub enum Lower {
     NotUntil(Timestamp, Waits),
     /// By what is needed now it is; what was needed within the window is not known.
     NotKnown,
+    /// By what is needed now it is; the forecast of that needs so many.
+    NotByForecast(u32),
     /// No.
     No,
 }
@@ -208,12 +210,17 @@ impl Need {
         let turns = turn.is_none_or(|it| it.direction == Direction::Out);
         let reach = milli(desired) * i128::from(100_u32.saturating_sub(pace.tolerance_percent));
         let lowers = |goal: u32| goal < desired && (!turns || milli(goal) * 100 <= reach);
-        let goal = |floor: Floor| {
+        let goal_of = |milli: i128| {
             let percent = i128::from(pace.tolerance_percent.saturating_add(100));
-            tasks(div_ceil(self.milli_of(floor) * percent, 100)).max(self.tasks_min)
+            tasks(div_ceil(milli * percent, 100)).max(self.tasks_min)
         };
-        if !lowers(goal(Floor::Newest(self.most_milli))) {
+        let goal = |floor: Floor| goal_of(self.milli_of(floor));
+        let newest = Floor::Newest(self.most_milli);
+        if !lowers(goal_of(self.most_milli.into())) {
             return Lower::No;
+        }
+        if !lowers(goal(newest)) {
+            return Lower::NotByForecast(tasks(self.milli_of(newest)).max(self.tasks_min));
         }
         if self.window.is_none() || !self.uncounted.is_complete {
             return Lower::NotKnown;

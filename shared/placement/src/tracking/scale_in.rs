@@ -34,19 +34,31 @@ pub(crate) fn above_maximum(case: &Case<'_>) -> Option<Verdict> {
 
 /// No target needs more; whether all need fewer, and whether that may be followed.
 pub(crate) fn decide(case: &Case<'_>) -> Verdict {
+    if case.desired() == 0 && case.bounds.bounds.max_tasks == 0 {
+        // Nothing is measured of a service without tasks, and nothing need be: it is to run none.
+        let bounds = case.bounds;
+        return Verdict::hold(TrackingHoldReason::AtMinimum { bounds });
+    }
     if let Some(hold) = not_known(case) {
         return hold;
     }
     let mut to = 0;
     let mut not_until: Option<(Timestamp, Waits)> = None;
+    let mut forecast = None;
     let mut incomplete = Vec::new();
     for target in &case.targets {
         match target.need.as_ref().map(|it| lower(case, it)) {
             Some(Lower::To(count)) => to = to.max(count),
             Some(Lower::NotUntil(at, waits)) => not_until = not_until.max(Some((at, waits))),
             Some(Lower::NotKnown) => incomplete.push(target),
-            Some(Lower::No) | None => return Verdict::hold(TrackingHoldReason::OnTarget),
+            Some(Lower::NotByForecast(needed)) => forecast = forecast.max(Some(needed)),
+            Some(Lower::No) | None => {
+                return Verdict::hold(TrackingHoldReason::OnTarget { forecast: None });
+            }
         }
+    }
+    if forecast.is_some() {
+        return Verdict::hold(TrackingHoldReason::OnTarget { forecast });
     }
     let bounds = case.bounds;
     let to = to.max(bounds.bounds.min_tasks);

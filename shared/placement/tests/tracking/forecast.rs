@@ -86,6 +86,19 @@ fn a_forecast_keeps_from_lowering() {
     );
 }
 
+#[test]
+fn what_the_days_alone_keep_is_said() {
+    // 20 tasks of load are 23 of 27 with the tolerance, which would turn; with the growth of 15 % they are 26.
+    let mut scene = growing();
+    desired(&mut scene, 27);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs fewer now, and by what it grew on the days before it will need 23 (desired 27, running 27, pending 0; standby running 0; requests 20 (load 20.000 tasks at 2026-03-01T14:59:00Z, at most 20 in the window, forecast 23 (days grew 15.0 %)); allowed 1 to 40)
+    "#]],
+    );
+}
+
 /// A load of 10 tasks at 14:59 that was 14.2 eight minutes before; the forecast looks a quarter of an hour back. Of the days before the
 /// one rose from a largest minute of 100 to one of 118, the other fell, and of the third a minute is missing. In the middle none of them
 /// grew.

@@ -6,7 +6,7 @@ use jiff::{Timestamp, ToSpan};
 use model::memory::Level;
 use model::snapshot::{Service, Standby};
 use model::strategy::Market;
-use model::tracking::TrackingMemory;
+use model::tracking::{Measures, TrackingMemory};
 
 use crate::oracle_loads::Fleets;
 
@@ -35,18 +35,24 @@ impl Fleets<'_> {
                 ));
             }
         }
-        (
-            holding
-                .iter()
-                .map(|it| it.0)
-                .max()
-                .unwrap_or(always.min_tasks),
-            holding
-                .iter()
-                .map(|it| it.1)
-                .max()
-                .unwrap_or(always.max_tasks),
-        )
+        let least = holding.iter().map(|it| it.0).max();
+        let most = holding.iter().map(|it| it.1).max();
+        let (mut least, most) = (
+            least.unwrap_or(always.min_tasks),
+            most.unwrap_or(always.max_tasks),
+        );
+        // Without a task nothing of each task can be measured.
+        let targets = self.policy.targets.values();
+        if least == 0
+            && most >= 1
+            && targets
+                .filter(|it| it.measures == Measures::PerTask)
+                .count()
+                > 0
+        {
+            least = 1;
+        }
+        (least, most)
     }
 
     /// The pending tasks of a service, unless they have been so for five minutes, or the start-up time, with no more running than were.

@@ -214,7 +214,7 @@ fn a_service_is_in_a_plan_once() {
     );
     let hold = TrackingHold {
         subject: key(),
-        reason: TrackingHoldReason::OnTarget,
+        reason: TrackingHoldReason::OnTarget { forecast: None },
         numbers: None,
         until: None,
     };

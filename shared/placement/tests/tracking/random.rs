@@ -212,6 +212,7 @@ fn bounds(fleet: &mut Fleet, tape: &mut Tape) {
             "sat 22:00-13:00 max=8 min=0",
             "daily 12:00-12:00 max=50 / sun 12:01-12:02 max=12 min=12",
             "mon-sat 00:00-24:00 min=40",
+            "sun 11:30-13:00 max=0 min=0",
         ]);
         policy.windows = ScheduledBounds::parse_all(text).unwrap();
         policy.time_zone = tape

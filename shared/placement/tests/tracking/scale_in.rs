@@ -337,8 +337,8 @@ fn a_metric_of_each_task_never_leads_to_none() {
     check(
         &scene,
         &expect![[r#"
-        step `demo/web` scale_in: set the desired count of `demo/web` from 3 to 1, because for 300 s no target needed more than 1, and the tolerance above it is kept (desired 3, running 3, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T11:59:00Z, at most 1 in the window); allowed 0 to 40)
-    "#]],
+            step `demo/web` scale_in: set the desired count of `demo/web` from 3 to 1, because for 300 s no target needed more than 1, and the tolerance above it is kept (desired 3, running 3, pending 0; standby running 0; cpu 1 (load 0.000 tasks at 2026-03-01T11:59:00Z, at most 1 in the window); allowed 1 to 40)
+        "#]],
     );
     let mut scene = Scene::new(3);
     scene.bounds(0, 40);

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use model::Seconds;
 use model::memory::Recall;
-use model::tracking::{Direction, Measures, Part, TargetName, Turn};
+use model::tracking::{Direction, Measures, Part, ScheduledBounds, TargetName, Turn};
 
 use super::scene::{Scene, check, deployment, gap, key, target};
 
@@ -310,6 +310,56 @@ fn metrics_of_twenty_seconds_are_seen_at_once() {
         &scene,
         &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 16, because `requests` needs 16 (desired 10, running 10, pending 0; standby running 0; requests 16 (load 16.000 tasks at 2026-03-01T11:59:40Z, at most 16 in the window); allowed 1 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn a_schedule_to_none_ends() {
+    let night = |from: &str, until: &str| {
+        let text = format!("daily {from}-{until} max=0");
+        ScheduledBounds::parse_all(&text).unwrap()
+    };
+    // It is noon. Ten are lowered to none, whatever the load.
+    let mut scene = Scene::cpu(10, 60);
+    scene.bounds(0, 40);
+    scene.policy().windows = night("11:00", "13:00");
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` above_maximum: set the desired count of `demo/web` from 10 to 0, because allowed are 0 to 0 by the schedule (desired 10, running 10, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 0 to 0 by the schedule)
+    "#]],
+    );
+    // Nothing is measured then, and nothing is missing.
+    scene.act();
+    scene.primary().running_count = 0;
+    scene.later(3_000);
+    scene.points(TargetName::Cpu, Part::Primary).clear();
+    scene.counts(Part::Primary).clear();
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` at_minimum: it is to run no task: allowed are 0 to 0 by the schedule (desired 0, running 0, pending 0; standby running 0; cpu unknown (no value that is new enough); allowed 0 to 0 by the schedule)
+    "#]],
+    );
+    let hold = scene.decide().plan.holds.remove(0);
+    assert!(!hold.reason.leaves_unprotected());
+    // Afterwards one task shows what it is asked.
+    scene.policy().windows = night("10:00", "11:00");
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` below_minimum: set the desired count of `demo/web` from 0 to 1, because allowed are 1 to 40 (desired 0, running 0, pending 0; standby running 0; cpu unknown (no value that is new enough); allowed 1 to 40)
+    "#]],
+    );
+    // A queue is measured without one.
+    scene.policy().targets.clear();
+    scene.track(TargetName::Alarm, target(100, Measures::Total));
+    scene.flat(TargetName::Alarm, Part::Fleet, 0);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 0, running 0, pending 0; standby running 0; alarm 0 (load 0.000 tasks at 2026-03-01T12:49:00Z, at most 0 in the window); allowed 0 to 40)
     "#]],
     );
 }

@@ -156,9 +156,12 @@ fn a_load_that_rises_in_a_deployment_is_followed() {
     scene.count(Part::Primary, 20);
     scene.primary().running_count = 20;
     scene.primary().deployments = deployed().primary().deployments.clone();
-    check(&scene, &expect![[r#"
+    check(
+        &scene,
+        &expect![[r#"
         step `demo/web` scale_out: set the desired count of `demo/web` from 10 to 15, because `cpu` needs 15 (desired 10, running 20, pending 0; standby running 0; cpu 15 (load 15.000 tasks at 2026-03-01T11:59:00Z, at most 15 in the window); allowed 1 to 40)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

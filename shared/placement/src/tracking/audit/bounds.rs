@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use model::tracking::TrackingPolicy;
+use model::tracking::{Measures, TrackingPolicy};
 
 const DAY: i32 = 24 * 60;
 const WEEK: i32 = 7 * DAY;
 
-/// The least and the most.
+/// The least and the most. Where a target is of each task, one task is the least there is, unless none may run.
 pub(super) fn at(policy: &TrackingPolicy, now: Timestamp) -> (u32, u32) {
     let zone = TimeZone::get(&policy.time_zone).unwrap_or(TimeZone::UTC);
     let local = now.to_zoned(zone);
@@ -31,8 +31,9 @@ pub(super) fn at(policy: &TrackingPolicy, now: Timestamp) -> (u32, u32) {
             most = most.max(Some(window.max_tasks.unwrap_or(policy.bounds.max_tasks)));
         }
     }
-    (
-        least.unwrap_or(policy.bounds.min_tasks),
-        most.unwrap_or(policy.bounds.max_tasks),
-    )
+    let least = least.unwrap_or(policy.bounds.min_tasks);
+    let most = most.unwrap_or(policy.bounds.max_tasks);
+    let mut measures = policy.targets.values().map(|it| it.measures);
+    let keeps_one = most > 0 && measures.any(|it| it == Measures::PerTask);
+    (if keeps_one { least.max(1) } else { least }, most)
 }

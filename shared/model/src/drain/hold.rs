@@ -193,6 +193,15 @@ pub enum DrainHoldReason {
         /// What was tried, in words.
         tried: String,
     },
+    /// It may leave, its owner asked for a drain in that case, and ECS would not move everything off it: a drain would not end.
+    ImmovableTasks {
+        /// Why it may leave.
+        why: DepartureCause,
+        /// What is on it; `None` where its tasks were not read.
+        tasks: Option<TaskCounts>,
+        /// What ECS would not move.
+        immovable: Vec<StuckTasks>,
+    },
     /// It may leave, and as many instances drain as the disruption budget allows.
     DisruptionBudgetSpent {
         /// Why it may leave.
@@ -290,7 +299,7 @@ impl DrainHoldReason {
     pub const IMMOVABLE_MAX: usize = 20;
 
     /// Every stable name.
-    pub const NAMES: [&'static str; 36] = [
+    pub const NAMES: [&'static str; 37] = [
         "watching",
         "departing",
         "policy_faults",
@@ -313,6 +322,7 @@ impl DrainHoldReason {
         "drained_before",
         "activated_by_somebody_else",
         "no_other_pool",
+        "immovable_tasks",
         "disruption_budget_spent",
         "waits_for_full_look",
         "maintenance_planned",
@@ -355,6 +365,7 @@ impl DrainHoldReason {
             Self::DrainedBefore { .. } => "drained_before",
             Self::ActivatedBySomebodyElse { .. } => "activated_by_somebody_else",
             Self::NoOtherPool { .. } => "no_other_pool",
+            Self::ImmovableTasks { .. } => "immovable_tasks",
             Self::DisruptionBudgetSpent { .. } => "disruption_budget_spent",
             Self::WaitsForFullLook { .. } => "waits_for_full_look",
             Self::MaintenancePlanned { .. } => "maintenance_planned",
@@ -401,6 +412,7 @@ impl DrainHoldReason {
             | Self::DrainedBefore { .. }
             | Self::ActivatedBySomebodyElse { .. }
             | Self::NoOtherPool { .. }
+            | Self::ImmovableTasks { .. }
             | Self::DisruptionBudgetSpent { .. }
             | Self::WaitsForFullLook { .. }
             | Self::MaintenancePlanned { .. }

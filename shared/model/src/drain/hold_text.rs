@@ -184,6 +184,14 @@ impl fmt::Display for DrainHoldReason {
                 };
                 write!(f, "{why}; its tasks find no room {place}: {tried}")
             }
+            Self::ImmovableTasks {
+                why,
+                tasks,
+                immovable,
+            } => {
+                write!(f, "{why}; ECS would not move everything off it")?;
+                tasks_left(f, tasks.as_ref(), immovable)
+            }
             Self::DisruptionBudgetSpent { why, budget, spent } => write!(
                 f,
                 "{why}; {} may drain at a time, and {spent} drain or are not healthy",

@@ -27,7 +27,7 @@ pub use key::{DrainKey, DrainSubject};
 pub use maintenance::MaintenanceKey;
 pub use memory::{Departure, DrainMemory, OwnDrain, Reversal};
 pub use numbers::{DepartureNumbers, TaskCounts};
-pub use plan::{DrainAction, DrainPlan, DrainStep, DrainStepReason, PoolRoom};
+pub use plan::{DrainAction, DrainPlan, DrainStep, DrainStepReason, GroupRaiser, PoolRoom};
 pub use policy::DrainPolicy;
 pub use snapshot::{
     DrainCluster, DrainGroup, DrainSnapshot, HookResult, InstancePassedOver, LifecycleHook,

@@ -95,13 +95,24 @@ pub enum PoolRoom {
         /// How many of its tasks were placed.
         tasks: u32,
     },
-    /// The group may launch from other pools, none of which has failed lately, and is below its maximum.
+    /// The group may launch from other pools, none of which has failed lately, is below its maximum, and is raised for tasks that wait; and
+    /// ECS stops none of the tasks before their replacements run.
     Launchable {
         /// How many pools.
         pools: u32,
         /// How many instances the group is below its maximum.
         below_max: u32,
+        /// Who raises its desired capacity.
+        raised_by: GroupRaiser,
     },
+}
+
+/// Who raises a group's desired capacity for tasks that find no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupRaiser {
+    /// cluster-scaler: the group's tag `ballast:cluster-scaler` is `act`.
+    ClusterScaler,
 }
 
 /// Why a step is taken.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::drain::cause::DepartureCause;
 use crate::drain::numbers::TaskCounts;
-use crate::drain::plan::{DrainAction, DrainStep, DrainStepReason, PoolRoom};
+use crate::drain::plan::{DrainAction, DrainStep, DrainStepReason, GroupRaiser, PoolRoom};
 use crate::drain::stuck::StuckTasks;
 use crate::units::Counted;
 
@@ -41,11 +41,23 @@ impl fmt::Display for PoolRoom {
                     Counted(*tasks, "task")
                 )
             }
-            Self::Launchable { pools, below_max } => write!(
+            Self::Launchable {
+                pools,
+                below_max,
+                raised_by,
+            } => write!(
                 f,
-                "the group may launch from {} in which no launch failed lately, and is {below_max} below its maximum",
+                "{raised_by} raises the group, which may launch from {} in which no launch failed lately, and is {below_max} below its maximum",
                 Counted(*pools, "other pool")
             ),
+        }
+    }
+}
+
+impl fmt::Display for GroupRaiser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClusterScaler => f.write_str("cluster-scaler"),
         }
     }
 }

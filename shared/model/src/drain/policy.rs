@@ -48,7 +48,7 @@ pub const TAG_DRAIN_ON_REBALANCE: Setting = Setting {
     name: "ballast:drain-on-rebalance",
     allowed: "`true` or `false`",
     default: "false",
-    meaning: "`true` lets Ballast drain an instance that EC2 recommends to rebalance, where another pool has room and the disruption budget allows it.",
+    meaning: "`true` lets Ballast drain an instance that EC2 recommends to rebalance, where ECS moves all of its tasks, another pool has room for them or an instance is launched for them in time, and the disruption budget allows it.",
 };
 /// Whether an agent that is lost leads to a drain.
 pub const TAG_DRAIN_ON_LOST_AGENT: Setting = Setting {

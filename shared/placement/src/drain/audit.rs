@@ -13,6 +13,7 @@ mod elsewhere;
 mod evidence;
 mod hooks;
 mod maintenance;
+mod room;
 mod stops;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +37,7 @@ use evidence::Evidence;
 const NEIGHBOUR_SECS: i64 = 10;
 
 /// Every law that [`audit`] checks, by name.
-pub const LAWS: [&str; 12] = [
+pub const LAWS: [&str; 13] = [
     "opt_in",
     "evidence",
     "switched_off",
@@ -46,6 +47,7 @@ pub const LAWS: [&str; 12] = [
     "only_own_drains",
     "not_too_early",
     "disruption_budget",
+    "room",
     "good_neighbour",
     "one_step_per_subject",
     "precondition",
@@ -65,6 +67,7 @@ pub fn audit(
     let mut violations = Vec::new();
     let mut written = BTreeSet::new();
     let mut budgets = BTreeMap::new();
+    let mut promised = room::Promised::default();
     for (index, step) in plan.steps.iter().enumerate() {
         let mut found = Findings {
             index,
@@ -106,6 +109,9 @@ pub fn audit(
             now,
         };
         ground.check(step, &looked, &mut budgets, &mut found);
+        if let DrainStepReason::Selective { why, room, .. } = &step.reason {
+            ground.check_room(&looked, why.kind(), room, &mut promised, &mut found);
+        }
     }
     violations
 }
@@ -146,6 +152,8 @@ struct Sources<'a> {
     notices: BTreeMap<&'a InstanceId, Vec<&'a NoticeHint>>,
     waits: BTreeMap<&'a InstanceId, Vec<(Option<Timestamp>, &'a LifecycleAction)>>,
     tasks: BTreeMap<(&'a ClusterName, &'a ContainerInstanceArn), Vec<&'a InstanceTask>>,
+    /// The instances that the plan drains.
+    drained: BTreeSet<InstanceId>,
 }
 
 impl<'a> Sources<'a> {
@@ -162,7 +170,7 @@ impl<'a> Sources<'a> {
                 .push((*at, action));
         }
         let mut tasks: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        if plan.steps.iter().any(|it| concerns_tasks(&it.action)) {
+        if plan.steps.iter().any(concerns_tasks) {
             for (name, cluster) in &snapshot.clusters {
                 for task in &cluster.capacity.tasks {
                     if let Some(arn) = &task.instance
@@ -173,20 +181,30 @@ impl<'a> Sources<'a> {
                 }
             }
         }
+        let drains = plan.steps.iter().filter_map(|it| match &it.action {
+            DrainAction::Drain { instance, .. } => Some(instance.clone()),
+            DrainAction::Activate { .. }
+            | DrainAction::StopTask { .. }
+            | DrainAction::RecordHeartbeat { .. }
+            | DrainAction::CompleteLifecycleAction { .. } => None,
+        });
         Self {
             notices,
             waits,
             tasks,
+            drained: drains.collect(),
         }
     }
 }
 
-const fn concerns_tasks(action: &DrainAction) -> bool {
-    match action {
-        DrainAction::StopTask { .. } | DrainAction::CompleteLifecycleAction { .. } => true,
-        DrainAction::Drain { .. }
-        | DrainAction::Activate { .. }
-        | DrainAction::RecordHeartbeat { .. } => false,
+const fn concerns_tasks(step: &DrainStep) -> bool {
+    match step.action {
+        // A drain by choice that turned out of no use is told by what is left.
+        DrainAction::StopTask { .. }
+        | DrainAction::CompleteLifecycleAction { .. }
+        | DrainAction::Activate { .. } => true,
+        DrainAction::Drain { .. } => matches!(step.reason, DrainStepReason::Selective { .. }),
+        DrainAction::RecordHeartbeat { .. } => false,
     }
 }
 

@@ -314,6 +314,14 @@ impl<'a> Case<'a> {
         tasks.filter(|task| task.desired_running && !task.is_daemon)
     }
 
+    /// Those of them that ECS would move if the instance were drained.
+    pub(crate) fn moved(&self) -> impl Iterator<Item = &'a InstanceTask> + '_ {
+        self.running().filter(|task| {
+            let mut immovable = self.immovable.iter();
+            !immovable.any(|it| it.task.arn == task.arn)
+        })
+    }
+
     /// The longest stop timeout of a task's containers.
     pub(crate) fn stop_timeout(&self, task: &InstanceTask) -> Seconds {
         self.cluster

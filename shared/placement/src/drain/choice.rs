@@ -8,19 +8,20 @@
 //! | somebody else took back Ballast's drain for the same cause | left to them |
 //! | Ballast lately took back a drain of it | left alone |
 //! | the disruption budget is spent | left alone |
-//! | its tasks find room on instances of another pool, or the group may launch from one | DRAINING |
+//! | EC2 recommends to rebalance it, and ECS would not move all of its tasks | left alone |
+//! | its tasks find room on instances of another pool, or an instance is launched for them from one (`launchable`) | DRAINING |
 //! | otherwise | left alone |
 //!
 //! The budget is the group's: so many percent of its instances in service, rounded up, less those that drain, leave or are not healthy.
 //! Those whose cause is oldest come first, ties by id. A pool is an instance type in a zone. An instance whose agent is lost need not
-//! leave its pool: any other instance, and any pool, will do. Planned maintenance comes first, and needs the budget alone; from
-//! [`MAINTENANCE_FORCED`] before it on not even that.
+//! leave its pool: any other instance, and any pool, will do; and what ECS would not move needs no room, for a drain changes nothing for
+//! it. Planned maintenance comes first, and needs the budget alone; from [`MAINTENANCE_FORCED`] before it on not even that.
 //!
-//! Guaranteed: room is proved task by task where the tasks were read, and never promised twice.
+//! Guaranteed: room is proved task by task, and never promised twice. An instance whose tasks were not read is drained only where ECS counts none.
 //!
-//! Assumed: a pool from which no launch failed lately may be launched from. Where the tasks were not read, only that tells of room.
+//! Assumed: a pool from which no launch failed lately may be launched from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use model::capacity::{InstanceTask, Lifecycle};
@@ -29,12 +30,12 @@ use model::ids::ClusterName;
 
 use super::case::{Case, GroupCase, Indexes, Place};
 use super::causes::MAINTENANCE_FORCED;
+use super::launchable::Launchable;
 use super::numbers::counts;
 use super::reversal::{REVERSED_FOR, reversed_at};
 use super::room::{Proof, Put, Room};
-use super::{Verdict, ladder};
+use super::{Verdict, ladder, stuck};
 use crate::capacity::fit::requests_of;
-use crate::capacity::pools;
 use crate::capacity::scale_in::budget;
 
 /// Decides about the instances of a group that are ACTIVE and not certain to leave: the numbers of their cases. What they are put on is
@@ -119,7 +120,20 @@ fn asked<'c>(group: &GroupCase<'_>, case: &'c Case<'_>) -> Asked<'c> {
         };
         return Asked::Not(reason, None);
     }
+    if let Some(reason) = would_not_end(case, why) {
+        return Asked::Not(reason, None);
+    }
     Asked::For(why)
+}
+
+/// That tasks on an instance that EC2 recommends to rebalance would stay on it, whatever room there is.
+fn would_not_end(case: &Case<'_>, why: &DepartureCause) -> Option<DrainHoldReason> {
+    let stays = why.kind() == CauseKind::Rebalance && !case.immovable.is_empty();
+    stays.then(|| DrainHoldReason::ImmovableTasks {
+        why: why.clone(),
+        tasks: counts(case),
+        immovable: stuck::lines(case.immovable.iter()),
+    })
 }
 
 /// The planned maintenance whose lead has begun.
@@ -184,28 +198,17 @@ fn not_asked<'c>(group: &GroupCase<'_>, case: &'c Case<'_>) -> Asked<'c> {
 struct Left<'a> {
     budget: u32,
     spent: u32,
-    /// How many instances it may launch.
-    below_max: u32,
-    /// The pools that it may launch from: types and zones.
-    pools: BTreeSet<pools::Pool<'a>>,
+    launchable: Launchable<'a>,
 }
 
 impl<'a> Left<'a> {
     fn new(group: &GroupCase<'a>) -> Self {
         let (in_service, spent) = disruption(group);
         let allowed = budget(in_service, group.policy.disruption_percent, spent, 0).allowed;
-        let launches = group.of.group.as_ref().filter(|it| {
-            it.desired_capacity_type.counts_instances()
-                && !it.is_deleting
-                && !it.suspended_processes.contains("Launch")
-        });
         Self {
             budget: allowed,
             spent,
-            below_max: launches.map_or(0, |it| it.max_size.saturating_sub(it.desired_capacity)),
-            pools: launches
-                .map(|it| pools::not_failed_lately(it, group.look.now))
-                .unwrap_or_default(),
+            launchable: Launchable::new(group),
         }
     }
 
@@ -279,22 +282,11 @@ impl<'a> Left<'a> {
             Ok(tasks) => return Ok(PoolRoom::Free { tasks }),
             Err(no_room) => no_room,
         };
-        let is_other = |it: &&pools::Pool<'a>| may_stay_in_pool || (Some(it.0), Some(it.1)) != pool;
-        let pools = self.pools.iter().filter(is_other).count();
-        if pools == 0 || self.below_max == 0 {
-            let is_below = if self.below_max == 0 {
-                "the group is at its maximum, or launches nothing"
-            } else {
-                "the group has no other pool from which no launch failed lately"
-            };
-            return Err(format!("{no_room}, and {is_below}"));
+        if case.tasks.is_none() {
+            return Err(no_room.to_owned());
         }
-        let below_max = self.below_max;
-        self.below_max = below_max.saturating_sub(1);
-        Ok(PoolRoom::Launchable {
-            pools: u32::try_from(pools).unwrap_or(u32::MAX),
-            below_max,
-        })
+        let launched = self.launchable.room(case, may_stay_in_pool);
+        launched.map_err(|why| format!("{no_room}, and {why}"))
     }
 }
 
@@ -351,7 +343,7 @@ fn free<'a>(
     let (Some(room), Some(index)) = (room.filter(|it| it.is_known), index) else {
         return Err("not every instance of its cluster was read");
     };
-    let tasks: Vec<&InstanceTask> = case.running().collect();
+    let tasks: Vec<&InstanceTask> = case.moved().collect();
     let mut puts: Vec<Put<'a>> = Vec::new();
     let mut placed: u32 = 0;
     for request in requests_of(index, tasks.iter().copied()) {

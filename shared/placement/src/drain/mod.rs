@@ -28,6 +28,7 @@ pub mod causes;
 pub mod choice;
 mod elsewhere;
 pub mod ladder;
+mod launchable;
 pub mod memory;
 pub mod neighbours;
 mod numbers;

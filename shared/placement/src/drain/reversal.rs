@@ -3,7 +3,8 @@
 //! Guaranteed: only a drain of Ballast's own is taken back, only with a memory and a look that left no gap about the instance, and only
 //! while no other certain cause is there. An instance that is on its way out of its group is never set to ACTIVE.
 //!
-//! A drain by choice is taken back after [`REBALANCE_OVER`], whether or not EC2 repeats its recommendation. One that is older than
+//! A drain by choice is taken back after [`REBALANCE_OVER`], whether or not EC2 repeats its recommendation; and as soon as it has lasted for
+//! `ballast:departure-timeout-secs` with tasks left: ECS does not move them, and an instance that may stay is of more use with its tasks and room for more. One that is older than
 //! [`OWN_FOR`] is not taken back, but for that of an instance that may have been away since: one that EC2 stopped comes back whenever its owner
 //! starts it, and one that its group let go may come back from a warm pool.
 //!
@@ -16,11 +17,12 @@
 use jiff::Timestamp;
 use model::Seconds;
 use model::capacity::Lifecycle;
-use model::drain::{CauseKind, DepartureCause, DrainAction, DrainStepReason};
+use model::drain::{CauseKind, DepartureCause, DrainAction, DrainStepReason, TaskCounts};
 
 use super::Verdict;
 use super::case::{Case, GroupCase, Place};
 use super::causes::{DETACHED_FOR, MAINTENANCE_OVER, REBALANCE_OVER, WARNING_OVER};
+use super::numbers::counts;
 
 /// How long an instance whose drain was taken back is not drained by choice. The number is ours.
 pub const REVERSED_FOR: Seconds = Seconds(21_600);
@@ -42,7 +44,8 @@ pub(crate) fn verdict(group: &GroupCase<'_>, case: &Case<'_>) -> Option<Verdict>
         // AWS moved it.
         Some(DepartureCause::Maintenance { starts_at, .. }) => now < lead.before(*starts_at),
         // However often it is recommended again.
-        Some(_) => !own.cause.is_certain() && REBALANCE_OVER.after(own.at) <= now,
+        Some(_) if own.cause.is_certain() => false,
+        Some(_) => REBALANCE_OVER.after(own.at) <= now || is_stuck(group, case).is_some(),
     };
     // Its group may have let it go because it ends.
     let left_at = case.departure.left_at;
@@ -71,7 +74,7 @@ pub(crate) fn verdict(group: &GroupCase<'_>, case: &Case<'_>) -> Option<Verdict>
     let reason = DrainStepReason::CauseGone {
         drained_at: own.at,
         cause: own.cause,
-        shown_by: shown_by(own.cause, case),
+        shown_by: shown_by(own.cause, group, case),
     };
     Some(Verdict::Step(action, reason, own.at))
 }
@@ -89,8 +92,15 @@ const fn comes_back(cause: CauseKind) -> bool {
     }
 }
 
-/// What shows that it stays.
-fn shown_by(cause: CauseKind, case: &Case<'_>) -> String {
+/// What is left on an instance after the longest that a drain normally takes.
+fn is_stuck(group: &GroupCase<'_>, case: &Case<'_>) -> Option<TaskCounts> {
+    let since = case.departure.draining_since?;
+    let is_late = group.policy.departure_timeout.after(since) <= group.look.now;
+    counts(case).filter(|it| is_late && it.left() > 0)
+}
+
+/// What shows that it stays, or that it is of no use to let it go.
+fn shown_by(cause: CauseKind, group: &GroupCase<'_>, case: &Case<'_>) -> String {
     match cause {
         CauseKind::SpotInterruption | CauseKind::CapacityReservationInterruption => {
             format!("its agent is connected, {WARNING_OVER} and more after EC2 was to take it")
@@ -106,9 +116,15 @@ fn shown_by(cause: CauseKind, case: &Case<'_>) -> String {
                 "AWS Health says that the maintenance is over, or it was to begin {MAINTENANCE_OVER} ago and more"
             ),
         },
-        CauseKind::Rebalance => {
-            format!("nothing has followed EC2's recommendation for {REBALANCE_OVER}")
-        }
+        CauseKind::Rebalance => match is_stuck(group, case) {
+            Some(tasks) if case.departure.cause(cause).is_some() => format!(
+                "EC2 has only recommended to rebalance it, and after {} it is not empty: {tasks}",
+                group.policy.departure_timeout
+            ),
+            Some(_) | None => {
+                format!("nothing has followed EC2's recommendation for {REBALANCE_OVER}")
+            }
+        },
     }
 }
 

@@ -3,7 +3,8 @@
 use model::Seconds;
 use model::capacity::{Consent, ContainerInstanceStatus, Lifecycle};
 use model::drain::{
-    CauseKind, DepartureCause, DrainKey, DrainSubject, OwnDrain, Reversal, StuckReason,
+    CauseKind, DepartureCause, DrainKey, DrainStepReason, DrainSubject, GroupRaiser, OwnDrain,
+    PoolRoom, Reversal, StuckReason,
 };
 use model::trigger::{MachineState, Notice};
 
@@ -126,6 +127,23 @@ fn a_drain_by_choice_needs_its_tag_everything_known_and_the_budget() {
         &step,
         &[
             ("switched_off", &|it| it.policy().drain_on_rebalance = false),
+            ("room", &|it| {
+                let other = second(it);
+                it.fill(&other);
+            }),
+            ("room", &|it| {
+                let (first, other) = (it.hints.notices[0].instance.clone(), second(it));
+                let zone = it.container(&first).zone.clone();
+                it.container(&other).zone = zone;
+            }),
+            ("room", &|it| {
+                let other = second(it);
+                it.container(&other).agent_connected = false;
+            }),
+            ("room", &|it| it.cluster().tasks_read.clear()),
+            ("room", &|it| it.cluster().has_every_instance = false),
+            ("room", &|it| it.capacity().tasks[0].service = None),
+            ("room", &|it| it.service("web", 0).maximum_percent = 100),
             ("evidence", &|it| it.hints.notices.clear()),
             ("evidence", &|it| it.later(3_600)),
             ("evidence", &|it| it.snapshot.is_full = false),
@@ -160,9 +178,76 @@ fn a_drain_by_choice_needs_its_tag_everything_known_and_the_budget() {
     scene.said(&other, 40, Notice::Rebalance);
     let why = DepartureCause::Rebalance { at: scene.ago(40) };
     let laws = found(&scene, vec![step, choose(&other, why)]);
-    assert_eq!(
-        laws.iter().map(|it| (it.step, it.law)).collect::<Vec<_>>(),
-        [(1, "disruption_budget")]
+    let laws: Vec<_> = laws.iter().map(|it| (it.step, it.law)).collect();
+    assert!(laws.contains(&(1, "disruption_budget")), "{laws:?}");
+    // Nor is there room for the tasks of both on each other.
+    assert!(laws.contains(&(0, "room")), "{laws:?}");
+}
+
+/// On an instance that somebody launches; and none of its tasks stops before.
+#[test]
+fn a_drain_by_choice_needs_a_launch_that_somebody_makes() {
+    let (mut scene, id) = planted();
+    scene.raised();
+    scene.said(&id, 40, Notice::Rebalance);
+    let other = second(&mut scene);
+    scene.fill(&other);
+    let mut step = choose(&id, DepartureCause::Rebalance { at: scene.ago(40) });
+    let DrainStepReason::Selective { room, .. } = &mut step.reason else {
+        panic!("{step}");
+    };
+    *room = PoolRoom::Launchable {
+        pools: 1,
+        below_max: 8,
+        raised_by: GroupRaiser::ClusterScaler,
+    };
+    check(
+        &scene,
+        &step,
+        &[
+            ("room", &|it| {
+                let group = it.group("spot").group.as_mut().unwrap();
+                group.tags.remove("ballast:cluster-scaler");
+            }),
+            ("room", &|it| {
+                it.group("spot").group.as_mut().unwrap().max_size = 2;
+            }),
+            ("room", &|it| {
+                let group = it.group("spot").group.as_mut().unwrap();
+                group.suspended_processes.insert("Launch".to_owned());
+            }),
+            ("room", &|it| {
+                it.service("web", 0).minimum_healthy_percent = 50;
+            }),
+            ("room", &|it| it.service("web", 0).maximum_percent = 149),
+        ],
+    );
+}
+
+/// What was drained by choice and is not empty after `ballast:departure-timeout-secs` need not wait for the hour.
+#[test]
+fn a_drain_by_choice_that_is_stuck_may_be_taken_back() {
+    let (mut scene, id) = planted();
+    scene.draining(&id, 900);
+    let own = OwnDrain {
+        at: scene.ago(900),
+        cause: CauseKind::Rebalance,
+        confirmed: true,
+    };
+    scene.departure(&id).own_drain = Some(own);
+    scene.said(&id, 1_000, Notice::Rebalance);
+    let step = activate(&scene, &id, CauseKind::Rebalance);
+    let at = id.clone();
+    check(
+        &scene,
+        &step,
+        &[
+            ("only_own_drains", &|it| it.empty(&at)),
+            ("only_own_drains", &|it| {
+                it.policy().departure_timeout = Seconds(901);
+            }),
+            ("only_own_drains", &|it| it.warned(&at, 10)),
+        ],
     );
 }
 
@@ -193,6 +278,7 @@ fn a_lost_agent_is_evidence_after_the_grace() {
 fn only_an_own_drain_is_taken_back_and_only_where_nothing_is_left() {
     let (mut scene, id) = planted();
     scene.draining(&id, 4_000);
+    scene.policy().departure_timeout = Seconds(172_800);
     let own = OwnDrain {
         at: scene.ago(3_000),
         cause: CauseKind::Rebalance,

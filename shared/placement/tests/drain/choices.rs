@@ -70,15 +70,16 @@ fn with_the_tag_and_room_in_another_pool_it_is_drained() {
 #[test]
 fn room_in_the_same_pool_does_not_count() {
     let (mut scene, ids) = recommended();
+    scene.raised();
     scene.fill(&ids[1]);
     scene.instance("spot");
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` selective: set `i-1` to DRAINING, because EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; the group may launch from 1 other pool in which no launch failed lately, and is 7 below its maximum; the disruption budget allows 1; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-        hold `group spot` departing: instances leave (instances: 3 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-2` `i-5` staying: they stay
-    "#]],
+            step `group spot` `i-1` selective: set `i-1` to DRAINING, because EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; cluster-scaler raises the group, which may launch from 1 other pool in which no launch failed lately, and is 7 below its maximum; the disruption budget allows 1; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` departing: instances leave (instances: 3 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
+            hold `group spot` `i-2` `i-5` staying: they stay
+        "#]],
     );
     scene.group("spot").group.as_mut().unwrap().max_size = 3;
     check(
@@ -94,6 +95,7 @@ fn room_in_the_same_pool_does_not_count() {
 #[test]
 fn a_pool_that_failed_lately_is_no_other_pool() {
     let (mut scene, ids) = recommended();
+    scene.raised();
     scene.fill(&ids[1]);
     let started_at = scene.ago(599);
     let group = scene.group("spot").group.as_mut().unwrap();
@@ -133,14 +135,15 @@ fn a_pool_that_failed_lately_is_no_other_pool() {
 #[test]
 fn tasks_that_were_not_read_are_not_proved_to_fit() {
     let (mut scene, ids) = recommended();
+    scene.raised();
     scene.cluster().tasks_read.clear();
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` selective: set `i-1` to DRAINING, because EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; the group may launch from 1 other pool in which no launch failed lately, and is 8 below its maximum; the disruption budget allows 1; its tasks were not read
-        hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-2` staying: they stay
-    "#]],
+            hold `group spot` watching: no instance that was looked at leaves (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
+            hold `group spot` `i-1` no_other_pool: EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; its tasks find no room in another pool: its tasks were not read
+            hold `group spot` `i-2` staying: they stay
+        "#]],
     );
     scene.empty(&ids[0]);
     scene.looked(&ids[0]).tasks_counted = Some(0);
@@ -239,6 +242,7 @@ fn what_drains_leaves_or_is_unhealthy_spends_the_budget() {
 #[test]
 fn what_spends_the_budget_already_spends_no_more_of_it() {
     let (mut scene, ids) = recommended();
+    scene.raised();
     scene.policy().disruption_percent = 100;
     scene.said(&ids[1], 5, Notice::Rebalance);
     scene.member(&ids[0]).is_healthy = false;
@@ -284,6 +288,7 @@ fn an_instance_out_of_service_is_not_drained_by_choice() {
 fn a_recommendation_that_nothing_followed_is_over_and_not_repeated() {
     let (mut scene, ids) = recommended();
     scene.act();
+    scene.empty(&ids[0]);
     scene.later(3_590);
     check(
         &scene,
@@ -349,6 +354,7 @@ fn a_lost_agent_is_said_and_drained_where_that_is_asked_for() {
 #[test]
 fn a_drain_that_does_not_show_yet_counts() {
     let (mut scene, ids) = recommended();
+    scene.raised();
     scene.act();
     let container = scene.container(&ids[0]);
     container.status = model::capacity::ContainerInstanceStatus::Active;

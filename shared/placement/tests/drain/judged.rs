@@ -1,11 +1,13 @@
 //! Plans, held against the [`oracle`](crate::oracle).
 
-use model::drain::{DrainAction, DrainKey, DrainPlan, DrainStep, DrainStepReason};
+use model::drain::{CauseKind, DrainAction, DrainKey, DrainPlan, DrainStep, DrainStepReason};
 use model::memory::Recall;
 use model::{InstanceId, TaskArn};
 use proptest::prelude::*;
 
+use crate::laws::audited;
 use crate::oracle::{Subject, Want, is_remembered_elsewhere, wants_return};
+use crate::oracle_choices::recommended;
 use crate::random::situation;
 use crate::scene::Scene;
 use crate::shown::text;
@@ -52,6 +54,8 @@ fn judged(
                 matches!(it.action, DrainAction::Drain { .. }) && !by_choice
             };
             check("drain", subject.wants_drain(), has(plan, id, leaves))?;
+            let chosen = |it: &DrainStep| matches!(&it.reason, DrainStepReason::Selective { why, .. } if why.kind() == CauseKind::Rebalance);
+            check("choose", subject.wants_choice(), has(plan, id, chosen))?;
             let (kept, ended) = subject.wants_wait();
             let keeps = |it: &DrainStep| matches!(it.action, DrainAction::RecordHeartbeat { .. });
             check("heartbeat", kept, has(plan, id, keeps))?;
@@ -102,6 +106,15 @@ proptest! {
         let decision = scene.decide();
         judged(&scene, &decision.plan, &mut Vec::new())?;
     }
+
+    #[test]
+    fn what_may_leave_is_drained_where_there_is_room_and_nowhere_else(scene in situation()) {
+        let scene = recommended(&scene);
+        let decision = scene.decide();
+        judged(&scene, &decision.plan, &mut Vec::new())?;
+        let found = audited(&scene, &decision.plan);
+        prop_assert!(found.is_empty(), "{:?} in\n{}", found, text(&decision));
+    }
 }
 
 /// An oracle that never says anything proves nothing.
@@ -112,12 +125,15 @@ fn the_oracle_says_both_of_everything() {
     let mut told = Vec::new();
     for _ in 0..2_000 {
         let scene = situation().new_tree(&mut runner).unwrap().current();
-        let decision = scene.decide();
-        judged(&scene, &decision.plan, &mut told)
-            .unwrap_or_else(|it| panic!("{it}\n{}", text(&decision)));
+        for scene in [recommended(&scene), scene] {
+            let decision = scene.decide();
+            judged(&scene, &decision.plan, &mut told)
+                .unwrap_or_else(|it| panic!("{it}\n{}", text(&decision)));
+        }
     }
     for what in [
         "drain",
+        "choose",
         "heartbeat",
         "complete",
         "activate",

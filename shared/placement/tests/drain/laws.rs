@@ -396,7 +396,7 @@ fn the_random_states_reach_the_rules() {
     use proptest::strategy::ValueTree as _;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut seen = BTreeSet::new();
-    for _ in 0..3_000 {
+    for _ in 0..5_000 {
         let scene = situation().new_tree(&mut runner).unwrap().current();
         let plan = decide(
             &scene.snapshot,

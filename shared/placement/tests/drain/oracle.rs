@@ -44,13 +44,13 @@ impl Want {
 
 /// One instance, with everything that is said about it anywhere.
 pub(crate) struct Subject<'a> {
-    scene: &'a Scene,
-    group: &'a DrainGroup,
-    policy: &'a DrainPolicy,
-    looked: &'a LookedInstance,
+    pub(crate) scene: &'a Scene,
+    pub(crate) group: &'a DrainGroup,
+    pub(crate) policy: &'a DrainPolicy,
+    pub(crate) looked: &'a LookedInstance,
     container: Option<&'a ContainerInstance>,
-    departure: Departure,
-    remembers: bool,
+    pub(crate) departure: Departure,
+    pub(crate) remembers: bool,
     /// Whether something is remembered of it in another place.
     pub(crate) is_of_several: bool,
 }
@@ -94,19 +94,19 @@ impl<'a> Subject<'a> {
         })
     }
 
-    fn acts(&self) -> bool {
+    pub(crate) fn acts(&self) -> bool {
         self.policy.consent == Consent::Act && !self.policy.paused
     }
 
-    fn age(&self, at: Timestamp) -> i128 {
+    pub(crate) fn age(&self, at: Timestamp) -> i128 {
         self.scene.now.duration_since(at).as_millis()
     }
 
-    fn is(&self, status: ContainerInstanceStatus) -> bool {
+    pub(crate) fn is(&self, status: ContainerInstanceStatus) -> bool {
         self.container.is_some_and(|it| it.status == status)
     }
 
-    fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.container.is_some_and(|it| it.agent_connected)
     }
 
@@ -114,7 +114,7 @@ impl<'a> Subject<'a> {
         self.looked.member.as_ref().map(|it| it.lifecycle)
     }
 
-    fn notices(&self) -> impl Iterator<Item = (Timestamp, &'a Notice)> {
+    pub(crate) fn notices(&self) -> impl Iterator<Item = (Timestamp, &'a Notice)> {
         let now = self.scene.now;
         let hints = self.scene.hints.notices.iter();
         hints
@@ -289,7 +289,7 @@ impl<'a> Subject<'a> {
         Some(tasks.iter().filter(|it| !it.is_daemon).count())
     }
 
-    fn has_gaps(&self) -> bool {
+    pub(crate) fn has_gaps(&self) -> bool {
         let clusters = self.scene.snapshot.clusters.values();
         let mut clusters = clusters.filter(|it| !it.capacity.gaps.is_empty());
         !self.scene.snapshot.gaps.is_empty()

@@ -8,6 +8,7 @@ use model::drain::{
     CauseKind, Departure, DrainKey, DrainMemory, InstancePassedOver, OwnDrain, Whereabouts,
 };
 use model::memory::Recall;
+use model::strategy::StrategyItem;
 use model::trigger::LifecycleAction;
 use model::{InstanceId, Seconds};
 use proptest::prelude::*;
@@ -267,6 +268,15 @@ fn services(scene: &mut Scene, tape: &mut Tape) {
         let service = scene.service(name, missing);
         service.minimum_healthy_percent = minimum;
         service.maximum_percent = maximum;
+        if tape.roll(2) == 1 {
+            let provider = tape.of(&["spot", "spot", "spot", "other"]).parse().unwrap();
+            let (base, weight) = (0, 1);
+            service.strategy = vec![StrategyItem {
+                provider,
+                base,
+                weight,
+            }];
+        }
     }
     for family in ["web", "api", "job"] {
         if tape.one_in(3) {
@@ -339,6 +349,8 @@ fn group(scene: &mut Scene, name: &str, tape: &mut Tape) {
         Err(_) => "maybe",
     };
     tags.insert("ballast:instance-drain".to_owned(), consent.to_owned());
+    let raised = tape.of(&["act", "act", "act", "advise", "none"]);
+    tags.insert("ballast:cluster-scaler".to_owned(), raised.to_owned());
     let has = of_group.desired_capacity;
     of_group.max_size = tape.of(&[10, has, 10]);
     if tape.one_in(8) {

@@ -382,6 +382,7 @@ fn a_recommendation_that_is_repeated_keeps_no_drain() {
         scene.said(&ids[0], 0, Notice::Rebalance);
         let text = scene.act();
         assert_eq!(text.contains("step"), round == 0, "{text}");
+        scene.empty(&ids[0]);
         scene.later(60);
     }
     scene.said(&ids[0], 0, Notice::Rebalance);

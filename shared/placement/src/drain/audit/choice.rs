@@ -144,6 +144,20 @@ impl Ground<'_> {
         }
     }
 
+    /// Whether tasks are on an instance that has been DRAINING for longer than its group lets it.
+    fn is_stuck(&self, looked: &LookedInstance) -> bool {
+        let departure = self.departure(&looked.id);
+        let since = departure.and_then(|it| it.draining_since);
+        let is_late = since.is_some_and(|it| {
+            let waited = self.now.duration_since(it).as_secs();
+            waited >= self.policy.departure_timeout.0
+        });
+        let registered = looked.registered.as_ref();
+        let tasks = registered.and_then(|(cluster, arn)| self.sources.tasks.get(&(cluster, arn)));
+        let mut tasks = tasks.into_iter().flatten();
+        is_late && tasks.any(|it| !it.is_daemon)
+    }
+
     /// Taking a drain back needs that it was Ballast's, that the instance stays, and that all of that is certain.
     pub(super) fn check_activate(
         &self,
@@ -193,9 +207,9 @@ impl Ground<'_> {
         if self.gaps(looked) > 0 {
             add(format!("not everything about `{id}` was read"));
         }
-        // A drain by choice has its own end, whatever is recommended.
-        let has_ended =
-            !own.cause.is_certain() && Seconds(CHOICE_ENDS_SECS).after(own.at) <= self.now;
+        // A drain by choice has its own end, whatever is recommended; and an earlier one where tasks do not move.
+        let is_old = Seconds(CHOICE_ENDS_SECS).after(own.at) <= self.now;
+        let has_ended = !own.cause.is_certain() && (is_old || self.is_stuck(looked));
         let own_cause = Some(own.cause).filter(|_| !has_ended);
         if let Some(kind) = Evidence::of(self, looked).sure(own_cause) {
             add(format!("`{id}` still leaves: {}", kind.as_str()));

@@ -47,7 +47,7 @@ pub const LAWS: [&str; 13] = [
     "only_own_drains",
     "not_too_early",
     "disruption_budget",
-    "room",
+    "room_elsewhere",
     "good_neighbour",
     "one_step_per_subject",
     "precondition",

@@ -72,6 +72,28 @@ fn without_a_task_but_daemons_it_goes_on() {
     );
 }
 
+/// Its tasks were read, and are read again before it goes on.
+#[test]
+fn a_gap_elsewhere_or_no_ledger_keeps_no_empty_instance_waiting() {
+    for change in [
+        (|scene| scene.snapshot.is_full = false) as fn(&mut Scene),
+        |scene| scene.forget(),
+        |scene| scene.snapshot.gaps = vec![gap("ecs:ListClusters")],
+        |scene| scene.group("spot").gaps = vec![gap("autoscaling:DescribeScalingActivities")],
+        |scene| scene.cluster().capacity.gaps = vec![gap("ecs:DescribeServices")],
+    ] {
+        let (mut scene, ids) = waits();
+        change(&mut scene);
+        assert!(!scene.decide().plan.to_string().contains("CONTINUE"));
+        scene.empty(&ids[0]);
+        let plan = scene.decide().plan.to_string();
+        assert!(plan.contains(" drained: let `i-1` go on"), "{plan}");
+        scene.cluster().tasks_read.clear();
+        let plan = scene.decide().plan.to_string();
+        assert!(!plan.contains("CONTINUE"), "not read: {plan}");
+    }
+}
+
 #[test]
 fn a_task_that_is_stopping_is_waited_for() {
     let (mut scene, _) = waits();

@@ -127,23 +127,29 @@ fn a_drain_by_choice_needs_its_tag_everything_known_and_the_budget() {
         &step,
         &[
             ("switched_off", &|it| it.policy().drain_on_rebalance = false),
-            ("room", &|it| {
+            ("room_elsewhere", &|it| {
                 let other = second(it);
                 it.fill(&other);
             }),
-            ("room", &|it| {
+            ("room_elsewhere", &|it| {
                 let (first, other) = (it.hints.notices[0].instance.clone(), second(it));
                 let zone = it.container(&first).zone.clone();
                 it.container(&other).zone = zone;
             }),
-            ("room", &|it| {
+            ("room_elsewhere", &|it| {
                 let other = second(it);
                 it.container(&other).agent_connected = false;
             }),
-            ("room", &|it| it.cluster().tasks_read.clear()),
-            ("room", &|it| it.cluster().has_every_instance = false),
-            ("room", &|it| it.capacity().tasks[0].service = None),
-            ("room", &|it| it.service("web", 0).maximum_percent = 100),
+            ("room_elsewhere", &|it| it.cluster().tasks_read.clear()),
+            ("room_elsewhere", &|it| {
+                it.cluster().has_every_instance = false
+            }),
+            ("room_elsewhere", &|it| {
+                it.capacity().tasks[0].service = None
+            }),
+            ("room_elsewhere", &|it| {
+                it.service("web", 0).maximum_percent = 100
+            }),
             ("evidence", &|it| it.hints.notices.clear()),
             ("evidence", &|it| it.later(3_600)),
             ("evidence", &|it| it.snapshot.is_full = false),
@@ -181,7 +187,7 @@ fn a_drain_by_choice_needs_its_tag_everything_known_and_the_budget() {
     let laws: Vec<_> = laws.iter().map(|it| (it.step, it.law)).collect();
     assert!(laws.contains(&(1, "disruption_budget")), "{laws:?}");
     // Nor is there room for the tasks of both on each other.
-    assert!(laws.contains(&(0, "room")), "{laws:?}");
+    assert!(laws.contains(&(0, "room_elsewhere")), "{laws:?}");
 }
 
 /// On an instance that somebody launches; and none of its tasks stops before.
@@ -205,21 +211,23 @@ fn a_drain_by_choice_needs_a_launch_that_somebody_makes() {
         &scene,
         &step,
         &[
-            ("room", &|it| {
+            ("room_elsewhere", &|it| {
                 let group = it.group("spot").group.as_mut().unwrap();
                 group.tags.remove("ballast:cluster-scaler");
             }),
-            ("room", &|it| {
+            ("room_elsewhere", &|it| {
                 it.group("spot").group.as_mut().unwrap().max_size = 2;
             }),
-            ("room", &|it| {
+            ("room_elsewhere", &|it| {
                 let group = it.group("spot").group.as_mut().unwrap();
                 group.suspended_processes.insert("Launch".to_owned());
             }),
-            ("room", &|it| {
+            ("room_elsewhere", &|it| {
                 it.service("web", 0).minimum_healthy_percent = 50;
             }),
-            ("room", &|it| it.service("web", 0).maximum_percent = 149),
+            ("room_elsewhere", &|it| {
+                it.service("web", 0).maximum_percent = 149
+            }),
         ],
     );
 }

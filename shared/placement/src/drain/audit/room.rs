@@ -38,7 +38,10 @@ impl<'a> Ground<'a> {
             cluster.tasks_read.contains(arn).then_some((cluster, arn))
         });
         let Some((cluster, arn)) = read else {
-            found.add("room", format!("the tasks on `{id}` were not read"));
+            found.add(
+                "room_elsewhere",
+                format!("the tasks on `{id}` were not read"),
+            );
             return;
         };
         let key = (&cluster.capacity.cluster, arn);
@@ -48,7 +51,7 @@ impl<'a> Ground<'a> {
             tasks.partition(|task| is_moved(cluster, task));
         if let Some(task) = staying.first().filter(|_| kind == CauseKind::Rebalance) {
             let detail = format!("ECS would not move `{}` off `{id}`", task.arn);
-            found.add("room", detail);
+            found.add("room_elsewhere", detail);
         }
         match room {
             PoolRoom::Free { .. } => {
@@ -80,7 +83,7 @@ impl<'a> Ground<'a> {
             });
             if !others.any(|it| task.needs.fits(&it.remaining)) {
                 let detail = format!("no other instance has room for `{}`", task.arn);
-                found.add("room", detail);
+                found.add("room_elsewhere", detail);
             }
         }
         let name = &cluster.capacity.cluster;
@@ -92,7 +95,7 @@ impl<'a> Ground<'a> {
         let is_seen = moved.fits(&free) && cluster.has_every_instance;
         if !(moving.is_empty() || is_seen) {
             let detail = format!("{moved} are to move in `{name}`, and {free} are seen free");
-            found.add("room", detail);
+            found.add("room_elsewhere", detail);
         }
     }
 
@@ -130,7 +133,7 @@ impl<'a> Ground<'a> {
         });
         if !may {
             let detail = format!("nobody launches {launched} instances for `{key}`");
-            found.add("room", detail);
+            found.add("room_elsewhere", detail);
         }
     }
 }
@@ -173,7 +176,7 @@ fn check_replaced_first(
         });
         if !is_kept {
             let detail = format!("`{}` may stop before another task runs for it", task.arn);
-            found.add("room", detail);
+            found.add("room_elsewhere", detail);
         }
     }
 }

@@ -201,13 +201,14 @@ impl MemberState {
     }
 }
 
-/// How long after an instance's agent has set it to DRAINING its group replaces it by itself: a Spot instance ends two minutes after its
-/// interruption notice. <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html>
+/// How long after it began to drain an instance of Spot may still be about to end by an interruption: it ends two minutes after its notice,
+/// and its group sees that at a health check. The third minute is ours.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html>
 const INTERRUPTED_WITHIN: Seconds = Seconds(180);
 
 impl Member<'_> {
-    /// Whether the instance is most likely interrupted: its group replaces it, and nothing is bought in its place.
-    pub(crate) fn is_replaced(&self, market: Market, now: Timestamp) -> bool {
+    /// Whether the instance is most likely interrupted, so that its group replaces it within minutes. Its tasks lack room all the same.
+    pub(crate) fn is_interrupted(&self, market: Market, now: Timestamp) -> bool {
         let may_be_spot = match market {
             Market::Spot | Market::Unknown => true,
             Market::OnDemand => false,

@@ -200,9 +200,7 @@ fn enough(case: &Case<'_>, comes_back: bool) -> Size {
         return Size::Stay(reason, None);
     }
     let gaps = case.look.gaps();
-    let mut members = case.members.iter();
-    let is_replaced = members.any(|it| it.is_replaced(case.group.market, case.look.now));
-    let reason = if comes_back || is_replaced || case.numbers.launching > 0 {
+    let reason = if comes_back || case.numbers.launching > 0 {
         CapacityHoldReason::Launching
     } else if gaps.is_empty() {
         CapacityHoldReason::RightSize

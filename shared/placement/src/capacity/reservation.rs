@@ -8,6 +8,10 @@
 //! - wanted = 100 × M ÷ target, rounded up, and on top those that the group counts and the tasks cannot use: the lost ones, and those
 //!   that somebody else drains.
 //!
+//! **Replacement before departure:** an instance that drains takes no task, whoever drains it, so that what its tasks lack is bought at once,
+//! on top of what the group has. The free room alone that a target below 100 % asks for is not bought in its place in its first minutes in a
+//! group that may be of Spot: Spot has most likely interrupted it, and then the group replaces it by itself.
+//!
 //! Tasks that only pools take that are left out now count in *M* as if these could be launched from: the reservation tells what is needed,
 //! and not what there is to be had. What the group is asked for (`asked`) leaves them out.
 //!
@@ -150,18 +154,7 @@ fn counts<'a>(given: &Given<'_, 'a>) -> Counts<'a> {
     let at_least = count(used.len())
         .saturating_add(found.packing.opened_at_least.saturating_sub(asked_for))
         .max(floor);
-    let is_replaced = |it: &Member<'_>| it.is_replaced(group.market, *now);
-    let idle = tally(members, &|it| is_idle(it) && !is_replaced(it));
-    let mut wanted = with_target(needed, settings.target_percent).saturating_add(idle);
-    if lacking > 0 {
-        // An instance that is free and that no waiting task can use does not stand in for one that is lacking.
-        let draining = tally(members, &is_draining);
-        let replaced = tally(members, &is_replaced);
-        let there = group
-            .desired_capacity
-            .saturating_sub(draining.saturating_add(replaced));
-        wanted = wanted.max(there.saturating_add(lacking));
-    }
+    let wanted = wanted(given, needed, lacking);
     Counts {
         found,
         put,
@@ -170,6 +163,25 @@ fn counts<'a>(given: &Given<'_, 'a>) -> Counts<'a> {
         needed,
         at_least,
         wanted,
+    }
+}
+
+/// How many instances the group is to have, of which `lacking` are for tasks that find no room on what is there and stays.
+fn wanted(given: &Given<'_, '_>, needed: u32, lacking: u32) -> u32 {
+    let (group, members) = (&given.provider.group, given.members);
+    let is_interrupted = |it: &Member<'_>| it.is_interrupted(group.market, given.now);
+    let idle = tally(members, &|it| is_idle(it) && !is_interrupted(it));
+    let wanted = with_target(needed, given.settings.target_percent).saturating_add(idle);
+    let there = group
+        .desired_capacity
+        .saturating_sub(tally(members, &is_draining));
+    // What its group is about to replace is no surplus until then, and no free room is bought in its place.
+    let with_interrupted = wanted.saturating_add(tally(members, &is_interrupted));
+    let wanted = wanted.max(with_interrupted.min(there));
+    match lacking {
+        0 => wanted,
+        // Neither one that drains nor one that is free and that no waiting task can use stands in for one that is lacking.
+        lacking => wanted.max(there.saturating_add(lacking)),
     }
 }
 

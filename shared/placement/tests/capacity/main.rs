@@ -11,6 +11,7 @@ mod audit_removing;
 mod aws;
 mod consolidate;
 mod demand;
+mod departures;
 #[path = "../dice/mod.rs"]
 mod dice;
 mod drains;

@@ -1,10 +1,10 @@
 //! Room that ECS does not use: what does not count as room, and what is said where packing and ECS disagree.
 
 use model::ServiceKey;
-use model::capacity::{CapacityHoldReason, Constraint, ContainerInstanceStatus};
+use model::capacity::{CapacityHoldReason, Constraint};
 use model::trigger::PlacementFailure;
 
-use super::scene::{Scene, ago, now, text};
+use super::scene::{Scene, ago, text};
 use super::size::{raised, scene};
 
 /// One empty instance, and three tasks that wait for it.
@@ -126,50 +126,6 @@ fn what_is_not_known_of_an_instance_that_is_there_is_no_room() {
         scene.container(&id).agent_version = version.map(str::to_owned);
         assert_eq!(raised(&scene, "ec2"), to, "{version:?}");
     }
-}
-
-/// Ten full instances, of which somebody drains four.
-fn interrupted(provider: &str) -> Scene {
-    let mut scene = Scene::new();
-    scene.types(provider, "t3.small");
-    scene.group(provider).max_size = 50;
-    scene.service("web", 30, &format!("{provider}=0/1"));
-    for (number, id) in scene.instances(provider, "t3.small", 10).iter().enumerate() {
-        scene.tasks("web", id, 3);
-        if number < 4 {
-            scene.container(id).status = ContainerInstanceStatus::Draining;
-        }
-    }
-    scene
-}
-
-#[test]
-fn what_spot_interrupts_is_replaced_by_the_group_and_not_bought() {
-    let mut scene = interrupted("spot");
-    assert_eq!(raised(&scene, "spot"), None);
-    assert_eq!(scene.held("spot"), CapacityHoldReason::Launching);
-    let ids: Vec<_> = scene.group("spot").instances.keys().cloned().collect();
-    let mut drained = scene
-        .decide()
-        .memories
-        .into_values()
-        .next()
-        .unwrap()
-        .drained_elsewhere;
-    assert_eq!(
-        drained.keys().collect::<Vec<_>>(),
-        ids.iter().take(4).collect::<Vec<_>>()
-    );
-    assert!(drained.values().all(|at| *at == now()));
-    // They are still there: somebody else drains them.
-    drained.values_mut().for_each(|at| *at = ago(181));
-    scene.memory("spot").drained_elsewhere = drained;
-    assert_eq!(raised(&scene, "spot"), Some(14));
-}
-
-#[test]
-fn what_somebody_drains_of_on_demand_is_bought() {
-    assert_eq!(raised(&interrupted("ec2"), "ec2"), Some(14));
 }
 
 #[test]

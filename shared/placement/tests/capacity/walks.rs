@@ -6,14 +6,15 @@
 
 use std::collections::BTreeMap;
 
-use model::Seconds;
 use model::capacity::{
     CapacityAction, CapacityStep, ContainerInstanceStatus, Lifecycle, ProviderMemory,
 };
 use model::memory::Recall;
 use model::outcome::{Outcome, OutcomeResult};
 use model::policy::Installation;
+use model::strategy::Market;
 use model::trigger::Hints;
+use model::{ContainerInstanceArn, Seconds};
 use placement::capacity::audit::audit;
 use placement::capacity::{decide, settle};
 use proptest::prelude::*;
@@ -25,14 +26,18 @@ use crate::fleet::{Fleet, key};
 const A_BIN: u32 = 3;
 const TICK_SECS: i64 = 15;
 const DELAY_SECS: i64 = 240;
+/// From Spot's warning until it takes the instance.
+const NOTICE_SECS: i64 = 120;
 
 /// What a walk may meet.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Faults {
     /// Looks are lost, writes fail, time out or are not told, and two invocations overlap.
     way: bool,
     /// Instances register late, and launches fail.
     launches: bool,
+    /// Spot interrupts instances: they are DRAINING by somebody else's hand and end two minutes later, and the group replaces them.
+    interruptions: bool,
 }
 
 struct Walk {
@@ -42,6 +47,8 @@ struct Walk {
     target_percent: u32,
     /// When each instance that is on its way registers.
     registers: BTreeMap<u32, i64>,
+    /// When each instance that is interrupted ends.
+    ends: BTreeMap<ContainerInstanceArn, i64>,
     secs: i64,
     /// Raised with each memory that is written.
     version: u64,
@@ -66,6 +73,9 @@ impl Walk {
         // These zones are balanced by nobody, so that the size comes out exactly.
         let process = "AZRebalance".to_owned();
         fleet.group().suspended_processes.insert(process);
+        if faults.interruptions && dice.one_in(2) {
+            fleet.group().market = Market::Spot;
+        }
         let policy = fleet.policy();
         policy.target_capacity_percent = Some(target_percent);
         policy.scale_in_delay = Seconds(DELAY_SECS);
@@ -78,6 +88,7 @@ impl Walk {
             faults,
             target_percent,
             registers: BTreeMap::new(),
+            ends: BTreeMap::new(),
             secs: 0,
             version: 0,
             most: 0,
@@ -89,7 +100,7 @@ impl Walk {
         self.fleet.service("web", 0).desired_count
     }
 
-    /// The size that is right where the tasks are.
+    /// The size that is right where the tasks are; those on instances that are interrupted need another place.
     fn right(&mut self) -> u32 {
         let loads = self.loads();
         let used = u32::try_from(loads.len()).unwrap();
@@ -108,16 +119,50 @@ impl Walk {
     fn loads(&mut self) -> BTreeMap<String, u32> {
         let mut loads = BTreeMap::new();
         for task in &self.fleet.cluster().tasks {
-            let on = task.instance.as_ref().unwrap().to_string();
-            *loads.entry(on).or_default() += 1;
+            let on = task.instance.as_ref().unwrap();
+            if !self.ends.contains_key(on) {
+                *loads.entry(on.to_string()).or_default() += 1;
+            }
         }
         loads
+    }
+
+    /// Spot takes an instance that takes tasks: who drains it is not Ballast.
+    fn interrupt(&mut self) {
+        let instances = self.fleet.cluster().instances.values();
+        let active = instances.filter(|it| it.status == ContainerInstanceStatus::Active);
+        let active: Vec<_> = active.map(|it| it.arn.clone()).collect();
+        let Ok(count @ 1..) = u64::try_from(active.len()) else {
+            return;
+        };
+        let arn = &active[usize::try_from(self.dice.roll(count)).unwrap()];
+        let container = self.fleet.cluster().instances.get_mut(arn).unwrap();
+        container.status = ContainerInstanceStatus::Draining;
+        self.ends.insert(arn.clone(), self.secs + NOTICE_SECS);
+    }
+
+    /// What was interrupted two minutes ago ends, with what is left on it.
+    fn end(&mut self) {
+        let secs = self.secs;
+        let due: Vec<_> = self.ends.extract_if(.., |_, at| *at <= secs).collect();
+        for (arn, _) in due {
+            let cluster = self.fleet.cluster();
+            cluster
+                .tasks
+                .retain(|it| it.instance.as_ref() != Some(&arn));
+            // Ballast may have ended it before, where it was to drain it.
+            let ended = cluster.instances.remove(&arn);
+            if let Some(id) = ended.and_then(|it| it.ec2_instance) {
+                self.fleet.group().instances.remove(&id);
+            }
+        }
     }
 
     /// What Auto Scaling, EC2 and ECS do in one tick.
     fn tick(&mut self) {
         self.secs += TICK_SECS;
         self.fleet.now = Seconds(TICK_SECS).after(self.fleet.now);
+        self.end();
         let group = self.fleet.group();
         let has = u32::try_from(group.instances.len()).unwrap();
         let asked = group.desired_capacity;
@@ -163,7 +208,7 @@ impl Walk {
         self.registers.insert(number, self.secs + takes);
     }
 
-    /// ECS places what a service lacks, and stops what it has too much of.
+    /// ECS places what a service lacks, and what is on instances that are interrupted, and stops what the service has too much of.
     fn ecs(&mut self) {
         let desired = self.desired_tasks();
         while u32::try_from(self.fleet.running()).unwrap() > desired {
@@ -174,15 +219,29 @@ impl Walk {
                 .tasks
                 .remove(usize::try_from(at).unwrap());
         }
-        let arns: Vec<_> = self.fleet.cluster().instances.keys().cloned().collect();
         while u32::try_from(self.fleet.running()).unwrap() < desired {
-            let open = arns.iter().find(|arn| {
-                let status = self.fleet.cluster().instances[*arn].status;
-                status == ContainerInstanceStatus::Active && self.fleet.held(arn) < A_BIN
-            });
-            let Some(open) = open.cloned() else { return };
+            let Some(open) = self.open() else { return };
             self.fleet.task("web", 1).instance = Some(open);
         }
+        for from in self.ends.keys().cloned().collect::<Vec<_>>() {
+            while self.fleet.held(&from) > 0 {
+                let Some(open) = self.open() else { return };
+                let mut tasks = self.fleet.cluster().tasks.iter_mut();
+                let task = tasks.find(|it| it.instance.as_ref() == Some(&from));
+                task.unwrap().instance = Some(open);
+            }
+        }
+    }
+
+    /// The first instance that takes one task more.
+    fn open(&mut self) -> Option<ContainerInstanceArn> {
+        let arns: Vec<_> = self.fleet.cluster().instances.keys().cloned().collect();
+        arns.into_iter().find(|arn| {
+            let status = self.fleet.cluster().instances[arn].status;
+            status == ContainerInstanceStatus::Active
+                && !self.ends.contains_key(arn)
+                && self.fleet.held(arn) < A_BIN
+        })
     }
 
     fn look(&mut self) -> Invocation {
@@ -197,7 +256,9 @@ impl Walk {
         let decided = decide(snapshot, &installation, &memories, &Hints::default(), now);
         let found = audit(&decided.plan, snapshot, &installation, &memories, now);
         assert!(found.is_empty(), "{found:?} {}", decided.plan);
-        let right = self.right();
+        // What is about to go is counted by its group until then.
+        let leaving = u32::try_from(self.ends.len()).unwrap();
+        let right = self.right() + leaving;
         let is_whole = self.registers.is_empty()
             && self.fleet.group().instances.len()
                 == usize::try_from(self.fleet.group().desired_capacity).unwrap();
@@ -325,6 +386,9 @@ impl Walk {
                 let desired = u32::try_from(self.dice.roll(25)).unwrap();
                 self.fleet.desire("web", desired);
             }
+            if self.faults.interruptions && self.dice.one_in(20) {
+                self.interrupt();
+            }
             self.tick();
             let is_lost = self.faults.way && self.dice.one_in(5);
             let is_early = self.dice.one_in(6);
@@ -336,10 +400,7 @@ impl Walk {
 
     /// The demand stays, and nothing goes wrong any more.
     fn quiet(&mut self) {
-        self.faults = Faults {
-            way: false,
-            launches: false,
-        };
+        self.faults = Faults::default();
         for _ in 0..200 {
             self.tick();
             if self.secs % 60 == 0 {
@@ -359,12 +420,12 @@ impl Walk {
     }
 }
 
-fn walk(seed: u64, way: bool, launches: bool) {
-    let mut walk = Walk::new(seed, Faults { way, launches });
+fn walk(seed: u64, faults: Faults) {
+    let mut walk = Walk::new(seed, faults);
     for _ in 0..3 {
         walk.storm(120);
         walk.quiet();
-        walk.faults = Faults { way, launches };
+        walk.faults = faults;
     }
 }
 
@@ -383,35 +444,34 @@ proptest! {
 
     #[test]
     fn a_walk_without_faults(seed: u64) {
-        walk(seed, false, false);
+        walk(seed, Faults::default());
     }
 
     #[test]
     fn a_walk_on_which_instances_come_late_or_not_at_all(seed: u64) {
-        walk(seed, false, true);
+        walk(seed, Faults { launches: true, ..Faults::default() });
     }
 
     #[test]
     fn a_walk_on_which_looks_and_writes_fail(seed: u64) {
-        walk(seed, true, false);
+        walk(seed, Faults { way: true, ..Faults::default() });
+    }
+
+    #[test]
+    fn a_walk_on_which_spot_interrupts(seed: u64) {
+        walk(seed, Faults { interruptions: true, ..Faults::default() });
     }
 
     #[test]
     fn a_walk_with_every_fault(seed: u64) {
-        walk(seed, true, true);
+        walk(seed, Faults { way: true, launches: true, interruptions: true });
     }
 }
 
 /// Instances that never register are not launched for ever.
 #[test]
 fn instances_that_never_register_are_bounded() {
-    let mut walk = Walk::new(
-        1,
-        Faults {
-            way: false,
-            launches: false,
-        },
-    );
+    let mut walk = Walk::new(1, Faults::default());
     walk.fleet.desire("web", 9);
     for _ in 0..960 {
         walk.tick();

@@ -59,8 +59,8 @@ pub(crate) fn indexes(snapshot: &DrainSnapshot) -> Indexes<'_> {
         .collect()
 }
 
-/// What a group's tags let Ballast do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a group's tags let Ballast do. Those that act come first where several ask for the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Standing {
     /// What the plan says.
     Act,

@@ -17,7 +17,7 @@
 //! leave its pool: any other instance, and any pool, will do; and what ECS would not move needs no room, for a drain changes nothing for
 //! it. Planned maintenance comes first, and needs the budget alone; from [`MAINTENANCE_FORCED`] before it on not even that.
 //!
-//! Guaranteed: room is proved task by task, and never promised twice. An instance whose tasks were not read is drained only where ECS counts none.
+//! Guaranteed: room is proved task by task, and never promised twice; groups that act are asked before those that are only advised. An instance whose tasks were not read is drained only where ECS counts none.
 //!
 //! Assumed: a pool from which no launch failed lately may be launched from.
 

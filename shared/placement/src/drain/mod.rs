@@ -110,7 +110,10 @@ pub fn decide(
     let mut ranked: Vec<(Rank, DrainStep)> = Vec::new();
     let mut plan = DrainPlan::default();
     let mut remembered = BTreeMap::new();
-    for (number, group) in groups.iter().enumerate() {
+    let mut in_turn: Vec<(usize, &GroupCase<'_>)> = groups.iter().enumerate().collect();
+    // What would only be done takes room from nothing that is done.
+    in_turn.sort_by_key(|(_, group)| group.standing);
+    for (number, group) in in_turn {
         let stops = stops.remove(&number).unwrap_or_default();
         let stopped: BTreeSet<&TaskArn> = stop::arns(&stops);
         let verdicts = of_instances(group, &stopped, &mut rooms, &indexes);

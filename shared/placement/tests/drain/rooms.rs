@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 use model::InstanceId;
+use model::capacity::Consent;
 use model::strategy::StrategyItem;
 use model::trigger::Notice;
 
@@ -222,4 +223,41 @@ fn a_drain_by_choice_that_does_not_end_is_taken_back() {
     scene.later(60);
     scene.said(&ids[0], 0, Notice::Rebalance);
     assert!(steps(&scene).is_empty(), "not again within six hours");
+}
+
+/// The room that a group has whose drain is only advised is taken by the one that acts, whatever their names.
+#[test]
+fn advice_takes_no_room_from_a_group_that_acts() {
+    for advised in ["spot", "other", "none"] {
+        let mut scene = Scene::new();
+        scene.service("web", 0);
+        let ids = ["spot", "other"].map(|name| scene.instance(name));
+        for id in &ids {
+            scene.task("web", id);
+            scene.said(id, 10, Notice::Rebalance);
+        }
+        // For one task of the two, in a third pool.
+        let free = scene.instance("spot");
+        scene.container(&free).remaining.cpu_units = 256;
+        let zone = Some("us-west-2c".parse().unwrap());
+        scene.container(&free).zone = zone;
+        for name in ["spot", "other"] {
+            let policy = scene.group(name).policy.as_mut().unwrap();
+            policy.drain_on_rebalance = true;
+            if name == advised {
+                policy.consent = Consent::Advise;
+            }
+        }
+        let plan = scene.decide().plan;
+        let drained = match advised {
+            "spot" => "`group other` `i-2` selective",
+            "other" => "`group spot` `i-1` selective",
+            _ => "`group other` `i-2` selective",
+        };
+        assert_eq!(steps(&scene), [drained], "{plan}");
+        let mut holds = plan.holds.iter().map(ToString::to_string);
+        let advice = holds.find(|it| it.contains(" advice_only: "));
+        let says = advice.is_some_and(|it| it.contains("DRAINING"));
+        assert!(!says, "there is no room for the other: {plan}");
+    }
 }

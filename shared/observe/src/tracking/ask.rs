@@ -14,7 +14,6 @@ use crate::tracking::Look;
 use crate::tracking::batch::{Batch, batches};
 use crate::tracking::limits::{FILLED_LATELY, GET_METRIC_DATA_PAGES_MAX, RECENT_MAX};
 use crate::tracking::question::Question;
-use crate::tracking::season;
 use crate::tracking::values::Answer;
 
 const GET_METRIC_DATA: &str = "cloudwatch:GetMetricData";
@@ -43,18 +42,8 @@ pub(crate) enum Outcome {
 pub(crate) enum Frame {
     /// As far back as the questions go, up to this time.
     UpTo(Timestamp),
-    /// Around this time of an earlier day, as far as the questions go back, and [ahead](season::ahead).
+    /// Around this time of an earlier day, as far as the questions go back and ahead.
     Around(Timestamp),
-}
-
-impl Frame {
-    /// How much later than its time a call ends that goes back so far, in periods of this length.
-    pub(crate) const fn ahead(self, span: Seconds, period: Seconds) -> Seconds {
-        match self {
-            Self::UpTo(_) => Seconds::ZERO,
-            Self::Around(_) => season::ahead(span, period),
-        }
-    }
 }
 
 /// Asks the questions. Every one has an outcome. One that CloudWatch refuses takes all others of its call with it: a call that is refused is
@@ -74,7 +63,7 @@ pub(crate) async fn ask(
             None => open.push(question),
         }
     }
-    let mut waiting = batches(open, frame);
+    let mut waiting = batches(open);
     waiting.reverse();
     while let Some(batch) = waiting.pop() {
         let answered = ask_batch(look, &batch, frame).await;
@@ -182,8 +171,7 @@ fn bounds(batch: &Batch, frame: Frame) -> (i64, i64) {
             (start, up(now.saturating_add(1)))
         }
         Frame::Around(then) => {
-            let start = batch.span.before(then);
-            let end = frame.ahead(batch.span, batch.align).after(then);
+            let (start, end) = (batch.span.before(then), batch.ahead.after(then));
             (down(start.as_second()), up(end.as_second()))
         }
     }
@@ -300,6 +288,7 @@ mod tests {
     use super::*;
     use crate::tracking::limits::GET_METRIC_DATA_POINTS_MAX;
     use crate::tracking::question::Slot;
+    use crate::tracking::season;
     use crate::tracking::values::Scale;
 
     /// 2026-03-02T09:00:00Z.
@@ -317,21 +306,23 @@ mod tests {
             queries: stats_secs.iter().map(query).collect(),
             returned: "m".to_owned(),
             period: Seconds(period_secs),
+            of_periods: Seconds(period_secs),
             scale: Scale::ONE,
             span: Seconds(span_secs),
+            ahead: Seconds::ZERO,
             alarm: None,
         }
     }
 
     /// The one call that a question leads to.
-    fn alone(question: Question, frame: Frame) -> Batch {
-        batches(vec![question], frame).pop().unwrap()
+    fn alone(question: Question) -> Batch {
+        batches(vec![question]).pop().unwrap()
     }
 
     /// How many seconds before the hour a call begins that is made `after` seconds later, and how many after it it ends.
     fn check(stats_secs: &[i32], period_secs: i64, span_secs: i64, after: i64, want: (i64, i64)) {
         let frame = Frame::UpTo(Timestamp::from_second(HOUR + after).unwrap());
-        let batch = alone(question(stats_secs, period_secs, span_secs), frame);
+        let batch = alone(question(stats_secs, period_secs, span_secs));
         let (start, end) = bounds(&batch, frame);
         assert_eq!((HOUR - start, end - HOUR), want, "{stats_secs:?}");
     }
@@ -351,9 +342,10 @@ mod tests {
         check(&[10, 3_600], 3_600, 14_400, 30, (7_200, 3_600));
     }
 
-    /// A thousand questions that go so far back, around a time of an earlier day or up to now: how many are in each call. None asks for more
-    /// values than a page holds.
-    fn check_full(period_secs: i64, span_secs: i64, is_earlier_day: bool, want: &[usize]) {
+    /// A thousand times this question, around a time of an earlier day or up to now: how many are in each call. None asks for more values than
+    /// a page holds.
+    fn check_full(one: &Question, is_earlier_day: bool, want: &[usize]) {
+        let what = format!("{:?} back, {:?} ahead", one.span, one.ahead);
         for after in [0, 30, 59] {
             let at = Timestamp::from_second(HOUR + after).unwrap();
             let frame = if is_earlier_day {
@@ -361,43 +353,74 @@ mod tests {
             } else {
                 Frame::UpTo(at)
             };
-            let stats_secs = [i32::try_from(period_secs).unwrap()];
-            let all = vec![question(&stats_secs, period_secs, span_secs); 1_000];
-            let calls = batches(all, frame);
+            let calls = batches(vec![one.clone(); 1_000]);
             for call in &calls {
                 let (start, end) = bounds(call, frame);
                 let queries = i64::try_from(call.questions.len()).unwrap();
-                let points = queries * ((end - start) / period_secs);
-                assert!(points <= GET_METRIC_DATA_POINTS_MAX, "{points}");
+                let points = queries * ((end - start) / one.period.0);
+                assert!(points <= GET_METRIC_DATA_POINTS_MAX, "{what}: {points}");
             }
             let counts: Vec<usize> = calls.iter().map(|it| it.questions.len()).collect();
-            assert_eq!(counts, want, "{period_secs} s, {span_secs} s, {after}");
+            assert_eq!(counts, want, "{what}, {after} s after the hour");
         }
     }
 
     #[test]
     fn no_call_asks_for_more_than_a_page_holds() {
-        check_full(60, 2_100, false, &[500, 500]);
-        check_full(20, 10_800, false, &[185, 185, 185, 185, 185, 75]);
+        check_full(&question(&[60], 60, 2_100), false, &[500, 500]);
+        let of_20_secs = question(&[20], 20, 10_800);
+        check_full(&of_20_secs, false, &[185, 185, 185, 185, 185, 75]);
         // The longest peak: 70 minutes back and 105 ahead are up to 176 values.
-        let span = season::span(Seconds(3_600), Seconds(60));
-        check_full(60, span.0, true, &[500, 500]);
+        let of_day = |peak_secs| question(&[60], 60, 0).of_earlier_days(Seconds(peak_secs));
+        check_full(&of_day(3_600), true, &[500, 500]);
         // Peaks of three hours would be 190 and 225: up to 416 values, of which 242 times as many fill a page.
-        let span = season::span(Seconds(10_800), Seconds(60));
-        check_full(60, span.0, true, &[242, 242, 242, 242, 32]);
+        check_full(&of_day(10_800), true, &[242, 242, 242, 242, 32]);
+    }
+
+    #[test]
+    fn of_questions_that_go_ahead_by_turns_a_page_holds_all() {
+        let at = Timestamp::from_second(HOUR + 30).unwrap();
+        let of = |index: i64| Question {
+            span: Seconds(50_000 - 60 * index),
+            ahead: Seconds(60 * index * index),
+            ..question(&[60], 60, 0)
+        };
+        let calls = batches((0..100).map(of).collect());
+        assert_eq!(
+            calls.iter().map(|it| it.questions.len()).sum::<usize>(),
+            100
+        );
+        for call in &calls {
+            let (start, end) = bounds(call, Frame::Around(at));
+            let queries = i64::try_from(call.questions.len()).unwrap();
+            assert!(queries * ((end - start) / 60) <= GET_METRIC_DATA_POINTS_MAX);
+            for question in &call.questions {
+                assert!(start <= question.span.before(at).as_second());
+                assert!(question.ahead.after(at).as_second() <= end);
+            }
+        }
     }
 
     /// What a day is read of at the second `read_at`, for a metric with such periods and a peak that is looked for so far back, is what a
     /// forecast asks about at every minute until it is read anew: by a newest period that is as old as one may be, or as new as one can be,
-    /// and the longest start-up time.
+    /// and the longest start-up time. The tasks are counted throughout every period that the day is read of.
     fn day_has_what_a_forecast_asks(period_secs: i64, peak_secs: i64, read_at: i64) {
         let question = question(&[], period_secs, 0);
-        let span = season::span(Seconds(peak_secs), question.period);
-        let day = question.of_earlier_days(span);
-        let season_secs = day.period.0;
+        let counts = Question {
+            period: Seconds(20),
+            ..question.clone()
+        };
         let frame = Frame::Around(Timestamp::from_second(read_at).unwrap());
-        let (start, end) = bounds(&alone(day, frame), frame);
-        assert_eq!((start % season_secs, end % season_secs), (0, 0));
+        let read = |question: &Question| {
+            let day = question.of_earlier_days(Seconds(peak_secs));
+            let (start, end) = bounds(&alone(day.clone()), frame);
+            assert_eq!((start % day.period.0, end % day.period.0), (0, 0));
+            (start, end, day.period.0)
+        };
+        let (start, end, season_secs) = read(&question);
+        let (counted_from, counted_until, _) = read(&counts);
+        let what = format!("{period_secs} s, peak {peak_secs} s, read at {read_at}");
+        assert!(counted_from <= start && end <= counted_until, "{what}");
         let length_secs = ((peak_secs + 59) / 60).max(FORECAST_MINUTES) * 60;
         for now in (read_at..read_at + season::KEPT_FOR.0).step_by(60) {
             let newest = now / period_secs * period_secs;
@@ -407,13 +430,11 @@ mod tests {
                 let last_minute = (period_ends - 1) / 60 * 60;
                 let from = last_minute + 60 - length_secs;
                 let until = last_minute + START_UP_SECS_MAX + length_secs;
-                let what =
-                    format!("{period_secs} s, peak {peak_secs} s, read at {read_at}, at {now}");
                 assert!(
                     start <= from / season_secs * season_secs,
-                    "{what}: {start} > {from}"
+                    "{what}, at {now}: {start} > {from}"
                 );
-                assert!(until <= end, "{what}: {until} > {end}");
+                assert!(until <= end, "{what}, at {now}: {until} > {end}");
             }
         }
     }

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudwatch::types::MetricDataQuery;
 use model::Seconds;
 
-use crate::tracking::ask::Frame;
-use crate::tracking::limits::{GET_METRIC_DATA_POINTS_MAX, GET_METRIC_DATA_QUERIES_MAX, MINUTE};
+use crate::tracking::limits::{
+    GET_METRIC_DATA_POINTS_MAX, GET_METRIC_DATA_QUERIES_MAX, MINUTE, RECENT_MAX,
+};
 use crate::tracking::question::Question;
 
 /// Questions that are asked together.
@@ -18,29 +19,45 @@ pub(crate) struct Batch {
     pub(crate) align: Seconds,
     /// How far back the question goes that goes back the farthest.
     pub(crate) span: Seconds,
+    /// How far ahead the question goes that goes ahead the farthest.
+    pub(crate) ahead: Seconds,
 }
 
-/// Puts questions together: as few calls as CloudWatch's bounds allow. What alarms define, CloudWatch may refuse, so that it is not asked
-/// together with what is surely well formed.
-pub(crate) fn batches(questions: Vec<Question>, frame: Frame) -> Vec<Batch> {
+/// Of what questions must be for one call to answer them.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    /// What alarms define, CloudWatch may refuse, so that it is not asked together with what is surely well formed.
+    is_of_alarm: bool,
+    /// What goes back farther than CloudWatch keeps periods of less than a minute is not asked together with those: their call is cut.
+    is_long: bool,
+    align: i64,
+}
+
+impl Kind {
+    fn of(question: &Question) -> Self {
+        Self {
+            is_of_alarm: question.alarm.is_some(),
+            is_long: RECENT_MAX < question.span && !is_short_lived(question),
+            align: question.period.0.max(MINUTE.0),
+        }
+    }
+}
+
+/// Puts questions together: as few calls as CloudWatch's bounds allow.
+pub(crate) fn batches(questions: Vec<Question>) -> Vec<Batch> {
     let mut alone = Vec::new();
-    let mut together: BTreeMap<(bool, i64), Vec<Question>> = BTreeMap::new();
+    let mut together: BTreeMap<Kind, Vec<Question>> = BTreeMap::new();
     for question in questions {
-        let align = question.period.0.max(MINUTE.0);
+        let kind = Kind::of(&question);
         if can_be_renamed(&question) {
-            let kind = (question.alarm.is_some(), align);
             together.entry(kind).or_default().push(question);
         } else {
-            alone.push(Batch {
-                align: Seconds(align),
-                span: question.span,
-                questions: vec![question],
-            });
+            alone.push(Batch::of(question, Seconds(kind.align)));
         }
     }
     let mut batches = Vec::new();
-    for ((_, align), questions) in together {
-        cut(Seconds(align), questions, frame, &mut batches);
+    for (kind, questions) in together {
+        cut(Seconds(kind.align), questions, &mut batches);
     }
     batches.extend(alone);
     batches
@@ -51,37 +68,44 @@ pub(crate) fn batches(questions: Vec<Question>, frame: Frame) -> Vec<Batch> {
 ///
 /// What lies ahead of the time asked about counts too. A further page would be read, but there is none of a call with an expression.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataResult.html>
-fn cut(align: Seconds, mut questions: Vec<Question>, frame: Frame, batches: &mut Vec<Batch>) {
+fn cut(align: Seconds, mut questions: Vec<Question>, batches: &mut Vec<Batch>) {
     questions.sort_by_key(|it| Reverse(it.span.0));
-    let (mut queries, mut points) = (0_usize, 0_i64);
+    // The queries of the open call, by the length of their periods.
+    let mut queries: BTreeMap<Seconds, usize> = BTreeMap::new();
     let mut open: Option<Batch> = None;
     for question in questions {
-        let span = open.as_ref().map_or(question.span, |it| it.span);
-        let length = span.0.saturating_add(frame.ahead(span, align).0);
-        let of_query = points_max(Seconds(length), align, question.period);
-        let more = question.queries.len();
-        let more_points = of_query.saturating_mul(i64::try_from(more).unwrap_or(i64::MAX));
-        let is_full = queries.saturating_add(more) > GET_METRIC_DATA_QUERIES_MAX
-            || points.saturating_add(more_points) > GET_METRIC_DATA_POINTS_MAX;
-        match &mut open {
-            Some(batch) if !is_full => {
-                queries = queries.saturating_add(more);
-                points = points.saturating_add(more_points);
+        let (period, more) = (question.period, question.queries.len());
+        let with = |queries: &mut BTreeMap<Seconds, usize>| {
+            let of_period = queries.entry(period).or_default();
+            *of_period = of_period.saturating_add(more);
+        };
+        if let Some(batch) = &mut open {
+            let mut joined = queries.clone();
+            with(&mut joined);
+            let ahead = batch.ahead.max(question.ahead);
+            let length = Seconds(batch.span.0.saturating_add(ahead.0));
+            if fits(&joined, length, align) {
+                queries = joined;
+                batch.ahead = ahead;
                 batch.questions.push(question);
-            }
-            Some(_) | None => {
-                (queries, points) = (more, more_points);
-                let span = question.span;
-                let questions = vec![question];
-                batches.extend(open.replace(Batch {
-                    questions,
-                    align,
-                    span,
-                }));
+                continue;
             }
         }
+        queries = BTreeMap::new();
+        with(&mut queries);
+        batches.extend(open.replace(Batch::of(question, align)));
     }
     batches.extend(open);
+}
+
+/// Whether one call, and one page of its answer, holds so many queries of such periods, over a time of this length.
+fn fits(queries: &BTreeMap<Seconds, usize>, length: Seconds, align: Seconds) -> bool {
+    let count = (queries.values()).fold(0_usize, |sum, it| sum.saturating_add(*it));
+    let points = queries.iter().fold(0_i64, |sum, (period, count)| {
+        let count = i64::try_from(*count).unwrap_or(i64::MAX);
+        sum.saturating_add(points_max(length, align, *period).saturating_mul(count))
+    });
+    count <= GET_METRIC_DATA_QUERIES_MAX && points <= GET_METRIC_DATA_POINTS_MAX
 }
 
 /// The most datapoints of a time of this length, where it is made longer at both ends up to whole multiples of `align`.
@@ -92,15 +116,26 @@ fn points_max(length: Seconds, align: Seconds, period: Seconds) -> i64 {
     longest / period.0.max(1)
 }
 
+/// Whether CloudWatch keeps its values for [`RECENT_MAX`] alone: it is made of periods of less than a minute.
+fn is_short_lived(question: &Question) -> bool {
+    let mut stats = question.queries.iter().filter_map(|it| it.metric_stat());
+    stats.any(|it| it.period().is_some_and(|it| i64::from(it) < MINUTE.0))
+}
+
 impl Batch {
-    /// Whether something is asked for of which CloudWatch keeps the values for [`RECENT_MAX`](crate::tracking::limits::RECENT_MAX) alone:
-    /// periods of less than a minute.
+    /// One question.
+    fn of(question: Question, align: Seconds) -> Self {
+        Self {
+            align,
+            span: question.span,
+            ahead: question.ahead,
+            questions: vec![question],
+        }
+    }
+
+    /// Whether something is asked for of which CloudWatch keeps the values for [`RECENT_MAX`] alone.
     pub(crate) fn is_short_lived(&self) -> bool {
-        let is_short = |question: &Question| {
-            let mut stats = question.queries.iter().filter_map(|it| it.metric_stat());
-            stats.any(|it| it.period().is_some_and(|it| i64::from(it) < MINUTE.0))
-        };
-        self.questions.iter().any(is_short)
+        self.questions.iter().any(is_short_lived)
     }
 
     /// The same questions in two calls, for the same time.
@@ -109,6 +144,7 @@ impl Batch {
             questions: self.questions.split_off(self.questions.len() / 2),
             align: self.align,
             span: self.span,
+            ahead: self.ahead,
         };
         (self, second)
     }
@@ -170,7 +206,7 @@ fn rename(expression: &str, ids: &BTreeSet<&str>, renamed: impl Fn(&str) -> Stri
 
 #[cfg(test)]
 mod tests {
-    use model::Timestamp;
+    use aws_sdk_cloudwatch::types::MetricStat;
     use model::tracking::{Part, TargetName, TrackingKey};
 
     use super::*;
@@ -179,22 +215,25 @@ mod tests {
 
     /// A question of one query.
     fn question(period_secs: i64, span_secs: i64) -> Question {
+        let period = i32::try_from(period_secs).unwrap();
+        let stat = MetricStat::builder().period(period).build();
         Question {
             key: TrackingKey("demo/web".parse().unwrap()),
             slot: Slot::Value(TargetName::Cpu, Part::Primary),
-            queries: vec![MetricDataQuery::builder().id("m").build()],
+            queries: vec![MetricDataQuery::builder().id("m").metric_stat(stat).build()],
             returned: "m".to_owned(),
             period: Seconds(period_secs),
+            of_periods: Seconds(period_secs),
             scale: Scale::ONE,
             span: Seconds(span_secs),
+            ahead: Seconds::ZERO,
             alarm: None,
         }
     }
 
     /// How many questions each call has, what its periods are whole multiples of, and how far back it goes.
     fn check(questions: Vec<Question>, want: &[(usize, i64, i64)]) {
-        let now = Timestamp::from_second(1_772_442_000).unwrap();
-        let batches = batches(questions, Frame::UpTo(now));
+        let batches = batches(questions);
         let of = |it: &Batch| (it.questions.len(), it.align.0, it.span.0);
         let got: Vec<(usize, i64, i64)> = batches.iter().map(of).collect();
         assert_eq!(got, want);
@@ -219,6 +258,12 @@ mod tests {
         check(
             of(200, 20, 10_800).collect(),
             &[(185, 60, 10_800), (15, 60, 10_800)],
+        );
+        // The tasks that an hour's values are for are counted for hours, apart from periods that are not kept for so long.
+        let hours = of(1, 60, 17_940).chain(of(1, 20, 17_940));
+        check(
+            hours.chain(of(2, 60, 2_100)).collect(),
+            &[(3, 60, 17_940), (1, 60, 17_940)],
         );
     }
 

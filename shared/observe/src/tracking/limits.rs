@@ -21,7 +21,7 @@ pub(crate) const RECENT_MAX: Seconds = Seconds(10_800);
 /// How much more than the scale-in window is read: what a late datapoint and a gap at the window's beginning need. The longest window that
 /// a tag may ask for and this together are [`RECENT_MAX`].
 pub(crate) const RECENT_MARGIN: Seconds = Seconds(1_800);
-/// How many periods are read of a metric whose periods are long.
+/// How many periods are read of a metric whose periods are long, and of the tasks that it is for each of.
 pub(crate) const LONG_PERIODS: i64 = 4;
 /// The length of the periods of Application Load Balancers' metrics, of ECS's unless a service asks for others, and of CloudWatch where
 /// an expression says nothing.

@@ -3,13 +3,14 @@
 //! Guaranteed: [`TrackingObserver::look`] only reads, and every guarantee of the crate holds. Every service that was asked about is in a
 //! fleet or passed over; a standby is in its primary's fleet. What fails leaves a gap where it belongs: at the fleet, or at the snapshot.
 //! A target without a series that was answered is unread, and has a gap, or is unusable, with the reason. Of a series that CloudWatch gave
-//! in part the newest values are there, and it is marked. Values are whole thousandths; what is no number is left out and counted. Of an
+//! in part the newest values are there, and it is marked. Tasks are counted throughout every period that is read of a metric that is for
+//! each of them, however long it is (but not longer than CloudWatch keeps counts of less than a minute: three hours). Values are whole thousandths; what is no number is left out and counted. Of an
 //! expression with `FILL` the periods are left out that ended less than three minutes ago: CloudWatch fills what is not published yet. An
 //! alarm that watches no metric, or whose query gives several series, makes its target unusable.
 //!
 //! Per look: one DescribeServices for each 10 services, for all of a cluster after one ListServices for each 100; of paired services one
 //! more for each 10 standbys that are not among them. Where none carries the tag `ballast:service-scaler`, nothing more. Else one
-//! GetMetricData for each 500 queries or 100,800 values: two queries for each target on CPU or memory and service of the fleet, one of
+//! GetMetricData for each 500 queries or 100,800 values, and one more where periods are so long that more than three hours are read: two queries for each target on CPU or memory and service of the fleet, one of
 //! which is the count of tasks that its targets share, one for a target on requests. Alarms that tags name are read 100 in a call, and what
 //! they watch in calls of its own (where a name has no alarm, one more call asks for alarms on logs); an expression that speaks of all
 //! metrics, or holds a text in quotes, in one for itself. A call that CloudWatch refuses for one of its queries is made again in halves, and the process leaves that query out for ten minutes. One

@@ -45,10 +45,14 @@ pub(crate) struct Question {
     pub(crate) returned: String,
     /// The length of its periods.
     pub(crate) period: Seconds,
+    /// The length of the longest periods that it is about: its own; of a count of tasks, those of the values that are for each task.
+    pub(crate) of_periods: Seconds,
     /// What the values are multiplied with.
     pub(crate) scale: Scale,
     /// How far back it goes.
     pub(crate) span: Seconds,
+    /// How far ahead it goes; zero where it goes up to now.
+    pub(crate) ahead: Seconds,
     /// The alarm whose definition it is.
     pub(crate) alarm: Option<AlarmName>,
 }
@@ -81,11 +85,8 @@ pub(crate) fn ask_about(
         resolution: policy.metric_resolution,
         span: span(&policy),
     };
-    let is_per_task = |it: &Target| it.measures == Measures::PerTask;
-    if policy.targets.values().any(is_per_task) {
-        let of_parts = about.parts.iter();
-        questions.extend(of_parts.map(|part| about.tasks(part)));
-    }
+    let mut values: Vec<Question> = Vec::new();
+    let mut of_periods: Option<Seconds> = None;
     for (name, target) in &policy.targets {
         let asked = match name {
             TargetName::Cpu => Ok(about.of_service(*name, CPU)),
@@ -94,10 +95,22 @@ pub(crate) fn ask_about(
             TargetName::Alarm => about.alarm(target, tracked, alarms),
         };
         match asked {
-            Ok(asked) => questions.extend(asked),
+            Ok(asked) => {
+                let longest = asked.iter().map(|it| it.period).max();
+                match target.measures {
+                    Measures::PerTask => of_periods = of_periods.max(longest),
+                    Measures::Total => {}
+                }
+                values.extend(asked);
+            }
             Err(reading) => _ = tracked.fleet.readings.insert(*name, reading),
         }
     }
+    if let Some(of_periods) = of_periods {
+        let of_parts = about.parts.iter();
+        questions.extend(of_parts.map(|part| about.tasks(part, of_periods)));
+    }
+    questions.extend(values);
 }
 
 /// The metric's name.
@@ -142,21 +155,31 @@ impl About<'_> {
     fn of_service(&self, target: TargetName, name: &'static str) -> Vec<Question> {
         let of_part = |(part, service): &(Part, ServiceKey)| {
             let slot = Slot::Value(target, *part);
-            self.metric(
-                slot,
-                self.resolution,
-                stat_of_service(name, service),
-                "Average",
-            )
+            let metric = stat_of_service(name, service);
+            self.metric(slot, self.resolution, metric, "Average")
         };
         self.parts.iter().map(of_part).collect()
     }
 
     /// How many tasks of a service ran: ECS publishes one sample of each RUNNING task in each period.
     /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/viewing-cloudwatch-metrics.html>
-    fn tasks(&self, (part, service): &(Part, ServiceKey)) -> Question {
+    ///
+    /// They are counted throughout every period that is read of the values: where they are not, nothing is known of a value, and of one in
+    /// part they would be the mean of its last minutes.
+    fn tasks(&self, (part, service): &(Part, ServiceKey), of_periods: Seconds) -> Question {
         let metric = stat_of_service(CPU, service);
-        self.metric(Slot::Tasks(*part), self.resolution, metric, "SampleCount")
+        let question = self.metric(Slot::Tasks(*part), self.resolution, metric, "SampleCount");
+        let longer = question.longer_by(of_periods);
+        Question {
+            of_periods,
+            span: Seconds(self.span_of(of_periods).0.saturating_add(longer.0)),
+            ..question
+        }
+    }
+
+    /// How far back values with such periods are read.
+    fn span_of(&self, period: Seconds) -> Seconds {
+        Seconds(period.0.saturating_mul(LONG_PERIODS)).max(self.span)
     }
 
     fn requests(&self, tracked: &Tracked) -> Result<Vec<Question>, Reading> {
@@ -211,15 +234,16 @@ impl About<'_> {
     }
 
     fn watched(&self, name: &AlarmName, watch: &Watch) -> Question {
-        let long = watch.period.0.saturating_mul(LONG_PERIODS);
         Question {
             key: self.key.clone(),
             slot: Slot::Value(TargetName::Alarm, Part::Fleet),
             queries: watch.queries.clone(),
             returned: watch.returned.clone(),
             period: watch.period,
+            of_periods: watch.period,
             scale: Scale::ONE,
-            span: Seconds(self.span.0.max(long)),
+            span: self.span_of(watch.period),
+            ahead: Seconds::ZERO,
             alarm: Some(name.clone()),
         }
     }
@@ -231,8 +255,10 @@ impl About<'_> {
             queries: vec![query(ONE, stat_of(metric, period, stat))],
             returned: ONE.to_owned(),
             period,
+            of_periods: period,
             scale: Scale::ONE,
             span: self.span,
+            ahead: Seconds::ZERO,
             alarm: None,
         }
     }
@@ -254,10 +280,23 @@ impl Question {
         })
     }
 
-    /// The same of earlier days, from so long before the time of day on: CloudWatch keeps periods of less than a minute for hours only.
-    pub(crate) fn of_earlier_days(&self, span: Seconds) -> Self {
+    /// By how much it must go farther than values with such periods do: their calls begin and end with whole periods of theirs.
+    fn longer_by(&self, of_periods: Seconds) -> Seconds {
+        let own_secs = self.period.0.max(MINUTE.0);
+        Seconds(of_periods.0.saturating_sub(own_secs).max(0))
+    }
+
+    /// The same of earlier days, for a forecast that looks so far back for its peak. CloudWatch keeps periods of less than a minute for hours
+    /// only.
+    pub(crate) fn of_earlier_days(&self, peak: Seconds) -> Self {
         let mut question = self.clone();
-        question.span = span;
+        let longer = self.longer_by(self.of_periods).0;
+        question.span = Seconds(
+            season::before(peak, self.of_periods)
+                .0
+                .saturating_add(longer),
+        );
+        question.ahead = Seconds(season::ahead(peak).0.saturating_add(longer));
         question.period = Seconds(self.period.0.max(MINUTE.0));
         for query in &mut question.queries {
             if let Some(stat) = &mut query.metric_stat {

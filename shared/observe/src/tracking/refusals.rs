@@ -101,8 +101,10 @@ mod tests {
             queries: vec![query.build()],
             returned: "e".to_owned(),
             period: Seconds(60),
+            of_periods: Seconds(60),
             scale: Scale::ONE,
             span: Seconds(2_100),
+            ahead: Seconds::ZERO,
             alarm: alarm.map(|it| it.parse().unwrap()),
         }
     }

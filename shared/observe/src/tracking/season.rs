@@ -2,7 +2,8 @@
 //!
 //! What lies days back does not change, so that a process reads it once for half an hour: [`AHEAD`] is so much more than a forecast looks
 //! ahead. A forecast that starts from a peak looks as much farther back, and ahead, as its peak is looked for in, and one by a metric whose
-//! periods are long as much farther back as its newest value may be old: what is read together is read as far as what looks the farthest.
+//! periods are long as much farther back as its newest value may be old: what is read together is read as far as what looks the farthest. The
+//! tasks are counted throughout every period that is read of the values that are for each of them.
 //!
 //! A day on which not all of a target was read is left out of it, and leaves a gap: the other days tell. What was not read whole is not kept.
 
@@ -10,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use model::tracking::policy::START_UP_SECS_MAX;
-use model::tracking::readings::FRESH_FOR;
 use model::tracking::{
     FORECAST_DAYS, FORECAST_MINUTES, Reading, Series, TargetName, TrackingKey, TrackingPolicy,
     fresh_for,
@@ -26,11 +26,7 @@ use crate::tracking::{Look, Seen};
 const DAY_SECS: i64 = 86_400;
 /// The time that a forecast compares at least.
 const COMPARED: Seconds = Seconds(FORECAST_MINUTES * 60);
-/// How long before the time of day the season begins: the age that the newest value may have, and the time that is compared; a peak's time
-/// earlier where one is asked for.
-const BEFORE: Seconds = Seconds(FRESH_FOR.0 + COMPARED.0);
-/// How long after it the season ends: the time that it is kept, the longest time ahead that a forecast is for, and the time that is
-/// compared; a peak's time later where one is asked for.
+/// How long after the time of day the season ends, where no peak is asked for.
 const AHEAD: Seconds = Seconds(KEPT_FOR.0 + START_UP_SECS_MAX + COMPARED.0);
 /// How long what was read is kept.
 pub(crate) const KEPT_FOR: Seconds = Seconds(1_800);
@@ -86,7 +82,7 @@ pub(crate) async fn read(
     for question in recent {
         if let Some(peak) = wanted(seen, question) {
             let of_fleet = asked.entry(question.key.clone()).or_default();
-            of_fleet.push(question.of_earlier_days(span(peak, question.period)));
+            of_fleet.push(question.of_earlier_days(peak));
         }
     }
     let known = &look.observer.known_seasons;
@@ -121,22 +117,17 @@ pub(crate) async fn read(
     }
 }
 
-/// How far back the days are read, of a metric with such periods, for a forecast that looks so far back for its peak.
-pub(crate) const fn span(peak: Seconds, period: Seconds) -> Seconds {
-    let span = BEFORE.0.saturating_add(peak.0);
-    Seconds(span.saturating_add(older_secs(period)))
+/// From how long before the time of day on the days are read, of a metric with such periods, for a forecast that looks so far back for its
+/// peak: the age that the newest value may have, and the time that is compared.
+pub(crate) const fn before(peak: Seconds, period: Seconds) -> Seconds {
+    let compared = COMPARED.0.saturating_add(peak.0);
+    Seconds(fresh_for(period).0.saturating_add(compared))
 }
 
-/// How far ahead the days are read where they are read so far back.
-pub(crate) const fn ahead(span: Seconds, period: Seconds) -> Seconds {
-    let peak_secs = span.0.saturating_sub(BEFORE.0);
-    let peak_secs = peak_secs.saturating_sub(older_secs(period));
-    Seconds(AHEAD.0.saturating_add(peak_secs))
-}
-
-/// How much older than [`FRESH_FOR`] the newest value may be.
-const fn older_secs(period: Seconds) -> i64 {
-    fresh_for(period).0.saturating_sub(FRESH_FOR.0)
+/// Until how long after the time of day the days are read for such a forecast: the time that it is kept, the longest time ahead that a
+/// forecast is for, and the time that is compared.
+pub(crate) const fn ahead(peak: Seconds) -> Seconds {
+    Seconds(AHEAD.0.saturating_add(peak.0))
 }
 
 /// How far back a forecast looks for its peak; zero where none is asked for.

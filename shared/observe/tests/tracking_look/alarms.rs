@@ -1,6 +1,8 @@
 //! What alarms watch that tags name.
 
-use model::tracking::{Fleet, Part, Reading, TargetName, TrackingSnapshot, UnusableMetric};
+use std::collections::BTreeSet;
+
+use model::tracking::{Fleet, Part, Reading, Series, TargetName, TrackingSnapshot, UnusableMetric};
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, metrics, value};
@@ -101,6 +103,43 @@ async fn a_metric_with_its_statistic_period_and_unit() {
         let length =
             crate::scene::secs(&of_alarm["EndTime"]) - crate::scene::secs(&of_alarm["StartTime"]);
         assert!(length >= span_min * 60, "{length}");
+    }
+}
+
+/// Whether tasks were counted in every minute of these values.
+fn are_counted_throughout(counts: &[Series], values: &Series) -> bool {
+    let counted: BTreeSet<i64> = counts
+        .iter()
+        .flat_map(|it| it.points.iter().map(|it| it.at.as_second()))
+        .collect();
+    let minutes = |at: i64| (at..at + values.period.0).step_by(60);
+    let mut minutes = values
+        .points
+        .iter()
+        .flat_map(|it| minutes(it.at.as_second()));
+    minutes.all(|it| counted.contains(&it))
+}
+
+/// The look is at 09:00, which is in the middle of a period of two hours, and in the first quarter of one of four: the newest value is of a
+/// period that ended an hour ago.
+#[tokio::test]
+async fn tasks_are_counted_throughout_every_period_of_a_value_for_each_of_them() {
+    for (period, points) in [(60, 45), (300, 9), (3_600, 4), (7_200, 4), (14_400, 4)] {
+        let alarms = json!({"MetricAlarms": [single(period)]});
+        let scene = scene().tag("ballast:forecast", "true");
+        let (snapshot, asked) = seen(scene, alarms).await;
+        assert_eq!(gaps(&snapshot), []);
+        let fleet = fleet(&snapshot, "web-0");
+        let Reading::Read { recent, season } = &fleet.readings[&TargetName::Alarm] else {
+            panic!("{:?}", fleet.readings);
+        };
+        assert_eq!(recent[0].points.len(), points, "{period}");
+        let is_counted = are_counted_throughout(&fleet.task_counts, &recent[0]);
+        assert!(is_counted, "{period}: {:?}", fleet.task_counts);
+        let is_counted = are_counted_throughout(&fleet.season_task_counts, &season[0]);
+        assert!(is_counted && !season[0].points.is_empty(), "{period}");
+        // The values and the counts, now and on three days.
+        assert_eq!(asked.len(), 8, "{period}");
     }
 }
 

@@ -93,8 +93,9 @@ async fn what_nothing_changes_is_not_forgotten() {
 /// What says nothing is not worth a write.
 #[tokio::test]
 async fn an_empty_memory_is_not_written_again() {
-    // Of what is not followed nothing is remembered.
-    let stage = Scene::steady(6).tag("ballast:paused", "true").open().await;
+    // Of a service whose tags cannot be used nothing is remembered: its minimum is above its maximum.
+    let scene = Scene::steady(6).tag("ballast:min-tasks", "31");
+    let stage = scene.open().await;
     let empty = TrackingMemory::default();
     let written_at = Seconds(-2 * RENEWAL_SECS).after(stage.now());
     let key = TrackingKey(stage.cast.primary.clone());

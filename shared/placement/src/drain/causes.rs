@@ -2,7 +2,7 @@
 //!
 //! | cause | comes from | is over |
 //! |---|---|---|
-//! | Spot interruption, Capacity Reservation interruption | an event, then the ledger | [`WARNING_OVER`] after EC2 was to take the instance: it did not, or nothing is left to do. While a registered instance's agent is disconnected, [`STOPPED_OVER`] after it |
+//! | Spot interruption, Capacity Reservation interruption | an event, then the ledger | [`WARNING_OVER`] after EC2 was to take the instance: it did not, or nothing is left to do. While a registered instance's agent is disconnected, [`STOPPED_OVER`] after it; first heard later than [`WARNING_OVER`], only if the agent has been away since then, or is lost |
 //! | terminating | the group's state, always | the group has it in service again, or has not had it for [`DETACHED_FOR`] |
 //! | stopping | an event, then the ledger | the agent is connected, or a later event says `running` |
 //! | maintenance | an event, then the ledger | AWS Health says so, or [`MAINTENANCE_OVER`] after it was to begin |
@@ -64,7 +64,13 @@ pub(crate) fn note(
     let before = group.before.and_then(|it| it.departures.get(&instance.id));
     let mut departure = group.elsewhere.departure(&instance.id, before);
     forget(&mut departure, now);
-    said.tell(&mut departure, &instance.id, |it| is_over(it, place, now));
+    let grace = group.policy.agent_grace;
+    said.tell(
+        &mut departure,
+        &instance.id,
+        |it| is_over(it, place, now),
+        |known, it| is_too_late(known, it, grace, now),
+    );
     let returned_at = group
         .before
         .and_then(|it| it.reversed.get(&instance.id))
@@ -285,6 +291,22 @@ pub(super) fn is_over(cause: &DepartureCause, place: Place<'_>, now: Timestamp) 
         // The state says when these are over.
         DepartureCause::Terminating { .. } | DepartureCause::AgentLost { .. } => false,
     }
+}
+
+/// Whether a warning that is heard now tells nothing any more: its [`WARNING_OVER`] has passed, and no agent has been silent since about the
+/// time at which EC2 was to take the instance, nor for so long that it counts as lost. An agent that is away for a moment, hours later, is
+/// no sign that EC2 stopped its instance.
+fn is_too_late(
+    known: &Departure,
+    warning: &DepartureCause,
+    grace: Seconds,
+    now: Timestamp,
+) -> bool {
+    let Some(over_at) = warning.deadline().map(|it| WARNING_OVER.after(it)) else {
+        return false;
+    };
+    let bears_it_out = |since: Timestamp| since <= over_at || grace.after(since) <= now;
+    over_at <= now && !known.disconnected_since.is_some_and(bears_it_out)
 }
 
 /// When the cause of an instance that is not registered is over, where it tells it itself.

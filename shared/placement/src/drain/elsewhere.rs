@@ -354,9 +354,9 @@ fn told(
     let place = Place::NotRegistered;
     let mut departure = known.cloned().unwrap_or_default();
     forget(&mut departure, now);
-    said.tell(&mut departure, instance, |it| {
-        causes::is_over(it, place, now)
-    });
+    let is_over = |it: &DepartureCause| causes::is_over(it, place, now);
+    // What comes too late is over at once here: no agent's silence speaks for it.
+    said.tell(&mut departure, instance, is_over, |_, _| false);
     let is_told = |it: &DepartureCause| match it.kind() {
         CauseKind::SpotInterruption
         | CauseKind::CapacityReservationInterruption

@@ -87,14 +87,19 @@ impl<'a> Said<'a> {
             .max()
     }
 
-    /// Brings what is known of an instance up to date with what was said. A cause that is over is not known.
+    /// Brings what is known of an instance up to date with what was said. A cause that is over is not known; a warning that came too late is
+    /// not believed.
     pub(crate) fn tell(
         &self,
         departure: &mut Departure,
         instance: &InstanceId,
         is_over: impl Fn(&DepartureCause) -> bool,
+        is_too_late: impl Fn(&Departure, &DepartureCause) -> bool,
     ) {
         for word in self.words.get(instance).into_iter().flatten() {
+            if warning(word).is_some_and(|it| is_too_late(departure, &it)) {
+                continue;
+            }
             let is_known = || is_known(departure, word.notice, &is_over);
             if !word.is_guess || !is_known() {
                 apply(departure, word);
@@ -163,28 +168,33 @@ fn is_known(
     }
 }
 
+/// The warning with a deadline of its own that a word is.
+fn warning(word: &Word<'_>) -> Option<DepartureCause> {
+    let warned_at = word.at;
+    match word.notice {
+        Notice::SpotInterruption { action } => {
+            let action = if action.is_empty() { "unknown" } else { action };
+            Some(DepartureCause::SpotInterruption {
+                warned_at,
+                action: action.to_owned(),
+            })
+        }
+        Notice::CapacityReservationInterruption { action: _ } => {
+            Some(DepartureCause::CapacityReservationInterruption { warned_at })
+        }
+        Notice::Rebalance | Notice::StateChanged { .. } | Notice::Maintenance { .. } => None,
+    }
+}
+
 /// One event's word.
 fn apply(departure: &mut Departure, word: &Word<'_>) {
     let at = word.at;
-    let action_of = |action: &String| {
-        if action.is_empty() {
-            "unknown".to_owned()
-        } else {
-            action.clone()
-        }
-    };
     match word.notice {
-        Notice::SpotInterruption { action } => set_later(
-            departure,
-            DepartureCause::SpotInterruption {
-                warned_at: at,
-                action: action_of(action),
-            },
-        ),
-        Notice::CapacityReservationInterruption { action: _ } => set_later(
-            departure,
-            DepartureCause::CapacityReservationInterruption { warned_at: at },
-        ),
+        Notice::SpotInterruption { .. } | Notice::CapacityReservationInterruption { .. } => {
+            if let Some(warning) = warning(word) {
+                set_later(departure, warning);
+            }
+        }
         Notice::Rebalance => set_later(departure, DepartureCause::Rebalance { at }),
         Notice::StateChanged { state } => match state {
             MachineState::Stopping | MachineState::Stopped => {

@@ -44,6 +44,47 @@ fn a_stop_of_an_hour_ago_is_no_news() {
     }
 }
 
+/// The same of a warning, for which the silence of an agent speaks only if it began with it, or lasts. Twenty hours late, five minutes late, and in
+/// time; the agent away since a while before, since then, and for a moment.
+#[test]
+fn a_warning_that_is_heard_late_needs_more_than_a_moments_silence() {
+    for (warned_secs, silent_secs, is_believed) in [
+        (72_000, None, false),
+        (72_000, Some(10), false),
+        (72_000, Some(299), false),
+        (72_000, Some(300), true),
+        (72_000, Some(80_000), true),
+        (301, None, false),
+        (301, Some(1), true),
+        (400, Some(99), false),
+        (400, Some(100), true),
+        (299, None, true),
+        (299, Some(10), true),
+        (86_520, Some(86_000), false),
+    ] {
+        let (mut scene, ids) = Scene::web(2);
+        scene.container(&ids[0]).agent_connected = false;
+        if let Some(secs) = silent_secs {
+            scene.disconnected(&ids[0], secs);
+        }
+        scene.warned(&ids[0], warned_secs);
+        let case = format!("warned {warned_secs} s ago, silent for {silent_secs:?}");
+        let is_drained = !scene.decide().plan.steps.is_empty();
+        assert_eq!(is_drained, is_believed, "{case}");
+        let kind = CauseKind::SpotInterruption;
+        assert_eq!(at(&scene, &ids[0], kind).is_some(), is_believed, "{case}");
+        // What was heard in time is remembered, and needs no more than silence.
+        let mut heard = scene.clone();
+        heard.hints.notices.clear();
+        let warned_at = heard.ago(warned_secs);
+        let action = "stop".to_owned();
+        heard.departure(&ids[0]).causes =
+            vec![DepartureCause::SpotInterruption { warned_at, action }];
+        let is_drained = !heard.decide().plan.steps.is_empty();
+        assert_eq!(is_drained, warned_secs < 86_520, "{case}");
+    }
+}
+
 #[test]
 fn a_time_that_is_missing_or_to_come_is_now() {
     for of_event in [None, Some(Seconds(3_600))] {

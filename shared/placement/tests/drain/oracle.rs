@@ -180,10 +180,11 @@ impl<'a> Subject<'a> {
 
     /// Its only warning has run out, and EC2 has stopped it or no agent speaks for it: ECS replaces its tasks once it is drained.
     fn is_left_standing(&self) -> bool {
-        let ages: Vec<i128> = self.warnings().iter().map(|it| self.age(it.0)).collect();
-        let [age] = &ages[..] else {
+        let warnings = self.warnings();
+        let [warning] = &warnings[..] else {
             return false;
         };
+        let age = &self.age(warning.0);
         let ends = [MachineState::ShuttingDown, MachineState::Terminated];
         let is_theirs =
             self.group.managed_draining && self.lifecycle() != Some(Lifecycle::InService);
@@ -194,10 +195,35 @@ impl<'a> Subject<'a> {
             86_400_000
         };
         (120_000..lasts_millis).contains(age)
+            && (self.remembers_warning() || !self.is_flap(warning))
             && (self.is_to_stop() || !self.is_connected())
             && self.maintenance().0.is_empty()
             && !self.said_state(&ends)
             && !is_theirs
+    }
+
+    fn remembers_warning(&self) -> bool {
+        let kinds = [
+            CauseKind::SpotInterruption,
+            CauseKind::CapacityReservationInterruption,
+        ];
+        kinds.into_iter().any(|it| self.remembers_cause(it))
+    }
+
+    /// A warning is heard three minutes and more after it ran out, and the agent has been away since later, and not for long.
+    fn is_flap(&self, (at, at_once): &Warning) -> bool {
+        let over_millis = if *at_once { 180_000 } else { 300_000 };
+        let late_millis = self.age(*at) - over_millis;
+        let silent = self.departure.disconnected_since.map(|it| self.age(it));
+        let grace_millis = i128::from(self.policy.agent_grace.0) * 1_000;
+        late_millis >= 0 && silent.is_none_or(|it| it < grace_millis && it < late_millis)
+    }
+
+    /// Every warning that there is comes so late that a moment's silence of the agent speaks for none.
+    fn hears_only_late(&self) -> bool {
+        let warnings = self.warnings();
+        let all_late = warnings.iter().all(|it| self.is_flap(it));
+        !self.remembers_warning() && !warnings.is_empty() && all_late
     }
 
     fn said_state(&self, states: &[MachineState]) -> bool {
@@ -267,8 +293,7 @@ impl<'a> Subject<'a> {
         let neighbours = (managed || by_agent) && has_several && !self.warnings().is_empty();
         let must = (warned || terminating || maintained) && self.has_time() && !neighbours;
         let must = must || self.is_left_standing();
-        let no_time = self.is_connected()
-            && !self.is_to_stop()
+        let no_time = (self.is_connected() && !self.is_to_stop() || self.hears_only_late())
             && !self.warnings().is_empty()
             && self
                 .warnings()

@@ -11,6 +11,10 @@ use super::Ground;
 /// How long after its deadline an instance that EC2 warned of is still expected to go, in seconds.
 const WARNING_OVER_SECS: i64 = 180;
 
+/// How long before it takes an instance EC2 warns, in seconds.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html>
+const NOTICE_SECS: i64 = 120;
+
 /// How long it is while the instance is registered and no agent speaks for it: EC2 may have stopped it. In seconds.
 const STOPPED_OVER_SECS: i64 = 24 * 3_600;
 
@@ -200,6 +204,19 @@ impl Reading<'_> {
         signs.collect()
     }
 
+    /// Whether a warning that is only heard now is so old that the agent's silence must speak for it, and does not: it began later, and is young.
+    fn comes_too_late(&self, warned_at: Timestamp) -> bool {
+        let age_secs = |at: Timestamp| self.ground.now.duration_since(at).as_secs();
+        let departure = self.ground.departure(&self.looked.id);
+        let silent_since = departure.and_then(|it| it.disconnected_since);
+        let is_borne_out = silent_since.is_some_and(|since| {
+            let after_secs = since.duration_since(warned_at).as_secs();
+            after_secs <= NOTICE_SECS + WARNING_OVER_SECS
+                || age_secs(since) >= self.ground.policy.agent_grace.0
+        });
+        age_secs(warned_at) > NOTICE_SECS + WARNING_OVER_SECS && !is_borne_out
+    }
+
     fn warnings(&self) -> Vec<Sign> {
         let mut spot: Vec<DepartureCause> = Vec::new();
         let mut reservation: Vec<DepartureCause> = Vec::new();
@@ -207,6 +224,9 @@ impl Reading<'_> {
         reservation.extend(self.remembered(CauseKind::CapacityReservationInterruption));
         for hint in self.said {
             let warned_at = self.time(hint);
+            if self.comes_too_late(warned_at) {
+                continue;
+            }
             match &hint.notice {
                 Notice::SpotInterruption { action } => {
                     spot.push(DepartureCause::SpotInterruption {

@@ -117,13 +117,14 @@ impl<'a> Subject<'a> {
         let name = task.service.as_ref()?;
         let mut clusters = self.scene.snapshot.clusters.values();
         let service = clusters.find_map(|it| it.capacity.services.get(name))?;
-        let part = |percent: u32| f64::from(service.desired_count) * f64::from(percent) / 100.0;
-        let least = part(service.minimum_healthy_percent).ceil();
-        let there = f64::from(service.running_count) + f64::from(service.pending_count);
+        let desired = service.desired_count;
+        // By counting: the fewest that are so many percent, and one that the most are not yet.
+        let is_part = |tasks: u32, percent: u32| tasks * 100 >= desired * percent;
+        let least = (0..).find(|tasks| is_part(*tasks, service.minimum_healthy_percent))?;
         Some(Play {
-            may_stop: there > least,
-            may_start: part(service.maximum_percent).floor() > f64::from(service.desired_count),
-            keeps_all: least >= f64::from(service.desired_count),
+            may_stop: service.running_count + service.pending_count > least,
+            may_start: desired * service.maximum_percent >= (desired + 1) * 100,
+            keeps_all: least >= desired,
         })
     }
 

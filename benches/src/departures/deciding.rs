@@ -177,6 +177,7 @@ fn snapshot(key: &DrainKey, now: Timestamp) -> Result<DrainSnapshot, IdError> {
         is_proven_ours: true,
         hooks: BTreeMap::new(),
         hooks_read: true,
+        in_warm_pool: BTreeSet::new(),
         managed_draining: false,
         instances: looked,
         gaps: Vec::new(),

@@ -44,6 +44,11 @@ pub(crate) const AUTO_SCALING_PAGE: i32 = 100;
 pub(crate) const DESCRIBE_AUTO_SCALING_INSTANCES_MAX: usize = 50;
 /// [`DESCRIBE_AUTO_SCALING_INSTANCES_MAX`], as the size of a page.
 pub(crate) const AUTO_SCALING_INSTANCES_PAGE: i32 = 50;
+/// The largest page of DescribeWarmPool.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeWarmPool.html>
+pub(crate) const WARM_POOL_PAGE: i32 = 50;
+/// [`WARM_POOL_PAGE`], to count with.
+pub(crate) const WARM_POOL_INSTANCES_PER_PAGE: usize = 50;
 /// The longest instance id that Auto Scaling takes: a longer one fails the whole call.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingInstances.html>
 pub(crate) const INSTANCE_ID_CHARACTERS_MAX: usize = 19;
@@ -96,10 +101,12 @@ pub(crate) const STOPPING_INSTANCES_MAX: usize = 50;
 /// For how many tasks of a cluster the protection is asked, beginning with the least used instances: two calls.
 pub(crate) const PROTECTION_TASKS_MAX: usize = 200;
 /// Of how many instances that events named, and of how many of a cluster, a look for departures asks the groups by their ids: at 50 in a call
-/// 20 calls. Of more that events named all groups are listed, 100 in a call: AWS lets an account have 500 in a Region unless it asks for more. Where one
-/// of them has a warm pool, which no list shows, as many of those in no listed group are asked about by their ids after all.
+/// 20 calls. Of more that events named all groups are listed, 100 in a call: AWS lets an account have 500 in a Region unless it asks for more.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-quotas.html>
 pub(crate) const INSTANCES_ASKED_MAX: usize = 1_000;
+/// How many pages of warm pools a look at everything reads, 50 instances each: of more pools one part after the other. At the template's rate 20 calls
+/// take 4 s of the 20 s that a look has.
+pub(crate) const WARM_POOL_PAGES_MAX: usize = 20;
 /// Of how many container instances that drain, and are in nothing that is opted in, a look at everything asks the groups: four calls.
 pub(crate) const OUTSIDE_MAX: usize = 200;
 /// How many instances one query of ListContainerInstances names: about 1,100 characters.

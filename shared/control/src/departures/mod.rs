@@ -2,7 +2,6 @@
 
 mod events;
 mod seen;
-mod unfound;
 
 use std::collections::BTreeSet;
 
@@ -118,9 +117,7 @@ impl Duty for Departures {
     }
 
     fn unseen(snapshot: &DrainSnapshot, hints: &Hints) -> BTreeSet<DrainKey> {
-        let mut unseen = seen::unseen(snapshot, hints);
-        unseen.extend(unfound::unfound(snapshot, hints));
-        unseen
+        seen::unseen(snapshot, hints)
     }
 
     /// What is done by choice, and what takes a drain back, may wait for the next look.

@@ -252,6 +252,7 @@ mod tests {
             is_proven_ours: true,
             hooks: BTreeMap::new(),
             hooks_read: false,
+            in_warm_pool: BTreeSet::new(),
             managed_draining: false,
             instances: instances
                 .into_iter()

@@ -225,8 +225,11 @@ pub struct DrainGroup {
     /// Whether ECS drains the group's instances itself: managed draining of a capacity provider over it.
     /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html>
     pub managed_draining: bool,
-    /// The instances: of a full look all, else those that were named.
+    /// The instances: of a full look all, else those that were named. Of those in its warm pool the ones on their way out of it.
     pub instances: BTreeMap<InstanceId, LookedInstance>,
+    /// The instances that wait in its warm pool until they are needed, where that was read: nothing is done about them, and they are not gone.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub in_warm_pool: BTreeSet<InstanceId>,
     /// What could not be observed about them. While this is not empty, nothing is taken back or drained by choice.
     pub gaps: Vec<Gap>,
 }
@@ -284,7 +287,7 @@ pub struct LookedInstance {
 pub struct Membership {
     /// Where it is in its life.
     pub lifecycle: Lifecycle,
-    /// Whether it waits in a lifecycle hook on its way out: `Terminating:Wait`.
+    /// Whether it waits in a lifecycle hook on its way out: `Terminating:Wait`, or `Warmed:Terminating:Wait`.
     pub waits_in_hook: bool,
     /// Whether the group takes it for healthy.
     pub is_healthy: bool,

@@ -24,6 +24,9 @@ const LAUNCHING: &str = "Launching a new EC2 instance";
 /// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-verify-scaling-activity.html>
 const TERMINATING: &str = "Terminating EC2 instance";
 
+/// What stands before the id where an instance is terminated out of its group's warm pool. AWS publishes no sample; its users quote it.
+const FROM_WARM_POOL: &str = " from warm pool";
+
 /// How much is kept of a status message, and of a description, in characters.
 const STATUS_MESSAGE_CHARACTERS_MAX: usize = 512;
 const DESCRIPTION_CHARACTERS_MAX: usize = 256;
@@ -115,7 +118,7 @@ impl Newest {
             }
             let description = answer.description().unwrap_or_default();
             if let Some(rest) = description.strip_prefix(TERMINATING)
-                && let Some(id) = instance_id(rest)
+                && let Some(id) = instance_id(rest.strip_prefix(FROM_WARM_POOL).unwrap_or(rest))
             {
                 self.terminating_since.entry(id).or_insert(started_at);
             }
@@ -247,6 +250,11 @@ mod tests {
             answer(1_900, "InProgress", "Terminating EC2 instance: i-1"),
             answer(1_800, "Failed", "Terminating EC2 instance: i-1"),
             answer(1_700, "InProgress", "Terminating EC2 instance"),
+            answer(
+                1_600,
+                "InProgress",
+                "Terminating EC2 instance from warm pool: i-3",
+            ),
         ];
         assert!(newest.take("web", &page, &mut Vec::new()));
         let since: Vec<String> = newest
@@ -254,7 +262,7 @@ mod tests {
             .iter()
             .map(|(id, at)| format!("{id} {}", at.as_second()))
             .collect();
-        assert_eq!(since, ["i-1 1900", "i-2 2000"]);
+        assert_eq!(since, ["i-1 1900", "i-2 2000", "i-3 1600"]);
         assert!(newest.activities.is_empty());
     }
 

@@ -83,6 +83,7 @@ impl Searched {
             is_proven_ours: true,
             hooks: BTreeMap::new(),
             hooks_read: false,
+            in_warm_pool: BTreeSet::new(),
             managed_draining: false,
             instances: BTreeMap::new(),
             gaps: Vec::new(),

@@ -9,13 +9,15 @@ use model::{ClusterName, InstanceId};
 use crate::drain::clusters::{self, Searched};
 use crate::drain::membership::Members;
 use crate::drain::search::{self, Unsearched};
-use crate::drain::{Extent, Look, Seen, groups, hooks, outside, strays};
+use crate::drain::{Extent, Look, Seen, groups, hooks, outside, pools, strays};
 
 /// Looks at the instances of every opted-in group, and at those in no group of these clusters where they are opted in; of all clusters
 /// where none is named.
 pub(crate) async fn look(look: &mut Look<'_>, named: &[ClusterName]) -> Seen {
     let mut seen = Seen::default();
-    seen.groups = groups::opted_in(look, &mut seen.gaps).await;
+    let (groups, pools) = groups::opted_in(look, &mut seen.gaps).await;
+    seen.groups = groups;
+    let waiting = pools::join(look, &mut seen.groups, pools).await;
     let in_scope: BTreeSet<ClusterName> = if named.is_empty() {
         clusters::installed(look, &mut seen.gaps).await
     } else {
@@ -32,7 +34,8 @@ pub(crate) async fn look(look: &mut Look<'_>, named: &[ClusterName]) -> Seen {
         return seen;
     }
     let unsearched = search_all(look, &in_scope, &mut seen).await;
-    let members = read_strays(look, &mut seen).await;
+    let mut members = read_strays(look, &mut seen).await;
+    members.extend(waiting);
     seen.outside = outside::read(look, &seen, members).await;
     search::register(seen.groups.values_mut(), &seen.clusters);
     search::leave_gaps(seen.groups.values_mut(), &unsearched);
@@ -147,13 +150,17 @@ fn not_listed(first: &ClusterName, clusters: usize) -> Gap {
     }
 }
 
+/// The instances of the groups' warm pools, as far as these were read.
+fn of_pools(seen: &Seen) -> impl Iterator<Item = &InstanceId> {
+    let groups = seen.groups.values().filter(|it| it.group.is_some());
+    groups.flat_map(|it| it.instances.keys().chain(&it.in_warm_pool))
+}
+
 /// Reads which instances of the opted-in clusters are in no group. The answer is the groups of the others.
 async fn read_strays(look: &mut Look<'_>, seen: &mut Seen) -> Members {
     let of_groups = seen.groups.values().filter_map(|it| it.group.as_ref());
-    let known: BTreeSet<InstanceId> = of_groups
-        .flat_map(|it| it.instances.keys())
-        .cloned()
-        .collect();
+    let listed = of_groups.flat_map(|it| it.instances.keys());
+    let known: BTreeSet<InstanceId> = listed.chain(of_pools(seen)).cloned().collect();
     let clusters: &BTreeMap<ClusterName, Searched> = &seen.clusters;
     let mut members = Members::new();
     for (key, group) in &mut seen.groups {

@@ -17,6 +17,7 @@ use crate::capacity::groups::{self, LaunchConfigurations};
 use crate::capacity::read_group;
 use crate::drain::Look;
 use crate::drain::membership;
+use crate::drain::pools::{self, Pool};
 use crate::limits::{AUTO_SCALING_PAGE, DESCRIBE_AUTO_SCALING_GROUPS_MAX};
 use crate::look::unreadable;
 use crate::markets::{self, DESCRIBE_AUTO_SCALING_GROUPS};
@@ -31,8 +32,8 @@ pub(crate) type Named = BTreeMap<AutoScalingGroupName, Result<Described, Gap>>;
 /// What a group that was named is.
 #[derive(Debug)]
 pub(crate) enum Described {
-    /// It carries the tag.
-    OptedIn(Box<DrainGroup>),
+    /// It carries the tag; and its warm pool.
+    OptedIn(Box<DrainGroup>, Option<Pool>),
     /// It does not.
     NotOptedIn,
     /// AWS left it out of its answer: it was deleted.
@@ -53,7 +54,7 @@ pub(crate) async fn named(look: &mut Look<'_>, names: &BTreeSet<AutoScalingGroup
                 None => Ok(Described::NotFound),
                 Some(answer) => Ok(match group(&name, &answer, &configurations)? {
                     None => Described::NotOptedIn,
-                    Some(group) => Described::OptedIn(Box::new(group)),
+                    Some(group) => Described::OptedIn(Box::new(group), pools::of(&answer)),
                 }),
             });
             (name, found)
@@ -62,11 +63,12 @@ pub(crate) async fn named(look: &mut Look<'_>, names: &BTreeSet<AutoScalingGroup
     described
 }
 
-/// Lists the groups that carry the tag, with all their instances. What cannot be read goes to `gaps`: a group may be missing.
+/// Lists the groups that carry the tag, with all their instances but those of their warm pools, and these pools. What cannot be read goes to
+/// `gaps`: a group may be missing.
 pub(crate) async fn opted_in(
     look: &mut Look<'_>,
     gaps: &mut Vec<Gap>,
-) -> BTreeMap<DrainKey, DrainGroup> {
+) -> (BTreeMap<DrainKey, DrainGroup>, Vec<Pool>) {
     let with_tag = Filter::builder()
         .name(TAG_KEY)
         .values(TAG_INSTANCE_DRAIN.name)
@@ -76,29 +78,23 @@ pub(crate) async fn opted_in(
     let answers: Vec<&AutoScalingGroup> = answers.iter().collect();
     let (opted_in, unread) = read(look, &answers).await;
     gaps.extend(unread.into_iter().map(|(_, gap)| gap));
-    opted_in
-}
-
-/// Whether groups have warm pools, whose instances no list of groups shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pools {
-    /// Whether any group has one.
-    pub(crate) of_any: bool,
-    /// Whether one that carries the tag has one.
-    pub(crate) of_opted_in: bool,
+    let pools = answers.into_iter().filter_map(pools::of);
+    (opted_in, pools.collect())
 }
 
 /// Where the instances of all groups are.
 #[derive(Debug)]
 pub(crate) struct Every {
-    /// The groups that carry the tag, with all their instances.
+    /// The groups that carry the tag, with all their instances but those of their warm pools.
     pub(crate) opted_in: BTreeMap<DrainKey, DrainGroup>,
     /// Why the instances of the others are not looked after.
     pub(crate) others: BTreeMap<InstanceId, InstancePassedOver>,
     /// Why the list did not come to its end. `None`: what it does not show is in no group, or in a warm pool.
     pub(crate) rest: Option<Gap>,
-    /// Whether there are warm pools.
-    pub(crate) pools: Pools,
+    /// The warm pools of the groups that carry the tag.
+    pub(crate) pools: Vec<Pool>,
+    /// Those of the other groups.
+    pub(crate) other_pools: Vec<Pool>,
 }
 
 /// Lists all groups of the account and Region, and where these instances are.
@@ -108,10 +104,8 @@ pub(crate) async fn every(look: &mut Look<'_>, wanted: &BTreeSet<InstanceId>) ->
         |it: &&AutoScalingGroup| DrainPolicy::from_tags(&read_group::tags(it)).is_some();
     let (tagged, untagged): (Vec<&AutoScalingGroup>, Vec<&AutoScalingGroup>) =
         answers.iter().partition(carries_tag);
-    let pools = Pools {
-        of_any: answers.iter().any(has_pool),
-        of_opted_in: tagged.iter().copied().any(has_pool),
-    };
+    let of_all = |all: &[&AutoScalingGroup]| all.iter().filter_map(|it| pools::of(it)).collect();
+    let (pools, other_pools) = (of_all(&tagged), of_all(&untagged));
     let (opted_in, unread) = read(look, &tagged).await;
     let mut others = BTreeMap::new();
     for answer in untagged {
@@ -133,14 +127,8 @@ pub(crate) async fn every(look: &mut Look<'_>, wanted: &BTreeSet<InstanceId>) ->
         others,
         rest,
         pools,
+        other_pools,
     }
-}
-
-/// Whether a group has a warm pool. One that is being deleted may still hold instances.
-/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AutoScalingGroup.html>
-fn has_pool(answer: &AutoScalingGroup) -> bool {
-    let holds_instances = answer.warm_pool_size().is_some_and(|it| it > 0);
-    holds_instances || answer.warm_pool_configuration().is_some()
 }
 
 /// Those of these instances that are in the group.
@@ -250,6 +238,7 @@ fn group(
         is_proven_ours: true,
         hooks: BTreeMap::new(),
         hooks_read: false,
+        in_warm_pool: BTreeSet::new(),
         managed_draining: false,
         instances,
         gaps,

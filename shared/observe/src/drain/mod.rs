@@ -9,9 +9,9 @@
 //! Per look at what events named: one DescribeAutoScalingInstances for up to 50 instances, one DescribeAutoScalingGroups for each 50 of
 //! their groups, and nothing more where none is opted in and all are in groups. Of more instances the groups that carry the tag are listed
 //! first, in pages of 100, and only the instances that are in none of them are asked about, 50 in a call; of more than 1,000
-//! instances all groups are listed, and none is asked about unless one of these has a warm pool: then up to 1,000 that are in no listed group,
-//! 50 in a call, and one DescribeAutoScalingGroups for each 50 groups that they turn out to be in. Where only groups that are not opted in have one, these are the
-//! instances in clusters that are opted in. An instance of a group of which events told only that it drains or is gone costs nothing more, unless it waits in a hook or its group's tag lets tasks be stopped. Where an instance may be looked
+//! instances all groups are listed, and none is asked about. Those in no listed group may be in a warm pool: one DescribeWarmPool for each 50 instances in the pools of groups
+//! that are opted in, until all are found, and for those that are left and registered in a cluster that is opted in the same of the other groups, or one DescribeAutoScalingInstances for each 50 where
+//! that is no more; and one DescribeAutoScalingGroups for each 50 groups that they turn out to be in. An instance of a group of which events told only that it drains or is gone costs nothing more, unless it waits in a hook or its group's tag lets tasks be stopped. Where an instance may be looked
 //! after: ListClusters if no clusters are configured, one DescribeClusters for each 100; in each cluster with container instances, until
 //! all are found, one ListContainerInstances for each 50 instances, or one for each page of the cluster where that is less; one
 //! DescribeContainerInstances for each 100 that are found. For each cluster with one of them a DescribeCapacityProviders, and with at most
@@ -23,7 +23,7 @@
 //! read once by a process.
 //!
 //! Per look at everything: DescribeAutoScalingGroups in pages of 100 with the tag as filter, DescribeLaunchConfigurations for each 50 that
-//! these name, ListClusters if no clusters are configured, one DescribeClusters for each 100. Where nothing is opted in, nothing more. Else
+//! these name, one DescribeWarmPool for each 50 instances of their warm pools, at most 20 or one pool's, ListClusters if no clusters are configured, one DescribeClusters for each 100. Where nothing is opted in, nothing more. Else
 //! one DescribeCapacityProviders for each cluster in scope with container instances, one ListContainerInstances and
 //! DescribeContainerInstances for each 100 of them: the clusters that are opted in, or have a provider over an opted-in group, come first; the
 //! others follow until every instance of the groups is found. For an opted-in cluster one DescribeAutoScalingInstances for each 50 of its instances that
@@ -41,9 +41,10 @@
 //! Where the installation looks after some clusters alone, a group that points to none of them is left out of a look at everything, unless one
 //! of its instances waits in a hook: it is marked as not proven to be ours then.
 //!
-//! Absent: instances of warm pools, in a look at everything: no list of groups shows them. So only its event tells that one waits in a hook on its
-//! way out of a pool. Where more than 1,000 instances are named and in no listed group, and may be in a pool, a look asks about 1,000, with each minute the next
-//! ones. Those beyond that are unread where a cluster that is opted in has them, and else count as in no group. Any
+//! Of a warm pool what is on its way out is an instance of its group; of what waits there until it is needed it is known that it is there. A pool that was not read leaves a gap at its
+//! group, or, where events named more than 1,000 instances, those unread that may be in it.
+//!
+//! Absent: any
 //! meaning, as in the crate. EC2's API is not called: that EC2 takes an instance is told by events alone. How many network
 //! interfaces are free on an instance whose tasks were not read is not known: as many as it has tasks are taken off. ECS Managed Instances
 //! are AWS's own to drain, and left out. Of up to 50 instances that events named, the types and the market of a group with a launch
@@ -58,6 +59,7 @@ mod known_hooks;
 mod membership;
 mod named;
 mod outside;
+mod pools;
 mod search;
 mod strays;
 
@@ -76,7 +78,8 @@ use crate::capacity::definition::Definition;
 use crate::drain::clusters::Searched;
 use crate::drain::contents::StopTimeouts;
 use crate::drain::known_hooks::KnownHooks;
-use crate::limits::{INSTANCES_ASKED_MAX, TASKS_BY_CHOICE_MAX, TASKS_OF_EACH_MAX};
+use crate::drain::pools::Pool;
+use crate::limits::{TASKS_BY_CHOICE_MAX, TASKS_OF_EACH_MAX};
 use crate::task_definitions::Kept;
 
 /// A look of a [`DrainObserver`].
@@ -110,9 +113,6 @@ impl Eyes for DrainObserver {
 }
 
 impl DrainObserver {
-    /// Of more named instances than this, not each is asked about by its id.
-    pub const INSTANCES_ASKED_MAX: usize = INSTANCES_ASKED_MAX;
-
     /// An observer over these clients. `clock` must be an interceptor of each of them.
     #[must_use]
     pub fn new(
@@ -163,6 +163,7 @@ impl DrainObserver {
         };
         let Seen {
             mut groups,
+            pools: _,
             clusters,
             passed_over,
             outside,
@@ -234,6 +235,8 @@ pub(crate) enum Extent {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     groups: BTreeMap<DrainKey, DrainGroup>,
+    /// The warm pools of groups that are opted in, as far as these were described and their pools not read.
+    pools: Vec<Pool>,
     clusters: BTreeMap<ClusterName, Searched>,
     passed_over: BTreeMap<InstanceId, InstancePassedOver>,
     /// Where the instances are that drain and are in nothing that is opted in.

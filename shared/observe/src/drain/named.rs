@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::drain::{DrainGroup, DrainKey, InstancePassedOver, LookedInstance};
-use model::snapshot::{Gap, GapCause};
+use model::snapshot::Gap;
 use model::{AutoScalingGroupName, ClusterName, InstanceId};
 
 use crate::drain::clusters::{self, Searched};
-use crate::drain::groups::{self, Described, Pools};
-use crate::drain::membership::{self, DESCRIBE_AUTO_SCALING_INSTANCES, Member, Members};
+use crate::drain::groups::{self, Described};
+use crate::drain::membership::{self, Member, Members};
+use crate::drain::pools::{self, Pool};
 use crate::drain::search::{self, Unsearched};
 use crate::drain::{Extent, Look, Seen, stops_tasks, strays};
 use crate::limits::{DESCRIBE_AUTO_SCALING_INSTANCES_MAX, INSTANCES_ASKED_MAX};
@@ -33,8 +34,9 @@ pub(crate) async fn look(
 ) -> Seen {
     let mut seen = Seen::default();
     let asked = Asked::new(instances, draining, groups);
-    let (members, pools) = members_of(look, &asked, &mut seen).await;
+    let (members, every) = members_of(look, &asked, &mut seen).await;
     let in_no_group = place(look, members, &asked.groups, &mut seen).await;
+    read_pools(look, &asked.groups, &mut seen).await;
     leave_to_schedule(&asked, &mut seen);
     let mut wanted = in_no_group.clone();
     wanted.extend(seen.looked().map(|it| it.id.clone()));
@@ -44,8 +46,8 @@ pub(crate) async fn look(
     let installed = clusters::installed(look, &mut seen.gaps).await;
     seen.clusters = clusters::read(look, &installed, &mut seen.gaps).await;
     let unsearched = search::find(look, &mut seen.clusters, &wanted).await;
-    let in_no_group = match pools {
-        Some(pools) => ask_again(look, in_no_group, pools, &asked, &mut seen).await,
+    let in_no_group = match every {
+        Some(every) => look_into_pools(look, in_no_group, &every, &asked, &mut seen).await,
         None => in_no_group,
     };
     read_providers(look, &wanted, &asked.clusters, &mut seen).await;
@@ -114,88 +116,99 @@ fn leave_to_schedule(asked: &Asked, seen: &mut Seen) {
     });
 }
 
+/// The warm pools, where all groups were listed.
+#[derive(Debug)]
+struct EveryPool {
+    /// Those of the groups that are opted in.
+    of_opted_in: Vec<Pool>,
+    /// Those of the others.
+    of_others: Vec<Pool>,
+}
+
 /// Finds out the groups of the instances. Where one call does not tell those of all, the groups that are opted in are listed first, which are
 /// few, and the others are asked about by their ids; of very many all groups are listed. Those that are in a listed group are put into it; the
-/// answer is the others, and whether there are warm pools that they may be in: `None` where they were asked about by their ids.
+/// answer is the others, and the warm pools that they may be in: `None` where they were asked about by their ids.
 async fn members_of(
     look: &mut Look<'_>,
     asked: &Asked,
     seen: &mut Seen,
-) -> (Members, Option<Pools>) {
+) -> (Members, Option<EveryPool>) {
     let mut open = asked.instances.clone();
     if open.len() <= DESCRIBE_AUTO_SCALING_INSTANCES_MAX {
         return (membership::read(look, &open).await, None);
     }
     if open.len() <= INSTANCES_ASKED_MAX {
-        let opted_in = groups::opted_in(look, &mut seen.gaps).await;
+        let (opted_in, pools) = groups::opted_in(look, &mut seen.gaps).await;
         put_into(opted_in, &mut open, asked, seen);
+        seen.pools.extend(pools);
         return (membership::read(look, &open).await, None);
     }
     let every = groups::every(look, &open).await;
     put_into(every.opted_in, &mut open, asked, seen);
+    seen.pools.extend(every.pools.iter().cloned());
     open.retain(|id| !every.others.contains_key(id));
     seen.passed_over.extend(every.others);
     let rest = every.rest;
     seen.gaps.extend(rest.clone());
     let of_rest = || rest.clone().map_or(Ok(None), Err);
     let members = open.into_iter().map(|id| (id, of_rest())).collect();
-    (members, Some(every.pools))
+    let pools = EveryPool {
+        of_opted_in: every.pools,
+        of_others: every.other_pools,
+    };
+    (members, Some(pools))
 }
 
-/// No list of groups shows a warm pool. Where one has a pool, instances in no listed group are asked about by their ids, as many as a look asks
-/// about, with each minute of AWS's time the next ones. First come those that a cluster would have looked after: they may be in anybody's pool, so
-/// that those beyond the bound are unread. Then, where a group that is opted in has a pool, the others: one of them may wait in a hook on its way
-/// out of that pool. Those of them beyond the bound count as in no group. The answer is the instances in no group.
-async fn ask_again(
+/// Reads the warm pools of the groups that were named themselves.
+async fn read_pools(
+    look: &mut Look<'_>,
+    groups_named: &BTreeSet<AutoScalingGroupName>,
+    seen: &mut Seen,
+) {
+    let mut pools = std::mem::take(&mut seen.pools);
+    pools.retain(|it| groups_named.contains(&it.group));
+    pools.sort_by(|a, b| a.group.cmp(&b.group));
+    // One of which an instance was found by its id was described twice.
+    pools.dedup_by(|a, b| a.group == b.group);
+    // Where the others are matters to a look at everything only.
+    _ = pools::join(look, &mut seen.groups, pools).await;
+}
+
+/// No list of groups shows a warm pool: instances in no listed group may be in one. Those of the groups that are opted in are read first, until
+/// every instance is found: one may wait in a hook on its way out. Then, where instances are left that a cluster would look after, the pools of
+/// the other groups, or these instances are asked about by their ids where that takes no more calls. What may be in a pool that was not read
+/// is unread. The answer is the instances in no group.
+async fn look_into_pools(
     look: &mut Look<'_>,
     mut in_no_group: BTreeSet<InstanceId>,
-    pools: Pools,
+    every: &EveryPool,
     asked: &Asked,
     seen: &mut Seen,
 ) -> BTreeSet<InstanceId> {
+    let (mut members, unread) = pools::find(look, &every.of_opted_in, &mut in_no_group).await;
+    if let Some(gap) = unread {
+        let unread = std::mem::take(&mut in_no_group).into_iter();
+        members.extend(unread.map(|id| (id, Err(gap.clone()))));
+    }
     let places = search::places(&seen.clusters);
     let is_opted_in =
         |it: &ClusterName| (seen.clusters.get(it)).is_some_and(|it| it.group().is_some());
     let would_be_its = |id: &InstanceId| places.get(id).is_some_and(|(it, _)| is_opted_in(it));
-    let (mut strays, mut others): (Vec<InstanceId>, Vec<InstanceId>) =
-        in_no_group.iter().cloned().partition(would_be_its);
-    if !pools.of_any {
-        strays.clear();
+    let (mut strays, mut others): (BTreeSet<InstanceId>, BTreeSet<InstanceId>) =
+        in_no_group.into_iter().partition(would_be_its);
+    let calls_by_id = strays.len().div_ceil(DESCRIBE_AUTO_SCALING_INSTANCES_MAX);
+    if every.of_others.is_empty() {
+        others.append(&mut strays);
+    } else if calls_by_id <= pools::pages(&every.of_others) {
+        members.extend(membership::read(look, &strays).await);
+    } else {
+        let (found, unread) = pools::find(look, &every.of_others, &mut strays).await;
+        members.extend(found);
+        let of_unread = || unread.clone().map_or(Ok(None), Err);
+        members.extend(strays.into_iter().map(|id| (id, of_unread())));
     }
-    if !pools.of_opted_in {
-        others.clear();
-    }
-    crate::turn(&mut strays, INSTANCES_ASKED_MAX, look.now());
-    let unasked = strays.split_off(strays.len().min(INSTANCES_ASKED_MAX));
-    let room = INSTANCES_ASKED_MAX.saturating_sub(strays.len());
-    crate::turn(&mut others, room, look.now());
-    others.truncate(room);
-    let open: BTreeSet<InstanceId> = strays.into_iter().chain(others).collect();
-    if open.is_empty() {
-        return in_no_group;
-    }
-    let gap = not_asked(unasked.len());
-    for id in unasked {
-        in_no_group.remove(&id);
-        let unread = InstancePassedOver::Unread { gap: gap.clone() };
-        seen.passed_over.insert(id, unread);
-    }
-    in_no_group.retain(|it| !open.contains(it));
-    let members = membership::read(look, &open).await;
-    in_no_group.extend(place(look, members, &asked.groups, seen).await);
-    in_no_group
-}
-
-/// The gap of those that may be in a warm pool and are not asked about: one for all.
-fn not_asked(instances: usize) -> Gap {
-    Gap {
-        operation: DESCRIBE_AUTO_SCALING_INSTANCES.to_owned(),
-        resource: "*".to_owned(),
-        cause: GapCause::BudgetSpent,
-        detail: format!(
-            "not sent for {instances} instances that may be in a warm pool: one look asks about {INSTANCES_ASKED_MAX}"
-        ),
-    }
+    others.extend(place(look, members, &asked.groups, seen).await);
+    others
 }
 
 /// Puts instances into the groups that they are in, and takes them off what is `open`.
@@ -249,7 +262,8 @@ async fn place(
         let members = by_group.remove(&name).unwrap_or_default();
         let ids = members.iter().map(|it| it.instance.id.clone());
         let why = match found {
-            Ok(Described::OptedIn(mut group)) => {
+            Ok(Described::OptedIn(mut group, pool)) => {
+                seen.pools.extend(pool);
                 if !groups_named.contains(&name) {
                     retain(&mut group, members);
                 }

@@ -18,17 +18,8 @@ async fn eye(
     of_them: impl Fn(&[String]) -> Value + Send + Sync + 'static,
     tags: Value,
 ) -> Eye {
-    Eye::on(answers(more, of_them, tags)).await
-}
-
-/// What the scene of [`eye`] answers.
-fn answers(
-    more: usize,
-    of_them: impl Fn(&[String]) -> Value + Send + Sync + 'static,
-    tags: Value,
-) -> impl Fn(&str, &Value) -> Value + Send + Sync + 'static {
     let arns = move || (1..more + 3).map(|it| instance_arn(&it.to_string()));
-    move |operation, input| match operation {
+    Eye::on(move |operation, input| match operation {
         "DescribeAutoScalingInstances" => of_them(&scene::lines(input, "InstanceIds")),
         "DescribeClusters" => {
             let fields = json!({"registeredContainerInstancesCount": more + 2, "tags": tags});
@@ -48,31 +39,6 @@ fn answers(
             json!({"containerInstances": found.collect::<Vec<_>>(), "failures": []})
         }
         _ => scene::answer(operation, input),
-    }
-}
-
-/// The same in a cluster that is opted in, where this group has a warm pool.
-async fn eye_with_pool(
-    more: usize,
-    of_them: impl Fn(&[String]) -> Value + Send + Sync + 'static,
-    pool_of: &'static str,
-) -> Eye {
-    let rest = answers(more, of_them, opted_in());
-    Eye::on(move |operation, input| {
-        let mut answer = rest(operation, input);
-        let names = scene::lines(input, "AutoScalingGroupNames");
-        if operation == "DescribeAutoScalingGroups" && names.is_empty() {
-            let pool = json!({"WarmPoolConfiguration": {"MinSize": 1, "PoolState": "Running"}});
-            let all = [scene::group(), scene::other()].map(|group| {
-                if group["AutoScalingGroupName"] == pool_of {
-                    with(group, &pool)
-                } else {
-                    group
-                }
-            });
-            answer = json!({"AutoScalingGroups": all});
-        }
-        answer
     })
     .await
 }
@@ -208,106 +174,6 @@ async fn a_cluster_is_known_whole_where_it_was_read_or_ecs_counts_nothing_in_it(
     check_searched(json!({}), demo(), true, true).await;
     let opted_in = json!({"capacityProviders": ["FARGATE"], "tags": opted_in()});
     check_searched(opted_in, demo(), true, true).await;
-}
-
-/// So many instances that nobody knows.
-fn strange(count: usize) -> impl Iterator<Item = String> {
-    (0..count).map(|it| format!("i-{it:017}"))
-}
-
-/// What is looked at: whose, and which instance.
-fn looked(snapshot: &DrainSnapshot) -> Vec<(String, &str)> {
-    let instances = snapshot.groups.iter().flat_map(|(key, group)| {
-        let ids = group.instances.keys();
-        ids.map(move |id| (key.to_string(), id.as_str()))
-    });
-    instances.collect()
-}
-
-/// Groups are listed where very many instances are named, and no list shows a warm pool: who would be in nothing but a cluster is asked about
-/// where there is one.
-#[tokio::test]
-async fn an_instance_of_a_warm_pool_is_no_clusters_however_many_are_named() {
-    let named = || instances(strange(1_000).chain(["i-3".to_owned()]));
-    let pooled = eye_with_pool(1, in_other("Warmed:Running"), "other").await;
-    let snapshot = pooled.look(&named()).await;
-    let not_opted_in = InstancePassedOver::NotOptedIn {
-        group: Some("other".parse().unwrap()),
-        cluster: None,
-    };
-    let why = snapshot.passed_over.get(&"i-3".parse().unwrap());
-    assert_eq!(why, Some(&not_opted_in));
-    assert_eq!(looked(&snapshot), []);
-    assert_eq!(asked(&pooled), ["i-3"]);
-
-    let nothing = |_: &[String]| json!({"AutoScalingInstances": []});
-    let in_no_group = eye_with_pool(1, nothing, "other").await;
-    let snapshot = in_no_group.look(&named()).await;
-    let own = [("cluster demo".to_owned(), "i-3")];
-    assert_eq!(looked(&snapshot), own);
-    let no_pool = eye(1, nothing, opted_in()).await;
-    assert_eq!(looked(&no_pool.look(&named()).await), own);
-    assert_eq!(asked(&no_pool), [""; 0]);
-}
-
-/// The instance waits in the hook of a group that is opted in, and only an event tells of it.
-#[tokio::test]
-async fn an_instance_on_its_way_out_of_a_warm_pool_is_found_however_many_are_named() {
-    let leaving = "i-0ffffffffffffffff";
-    let in_web = move |asked: &[String]| {
-        let state = json!({"LifecycleState": "Warmed:Terminating:Wait"});
-        let member = with(scene::member(leaving, "web"), &state);
-        let found: Vec<Value> = asked
-            .iter()
-            .filter(|it| *it == leaving)
-            .map(|_| member.clone())
-            .collect();
-        json!({"AutoScalingInstances": found})
-    };
-    let eye = eye_with_pool(0, in_web, "web").await;
-    let named = instances(strange(999).chain(["i-3".to_owned(), leaving.to_owned()]));
-    let snapshot = eye.look(&named).await;
-    assert_eq!(looked(&snapshot), [("group web".to_owned(), leaving)]);
-    let group = snapshot.groups.values().next().unwrap();
-    let member = group.instances.values().next().unwrap().member.as_ref();
-    assert!(member.unwrap().waits_in_hook && group.hooks_read);
-    assert_eq!(snapshot.passed_over.len(), 1_000);
-}
-
-/// How many of so many named instances are asked about, and how many are unread, where this group has a warm pool. The first so many are
-/// container instances.
-async fn check_bound(
-    registered: usize,
-    others: usize,
-    pool_of: &'static str,
-    want: (usize, usize),
-) {
-    let nothing = |_: &[String]| json!({"AutoScalingInstances": []});
-    let eye = eye_with_pool(registered, nothing, pool_of).await;
-    let of_cluster = (3..registered + 3).map(|it| format!("i-{it}"));
-    let named = instances(of_cluster.chain(strange(others)));
-    let snapshot = eye.look(&named).await;
-    let gaps: Vec<&str> = snapshot
-        .passed_over
-        .values()
-        .filter_map(|it| Some(it.gap()?.detail.as_str()))
-        .collect();
-    assert_eq!((asked(&eye).len(), gaps.len()), want, "{gaps:?}");
-    let text = format!(
-        "not sent for {} instances that may be in a warm pool: one look asks about 1000",
-        want.1
-    );
-    assert!(gaps.iter().all(|it| *it == text), "{gaps:?}");
-    assert_eq!(looked(&snapshot).len(), registered - want.1);
-}
-
-/// Of those that would be a cluster's the rest comes again; of those that are nobody's an event comes to its end.
-#[tokio::test]
-async fn no_look_asks_about_more_than_a_thousand_that_may_be_in_a_warm_pool() {
-    check_bound(1_200, 0, "other", (1_000, 200)).await;
-    check_bound(1_200, 100, "web", (1_000, 200)).await;
-    check_bound(10, 1_100, "other", (10, 0)).await;
-    check_bound(10, 1_100, "web", (1_000, 0)).await;
 }
 
 /// What a list of groups showed before it broke off counts; of what it did not show nothing is known.

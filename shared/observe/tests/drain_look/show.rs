@@ -58,6 +58,7 @@ fn show_group(text: &mut String, snapshot: &DrainSnapshot, group: &DrainGroup) {
         hooks_read,
         managed_draining,
         instances,
+        in_warm_pool,
         gaps,
     } = group;
     writeln!(text, "{key}").unwrap();
@@ -94,6 +95,9 @@ fn show_group(text: &mut String, snapshot: &DrainSnapshot, group: &DrainGroup) {
     }
     for instance in instances.values() {
         show_instance(text, snapshot, instance);
+    }
+    if !in_warm_pool.is_empty() {
+        writeln!(text, "  in its warm pool {}", json(in_warm_pool)).unwrap();
     }
     show_gaps(text, "  ", gaps);
 }

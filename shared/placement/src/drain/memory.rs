@@ -1,7 +1,7 @@
 //! What to remember of a group's instances.
 //!
 //! What was not looked at stays as it is, except for causes that are over by [`FORGOTTEN_AFTER`]. A look at everything that left no gap
-//! forgets the instances that are neither in the group nor registered; one that Ballast drained only where the look shows the whole of the cluster
+//! forgets the instances that are neither in the group or its warm pool nor registered; one that Ballast drained only where the look shows the whole of the cluster
 //! in which it did.
 //!
 //! Guaranteed: every drain is remembered before it happens; at most [`DEPARTURES_MAX`] departures and [`REVERSALS_MAX`] reversals, and
@@ -93,7 +93,7 @@ fn is_out_of_sight(departure: &Departure, group: &GroupCase<'_>) -> bool {
     is_own && drained_in.is_some_and(|it| !searched.contains(it))
 }
 
-/// The instances that are in the group or registered.
+/// The instances that are in the group or its warm pool, or registered.
 fn seen<'a>(group: &GroupCase<'a>) -> BTreeSet<&'a InstanceId> {
     let members = group.of.group.iter().flat_map(|it| it.instances.keys());
     let clusters = group.look.snapshot.clusters.values();
@@ -101,7 +101,9 @@ fn seen<'a>(group: &GroupCase<'a>) -> BTreeSet<&'a InstanceId> {
         .flat_map(|it| it.capacity.instances.values())
         .filter_map(|it| it.ec2_instance.as_ref());
     let looked_at = group.of.instances.keys();
-    members.chain(registered).chain(looked_at).collect()
+    let waiting = &group.of.in_warm_pool;
+    let seen = members.chain(registered).chain(looked_at);
+    seen.chain(waiting).collect()
 }
 
 /// When a cause is over at the latest, as far as it tells by itself.

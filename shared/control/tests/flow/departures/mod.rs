@@ -7,6 +7,7 @@ mod large;
 mod ledger;
 mod maintenance;
 mod multitudes;
+mod pools;
 mod races;
 mod record;
 mod samples;

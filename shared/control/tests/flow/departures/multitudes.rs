@@ -5,18 +5,18 @@ use model::policy::Mode;
 use serde_json::{Value, json};
 use world::{GroupSpec, LaunchSpec};
 
-use super::stage::{DRAINS, GROUP, HOOK, Scene, Stage, TERMINATE_ACTION, about};
+use super::stage::{DRAINS, Scene, Stage};
 use super::unregistered::{foreign, opt_in, remembered};
-use crate::stage::{acted, batch, held};
+use crate::stage::{acted, batch};
 
 /// How many of them an event names.
 const MANY: u32 = 2_500;
 
 /// The calls by which instances are asked about by their ids.
-const BY_ID: &str = "autoscaling:DescribeAutoScalingInstances";
+pub(super) const BY_ID: &str = "autoscaling:DescribeAutoScalingInstances";
 
 /// What AWS Health says of instances that it will work on within the hour: one event.
-fn maintenance<T: AsRef<str>>(stage: &Stage, ids: impl IntoIterator<Item = T>) -> Value {
+pub(super) fn maintenance<T: AsRef<str>>(stage: &Stage, ids: impl IntoIterator<Item = T>) -> Value {
     let starts_at = model::Seconds(540).after(stage.now());
     let named = |id: T| json!({"entityValue": id.as_ref()});
     json!({
@@ -106,33 +106,4 @@ async fn what_an_event_tells_of_many_instances_that_are_registered_nowhere_is_re
         assert_eq!(check(&stage, &ids_of(&warnings)).await, [""; 0]);
         assert_eq!(remembered(&stage, &warnings).await, warnings.len());
     }
-}
-
-/// One of very many is said to wait in a hook, and no list of groups shows it: it may wait in a warm pool. It alone is asked about by its id, once.
-#[tokio::test]
-async fn of_many_instances_one_that_waits_in_a_hook_is_looked_for_by_name() {
-    let stage = Scene::default().open().await;
-    opt_in(&stage);
-    let warnings = foreign(&stage, MANY);
-    let leaving: InstanceId = "i-0123456789abcdef0".parse().unwrap();
-    let mut waits = about(TERMINATE_ACTION, &leaving, stage.now());
-    waits["source"] = json!("aws.autoscaling");
-    waits["detail"] = json!({
-        "LifecycleActionToken": "87654321-4321-4321-4321-210987654321",
-        "AutoScalingGroupName": GROUP,
-        "LifecycleHookName": HOOK,
-        "EC2InstanceId": leaving,
-        "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
-        "Origin": "WarmPool",
-        "Destination": "EC2",
-    });
-    let events = [maintenance(&stage, ids_of(&warnings)), waits];
-    let payload = batch(events.iter().map(ToString::to_string));
-    let handled = stage.handle(Mode::Act, &payload).await;
-    assert_eq!(handled.failure, None);
-    assert_eq!(handled.record.looked_again.len(), 1);
-    assert_eq!(stage.face.calls().get(BY_ID), Some(&1));
-    // What the first look made of it is not told beside what the second does.
-    assert_eq!(held(&handled, "not_found"), 1, "{handled:#?}");
-    assert_eq!(remembered(&stage, &warnings).await, warnings.len());
 }

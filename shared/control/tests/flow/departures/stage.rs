@@ -6,12 +6,13 @@ use std::sync::Arc;
 use act::DrainActor;
 use control::{Departures, HandledOf};
 use model::drain::DrainKey;
+use model::strategy::Market;
 use model::{InstanceId, ServiceKey, Timestamp};
 use observe::DrainObserver;
 use serde_json::{Value, json};
 use world::{
     CapacityProvider, Config, ContainerInstanceStatus, GroupSpec, Hook, HookResult, LaunchSpec,
-    Lifecycle, Operation, ServiceSpec, TaskDefinition, Transition, World, line,
+    Lifecycle, Operation, ServiceSpec, TaskDefinition, Transition, WarmPoolState, World, line,
 };
 
 use crate::stage::{Process, Staged};
@@ -77,6 +78,8 @@ pub(crate) struct Scene {
     pub(crate) is_silent: bool,
     /// How long each call takes.
     pub(crate) api_latency_ms: u32,
+    /// How many instances the group's warm pool has, and what they do there; such a group buys on demand. `None`: it has no pool.
+    pub(crate) pool: Option<(u32, WarmPoolState)>,
 }
 
 impl Default for Scene {
@@ -90,6 +93,7 @@ impl Default for Scene {
             maximum_percent: 200,
             is_silent: false,
             api_latency_ms: 30,
+            pool: None,
         }
     }
 }
@@ -114,13 +118,21 @@ impl Scene {
         config.api_latency_ms = self.api_latency_ms;
         config.spot_instance_draining = false;
         let mut world = World::new(config);
-        let launch = LaunchSpec::spot(GROUP, &["t3.small"]);
+        let launch = if self.pool.is_some() {
+            world.declare_launch_template(GROUP, "t3.small", Market::OnDemand);
+            LaunchSpec::template(GROUP)
+        } else {
+            LaunchSpec::spot(GROUP, &["t3.small"])
+        };
         let spec = GroupSpec::new(GROUP, launch, 0, self.instances, self.instances + 10);
         let spec = self
             .tags
             .iter()
             .fold(spec, |spec, (key, value)| spec.tag(key, value));
         world.declare_auto_scaling_group(spec);
+        if let Some((size, state)) = self.pool {
+            world.put_warm_pool(GROUP, size, state).unwrap();
+        }
         if let Some(secs) = self.hook_secs {
             let hook = Hook {
                 heartbeat_timeout_secs: secs,

@@ -1,6 +1,7 @@
 //! The whole flow of service-scaler against a world, over HTTP, with the real SDK.
 
 mod alarms;
+mod deployments;
 mod follows;
 mod forecast;
 mod ledger;
@@ -9,4 +10,5 @@ mod pair;
 mod races;
 mod record;
 mod samples;
+mod seconds;
 mod stage;

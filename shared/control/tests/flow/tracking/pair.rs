@@ -8,10 +8,10 @@ use super::stage::{Scene, Stage};
 use crate::stage::{acted, invoked, schedule};
 
 /// What was asked for in each minute, of the primary and of the standby.
-type Minutes = Vec<(u32, u32)>;
+pub(super) type Minutes = Vec<(u32, u32)>;
 
 /// So many minutes of both functions, each on its schedule.
-async fn both(stage: &Stage, minutes: u32, seen: &mut Minutes) -> Vec<String> {
+pub(super) async fn both(stage: &Stage, minutes: u32, seen: &mut Minutes) -> Vec<String> {
     let mut acts = Vec::new();
     for _ in 0..minutes {
         stage.advance_secs(60);
@@ -37,12 +37,12 @@ fn turns(counts: impl Iterator<Item = u32>) -> usize {
     directions.windows(2).filter(|it| it[0] != it[1]).count()
 }
 
-fn dry_out(world: &mut World) {
+pub(super) fn dry_out(world: &mut World) {
     let now = world.now();
     world.set_capacity_everywhere("FARGATE_SPOT", now, 0);
 }
 
-fn refill(world: &mut World) {
+pub(super) fn refill(world: &mut World) {
     let now = world.now();
     world.set_capacity_everywhere("FARGATE_SPOT", now, 1_000);
 }

@@ -126,7 +126,7 @@ impl fmt::Display for TrackingHoldReason {
             }
             Self::WaitingToRaise { needed } => write!(
                 f,
-                "the load needs {needed}, and the last step went as far as one may a moment ago"
+                "{needed} are needed, and the last step went as far as one may a moment ago"
             ),
             Self::WaitingToTurn { turn, turn_hold } => write!(
                 f,
@@ -143,7 +143,7 @@ impl fmt::Display for TrackingHoldReason {
             Self::AtMaximum { needed, bounds } => {
                 write!(
                     f,
-                    "the load needs {needed}, and allowed are {bounds}"
+                    "{needed} are needed, and allowed are {bounds}"
                 )
             }
             Self::NowhereToPlace {
@@ -154,7 +154,7 @@ impl fmt::Display for TrackingHoldReason {
             } => {
                 write!(
                     f,
-                    "the load needs {needed}, but {} that were asked for have not been placed since {since:.0}",
+                    "{needed} are needed, but {} that were asked for have not been placed since {since:.0}",
                     Counted(*missing, "task")
                 )?;
                 if limits.is_empty() {

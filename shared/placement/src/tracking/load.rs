@@ -27,14 +27,6 @@ use model::tracking::{Fleet, Measures, Target};
 use super::pace::{Loads, SETTLED_AFTER};
 use super::serving::Serving;
 
-/// A value is new enough for so long after its period has ended, and for [`FRESH_PERIODS`] periods at least. CloudWatch has most values
-/// within three minutes; the number is ours.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/viewing-cloudwatch-metrics.html>
-pub const FRESH_FOR: Seconds = Seconds(300);
-
-/// A value of a long period is new enough for so many periods.
-pub const FRESH_PERIODS: i64 = 3;
-
 /// The load of one period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Load {

@@ -16,12 +16,11 @@ use jiff::Timestamp;
 use model::Seconds;
 use model::ids::ServiceKey;
 use model::snapshot::Service;
-use model::tracking::readings::Part;
+use model::tracking::readings::{FRESH_FOR, Part};
 use model::tracking::{Fleet, Miscount, TrackingMemory, UnusableMetric};
 
 use super::case;
 use super::levels;
-use super::load::FRESH_FOR;
 use super::pace::{Need, SETTLED_AFTER};
 
 /// So many tenths of the tasks that can have run are too many: between the two of a deployment with a maximum of 200 % and the three of a

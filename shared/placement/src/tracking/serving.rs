@@ -53,9 +53,11 @@ pub(crate) fn note(memory: &mut TrackingMemory, fleet: &Fleet, now: Timestamp) {
         Some(Standby::Unknown) => None,
     };
     let runs_none = |it: &Service| it.running_count == 0;
-    let is_empty = runs_none(&fleet.primary)
-        .then(|| of_standby(&runs_none, true))
-        .unwrap_or(Some(false));
+    let is_empty = if runs_none(&fleet.primary) {
+        of_standby(&runs_none, true)
+    } else {
+        Some(false)
+    };
     follow(&mut memory.empty, is_empty, now);
     let deploys = if fleet.primary.deployment_running() {
         Some(true)

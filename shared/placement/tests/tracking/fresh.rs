@@ -1,9 +1,7 @@
 //! How long a value is new enough: `model` says it, for the decision and for how far back the days before are read.
 
 use model::Seconds;
-use model::tracking::readings::{FRESH_FOR, FRESH_PERIODS, fresh_for};
-use model::tracking::{Measures, Part, Point, TargetName};
-use placement::tracking::load;
+use model::tracking::{Measures, Part, Point, TargetName, fresh_for};
 
 use super::scene::{Scene, series, target};
 
@@ -37,6 +35,4 @@ fn a_value_is_followed_for_as_long_as_the_days_are_read_for() {
         assert_eq!(followed(period, lasts_secs), 20, "{period}");
         assert_eq!(followed(period, lasts_secs + 1), 10, "{period}");
     }
-    assert_eq!(load::FRESH_FOR, FRESH_FOR);
-    assert_eq!(load::FRESH_PERIODS, FRESH_PERIODS);
 }

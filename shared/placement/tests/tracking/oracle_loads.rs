@@ -127,10 +127,7 @@ impl Fleets<'_> {
             };
             let warm = |part, tasks| match days_ago {
                 true => tasks,
-                false => {
-                    let warm = self.warm(counts, part, at, tasks);
-                    warm.min(self.stayed(counts, part, at, period))
-                }
+                false => self.served(counts, part, (at, period), tasks),
             };
             let value = |part| values.of(part, at);
             let (mut all, mut started) = (0, 0);

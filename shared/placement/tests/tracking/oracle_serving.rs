@@ -6,9 +6,21 @@ use model::tracking::{Part, Series};
 use crate::oracle_loads::{Fleets, by_second, up};
 
 impl Fleets<'_> {
+    /// Thousandths of the tasks counted in a period that had started long enough before, and were there afterwards.
+    pub(crate) fn served(
+        &self,
+        counts: &[Series],
+        part: Part,
+        (at, period): (i64, i64),
+        tasks: u128,
+    ) -> u128 {
+        let warm = self.warm(counts, part, at, tasks);
+        warm.min(self.stayed(counts, part, at, period))
+    }
+
     /// Thousandths of the tasks counted in a period that were there throughout the warm-up before it, and in the period before that, second
     /// by second; between two seconds at which a count begins or ends nothing changes.
-    pub(crate) fn warm(&self, counts: &[Series], part: Part, at: i64, tasks: u128) -> u128 {
+    fn warm(&self, counts: &[Series], part: Part, at: i64, tasks: u128) -> u128 {
         let warm_up = self.policy.pace.warm_up.0;
         if warm_up == 0 {
             return tasks;
@@ -75,7 +87,7 @@ impl Fleets<'_> {
     }
 
     /// Thousandths of the tasks counted in a period and at the next count too; after the last one those count that run or are asked for.
-    pub(crate) fn stayed(&self, counts: &[Series], part: Part, at: i64, period: i64) -> u128 {
+    fn stayed(&self, counts: &[Series], part: Part, at: i64, period: i64) -> u128 {
         let now = match self.asks(part) {
             Some((asked, runs)) => u128::from(asked.max(runs)) * 1_000,
             None => u128::MAX,

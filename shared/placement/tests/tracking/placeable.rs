@@ -26,8 +26,8 @@ fn spot_alone_that_is_out_gives_no_more() {
     check(
         &short(),
         &expect![[r#"
-        hold `demo/web` nowhere_to_place: the load needs 12, but 6 tasks that were asked for have not been placed since 2026-03-01T11:57:30Z: the service is on Spot alone (FARGATE_SPOT), with 0 tasks of a standby running (desired 10, running 4, pending 0; standby running 0; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
-    "#]],
+            hold `demo/web` nowhere_to_place: 12 are needed, but 6 tasks that were asked for have not been placed since 2026-03-01T11:57:30Z: the service is on Spot alone (FARGATE_SPOT), with 0 tasks of a standby running (desired 10, running 4, pending 0; standby running 0; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
+        "#]],
     );
 }
 
@@ -95,8 +95,8 @@ fn a_group_at_its_maximum_gives_no_more() {
     check(
         &on_instances(Market::OnDemand, 5, 5),
         &expect![[r#"
-        hold `demo/web` nowhere_to_place: the load needs 12, but 6 tasks that were asked for have not been placed since 2026-03-01T11:57:30Z: the group `web-spot` of the provider `spot` is at its maximum of 5 (desired 10, running 4, pending 0; standby running 0; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
-    "#]],
+            hold `demo/web` nowhere_to_place: 12 are needed, but 6 tasks that were asked for have not been placed since 2026-03-01T11:57:30Z: the group `web-spot` of the provider `spot` is at its maximum of 5 (desired 10, running 4, pending 0; standby running 0; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
+        "#]],
     );
 }
 
@@ -122,8 +122,8 @@ fn an_instance_that_had_no_room_is_evidence_for_five_minutes() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` nowhere_to_place: the load needs 12, but 6 tasks that were asked for have not been placed since 2026-03-01T11:57:30Z: no container instance had room at 2026-03-01T11:55:31Z (desired 10, running 4, pending 6; standby running 0; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
-    "#]],
+            hold `demo/web` nowhere_to_place: 12 are needed, but 6 tasks that were asked for have not been placed since 2026-03-01T11:57:30Z: no container instance had room at 2026-03-01T11:55:31Z (desired 10, running 4, pending 6; standby running 0; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z, at most 12 in the window); allowed 1 to 40)
+        "#]],
     );
     scene.primary().not_placed[0].at = scene.ago(300);
     check(
@@ -146,8 +146,8 @@ fn what_the_standby_starts_is_not_missing() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` nowhere_to_place: the load needs 12, but 4 tasks that were asked for have not been placed since 2026-03-01T11:57:30Z: the service is on Spot alone (FARGATE_SPOT), with 2 tasks of a standby running (desired 10, running 4, pending 0; standby running 2; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
-    "#]],
+            hold `demo/web` nowhere_to_place: 12 are needed, but 4 tasks that were asked for have not been placed since 2026-03-01T11:57:30Z: the service is on Spot alone (FARGATE_SPOT), with 2 tasks of a standby running (desired 10, running 4, pending 0; standby running 2; cpu 12 (load 11.667 tasks at 2026-03-01T11:59:00Z); allowed 1 to 40)
+        "#]],
     );
     scene.standby().pending_count = 4;
     check(
@@ -224,8 +224,8 @@ fn tasks_that_are_pending_for_long_are_not_placed() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` nowhere_to_place: the load needs 22, but 8 tasks that were asked for have not been placed since 2026-03-01T11:55:30Z: the group `web-ec2` of the provider `ec2` is at its maximum of 5 (desired 20, running 12, pending 8; standby running 0; cpu 22 (load 22.000 tasks at 2026-03-01T11:59:00Z, at most 22 in the window); allowed 1 to 40)
-    "#]],
+            hold `demo/web` nowhere_to_place: 22 are needed, but 8 tasks that were asked for have not been placed since 2026-03-01T11:55:30Z: the group `web-ec2` of the provider `ec2` is at its maximum of 5 (desired 20, running 12, pending 8; standby running 0; cpu 22 (load 22.000 tasks at 2026-03-01T11:59:00Z, at most 22 in the window); allowed 1 to 40)
+        "#]],
     );
     let mut scene = provisioning(299);
     scene.flat(TargetName::Cpu, Part::Primary, 110_000);
@@ -266,8 +266,8 @@ fn a_group_at_its_maximum_is_named_once_tasks_wait_for_five_minutes() {
         2 min: (25, 28)
         3 min: (28, 31)
         4 min: (31, 34)
-        5 min: the load needs 37, but 22 tasks that were asked for have not been placed since 2026-03-01T12:00:30Z: the group `web-ec2` of the provider `ec2` is at its maximum of 5
-        6 min: the load needs 40, but 22 tasks that were asked for have not been placed since 2026-03-01T12:00:30Z: the group `web-ec2` of the provider `ec2` is at its maximum of 5
+        5 min: 37 are needed, but 22 tasks that were asked for have not been placed since 2026-03-01T12:00:30Z: the group `web-ec2` of the provider `ec2` is at its maximum of 5
+        6 min: 40 are needed, but 22 tasks that were asked for have not been placed since 2026-03-01T12:00:30Z: the group `web-ec2` of the provider `ec2` is at its maximum of 5
     "#]].assert_eq(&said);
 }
 

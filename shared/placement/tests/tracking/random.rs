@@ -336,30 +336,12 @@ fn memory(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Recall<Track
         counted: 30,
         at_most: 10,
     });
-    let [empty, deployed] = [6, 4].map(|often| {
-        tape.one_in(often).then(|| {
-            let until = tape.of(&[60, 0, 119, 120, 181, 600]);
-            Span {
-                since: ago(until + tape.of(&[600, 60, 30])),
-                until: (!tape.one_in(4)).then(|| ago(until)),
-            }
-        })
-    });
-    let levels = [
-        (other, tape.of(&[3_600, 1_200, 720])),
-        (tape.of(&[0, 3, 12, 40]), tape.of(&[601, 600, 599, 300])),
-        (desired, tape.of(&[240, 181, 120, 60, 10])),
-    ];
-    let levels = levels.map(|(tasks, secs)| Level {
-        tasks,
-        at: ago(secs),
-    });
-    let first = tape.of(&[3, 2, 1, 0]);
+    let [empty, deployed] = [6, 4].map(|often| tape.one_in(often).then(|| span(now, tape)));
     Some(Recall::Known(TrackingMemory {
         miscount,
         empty,
         deployed,
-        levels: levels.into_iter().skip(first).collect(),
+        levels: levels([other, desired], now, tape),
         pending: pending[0],
         standby_pending: pending[1],
         wrote,
@@ -372,4 +354,28 @@ fn memory(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Recall<Track
         missing,
         scaled_by_application_auto_scaling: tape.of(&[Some(false), None, Some(true)]),
     }))
+}
+
+/// When something was so, and may be still.
+fn span(now: Timestamp, tape: &mut Tape) -> Span {
+    let ago = |secs: i64| Seconds(secs).before(now);
+    let until = tape.of(&[60, 0, 119, 120, 181, 600]);
+    Span {
+        since: ago(until + tape.of(&[600, 60, 30])),
+        until: (!tape.one_in(4)).then(|| ago(until)),
+    }
+}
+
+/// The desired counts of before, the last of them the present one.
+fn levels([before, desired]: [u32; 2], now: Timestamp, tape: &mut Tape) -> Vec<Level> {
+    let levels = [
+        (before, tape.of(&[3_600, 1_200, 720])),
+        (tape.of(&[0, 3, 12, 40]), tape.of(&[601, 600, 599, 300])),
+        (desired, tape.of(&[240, 181, 120, 60, 10])),
+    ];
+    let levels = levels.map(|(tasks, secs)| Level {
+        tasks,
+        at: Seconds(secs).before(now),
+    });
+    levels.into_iter().skip(tape.of(&[3, 2, 1, 0])).collect()
 }

@@ -81,8 +81,8 @@ fn one_step_goes_no_further_than_it_may() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` waiting_to_raise: the load needs 35, and the last step went as far as one may a moment ago (desired 20, running 20, pending 0; standby running 0; requests 35 (load 35.000 tasks at 2026-03-01T11:59:00Z, at most 35 in the window); allowed 1 to 40), until 2026-03-01T12:01:00Z
-    "#]],
+            hold `demo/web` waiting_to_raise: 35 are needed, and the last step went as far as one may a moment ago (desired 20, running 20, pending 0; standby running 0; requests 35 (load 35.000 tasks at 2026-03-01T11:59:00Z, at most 35 in the window); allowed 1 to 40), until 2026-03-01T12:01:00Z
+        "#]],
     );
     scene.later(50);
     check(
@@ -112,8 +112,8 @@ fn several_raises_within_a_moment_go_no_further_than_one_step() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` waiting_to_raise: the load needs 35, and the last step went as far as one may a moment ago (desired 16, running 16, pending 0; standby running 0; requests 35 (load 35.000 tasks at 2026-03-01T11:59:00Z, at most 35 in the window); allowed 1 to 40), until 2026-03-01T12:00:40Z
-    "#]],
+            hold `demo/web` waiting_to_raise: 35 are needed, and the last step went as far as one may a moment ago (desired 16, running 16, pending 0; standby running 0; requests 35 (load 35.000 tasks at 2026-03-01T11:59:00Z, at most 35 in the window); allowed 1 to 40), until 2026-03-01T12:00:40Z
+        "#]],
     );
     scene.later(10);
     check(
@@ -167,8 +167,8 @@ fn no_more_than_allowed() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` at_maximum: the load needs 14, and allowed are 1 to 10 (desired 10, running 10, pending 0; standby running 0; cpu 14 (load 13.334 tasks at 2026-03-01T11:59:00Z, at most 14 in the window); allowed 1 to 10)
-    "#]],
+            hold `demo/web` at_maximum: 14 are needed, and allowed are 1 to 10 (desired 10, running 10, pending 0; standby running 0; cpu 14 (load 13.334 tasks at 2026-03-01T11:59:00Z, at most 14 in the window); allowed 1 to 10)
+        "#]],
     );
 }
 

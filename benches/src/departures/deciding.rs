@@ -179,6 +179,7 @@ fn snapshot(key: &DrainKey, now: Timestamp) -> Result<DrainSnapshot, IdError> {
         hooks_read: true,
         in_warm_pool: BTreeSet::new(),
         managed_draining: false,
+        managed_scaling: false,
         instances: looked,
         gaps: Vec::new(),
     };

@@ -254,6 +254,7 @@ mod tests {
             hooks_read: false,
             in_warm_pool: BTreeSet::new(),
             managed_draining: false,
+            managed_scaling: false,
             instances: instances
                 .into_iter()
                 .map(|it| (it.id.clone(), it))

@@ -113,6 +113,8 @@ pub enum PoolRoom {
 pub enum GroupRaiser {
     /// cluster-scaler: the group's tag `ballast:cluster-scaler` is `act`.
     ClusterScaler,
+    /// ECS: managed scaling of a capacity provider over the group is ENABLED.
+    ManagedScaling,
 }
 
 /// Why a step is taken.

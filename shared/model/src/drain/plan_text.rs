@@ -58,6 +58,7 @@ impl fmt::Display for GroupRaiser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClusterScaler => f.write_str("cluster-scaler"),
+            Self::ManagedScaling => f.write_str("ECS managed scaling"),
         }
     }
 }

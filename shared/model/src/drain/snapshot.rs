@@ -225,6 +225,10 @@ pub struct DrainGroup {
     /// Whether ECS drains the group's instances itself: managed draining of a capacity provider over it.
     /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html>
     pub managed_draining: bool,
+    /// Whether ECS raises the group's desired capacity itself: managed scaling of a capacity provider over it.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ManagedScaling.html>
+    #[serde(default)]
+    pub managed_scaling: bool,
     /// The instances: of a full look all, else those that were named. Of those in its warm pool the ones on their way out of it.
     pub instances: BTreeMap<InstanceId, LookedInstance>,
     /// The instances that wait in its warm pool until they are needed, where that was read: nothing is done about them, and they are not gone.

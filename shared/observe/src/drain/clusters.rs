@@ -85,6 +85,7 @@ impl Searched {
             hooks_read: false,
             in_warm_pool: BTreeSet::new(),
             managed_draining: false,
+            managed_scaling: false,
             instances: BTreeMap::new(),
             gaps: Vec::new(),
         })
@@ -146,6 +147,7 @@ pub(crate) async fn read_providers(
         let group = groups.get_mut(&DrainKey::Group { group: over.group });
         if let Some(group) = group {
             group.managed_draining |= over.managed_draining;
+            group.managed_scaling |= over.managed_scaling.is_some_and(|it| it.enabled);
         }
     }
     let mut managed_instances = BTreeSet::new();

@@ -240,6 +240,7 @@ fn group(
         hooks_read: false,
         in_warm_pool: BTreeSet::new(),
         managed_draining: false,
+        managed_scaling: false,
         instances,
         gaps,
         group: Some(group),

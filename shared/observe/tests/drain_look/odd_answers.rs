@@ -328,6 +328,25 @@ async fn what_may_be_drained_by_choice_is_read_with_its_tasks_where_these_are_fe
 }
 
 #[tokio::test]
+async fn whether_ecs_raises_the_group_is_told_by_its_provider() {
+    for (status, is_enabled) in [("ENABLED", true), ("DISABLED", false)] {
+        let eye = Eye::on(move |operation, input| match operation {
+            "DescribeCapacityProviders" => {
+                let mut provider = scene::provider();
+                provider["autoScalingGroupProvider"]["managedScaling"]["status"] = json!(status);
+                json!({"capacityProviders": [provider], "failures": []})
+            }
+            _ => scene::answer(operation, input),
+        })
+        .await;
+        let snapshot = eye.look(&clusters(&["demo"])).await;
+        let groups = snapshot.groups.values();
+        let managed: Vec<bool> = groups.map(|it| it.managed_scaling).collect();
+        assert_eq!(managed, [is_enabled], "{status}");
+    }
+}
+
+#[tokio::test]
 async fn clusters_are_asked_one_after_the_other_until_all_are_found() {
     let eye = Eye::on(|operation, input| match operation {
         "DescribeClusters" => {

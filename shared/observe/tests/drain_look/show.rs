@@ -57,6 +57,7 @@ fn show_group(text: &mut String, snapshot: &DrainSnapshot, group: &DrainGroup) {
         hooks,
         hooks_read,
         managed_draining,
+        managed_scaling,
         instances,
         in_warm_pool,
         gaps,
@@ -86,6 +87,9 @@ fn show_group(text: &mut String, snapshot: &DrainSnapshot, group: &DrainGroup) {
     }
     if *managed_draining {
         writeln!(text, "  managed draining").unwrap();
+    }
+    if *managed_scaling {
+        writeln!(text, "  managed scaling").unwrap();
     }
     if !hooks_read {
         writeln!(text, "  hooks not read").unwrap();

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the group is below its maximum and launches instances | it launches nothing |
 //! | a pool that will do had no failed launch lately | what it launches is not certain to come |
-//! | somebody raises the group for tasks that wait: cluster-scaler by its tag | nobody does |
+//! | somebody raises the group for tasks that wait: ECS's managed scaling, or cluster-scaler by its tag | nobody does |
 //! | each service with a task on the instance is placed by a strategy that names the group's provider | nobody raises the group for its tasks |
 //! | none of them may run less than it desires meanwhile: its minimum lets ECS stop no task first, its maximum lets it start one | tasks would be missing until the launch |
 //!
@@ -44,7 +44,7 @@ impl<'a> Launchable<'a> {
             pools: launches
                 .map(|it| pools::not_failed_lately(it, group.look.now))
                 .unwrap_or_default(),
-            raised_by: launches.and_then(raised_by),
+            raised_by: launches.and_then(|it| raised_by(it, group.of.managed_scaling)),
         }
     }
 
@@ -71,7 +71,7 @@ impl<'a> Launchable<'a> {
         }
         let Some(raised_by) = self.raised_by else {
             return Err(
-                "nobody raises the group for tasks that wait: its tag `ballast:cluster-scaler` is not `act`"
+                "nobody raises the group for tasks that wait: its tag `ballast:cluster-scaler` is not `act`, and managed scaling not ENABLED"
                     .to_owned(),
             );
         };
@@ -89,8 +89,11 @@ impl<'a> Launchable<'a> {
     }
 }
 
-/// Who raises the group's desired capacity for tasks that find no room. With a warm pool cluster-scaler only advises.
-fn raised_by(group: &Group) -> Option<GroupRaiser> {
+/// Who raises the group's desired capacity for tasks that find no room. With managed scaling, or a warm pool, cluster-scaler only advises.
+fn raised_by(group: &Group, is_managed: bool) -> Option<GroupRaiser> {
+    if is_managed {
+        return Some(GroupRaiser::ManagedScaling);
+    }
     let acts = match GroupPolicy::from_tags(&group.tags) {
         Some(Ok(policy)) => policy.consent == Consent::Act && !policy.paused,
         Some(Err(_)) | None => false,

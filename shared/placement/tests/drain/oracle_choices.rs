@@ -105,7 +105,7 @@ impl<'a> Subject<'a> {
         let is_raised = group.is_some_and(|it| {
             let is_act = it.tags.get("ballast:cluster-scaler").map(String::as_str) == Some("act");
             let launches = !it.suspended_processes.contains("Launch");
-            is_act && launches && it.desired_capacity < it.max_size
+            (is_act || self.group.managed_scaling) && launches && it.desired_capacity < it.max_size
         });
         let launched = is_raised && plays.iter().all(|it| it.keeps_all && it.may_start);
         let moved = plays.iter().all(|it| it.may_stop || it.may_start);

@@ -269,12 +269,10 @@ fn services(scene: &mut Scene, tape: &mut Tape) {
         service.minimum_healthy_percent = minimum;
         service.maximum_percent = maximum;
         if tape.roll(2) == 1 {
-            let provider = tape.of(&["spot", "spot", "spot", "other"]).parse().unwrap();
-            let (base, weight) = (0, 1);
             service.strategy = vec![StrategyItem {
-                provider,
-                base,
-                weight,
+                provider: tape.of(&["spot", "spot", "spot", "other"]).parse().unwrap(),
+                base: 0,
+                weight: 1,
             }];
         }
     }
@@ -321,6 +319,7 @@ fn group(scene: &mut Scene, name: &str, tape: &mut Tape) {
     let at = scene.ago(tape.of(&[30, 700]));
     let drained = scene.group(name);
     drained.managed_draining = tape.one_in(4);
+    drained.managed_scaling = drained.managed_draining;
     drained.is_proven_ours = !tape.one_in(6);
     match tape.roll(10) {
         7 => drained.hooks.clear(),

@@ -64,7 +64,7 @@ fn what_nobody_launches_is_no_room() {
         &scene,
         &expect![[r#"
         hold `group spot` watching: no instance that was looked at leaves (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-1` no_other_pool: EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; its tasks find no room in another pool: the instances that stay have no room for all of them, and nobody raises the group for tasks that wait: its tag `ballast:cluster-scaler` is not `act`
+        hold `group spot` `i-1` no_other_pool: EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; its tasks find no room in another pool: the instances that stay have no room for all of them, and nobody raises the group for tasks that wait: its tag `ballast:cluster-scaler` is not `act`, and managed scaling not ENABLED
         hold `group spot` `i-2` staying: they stay
     "#]],
     );
@@ -93,7 +93,7 @@ fn a_group_is_raised_for_what_its_strategy_places_by_whoever_may() {
     let (mut scene, _) = full();
     scene.raised();
     assert_eq!(steps(&scene), ["`group spot` `i-1` selective"]);
-    let not_act = "nobody raises the group for tasks that wait: its tag `ballast:cluster-scaler` is not `act`";
+    let not_act = "nobody raises the group for tasks that wait: its tag `ballast:cluster-scaler` is not `act`, and managed scaling not ENABLED";
     for (tag, value) in [
         ("ballast:cluster-scaler", "advise"),
         ("ballast:headroom-percent", "many"),
@@ -103,6 +103,15 @@ fn a_group_is_raised_for_what_its_strategy_places_by_whoever_may() {
         group.tags.insert(tag.to_owned(), value.to_owned());
         assert_eq!(tried(&scene, "i-1"), not_act, "{tag}");
     }
+    let mut managed = scene.clone();
+    let group = managed.group("spot").group.as_mut().unwrap();
+    group.tags.clear();
+    managed.group("spot").managed_scaling = true;
+    let text = managed.decide().plan.to_string();
+    assert!(
+        text.contains("; ECS managed scaling raises the group, which may launch"),
+        "{text}"
+    );
     let mut pooled = scene.clone();
     let group = pooled.group("spot").group.as_mut().unwrap();
     group.has_warm_pool = true;

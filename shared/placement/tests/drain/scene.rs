@@ -167,6 +167,7 @@ impl Scene {
                 hooks_read: true,
                 in_warm_pool: BTreeSet::new(),
                 managed_draining: false,
+                managed_scaling: false,
                 instances: BTreeMap::new(),
                 gaps: Vec::new(),
             }
@@ -187,6 +188,7 @@ impl Scene {
             hooks_read: false,
             in_warm_pool: BTreeSet::new(),
             managed_draining: false,
+            managed_scaling: false,
             instances: BTreeMap::new(),
             gaps: Vec::new(),
         };

@@ -124,6 +124,7 @@ impl<'a> Ground<'a> {
                 let tag = group.tags.get("ballast:cluster-scaler");
                 tag.is_some_and(|it| it == "act")
             }
+            GroupRaiser::ManagedScaling => self.group.managed_scaling,
         };
         let may = self.group.group.as_ref().is_some_and(|group| {
             let most = u64::from(group.desired_capacity) + u64::from(*launched);

@@ -337,6 +337,35 @@ mod tests {
         check(1_000, RateBucket::ApplicationAutoScaling, 2, 100 + 50);
     }
 
+    /// What 300 instances that are warned at once cost instance-drain, with its fifth of the rates: ten in each write, and the reads that a look
+    /// counts. docs/decisions/025 has the same numbers.
+    #[test]
+    fn of_300_warned_instances_a_fifth_writes_the_last_ten_within_a_second_and_a_quarter() {
+        let start = Instant::now();
+        let budget = Budget::starting_at(start, 20);
+        let far = start + Duration::from_secs(120);
+        let last = |bucket, calls: u32| {
+            let free_at = (0..calls).map(|_| budget.book(bucket, start, far).unwrap());
+            free_at.max().unwrap().saturating_duration_since(start)
+        };
+        let reads = [
+            (RateBucket::AutoScaling, 1),
+            (RateBucket::ClusterRead, 2),
+            (RateBucket::CapacityProviderRead, 1),
+            (RateBucket::ClusterResourceRead, 9),
+        ];
+        for (bucket, calls) in reads {
+            assert_eq!(last(bucket, calls), Duration::ZERO, "{}", bucket.as_str());
+        }
+        let (at_once, rest) = (
+            last(RateBucket::ClusterResourceModify, 20),
+            last(RateBucket::ClusterResourceModify, 10),
+        );
+        assert_eq!(at_once, Duration::ZERO);
+        assert_eq!(rest, Duration::from_millis(1_250));
+        assert_eq!(reads.map(|it| it.1).iter().sum::<u32>(), 13);
+    }
+
     #[test]
     fn buckets_do_not_share_tokens_and_refill_while_idle() {
         let start = Instant::now();

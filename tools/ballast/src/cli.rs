@@ -180,7 +180,8 @@ pub(crate) struct TrackingArgs {
 /// `workshop-ec2`: groups of instances under cluster-scaler, 1 to 10 to 1 tasks on one group and 1 to 40 to 1 tasks on two, beside ECS's
 /// managed scaling in a world with the same seed; its tables must be the workshop's. `ec2-drought`: a service of 20 tasks on such groups
 /// and its standby, under both functions. `workshop-interruption`: a Spot instance with three of nine tasks gets its warning, with
-/// headroom and without, under instance-drain, then under all three functions; beside it ECS's own draining, and none.
+/// headroom and without, under instance-drain, then with a standby under all three functions, then with other Spot instances to be had under
+/// instance-drain and cluster-scaler; beside it ECS's own draining, and none.
 /// `interruption-storm`: a share of a large group is warned at once, under instance-drain. `tracking`: a day's requests come to a service on
 /// Fargate Spot and its standby, under service-scaler and spot-fallback; beside them the same day with fixed counts. The others: the world has a cluster `container-demo` with a service `web` of 10 tasks at FARGATE 1/1 : FARGATE_SPOT 0/4 and its standby
 /// `web-standby`; tasks must not fall below the desired count, and the standby must go back to 0.

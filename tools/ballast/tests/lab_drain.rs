@@ -116,7 +116,7 @@ fn the_workshops_milestones_come_with_headroom_and_without() {
         let secs = found.unwrap_or_else(|| panic!("`{row}` did not come in\n{shown}"));
         assert!((least..=most).contains(&secs), "{row}: {secs} s\n{shown}");
     };
-    for chapter in 0..3 {
+    for chapter in 0..4 {
         within("the instance is DRAINING", chapter, 0, 5);
     }
     // Headroom and 50 %: three targets drain and three replacements are placed at once, RUNNING after some 13 s, healthy after two
@@ -134,26 +134,38 @@ fn the_workshops_milestones_come_with_headroom_and_without() {
     // No headroom: nothing is placed until an on-demand instance is there.
     within("3 replacements are started", 2, 30, 119);
     within("9 tasks are in service elsewhere", 2, 90, 240);
+    // Spot has instances: the room is bought, and the replacements run, before the instance goes.
+    within("a group is asked for an instance more", 3, 3, 10);
+    within("a new instance registers", 3, 30, 110);
+    within("9 tasks are RUNNING elsewhere", 3, 40, 119);
+    within("the instance goes", 3, 120, 121);
+    within("9 tasks are in service elsewhere", 3, 90, 180);
 
     let all = |row| milestones(&shown, row);
     let [n0, n3, n6, n9] = [Some(0), Some(3), Some(6), Some(9)];
     assert_eq!(
         all("lowest number of tasks in service"),
-        [[n6, n6, n6], [n9, n9, n6], [n6, n6, n6]],
+        [[n6, n6, n6], [n9, n9, n6], [n6, n6, n6], [n6, n6, n6]],
         "{shown}"
     );
     assert_eq!(
         all("cut off while they served"),
-        [[n0, n0, n3], [n0, n0, n3], [n3, n3, n3]],
+        [[n0, n0, n3], [n0, n0, n3], [n3, n3, n3], [n3, n3, n3]],
         "{shown}"
     );
     assert_eq!(
         all("cut off on their way out"),
-        [[n0, n0, n0], [n3, n3, n0], [n0, n0, n0]],
+        [[n0, n0, n0], [n3, n3, n0], [n0, n0, n0], [n0, n0, n0]],
         "{shown}"
     );
-    let [below, managed, _] = all("tasks below desired")[2];
-    assert!(below < managed, "{shown}");
+    for [below, managed, _] in &all("tasks below desired")[2..] {
+        assert!(below < managed, "{shown}");
+    }
+    // What was bought beside the group's own replacement goes again.
+    assert!(
+        shown.contains("The group was back at its 3 instances"),
+        "{shown}"
+    );
     let predicted: Vec<&str> = shown
         .lines()
         .filter_map(|line| {
@@ -163,24 +175,34 @@ fn the_workshops_milestones_come_with_headroom_and_without() {
     check(
         &format!("{}\n", predicted.join("\n")),
         expect![[r#"
-        nothing that ECS would not move in time.
-        nothing that ECS would not move in time.
-        3 tasks of `service/web`: their replacements must run first, and there is room for 0.
-    "#]],
+            nothing that ECS would not move in time.
+            nothing that ECS would not move in time.
+            3 tasks of `service/web`: their replacements must run first, and there is room for 0.
+            3 tasks of `service/web`: their replacements must run first, and there is room for 0.
+        "#]],
     );
     check(
         &steps(&records),
         expect![[r#"
-        instance-drain: step `group EC2Spot` `i-...` leaving: set `i-...` to DRAINING
-        instance-drain: step `group EC2Spot` `i-...` leaving: set `i-...` to DRAINING
-        instance-drain: step `group EC2Spot` `i-...` leaving: set `i-...` to DRAINING
-        spot-fallback: step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 3
-        cluster-scaler: step `container-demo/EC2` scale_out: set the desired capacity of `EC2` from 0 to 1
-        spot-fallback: step `container-demo/web` give_back: set the desired count of `container-demo/web-standby` from 3 to 0
-        cluster-scaler: step `container-demo/EC2` `i-...` scale_in: set `i-...`, which is empty, to DRAINING
-        cluster-scaler: step `container-demo/EC2` `i-...` drained: terminate `i-...` and lower the desired capacity of `EC2` by it
-        instance-drain: step `group EC2` `i-...` hook `ballast-instance-drain` drained: let `i-...` go on from the hook `ballast-instance-drain` (CONTINUE)
-    "#]],
+            instance-drain: step `group EC2Spot` `i-...` leaving: set `i-...` to DRAINING
+            instance-drain: step `group EC2Spot` `i-...` leaving: set `i-...` to DRAINING
+            instance-drain: step `group EC2Spot` `i-...` leaving: set `i-...` to DRAINING
+            cluster-scaler: step `container-demo/EC2Spot` scale_out: set the desired capacity of `EC2Spot` from 3 to 4
+            spot-fallback: step `container-demo/web` cover: set the desired count of `container-demo/web-standby` from 0 to 3
+            cluster-scaler: step `container-demo/EC2` scale_out: set the desired capacity of `EC2` from 0 to 1
+            cluster-scaler: step `container-demo/EC2Spot` `i-...` scale_in: set `i-...` with its 3 tasks to DRAINING
+            cluster-scaler: step `container-demo/EC2Spot` `i-...` drained: terminate `i-...` and lower the desired capacity of `EC2Spot` by it
+            instance-drain: step `group EC2Spot` `i-...` hook `ballast-instance-drain` drained: let `i-...` go on from the hook `ballast-instance-drain` (CONTINUE)
+            spot-fallback: step `container-demo/web` give_back: set the desired count of `container-demo/web-standby` from 3 to 0
+            cluster-scaler: step `container-demo/EC2` `i-...` scale_in: set `i-...`, which is empty, to DRAINING
+            cluster-scaler: step `container-demo/EC2` `i-...` drained: terminate `i-...` and lower the desired capacity of `EC2` by it
+            instance-drain: step `group EC2` `i-...` hook `ballast-instance-drain` drained: let `i-...` go on from the hook `ballast-instance-drain` (CONTINUE)
+            instance-drain: step `group EC2Spot` `i-...` leaving: set `i-...` to DRAINING
+            cluster-scaler: step `container-demo/EC2Spot` scale_out: set the desired capacity of `EC2Spot` from 3 to 4
+            cluster-scaler: step `container-demo/EC2Spot` `i-...` scale_in: set `i-...` with its 3 tasks to DRAINING
+            cluster-scaler: step `container-demo/EC2Spot` `i-...` drained: terminate `i-...` and lower the desired capacity of `EC2Spot` by it
+            instance-drain: step `group EC2Spot` `i-...` hook `ballast-instance-drain` drained: let `i-...` go on from the hook `ballast-instance-drain` (CONTINUE)
+        "#]],
     );
 }
 

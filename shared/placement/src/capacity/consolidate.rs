@@ -5,7 +5,8 @@
 //! constraints, host ports, distinct instances and daemons kept to; and with each of these tasks counted as large as the largest of
 //! them in every dimension. A task that is placed then never takes the place of more than one other, so that as long as one is left to
 //! place there is a place for it. Only constraints that leave tasks few instances can upset that: what then lacks room brings a drained
-//! instance back, and it is let be for a while (see `drains`). An instance that is empty takes no tasks: nothing would be gained.
+//! instance back, and it is let be for a while (see `drains`). An instance that is empty takes no tasks, for nothing would be gained, unless
+//! it stays because its zone needs it: then an instance of a zone that has more gives it its tasks, and goes in its place.
 //!
 //! **Never** an instance that is protected in any way (see `scale_in`); whose drain timed out lately; whose agent is not connected; with
 //! a task that is only starting, that ECS cannot replace, or whose move would spread a service worse (see `spread`). ECS replaces a
@@ -38,14 +39,18 @@ use crate::packing::{Packing, Place, Placement};
 /// How often packing is asked.
 pub const ATTEMPTS_MAX: usize = 48;
 
-/// The used instances that can be emptied all together, in the order in which they are to be drained.
-pub(crate) fn movable<'c, 'a>(case: &'c Case<'a>, zones: Zones<'a>) -> Vec<&'c Member<'a>> {
+/// The used instances that can be emptied all together, in the order in which they are to be drained. `staying`: why others stay.
+pub(crate) fn movable<'c, 'a>(
+    case: &'c Case<'a>,
+    zones: Zones<'a>,
+    staying: &BTreeMap<&'a InstanceId, Kept>,
+) -> Vec<&'c Member<'a>> {
     let may_move = |it: &&Member<'a>| {
         it.state == MemberState::Active && it.is_used() && kept(case, it).is_none()
     };
     let mut candidates: Vec<&Member<'_>> = case.members.iter().filter(may_move).collect();
     candidates.sort_by_cached_key(|it| rank(it));
-    let mut trial = Trial::new(case, zones);
+    let mut trial = Trial::new(case, zones, staying);
     let mut rest = candidates.as_slice();
     let mut at_once = 1_usize;
     for _ in 0..ATTEMPTS_MAX {
@@ -202,17 +207,23 @@ fn taken<'p, 'c, 'a>(
 struct Trial<'c, 'a> {
     case: &'c Case<'a>,
     zones: Zones<'a>,
-    /// The instances that tasks may move to: those with tasks, and the empty ones that are wanted anyway.
+    /// The instances that tasks may move to: those with tasks, and the empty ones that are wanted anyway, or that their zone needs.
     sites: Vec<ActiveSite<'c, 'a>>,
     chosen: Vec<&'c Member<'a>>,
 }
 
 impl<'c, 'a> Trial<'c, 'a> {
-    fn new(case: &'c Case<'a>, zones: Zones<'a>) -> Self {
+    fn new(case: &'c Case<'a>, zones: Zones<'a>, staying: &BTreeMap<&'a InstanceId, Kept>) -> Self {
         let mut sites = active_sites(case);
         let packing = pack(case, &case.demand.requests, &sites);
         let wanted: BTreeSet<&InstanceId> = taken(&packing, &sites).map(|it| it.id).collect();
-        sites.retain(|(_, member)| member.is_used() || wanted.contains(member.id));
+        let balances = |member: &Member<'_>| {
+            let reason = staying.get(member.id).map(|(reason, _)| reason);
+            reason == Some(&CapacityHoldReason::NeededForZoneBalance)
+        };
+        sites.retain(|(_, member)| {
+            member.is_used() || wanted.contains(member.id) || balances(member)
+        });
         Self {
             case,
             zones,

@@ -184,7 +184,8 @@ impl<'c, 'a> Choosing<'c, 'a> {
         }
         // The zones without what goes already: both kinds together must leave them balanced.
         let zones = self.zones.clone();
-        for member in consolidate::movable(case, zones).into_iter().filter(stays) {
+        let movable = consolidate::movable(case, zones, &self.choice.kept);
+        for member in movable.into_iter().filter(stays) {
             self.choice.kept.remove(member.id);
             self.pick(member, DrainReason::Consolidation);
         }

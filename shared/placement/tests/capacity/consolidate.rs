@@ -352,3 +352,30 @@ fn what_goes_empty_and_what_is_emptied_leave_the_zones_balanced_together() {
     assert!(drained.len() > 1, "{plan}");
     assert!(most - least <= 1, "{zones:?}\n{plan}");
 }
+
+/// What a group launched for one that Spot took stays empty where its zone needs it: a full one of a larger zone goes in its place.
+#[test]
+fn an_empty_one_that_its_zone_needs_takes_the_tasks_of_another() {
+    let mut fleet = Fleet::of([2, 1, 1]);
+    fleet.policy().consolidate = true;
+    fleet.policy().disruption_percent = 100;
+    fleet.tasks("web", &[3, 3, 0, 3]);
+    check(
+        &mut fleet,
+        &[
+            "drain 2: scale_in, budget 4",
+            "1 4: tasks_fit_nowhere_else",
+            "3: needed_for_zone_balance",
+            "scaling_in",
+        ],
+    );
+    fleet.policy().consolidate = false;
+    check(
+        &mut fleet,
+        &[
+            "1 2 4: in_use",
+            "3: needed_for_zone_balance",
+            "nothing_removable",
+        ],
+    );
+}

@@ -33,6 +33,10 @@ pub(crate) fn table(
     };
     let words = |what: &str| format!("seconds from the warning until {what}");
     add(words("the instance is DRAINING"), |it| secs(it.draining));
+    add(words("a group is asked for an instance more"), |it| {
+        secs(it.raised)
+    });
+    add(words("a new instance registers"), |it| secs(it.registered));
     add(words("its first target drains"), |it| {
         secs(it.first_target_drains)
     });
@@ -47,6 +51,7 @@ pub(crate) fn table(
         words(&format!("{desired} tasks are in service elsewhere")),
         |it| secs(it.replaced),
     );
+    add(words("the instance goes"), |it| secs(it.gone));
     add(words("the old targets are gone"), |it| {
         secs(it.targets_gone)
     });

@@ -10,8 +10,8 @@ use crate::error::CliError;
 use crate::lab::drain::compare::{Runs, table};
 use crate::lab::drain::milestones::{Milestones, Watch};
 use crate::lab::drain::stage::{
-    DEREGISTRATION_DELAY_SECS, DrainedBy, STOP_TIMEOUT_SECS, Stage, TASKS, TASKS_PER_INSTANCE,
-    Terms, full_instance, stage, warn,
+    DEREGISTRATION_DELAY_SECS, DrainedBy, ON_DEMAND, Room, SPOT, STOP_TIMEOUT_SECS, Stage, TASKS,
+    TASKS_PER_INSTANCE, Terms, full_instance, full_instances, stage, warn,
 };
 use crate::lab::driver::Driver;
 use crate::lab::ec2::tables::tables;
@@ -49,14 +49,14 @@ struct Chapter {
     terms: Terms,
 }
 
-const CHAPTERS: [Chapter; 3] = [
+const CHAPTERS: [Chapter; 4] = [
     Chapter {
         title: "Chapter 1: headroom for three tasks, minimum healthy 50 %",
         stage: "provider EC2Spot (4 t3.small, Spot, room for 12 tasks); service web, 9 tasks behind a load balancer",
         functions: &[Name::InstanceDrain],
         terms: Terms {
             minimum_healthy_percent: 50,
-            headroom: true,
+            room: Room::Free,
         },
     },
     Chapter {
@@ -65,17 +65,26 @@ const CHAPTERS: [Chapter; 3] = [
         functions: &[Name::InstanceDrain],
         terms: Terms {
             minimum_healthy_percent: 100,
-            headroom: true,
+            room: Room::Free,
         },
     },
     Chapter {
         title: "Chapter 3: no headroom and no other Spot instance, minimum healthy 100 %, a standby on demand",
-        stage: "providers EC2Spot (3 t3.small, Spot, full) and EC2 (t3.small, on-demand, none yet), target 100 %; service web, 9 tasks behind a \
-                load balancer\non EC2Spot; its standby web-standby on EC2, behind the same",
+        stage: "providers EC2Spot (3 t3.small, Spot, full) and EC2 (t3.small, on-demand, none yet), target 100 %, ballast:consolidate=true; service web, 9 tasks\n\
+                behind a load balancer on EC2Spot; its standby web-standby on EC2, behind the same",
         functions: &[Name::SpotFallback, Name::ClusterScaler, Name::InstanceDrain],
         terms: Terms {
             minimum_healthy_percent: 100,
-            headroom: false,
+            room: Room::Standby,
+        },
+    },
+    Chapter {
+        title: "Chapter 4: no headroom, Spot has other instances, no standby, minimum healthy 100 %",
+        stage: "provider EC2Spot (3 t3.small, Spot, full, up to 10), target 100 %, ballast:consolidate=true; service web, 9 tasks behind a load balancer",
+        functions: &[Name::ClusterScaler, Name::InstanceDrain],
+        terms: Terms {
+            minimum_healthy_percent: 100,
+            room: Room::Spot,
         },
     },
 ];
@@ -85,7 +94,7 @@ fn settings() -> String {
     format!(
         "cluster container-demo; target group web: deregistration delay {DEREGISTRATION_DELAY_SECS} s, a check every 30 s, healthy after 2; stop\n\
          timeout {STOP_TIMEOUT_SECS} s. Spot takes an instance with {TASKS_PER_INSTANCE} tasks, {NOTICE_SECS} s after its warning. Ballast: managed draining and the agents' own draining are off; tag ballast:instance-drain=act, the others at\n\
-         their defaults, and the hook ballast-instance-drain. Beside it the same world where both are on (chapter 3 with managed scaling), and where\n\
+         their defaults, and the hook ballast-instance-drain. Beside it the same world where both are on (chapters 3 and 4 with managed scaling), and where\n\
          nobody drains."
     )
 }
@@ -150,7 +159,7 @@ impl Run<'_> {
         show.run_until(&mut self.driver, until, &mut look).await?;
         self.tables("After it", show)?;
         let ballast = watch.found(&self.driver.world());
-        let at_rest = self.run_to_rest(show).await?;
+        let rest = self.run_to_rest(warn_at, show).await?;
         let end = until;
         let runs = Runs {
             ballast,
@@ -159,17 +168,18 @@ impl Run<'_> {
         };
         let predicted: Vec<&str> = show.predicted.iter().map(String::as_str).collect();
         let about = format!(
-            "The record predicted, when it set the instance to DRAINING: {}.\n{}",
+            "The record predicted, when it set the instance to DRAINING: {}.\n{}{}",
             if predicted.is_empty() {
                 "nothing that ECS would not move in time".to_owned()
             } else {
                 predicted.join("; ")
             },
+            self.surplus_told(rest),
             show.counts(&self.driver),
         );
         let text = table(TASKS, TASKS_PER_INSTANCE, &runs, &about, show.screen);
         show.print(&format!("\n{text}"))?;
-        Ok(self.faults(&ballast, at_rest))
+        Ok(self.faults(&ballast, rest.is_some()))
     }
 
     /// Spot warns an instance with three tasks.
@@ -183,37 +193,54 @@ impl Run<'_> {
         Ok(watch)
     }
 
-    /// Until when the chapter is watched: without headroom until Spot returns.
+    /// Until when the chapter is watched: with a standby until Spot returns.
     fn watched_until(&self, warned_at: Timestamp) -> Timestamp {
-        if self.chapter.terms.headroom {
-            later(warned_at, WATCHED_SECS)
-        } else {
-            later(warned_at, i64::from(self.minutes) * 60)
+        match self.chapter.terms.room {
+            Room::Free | Room::Spot => later(warned_at, WATCHED_SECS),
+            Room::Standby => later(warned_at, i64::from(self.minutes) * 60),
         }
     }
 
-    /// Where tasks were lent, runs until the standby and its instances are gone. Returns whether that came.
-    async fn run_to_rest(&mut self, show: &mut Show) -> Result<bool, CliError> {
-        let Some(standby) = self.standby.clone() else {
-            return Ok(true);
+    /// Where tasks were lent, runs until the standby and its instances are gone; where an instance was bought, until there is none too
+    /// many. Returns how long after the warning that came, in seconds; `None` where it did not.
+    async fn run_to_rest(
+        &mut self,
+        warned_at: Timestamp,
+        show: &mut Show,
+    ) -> Result<Option<i64>, CliError> {
+        let title = match self.chapter.terms.room {
+            Room::Free => return Ok(Some(0)),
+            Room::Standby => "After Spot returned",
+            Room::Spot => "After the scale-in",
         };
         let limit = later(self.driver.world().now(), RETURN_SECS_MAX);
         let service = self.service.clone();
+        let standby = self.standby.clone();
         let is_at_rest = |world: &World| {
-            let desired = world.state().services.get(&standby);
-            let is_lent = desired.is_none_or(|it| it.desired_count > 0);
             let is_whole = world
                 .account(&service)
                 .is_some_and(|it| it.serving >= it.desired);
-            let standby = world.tasks_of(&standby);
-            !is_lent
-                && is_whole
-                && !standby.iter().any(|it| it.is_live())
-                && world.instance_account(super::stage::ON_DEMAND).instances == 0
+            is_whole
+                && match &standby {
+                    Some(standby) => is_given_back(world, standby),
+                    None => is_as_before(world),
+                }
         };
         let came = show.run_until(&mut self.driver, limit, is_at_rest).await?;
-        self.tables("After Spot returned", show)?;
-        Ok(came)
+        let secs = self.driver.world().now().duration_since(warned_at);
+        self.tables(title, show)?;
+        Ok(came.then_some(secs.as_secs()))
+    }
+
+    /// What became of the instance that was bought, where one was.
+    fn surplus_told(&self, rest: Option<i64>) -> String {
+        match (self.chapter.terms.room, rest) {
+            (Room::Spot, Some(secs)) => {
+                let full = full_instances();
+                format!("The group was back at its {full} instances {secs} s after the warning.\n")
+            }
+            (Room::Spot, None) | (Room::Free | Room::Standby, _) => String::new(),
+        }
     }
 
     fn tables(&self, title: &str, show: &mut Show) -> Result<(), CliError> {
@@ -278,10 +305,10 @@ impl Run<'_> {
         let running_max = DRAINING_SECS_MAX + RUNNING_SECS_MAX;
         let gone_max = DRAINING_SECS_MAX + u64::from(DEREGISTRATION_DELAY_SECS) + TOLERANCE_SECS;
         match (
-            self.chapter.terms.headroom,
+            self.chapter.terms.room,
             self.chapter.terms.minimum_healthy_percent,
         ) {
-            (true, 100) => {
+            (Room::Free, 100) => {
                 expect(
                     by(found.running, running_max),
                     format!("replacements RUNNING {}", text(found.running)),
@@ -291,7 +318,7 @@ impl Run<'_> {
                     format!("{} tasks served at least", found.lowest_serving),
                 );
             }
-            (true, _) => {
+            (Room::Free, _) => {
                 expect(
                     by(found.running, running_max),
                     format!("replacements RUNNING {}", text(found.running)),
@@ -312,7 +339,7 @@ impl Run<'_> {
                     ),
                 );
             }
-            (false, _) => {
+            (Room::Standby, _) => {
                 expect(
                     found.replaced.is_some(),
                     format!("there were fewer than {TASKS} tasks until Spot returned"),
@@ -322,9 +349,40 @@ impl Run<'_> {
                     "the standby or its instances did not go after Spot returned".to_owned(),
                 );
             }
+            (Room::Spot, _) => {
+                for (what, mark) in [
+                    ("the room was there", found.registered),
+                    ("replacements RUNNING", found.running),
+                ] {
+                    expect(by(mark, NOTICE_SECS - 1), format!("{what} {}", text(mark)));
+                }
+                expect(
+                    found.replaced.is_some(),
+                    format!("there were fewer than {TASKS} tasks until the end"),
+                );
+                expect(
+                    at_rest,
+                    "the instance that is too many did not go".to_owned(),
+                );
+            }
         }
         faults
     }
+}
+
+/// Whether nothing is lent any more, and no instance is there for it.
+fn is_given_back(world: &World, standby: &ServiceKey) -> bool {
+    let service = world.state().services.get(standby);
+    service.is_some_and(|it| it.desired_count == 0)
+        && !world.tasks_of(standby).iter().any(|it| it.is_live())
+        && world.instance_account(ON_DEMAND).instances == 0
+}
+
+/// Whether the Spot group has as many instances as the tasks need, and is asked for no more.
+fn is_as_before(world: &World) -> bool {
+    let group = world.state().groups.get(SPOT);
+    group.is_some_and(|it| it.desired_capacity == full_instances())
+        && world.instance_account(SPOT).instances == full_instances()
 }
 
 /// Whether the milestones came. In mode observe nothing is written, and they do not.
@@ -333,7 +391,8 @@ fn verdict(mode: LabMode, faults: &[String], screen: Screen) -> Result<(), CliEr
         LabMode::Observe => screen.print("\nThe mode was observe: nothing was written."),
         LabMode::Act if faults.is_empty() => {
             let line = "\nThe workshop's milestones came in each chapter: with headroom and 50 % everything before the instance went; at 100 % no task was \
-                        missing;\nwithout headroom the standby took over, and gave back.";
+                        missing;\nwithout headroom the standby took over, and gave back; where Spot had instances, the replacements ran before the \
+                        instance went.";
             screen.print(&screen.paint(Tone::Good, line))
         }
         LabMode::Act => Err(CliError::NotKept(faults.join("; "))),

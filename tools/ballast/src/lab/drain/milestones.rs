@@ -2,7 +2,7 @@
 //!
 //! They are taken from the truth of the world, not from what its API answers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::snapshot::TaskStatus;
 use model::{ServiceKey, Timestamp};
@@ -18,6 +18,10 @@ const STEADY: &str = "has reached a steady state.";
 pub(crate) struct Milestones {
     /// The instance is DRAINING.
     pub(crate) draining: Option<u64>,
+    /// A group is asked for an instance more.
+    pub(crate) raised: Option<u64>,
+    /// A new instance has registered.
+    pub(crate) registered: Option<u64>,
     /// The first target of its tasks drains.
     pub(crate) first_target_drains: Option<u64>,
     /// As many new tasks as it had are placed on other instances.
@@ -26,6 +30,8 @@ pub(crate) struct Milestones {
     pub(crate) running: Option<u64>,
     /// As many tasks as desired serve elsewhere: they are RUNNING, and healthy in their target group.
     pub(crate) replaced: Option<u64>,
+    /// The instance is gone from its cluster.
+    pub(crate) gone: Option<u64>,
     /// None of its targets is left.
     pub(crate) targets_gone: Option<u64>,
     /// The service says that it is steady.
@@ -51,6 +57,8 @@ pub(crate) struct Watch {
     old: BTreeSet<String>,
     /// Every task of the service before the warning.
     known: BTreeSet<String>,
+    /// The desired capacity of each group before it.
+    desired: BTreeMap<String, u32>,
     /// How many tasks on the instance served at the last look.
     serving: usize,
     leavers: Leavers,
@@ -72,11 +80,16 @@ impl Watch {
             warned_at: world.now(),
             old: BTreeSet::new(),
             known: BTreeSet::new(),
+            desired: BTreeMap::new(),
             serving: 0,
             leavers: Leavers::default(),
             found: Milestones::default(),
         };
         watch.known = watch.tasks(world.state()).map(id).collect();
+        let groups = world.state().groups.iter();
+        watch.desired = groups
+            .map(|(name, group)| (name.clone(), group.desired_capacity))
+            .collect();
         watch.old = watch.remember_tasks(world);
         let _before = watch.leavers.since_last(world);
         watch
@@ -118,26 +131,40 @@ impl Watch {
             .get(&self.instance)
             .and_then(|it| state.container_instances.get(it));
         let draining = registered.and_then(|it| it.draining_since);
+        let mut groups = state.groups.iter();
+        let is_raised = groups.any(|(name, group)| {
+            let before = self.desired.get(name).copied().unwrap_or(0);
+            before < group.desired_capacity
+        });
+        let instances = state.container_instances.values();
+        let newest = instances.map(|it| it.registered_at).max();
+        let newest = newest.filter(|at| *at > self.warned_at);
         let log = state.services.get(&self.service).map(|it| &it.events);
         let mut lines = log.into_iter().flatten();
         let steady = lines.find(|it| it.0 > self.warned_at && it.2.ends_with(STEADY));
         let steady = steady.map(|it| self.since(it.0));
         let were = [
             draining.map(|at| self.since(at)),
+            is_raised.then_some(now),
+            newest.map(|at| self.since(at)),
             drains.then_some(now),
             (started >= self.old.len()).then_some(now),
             (running >= desired).then_some(now),
             (serving >= desired).then_some(now),
+            registered.is_none().then_some(now),
             gone.then_some(now),
             steady,
         ];
         let found = &mut self.found;
         let marks = [
             &mut found.draining,
+            &mut found.raised,
+            &mut found.registered,
             &mut found.first_target_drains,
             &mut found.replacements_started,
             &mut found.running,
             &mut found.replaced,
+            &mut found.gone,
             &mut found.targets_gone,
             &mut found.steady,
         ];

@@ -1,7 +1,7 @@
 //! Worlds in which Spot takes an instance with three tasks behind a load balancer.
 
 use model::capacity::policy::{
-    TAG_CLUSTER_SCALER, TAG_INSTANCE_TYPES, TAG_TARGET_CAPACITY_PERCENT,
+    TAG_CLUSTER_SCALER, TAG_CONSOLIDATE, TAG_INSTANCE_TYPES, TAG_TARGET_CAPACITY_PERCENT,
 };
 use model::drain::policy::{LIFECYCLE_HOOK_DEFAULT, TAG_INSTANCE_DRAIN};
 use model::policy::{TAG_STANDBY, TAG_STANDBY_OF};
@@ -48,14 +48,34 @@ pub(crate) enum DrainedBy {
     Nobody,
 }
 
+/// Where the tasks of an instance that goes find room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// On an instance more than the tasks need.
+    Free,
+    /// Nowhere: Spot has no other instance until it returns. The service has a standby on the on-demand group.
+    Standby,
+    /// Nowhere that is there, and Spot has other instances.
+    Spot,
+}
+
+impl Room {
+    /// Whether the groups are scaled: there is not an instance more than the tasks need.
+    pub(crate) const fn is_scaled(self) -> bool {
+        match self {
+            Self::Free => false,
+            Self::Standby | Self::Spot => true,
+        }
+    }
+}
+
 /// What a chapter's world is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Terms {
     /// The service's minimum healthy percent.
     pub(crate) minimum_healthy_percent: u32,
-    /// Whether there is an instance more than the tasks need. Where there is none, Spot has none either, and the service has a standby on
-    /// the on-demand group.
-    pub(crate) headroom: bool,
+    /// Where the tasks find room.
+    pub(crate) room: Room,
 }
 
 /// A world in its steady state, and what is in it.
@@ -106,12 +126,11 @@ fn set_up(
     by: DrainedBy,
 ) -> Result<(ServiceKey, Option<ServiceKey>), ApiError> {
     let cluster: ClusterName = parse("container-demo")?;
-    let full = TASKS / u32::try_from(TASKS_PER_INSTANCE).unwrap_or(u32::MAX);
     let spot = Owned {
         name: SPOT,
         market: Market::Spot,
         instance_type: INSTANCE_TYPE,
-        instances: full + u32::from(terms.headroom),
+        instances: full_instances() + u32::from(!terms.room.is_scaled()),
         instances_max: 10,
     };
     let on_demand = Owned {
@@ -120,9 +139,10 @@ fn set_up(
         instances: 0,
         ..spot
     };
-    add_group(world, spot, by, !terms.headroom)?;
+    add_group(world, spot, by, terms.room.is_scaled())?;
     let mut providers = vec![SPOT];
-    if !terms.headroom {
+    let has_standby = terms.room == Room::Standby;
+    if has_standby {
         add_group(world, on_demand, by, true)?;
         providers.push(ON_DEMAND);
     }
@@ -140,7 +160,7 @@ fn set_up(
         .on(vec![world::line(SPOT, 0, 1)?])
         .behind(&targets);
     web.minimum_healthy_percent = terms.minimum_healthy_percent;
-    if terms.headroom {
+    if !has_standby {
         world.create(web)?;
         return Ok((service, None));
     }
@@ -173,6 +193,7 @@ pub(super) fn add_group(
         spec = spec
             .tag(TAG_CLUSTER_SCALER.name, "act")
             .tag(TAG_TARGET_CAPACITY_PERCENT.name, "100")
+            .tag(TAG_CONSOLIDATE.name, "true")
             .tag(TAG_INSTANCE_TYPES.name, group.instance_type);
     }
     world.declare_auto_scaling_group(spec);
@@ -201,6 +222,11 @@ where
         .map_err(|error: T::Err| ApiError::invalid_parameter(error.to_string()))
 }
 
+/// The instances that the service's tasks fill.
+pub(crate) fn full_instances() -> u32 {
+    TASKS / u32::try_from(TASKS_PER_INSTANCE).unwrap_or(u32::MAX)
+}
+
 /// A Spot instance that is full, by its id: the one that is to be warned.
 pub(crate) fn full_instance(world: &World) -> Option<String> {
     let state = world.state();
@@ -213,11 +239,12 @@ pub(crate) fn full_instance(world: &World) -> Option<String> {
     instances.first().map(|it| it.ec2_instance_id.clone())
 }
 
-/// Spot takes the instance. Without headroom it has no other one for the service either, until it returns.
+/// Spot takes the instance. Where only a standby helps it has no other one for the service either, until it returns.
 pub(crate) fn warn(world: &mut World, instance: &str, terms: Terms, return_at: Timestamp) {
     world.interrupt_instance(instance);
-    if terms.headroom {
-        return;
+    match terms.room {
+        Room::Free | Room::Spot => return,
+        Room::Standby => {}
     }
     let now = world.now();
     for zone in world.config().zones.clone() {

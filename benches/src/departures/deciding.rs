@@ -170,7 +170,25 @@ fn snapshot(key: &DrainKey, now: Timestamp) -> Result<DrainSnapshot, IdError> {
         tasks_read,
         stop_timeouts: BTreeMap::from([(definition, Seconds(30))]),
     };
-    let group = DrainGroup {
+    let group = drain_group(key, members, looked)?;
+    Ok(DrainSnapshot {
+        taken_at: now,
+        is_full: true,
+        groups: BTreeMap::from([(key.clone(), group)]),
+        clusters: BTreeMap::from([(cluster.clone(), of_cluster)]),
+        passed_over: BTreeMap::new(),
+        outside: BTreeMap::new(),
+        searched: BTreeSet::from([cluster]),
+        gaps: Vec::new(),
+    })
+}
+
+fn drain_group(
+    key: &DrainKey,
+    members: BTreeMap<InstanceId, GroupInstance>,
+    looked: BTreeMap<InstanceId, LookedInstance>,
+) -> Result<DrainGroup, IdError> {
+    Ok(DrainGroup {
         key: key.clone(),
         policy: Ok(DrainPolicy::with_defaults(Consent::Act)),
         group: Some(group(members)?),
@@ -181,16 +199,6 @@ fn snapshot(key: &DrainKey, now: Timestamp) -> Result<DrainSnapshot, IdError> {
         managed_draining: false,
         managed_scaling: false,
         instances: looked,
-        gaps: Vec::new(),
-    };
-    Ok(DrainSnapshot {
-        taken_at: now,
-        is_full: true,
-        groups: BTreeMap::from([(key.clone(), group)]),
-        clusters: BTreeMap::from([(cluster.clone(), of_cluster)]),
-        passed_over: BTreeMap::new(),
-        outside: BTreeMap::new(),
-        searched: BTreeSet::from([cluster]),
         gaps: Vec::new(),
     })
 }

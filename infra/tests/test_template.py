@@ -425,7 +425,7 @@ def test_alarms_of_tracked_services_wake_the_function_and_nobody_else():
     rule = yaml_parse((INFRA / "template.yaml").read_text(encoding="utf-8"))["Parameters"]["TrackingAlarmNamePrefix"]
     assert prefix == rule["Default"]
     alarms = {name: it["Properties"] for name, it in ALARMS["Resources"].items()}
-    assert len(alarms) == 5
+    assert len(alarms) == 6
     for name, alarm in alarms.items():
         text, variables = alarm["AlarmName"]["Fn::Sub"]
         assert text.startswith("${NamePrefix}${Stem}-"), name
@@ -444,7 +444,7 @@ def most(parameter):
 def test_no_alarm_with_a_stem_has_a_longer_name_than_aws_allows():
     """255 characters: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
     suffixes = [it["Properties"]["AlarmName"]["Fn::Sub"][0].removeprefix("${NamePrefix}${Stem}") for it in ALARMS["Resources"].values()]
-    assert len(set(suffixes)) == 5 and all(re.fullmatch(r"-[a-z-]+", it) for it in suffixes)
+    assert len(set(suffixes)) == 6 and all(re.fullmatch(r"-[a-z-]+", it) for it in suffixes)
     assert most("NamePrefix") + most("AlarmNameStem") + max(map(len, suffixes)) <= 255
     # Without a stem it may be: cluster and service have names of up to 255 characters each.
     assert most("ClusterName") + 1 + most("ServiceName") > most("AlarmNameStem")
@@ -481,12 +481,45 @@ def test_nothing_fills_the_newest_minute_of_what_is_watched():
 def test_an_alarm_with_metric_math_returns_one_series():
     """What it returns is what is tracked through it."""
     of_math = {name: it["Properties"]["Metrics"] for name, it in ALARMS["Resources"].items() if "Metrics" in it["Properties"]}
-    assert set(of_math) == {"PairCpuAlarm", "BacklogAlarm"}
+    assert set(of_math) == {"PairCpuAlarm", "PairMemoryAlarm", "BacklogAlarm"}
     for name, metrics in of_math.items():
         returned = [it for it in metrics if it.get("ReturnData", True)]
         assert [set(it) for it in returned] == [{"Id", "Label", "Expression"}], name
         ids = {it["Id"] for it in metrics if it is not returned[0]}
         assert ids == set(re.findall(r"\b[a-z]+\b", returned[0]["Expression"])), name
+
+
+def watched(alarm):
+    """The metrics of an alarm, with their services, statistics and periods; and what it is compared with."""
+    single = {it: alarm[it] for it in ("Namespace", "MetricName", "Dimensions", "Statistic", "Period") if it in alarm}
+    return alarm.get("Metrics", single), alarm["Threshold"]
+
+
+@pytest.mark.parametrize(("target", "metric"), [("Cpu", "CPUUtilization"), ("Memory", "MemoryUtilization")])
+def test_with_a_standby_the_alarm_is_on_both_services(target, metric):
+    """While Spot is short no task of the primary runs, so that it has no value: an alarm on it alone would wake nobody."""
+    resources, conditions = ALARMS["Resources"], ALARMS["Conditions"]
+    one, pair = resources[f"{target}Alarm"], resources[f"Pair{target}Alarm"]
+    has, has_standby = {"Condition": f"Has{target}"}, {"Condition": "HasStandby"}
+    assert conditions[one["Condition"]] == {"Fn::And": [has, {"Fn::Not": [has_standby]}]}
+    assert conditions[pair["Condition"]] == {"Fn::And": [has, has_standby]}
+    of_one, threshold = watched(one["Properties"])
+    assert (of_one["MetricName"], threshold) == (metric, {"Ref": f"{target}AlarmThresholdPercent"})
+    of_pair, of_both = watched(pair["Properties"])
+    assert of_both == threshold
+    stats = {it["Id"]: it["MetricStat"] for it in of_pair if "MetricStat" in it}
+    found = {
+        name: (it["Metric"]["Namespace"], it["Metric"]["MetricName"], it["Metric"]["Dimensions"][1]["Value"]["Ref"], it["Stat"], it["Period"]["Ref"])
+        for name, it in stats.items()
+    }
+    assert found == {
+        "primary": ("AWS/ECS", metric, "ServiceName", "Average", "PeriodSecs"),
+        "primarytasks": ("AWS/ECS", metric, "ServiceName", "SampleCount", "PeriodSecs"),
+        "standby": ("AWS/ECS", metric, "StandbyName", "Average", "PeriodSecs"),
+        "standbytasks": ("AWS/ECS", metric, "StandbyName", "SampleCount", "PeriodSecs"),
+    }
+    of_cpu = resources["PairCpuAlarm"]["Properties"]["Metrics"][0]["Expression"]
+    assert of_pair[0]["Expression"] == of_cpu == "(primary * primarytasks + standby * standbytasks) / (primarytasks + standbytasks)"
 
 
 def test_alarms_notify_the_topic_and_treat_silence_as_meant(resources):

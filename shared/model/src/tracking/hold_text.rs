@@ -77,7 +77,7 @@ impl fmt::Display for TrackingHoldReason {
                 forecast: Some(forecast),
             } => write!(
                 f,
-                "the load needs fewer now, and by what it grew on the days before it will need {forecast}"
+                "the load needs fewer now, and by what it grew on the days before it will need {forecast}, with every task counted"
             ),
             Self::AtMinimum { bounds } if bounds.bounds.max_tasks == 0 => {
                 write!(f, "it is to run no task: allowed are {bounds}")

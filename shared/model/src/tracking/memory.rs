@@ -46,9 +46,15 @@ pub struct TrackingMemory {
     /// When neither the service nor its standby ran a task last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty: Option<Span>,
-    /// When a deployment of the service or of its standby ran last.
+    /// When a deployment of the service ran last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployed: Option<Span>,
+    /// The tasks that run or are asked for, the larger of the two, and when a look found fewer of them than the one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub there: Option<Level>,
+    /// The same of its standby.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standby_there: Option<Level>,
 }
 
 /// How long something was so, by the looks at a service.

@@ -65,13 +65,21 @@ impl<'a> Case<'a> {
         let serving = Serving {
             warm_up: policy.pace.warm_up,
             empty: memory.as_ref().and_then(|it| it.empty),
-            deployed: memory.as_ref().and_then(|it| it.deployed),
+            deployed_until: serving::deployed_until(memory.as_ref(), fleet, now),
+            is_of_healthy: false,
+            fewer_at: memory.as_ref().map_or([None; 2], |it| {
+                [it.there, it.standby_there].map(|level| level.map(|it| it.at))
+            }),
             levels: memory.as_ref().map_or(&[], |it| &it.levels),
         };
         for (name, target) in &policy.targets {
             let of_tasks = match target.measures {
                 Measures::PerTask => miscount.as_ref(),
                 Measures::Total => None,
+            };
+            let serving = Serving {
+                is_of_healthy: *name == TargetName::Requests,
+                ..serving
             };
             let tracked = tracked(fleet, policy, (*name, target), serving, of_tasks, now);
             let spoilt = of_tasks

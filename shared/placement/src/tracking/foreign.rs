@@ -39,6 +39,8 @@ pub(crate) fn check(case: &mut Case<'_>) -> Option<Verdict> {
             miscount: memory.miscount.take(),
             empty: memory.empty,
             deployed: memory.deployed,
+            there: memory.there,
+            standby_there: memory.standby_there,
             levels: std::mem::take(&mut memory.levels),
             ..TrackingMemory::default()
         };

@@ -9,8 +9,9 @@ use model::Seconds;
 use model::memory::Level;
 use model::tracking::TrackingMemory;
 
-/// So long ago a count may have ended and be remembered still: longer than the longest peak that a forecast starts from.
-const KEPT_FOR: Seconds = Seconds(4_500);
+/// So long ago a count may have ended and be remembered still: longer than the longest peak that a forecast starts from, of periods of a
+/// minute that are new enough, with the longest warm-up before it.
+const KEPT_FOR: Seconds = Seconds(4_800);
 
 /// So many are kept at most: one a minute for half an hour.
 const KEPT_MAX: usize = 30;

@@ -8,17 +8,19 @@
 //!   there was none, or that its count is not there. Of a pair the other service tells: where that was counted, this one had no task. Of
 //!   a service on its own the looks do: whether any of them found it without one is remembered.
 //! - **Those that stopped.** A task that stops within a minute is counted in it, and its share went to the others. One that is not counted
-//!   in the next minute stopped; after the newest count, the tasks that run now or are asked for are the next. Where those that are asked for
-//!   do not run it was no lowering: tasks that end because they are overloaded make no load less.
+//!   in the next minute stopped. After the newest count, where its period holds the moment at which looks found fewer tasks that run or
+//!   are asked for, these are the next. Where those that are asked for do not run it was no lowering: tasks that end because they are
+//!   overloaded make no load less. Tasks that are told to stop and go on for minutes, until the load balancer has let them go, are
+//!   counted and idle: they take nothing from the load that all of them show.
 //!
-//! A value over the healthy tasks of a fleet, as `RequestCountPerTarget` is, says nothing of tasks that never get healthy. A deployment runs as
-//! many of those as old ones, and starts more when more are asked for. So while one runs, of such a metric no more tasks count than were
-//! asked for when the warm-up began, which is AWS's own rule.
+//! `RequestCountPerTarget` is a mean over the healthy targets, and says nothing of tasks that never get healthy. A deployment runs as many of
+//! those as old ones, and starts more when more are asked for. So while one runs, and of the time before it ended, no more tasks count
+//! for it than were asked for when the warm-up began, which is AWS's own rule.
 //!
 //! Guaranteed: a count that is not there keeps nothing from being raised, unless the other service or a look says that no task ran.
 //!
 //! Absent: a service on its own whose tasks were all gone between two looks, or while the ledger did not answer; a deployment that began
-//! and ended between two looks.
+//! and ended between two looks, and what a standby's deployment was after it.
 
 use jiff::Timestamp;
 use model::Seconds;
@@ -27,10 +29,17 @@ use model::snapshot::{Service, Standby};
 use model::tracking::readings::Part;
 use model::tracking::{Fleet, Span, TrackingMemory};
 
-use super::levels;
 use super::load::{Age, Counts, div_ceil};
+use super::{case, levels};
 
 const MINUTE: Seconds = Seconds(60);
+
+/// So long before a look found fewer tasks they may have stopped: one interval of the schedule and a half. The number is ours.
+const FEWER_SINCE: Seconds = Seconds(90);
+
+/// So long after it they may do so: ECS's default `stopTimeout`.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_timeout>
+const FEWER_UNTIL: Seconds = Seconds(30);
 
 /// What tells of tasks that do not serve.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,13 +48,17 @@ pub(crate) struct Serving<'a> {
     pub(crate) warm_up: Seconds,
     /// When no task of the fleet ran last, as far as that is remembered.
     pub(crate) empty: Option<Span>,
-    /// When a deployment of the fleet ran last, as far as that is remembered.
-    pub(crate) deployed: Option<Span>,
+    /// Until when a deployment of the primary ran, as far as that is remembered; the present while one does.
+    pub(crate) deployed_until: Option<Timestamp>,
+    /// Whether the metric is a mean over healthy targets.
+    pub(crate) is_of_healthy: bool,
+    /// When a look found fewer tasks of the primary that run or are asked for, and of the standby.
+    pub(crate) fewer_at: [Option<Timestamp>; 2],
     /// The desired counts of the primary, oldest first.
     pub(crate) levels: &'a [Level],
 }
 
-/// Brings up to date when no task ran last, and when a deployment did.
+/// Brings up to date when no task ran last, when a deployment did, and when tasks became fewer.
 pub(crate) fn note(memory: &mut TrackingMemory, fleet: &Fleet, now: Timestamp) {
     let of_standby = |of: &dyn Fn(&Service) -> bool, absent: bool| match &fleet.standby {
         None | Some(Standby::Missing) => Some(absent),
@@ -59,12 +72,38 @@ pub(crate) fn note(memory: &mut TrackingMemory, fleet: &Fleet, now: Timestamp) {
         Some(false)
     };
     follow(&mut memory.empty, is_empty, now);
-    let deploys = if fleet.primary.deployment_running() {
-        Some(true)
-    } else {
-        of_standby(&Service::deployment_running, false)
-    };
-    follow(&mut memory.deployed, deploys, now);
+    follow(
+        &mut memory.deployed,
+        Some(fleet.primary.deployment_running()),
+        now,
+    );
+    fewer(&mut memory.there, there(&fleet.primary), now);
+    if let Some(standby) = case::standby(fleet) {
+        fewer(&mut memory.standby_there, there(standby), now);
+    }
+}
+
+/// Until when a deployment of the primary ran.
+pub(crate) fn deployed_until(
+    memory: Option<&TrackingMemory>,
+    fleet: &Fleet,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    if fleet.primary.deployment_running() {
+        return Some(now);
+    }
+    memory?.deployed?.until
+}
+
+/// The tasks of a service that run, or are asked for.
+fn there(service: &Service) -> u32 {
+    service.running_count.max(service.desired_count)
+}
+
+/// Notes how many there are, and when they became fewer.
+fn fewer(known: &mut Option<Level>, found: u32, now: Timestamp) {
+    let at = known.filter(|it| it.tasks <= found).map_or(now, |it| it.at);
+    *known = Some(Level { tasks: found, at });
 }
 
 /// Brings one span up to date by what this look found; `None` where it does not know.
@@ -88,21 +127,25 @@ impl Counts<'_> {
         self.started(part, at).min(self.stayed(part, at, period))
     }
 
-    /// Of a metric that is a mean over the healthy tasks of a fleet, no more than were asked for while a deployment ran: those that were
+    /// Of a metric that is a mean over healthy targets, no more than were asked for while a deployment ran, or before it ended: those that were
     /// added meanwhile get warm first.
     pub(super) fn asked_for(&self, part: Part, at: Timestamp, period: Seconds) -> i64 {
-        let ran = |it: Span| it.since < period.after(at) && it.until.is_none_or(|end| at < end);
-        let deployed = self.serving.deployed.filter(|it| ran(*it));
-        let Some(service) = deployed.and_then(|_| self.service(part)) else {
+        let Some(service) = self.service(part).filter(|_| self.serving.is_of_healthy) else {
             return i64::MAX;
         };
-        let levels = match part {
-            Part::Primary => self.serving.levels,
-            Part::Standby | Part::Fleet => &[],
+        let tasks = match part {
+            Part::Primary => {
+                let Some(_) = self.serving.deployed_until.filter(|until| at < *until) else {
+                    return i64::MAX;
+                };
+                let from = MINUTE.before(self.serving.warm_up.before(at));
+                let least = levels::least(self.serving.levels, from, period.after(at));
+                least.unwrap_or(service.desired_count)
+            }
+            Part::Standby if service.deployment_running() => service.desired_count,
+            Part::Standby | Part::Fleet => return i64::MAX,
         };
-        let from = MINUTE.before(self.serving.warm_up.before(at));
-        let least = levels::least(levels, from, period.after(at));
-        i64::from(least.unwrap_or(service.desired_count)) * 1_000
+        i64::from(tasks) * 1_000
     }
 
     /// The smallest count of a service within the warm-up before a time, in thousandths; the largest number where none is known, or without
@@ -158,13 +201,13 @@ impl Counts<'_> {
             Age::Recent => {}
             Age::DaysAgo => return i64::MAX,
         }
-        let there = |it: &Service| i64::from(it.running_count.max(it.desired_count)) * 1_000;
-        let now = self.service(part).map_or(i64::MAX, there);
         let until = period.after(at);
         let (mut sum, mut number) = (0_i128, 0_i128);
         for series in self.series.iter().filter(|it| it.part == part) {
+            let last = series.points.last();
+            let after_last = last.map_or(i64::MAX, |it| self.now_after(part, it.at, series.period));
             let nexts = series.points.iter().skip(1).map(|it| it.value_milli);
-            let nexts = nexts.chain(std::iter::once(now));
+            let nexts = nexts.chain(std::iter::once(after_last));
             let within = series.points.iter().zip(nexts);
             for (point, next) in within
                 .skip_while(|(it, _)| series.period.after(it.at) <= at)
@@ -178,6 +221,21 @@ impl Counts<'_> {
             return i64::MAX;
         }
         i64::try_from(div_ceil(sum, number)).unwrap_or(i64::MAX)
+    }
+
+    /// How many tasks there are now, in thousandths, where they became fewer within a period; else the largest number.
+    fn now_after(&self, part: Part, at: Timestamp, period: Seconds) -> i64 {
+        let [of_primary, of_standby] = self.serving.fewer_at;
+        let fewer_at = match part {
+            Part::Primary => of_primary,
+            Part::Standby => of_standby,
+            Part::Fleet => None,
+        };
+        let holds = |fewer: &Timestamp| {
+            FEWER_SINCE.before(*fewer) < period.after(at) && at < FEWER_UNTIL.after(*fewer)
+        };
+        let service = fewer_at.filter(holds).and_then(|_| self.service(part));
+        service.map_or(i64::MAX, |it| i64::from(there(it)) * 1_000)
     }
 
     /// One of the two services, where it was read.

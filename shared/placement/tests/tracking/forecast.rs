@@ -94,8 +94,8 @@ fn what_the_days_alone_keep_is_said() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` on_target: the load needs fewer now, and by what it grew on the days before it will need 23 (desired 27, running 27, pending 0; standby running 0; requests 20 (load 20.000 tasks at 2026-03-01T14:59:00Z, at most 20 in the window, forecast 23 (days grew 15.0 %)); allowed 1 to 40)
-    "#]],
+            hold `demo/web` on_target: the load needs fewer now, and by what it grew on the days before it will need 23, with every task counted (desired 27, running 27, pending 0; standby running 0; requests 20 (load 20.000 tasks at 2026-03-01T14:59:00Z, at most 20 in the window, forecast 23 (days grew 15.0 %)); allowed 1 to 40)
+        "#]],
     );
 }
 

@@ -3,15 +3,17 @@
 
 use jiff::Timestamp;
 use model::capacity::Consent;
-use model::memory::{Recall, Write};
-use model::snapshot::{Scheduling, ServiceStatus, Standby};
+use model::memory::{Level, Recall, Write};
+use model::snapshot::{Scheduling, Service, ServiceStatus, Standby};
 use model::tracking::{
-    Direction, Measures, Reading, Span, TrackingKey, TrackingMemory, TrackingPolicy, Turn,
+    Direction, Measures, Reading, Span, TargetName, TrackingKey, TrackingMemory, TrackingPolicy,
+    Turn,
 };
 use proptest::prelude::*;
 
 use crate::laws::results;
 use crate::oracle_loads::{Fleets, Says, up};
+use crate::oracle_serving::deploys;
 use crate::random::{at_rest, situation};
 use crate::scene::{Scene, text};
 
@@ -131,12 +133,19 @@ fn said(fleets: &Fleets<'_>, memory: &Recall<TrackingMemory>) -> (Vec<Says>, boo
             continue;
         }
         match fleets.fleet.readings.get(name) {
-            Some(Reading::Read { recent, season }) => match fleets.says(target, recent, season) {
-                Says::Load { since, .. } if fleets.was_wrong(target, memory, since) => {
-                    unfollowed = true;
+            Some(Reading::Read { recent, season }) => {
+                let of_name = Fleets {
+                    of_requests: *name == TargetName::Requests,
+                    levels: fleets.levels.clone(),
+                    ..*fleets
+                };
+                match of_name.says(target, recent, season) {
+                    Says::Load { since, .. } if fleets.was_wrong(target, memory, since) => {
+                        unfollowed = true;
+                    }
+                    says @ (Says::Load { .. } | Says::Unknown) => all.push(says),
                 }
-                says @ (Says::Load { .. } | Says::Unknown) => all.push(says),
-            },
+            }
             Some(Reading::Unread) | None => all.push(Says::Unknown),
             Some(Reading::Unusable { .. }) => unfollowed = true,
         }
@@ -184,36 +193,40 @@ fn empty(scene: &Scene, key: &TrackingKey) -> Option<(i64, i64)> {
     }
 }
 
-/// From when to when looks found a deployment, with what this one finds.
-fn deployed(scene: &Scene, key: &TrackingKey) -> Option<(i64, i64)> {
-    let fleet = &scene.snapshot.fleets[key];
+/// Until when looks found a deployment, with what this one finds.
+fn deployed_until(scene: &Scene, key: &TrackingKey) -> Option<i64> {
     let now = scene.now.as_second();
-    let before = match scene.memories.get(key) {
-        Some(Recall::Known(memory)) => memory.deployed,
-        Some(Recall::Unknown) => return None,
-        None => None,
-    };
-    let goes_on = |it: &[model::snapshot::Deployment]| {
-        it.len() != 1 && !it.is_empty() || it.iter().any(|it| it.in_progress)
-    };
-    let of_primary = goes_on(&fleet.primary.deployments);
-    let is_on = match &fleet.standby {
-        Some(Standby::Present(it)) => of_primary || goes_on(&it.deployments),
-        Some(Standby::Unknown) if !of_primary => {
-            let until = before?.until.map_or(i64::MAX, |it| it.as_second());
-            return Some((before?.since.as_second(), until));
-        }
-        Some(Standby::Missing | Standby::Unknown) | None => of_primary,
-    };
-    match (before, is_on) {
-        (None, false) => None,
-        (Some(it), false) => {
-            let until = it.until.unwrap_or(scene.now);
-            Some((it.since.as_second(), until.as_second()))
-        }
-        (Some(it), true) if it.until.is_none() => Some((it.since.as_second(), i64::MAX)),
-        (Some(_) | None, true) => Some((now, i64::MAX)),
+    if deploys(&scene.snapshot.fleets[key].primary) {
+        return Some(now);
     }
+    match scene.memories.get(key)? {
+        Recall::Known(memory) => {
+            let span = memory.deployed?;
+            Some(span.until.map_or(now, |it| it.as_second()))
+        }
+        Recall::Unknown => None,
+    }
+}
+
+/// When looks found fewer tasks, with what this one finds.
+fn fewer(scene: &Scene, key: &TrackingKey) -> (Option<i64>, Option<i64>) {
+    let fleet = &scene.snapshot.fleets[key];
+    let (primary, standby) = match scene.memories.get(key) {
+        Some(Recall::Known(memory)) => (memory.there, memory.standby_there),
+        Some(Recall::Unknown) => return (None, None),
+        None => (None, None),
+    };
+    let since = |known: Option<Level>, service: &Service| match known {
+        Some(it) if it.tasks <= service.running_count.max(service.desired_count) => {
+            it.at.as_second()
+        }
+        Some(_) | None => scene.now.as_second(),
+    };
+    let of_standby = match &fleet.standby {
+        Some(Standby::Present(service)) => Some(since(standby, service)),
+        Some(Standby::Missing | Standby::Unknown) | None => standby.map(|it| it.at.as_second()),
+    };
+    (Some(since(primary, &fleet.primary)), of_standby)
 }
 
 /// From when on how many were asked for, with what this look finds.
@@ -260,7 +273,9 @@ pub(crate) fn wanted(scene: &Scene, key: &TrackingKey) -> u32 {
         now,
         counted_wrong_until: wrong_until(scene, key),
         empty: empty(scene, key),
-        deployed: deployed(scene, key),
+        deployed_until: deployed_until(scene, key),
+        fewer: fewer(scene, key),
+        of_requests: false,
         levels: levels(scene, key),
     };
     let turn = memory.as_ref().and_then(|it| it.turn);

@@ -1,6 +1,6 @@
 //! Which of the tasks that were counted the oracle takes to have served: second by second, and count by count.
 
-use model::snapshot::Standby;
+use model::snapshot::{Service, Standby};
 use model::tracking::{Part, Series};
 
 use crate::oracle_loads::{Fleets, by_second, up};
@@ -88,15 +88,13 @@ impl Fleets<'_> {
 
     /// Thousandths of the tasks counted in a period and at the next count too; after the last one those count that run or are asked for.
     fn stayed(&self, counts: &[Series], part: Part, at: i64, period: i64) -> u128 {
-        let now = match self.asks(part) {
-            Some((asked, runs)) => u128::from(asked.max(runs)) * 1_000,
-            None => u128::MAX,
-        };
         let mut all = Vec::new();
         for series in counts.iter().filter(|it| it.part == part) {
             let values: Vec<(i64, u128)> = by_second(series).into_iter().collect();
             for (index, (begin, value)) in values.iter().enumerate() {
-                let next = values.get(index + 1).map_or(now, |it| it.1);
+                let span = (*begin, begin + series.period.0);
+                let next = values.get(index + 1);
+                let next = next.map_or_else(|| self.remaining(part, span), |it| it.1);
                 if *begin < at + period && at < begin + series.period.0 {
                     all.push(next.min(*value));
                 }
@@ -109,21 +107,46 @@ impl Fleets<'_> {
         up(all.into_iter().sum(), number)
     }
 
-    /// While a deployment ran, no more than are asked for: of a metric over the healthy tasks.
+    /// While a deployment ran, and before, no more than were asked for: of requests.
     pub(crate) fn asked_for(&self, part: Part, at: i64, period: i64, days_ago: bool) -> u128 {
-        let ran = |(from, to): (i64, i64)| from < at + period && at < to;
-        match (self.deployed, self.asks(part)) {
-            (Some(span), Some((asked, _))) if !days_ago && ran(span) => {
-                let since = at - self.policy.pace.warm_up.0 - 60;
-                let mut least = None;
-                for second in since..at + period {
-                    let begun = self.levels.iter().rev().find(|it| it.0 <= second);
-                    let level = begun.or(self.levels.first());
-                    if let Some(level) = level.filter(|_| part == Part::Primary) {
-                        least = Some(least.unwrap_or(u32::MAX).min(level.1));
-                    }
-                }
-                u128::from(least.unwrap_or(asked)) * 1_000
+        let Some((asked, _)) = self.asks(part).filter(|_| self.of_requests && !days_ago) else {
+            return u128::MAX;
+        };
+        if part == Part::Standby {
+            let deploys = match &self.fleet.standby {
+                Some(Standby::Present(it)) => deploys(it),
+                Some(Standby::Missing | Standby::Unknown) | None => false,
+            };
+            return if deploys {
+                u128::from(asked) * 1_000
+            } else {
+                u128::MAX
+            };
+        }
+        if self.deployed_until.is_none_or(|until| until <= at) {
+            return u128::MAX;
+        }
+        let since = at - self.policy.pace.warm_up.0 - 60;
+        let mut least = None;
+        for second in since..at + period {
+            let begun = self.levels.iter().rev().find(|it| it.0 <= second);
+            if let Some(level) = begun.or(self.levels.first()) {
+                least = Some(least.unwrap_or(u32::MAX).min(level.1));
+            }
+        }
+        u128::from(least.unwrap_or(asked)) * 1_000
+    }
+
+    /// What remains after the newest count: nobody knows, unless its period is one in which tasks became fewer.
+    fn remaining(&self, part: Part, (begin, end): (i64, i64)) -> u128 {
+        let fewer = match part {
+            Part::Primary => self.fewer.0,
+            Part::Standby => self.fewer.1,
+            Part::Fleet => None,
+        };
+        match (fewer, self.asks(part)) {
+            (Some(at), Some((asked, runs))) if at - 90 < end && begin < at + 30 => {
+                u128::from(asked.max(runs)) * 1_000
             }
             (Some(_) | None, _) => u128::MAX,
         }
@@ -138,4 +161,10 @@ impl Fleets<'_> {
         };
         Some((service.desired_count, service.running_count))
     }
+}
+
+/// Whether a deployment of a service runs.
+pub(crate) fn deploys(service: &Service) -> bool {
+    let all = &service.deployments;
+    all.len() > 1 || all.iter().any(|it| it.in_progress)
 }

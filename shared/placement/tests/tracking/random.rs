@@ -336,11 +336,19 @@ fn memory(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Recall<Track
         counted: 30,
         at_most: 10,
     });
+    let there = [0, 1].map(|_| {
+        tape.one_in(2).then(|| Level {
+            tasks: tape.of(&[0, desired, 40]),
+            at: ago(tape.of(&[10, 60, 89, 90, 120, 600])),
+        })
+    });
     let [empty, deployed] = [6, 4].map(|often| tape.one_in(often).then(|| span(now, tape)));
     Some(Recall::Known(TrackingMemory {
         miscount,
         empty,
         deployed,
+        there: there[0],
+        standby_there: there[1],
         levels: levels([other, desired], now, tape),
         pending: pending[0],
         standby_pending: pending[1],

@@ -2,9 +2,11 @@
 
 use expect_test::expect;
 use model::Seconds;
+use model::memory::{Level, Recall};
+use model::snapshot::Standby;
 use model::tracking::{Measures, Part, Span, TargetName};
 
-use super::scene::{Scene, check, deployment, target};
+use super::scene::{Scene, check, deployment, key, target};
 
 /// Thirty tasks ran at 20 %, a load of ten. Twelve are asked for and run since the middle of the newest minute, which counts thirty, at the
 /// mean of both.
@@ -54,6 +56,42 @@ fn a_load_that_comes_with_a_lowering_is_followed_a_minute_later() {
 }
 
 #[test]
+fn tasks_that_are_told_to_stop_and_go_on_hide_no_load() {
+    // Twelve have been asked for since five minutes ago; the load balancer lets the others go, which are idle and counted. Twelve at 80 % and
+    // eighteen at none are 32 % of thirty: a load of 16.
+    let mut scene = lowered();
+    let at = scene.ago(300);
+    scene.memory().there = Some(Level { tasks: 12, at });
+    scene.newest(TargetName::Cpu, Part::Primary, &[32_000, 32_000]);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 12 to 16, because `cpu` needs 16 (desired 12, running 12, pending 0; standby running 0; cpu 16 (load 16.000 tasks at 2026-03-01T11:59:00Z, at most 16 in the window); allowed 1 to 40)
+    "#]],
+    );
+}
+
+#[test]
+fn a_minute_that_ended_before_a_lowering_counts_whole() {
+    // CloudWatch is two minutes late: the newest minute is of before.
+    let mut scene = lowered();
+    scene.later(120);
+    let newest = scene.minute(2);
+    scene.counts(Part::Primary).retain(|it| it.at <= newest);
+    let values = scene.points(TargetName::Cpu, Part::Primary);
+    values.retain(|it| it.at <= newest);
+    values.last_mut().unwrap().value_milli = 40_000;
+    let at = scene.ago(0);
+    scene.memory().there = Some(Level { tasks: 12, at });
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 12 to 20, because `cpu` needs 20 (desired 12, running 12, pending 0; standby running 0; cpu 20 (load 20.000 tasks at 2026-03-01T11:59:00Z, at most 20 in the window); allowed 1 to 40)
+    "#]],
+    );
+}
+
+#[test]
 fn tasks_that_end_under_load_make_it_no_less() {
     // Ten are asked for. Four of them ended in the newest minute, out of memory, and ECS starts others.
     let mut scene = Scene::cpu(10, 90);
@@ -81,7 +119,7 @@ fn a_standby_that_is_given_back_adds_no_load() {
     "#]],
     );
     // What the standby runs is not known: all that was counted raises.
-    scene.fleet().standby = Some(model::snapshot::Standby::Unknown);
+    scene.fleet().standby = Some(Standby::Unknown);
     assert_eq!(scene.decide().plan.steps.len(), 1);
 }
 
@@ -142,6 +180,24 @@ fn tasks_that_never_get_healthy_are_no_load() {
 }
 
 #[test]
+fn a_deployment_is_seen_by_the_first_look_and_without_the_ledger() {
+    let mut scene = deployed();
+    scene.memory().deployed = None;
+    assert_eq!(scene.decide().plan.steps, [], "{}", scene.decide().plan);
+    scene.memories.insert(key(), Recall::Unknown);
+    assert_eq!(scene.decide().plan.steps, [], "{}", scene.decide().plan);
+}
+
+#[test]
+fn an_alarm_is_over_all_the_tasks() {
+    let mut scene = deployed();
+    scene.policy().targets.clear();
+    scene.track(TargetName::Alarm, target(100, Measures::PerTask));
+    scene.flat(TargetName::Alarm, Part::Fleet, 95_000);
+    assert_eq!(scene.decide().plan.steps[0].counts(), (10, 19));
+}
+
+#[test]
 fn a_load_that_rises_in_a_deployment_is_followed() {
     let mut scene = deployed();
     scene.newest(TargetName::Requests, Part::Fleet, &[150_000]);
@@ -167,10 +223,9 @@ fn a_load_that_rises_in_a_deployment_is_followed() {
 #[test]
 fn when_a_deployment_ran_is_remembered() {
     let mut scene = deployed();
-    let key = super::scene::key();
     let remembered = |scene: &Scene| {
         let mut memories = scene.decide().memories;
-        let span = memories.remove(&key).unwrap().deployed;
+        let span = memories.remove(&key()).unwrap().deployed;
         span.map(|it| (it.since, it.until))
     };
     let since = scene.ago(900);
@@ -182,12 +237,23 @@ fn when_a_deployment_ran_is_remembered() {
     scene.primary().deployments[0].in_progress = false;
     let now = scene.now;
     assert_eq!(remembered(&scene), Some((since, Some(now))));
-    // Its standby's deployment counts; one that is not read tells nothing.
-    let mut pair = Scene::pair(10, 1, 60);
-    assert_eq!(remembered(&pair), None);
-    pair.standby().deployments = deployed().primary().deployments.clone();
-    assert_eq!(remembered(&pair), Some((now, None)));
-    pair.memory().deployed = Some(Span { since, until: None });
-    pair.fleet().standby = Some(model::snapshot::Standby::Unknown);
-    assert_eq!(remembered(&pair), Some((since, None)));
+}
+
+#[test]
+fn when_tasks_became_fewer_is_remembered() {
+    let mut scene = Scene::pair(12, 3, 60);
+    let remembered = |scene: &Scene| {
+        let memory = scene.decide().memories.remove(&key()).unwrap();
+        [memory.there, memory.standby_there].map(|it| it.map(|it| (it.tasks, it.at)))
+    };
+    let now = scene.now;
+    assert_eq!(remembered(&scene), [Some((12, now)), Some((3, now))]);
+    let at = scene.ago(600);
+    scene.memory().there = Some(Level { tasks: 10, at });
+    scene.memory().standby_there = Some(Level { tasks: 4, at });
+    assert_eq!(remembered(&scene), [Some((12, at)), Some((3, now))]);
+    // What is not read is as it was. Tasks that are asked for are there.
+    scene.fleet().standby = Some(Standby::Unknown);
+    scene.primary().running_count = 3;
+    assert_eq!(remembered(&scene), [Some((12, at)), Some((4, at))]);
 }

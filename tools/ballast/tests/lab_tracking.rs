@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use expect_test::{Expect, expect};
+use jiff::Timestamp;
 use roxmltree::{Document, Node};
 use serde_json::Value;
 
@@ -89,23 +90,51 @@ fn counts() -> PathBuf {
     file
 }
 
-/// The desired counts that were written to the primary, in order: from and to.
-fn writes(records: &[Value]) -> Vec<(u64, u64)> {
+/// When a record's look was taken.
+fn taken_at(record: &Value) -> Timestamp {
+    record["snapshot"]["taken_at"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+/// The desired counts that were written to the primary, in order: the minute of the day, from and to.
+fn writes(records: &[Value]) -> Vec<(usize, u64, u64)> {
     let of_scaler = records
         .iter()
         .filter(|it| it.get("function").unwrap() == "service-scaler");
-    let steps = of_scaler.flat_map(|it| it.pointer("/plan/steps").unwrap().as_array().unwrap());
+    let steps = of_scaler.flat_map(|record| {
+        let steps = record.pointer("/plan/steps").unwrap().as_array().unwrap();
+        steps.iter().map(move |it| (record, it))
+    });
     steps
-        .map(|step| {
+        .map(|(record, step)| {
             assert_eq!(
                 step.get("subject").unwrap(),
                 "container-demo/web",
                 "the standby is not its business: {step}"
             );
             let number = |name: &str| step.pointer(&format!("/action/{name}")).unwrap().as_u64();
-            (number("from").unwrap(), number("to").unwrap())
+            let minute = taken_at(record).as_second().rem_euclid(86_400) / 60;
+            let minute = usize::try_from(minute).unwrap();
+            (minute, number("from").unwrap(), number("to").unwrap())
         })
         .collect()
+}
+
+/// The primary's desired count at the end of each minute, as it was written.
+fn written(writes: &[(usize, u64, u64)]) -> Vec<u64> {
+    let mut count = writes[0].1;
+    let mut writes = writes.iter().peekable();
+    let at_end = |minute| {
+        while let Some((_, from, to)) = writes.next_if(|it| it.0 == minute) {
+            assert_eq!(*from, count, "somebody else wrote before minute {minute}");
+            count = *to;
+        }
+        count
+    };
+    (0..MINUTES).map(at_end).collect()
 }
 
 /// A line of the picture that is no legend's: the points of the longest one with this colour.
@@ -143,6 +172,30 @@ fn check(found: &str, want: Expect) {
     want.assert_eq(&format!("{}\n", lines.join("\n")));
 }
 
+/// The schedules come at any second of the minute but its first, by the seed, and each at its own.
+fn check_schedules(ran: &Ran, want: [(&str, i64); 2]) {
+    let said = want.map(|(name, second)| format!("{name} at second {second}"));
+    let said = format!("schedules, in each minute: {};", said.join(", "));
+    assert!(ran.shown.contains(&said), "{}", ran.shown);
+    for (name, second) in want {
+        let of_function = ran.records.iter().filter(|it| it["function"] == name);
+        let by_schedule = of_function.filter(|it| it["triggers"]["is_sweep"] == true);
+        let seconds: Vec<i64> = by_schedule
+            .map(|it| {
+                it["snapshot"]["taken_at"]
+                    .as_str()
+                    .unwrap()
+                    .parse::<Timestamp>()
+                    .unwrap()
+            })
+            .map(|it| it.as_second().rem_euclid(60))
+            .collect();
+        assert!(seconds.len() > 60, "{name}: {seconds:?}");
+        let at = seconds.iter().filter(|it| **it == second).count();
+        assert!(at * 10 > seconds.len() * 9, "{name}: {seconds:?}");
+    }
+}
+
 /// The tables, without the heading above them.
 fn tables(shown: &str) -> &str {
     let at = shown.find("The day by hours").unwrap();
@@ -177,6 +230,7 @@ fn played_twice() -> Ran {
 #[test]
 fn the_desired_count_follows_the_load_through_a_shortage() {
     let first = played_twice();
+    check_schedules(&first, [("spot-fallback", 37), ("service-scaler", 4)]);
     for record in &first.records {
         assert_eq!(record.pointer("/failures/0"), None, "{record}");
     }
@@ -187,7 +241,7 @@ fn the_desired_count_follows_the_load_through_a_shortage() {
             +----------+----------+--------------+----------+---------------+-----------------+---------------------+
             | from     | requests | tasks needed | desired  | ready on Spot | ready on demand | requests above 80 % |
             +=======================================================================================================+
-            | 00:00:00 | 182846   | 18 to 19     | 21 to 28 | 21 to 28      | 0               | 0                   |
+            | 00:00:00 | 182846   | 18 to 19     | 24 to 28 | 21 to 28      | 0               | 0                   |
             | 01:00:00 | 424349   | 18 to 60     | 24 to 71 | 0 to 52       | 0 to 71         | 0                   |
             | 02:00:00 | 455949   | 24 to 60     | 32 to 71 | 0 to 71       | 0 to 71         | 0                   |
             +----------+----------+--------------+----------+---------------+-----------------+---------------------+
@@ -196,33 +250,34 @@ fn the_desired_count_follows_the_load_through_a_shortage() {
             +----------------+------+-----------------------+-------+
             | function       | what | reason                | times |
             +=======================================================+
-            | spot-fallback  | step | cover                 | 9     |
-            | spot-fallback  | step | give_back             | 1     |
-            | spot-fallback  | hold | at_rest               | 145   |
-            | spot-fallback  | hold | covered               | 91    |
-            | spot-fallback  | hold | covering              | 13    |
+            | spot-fallback  | step | cover                 | 10    |
+            | spot-fallback  | step | give_back             | 2     |
+            | spot-fallback  | hold | at_rest               | 141   |
+            | spot-fallback  | hold | covered               | 87    |
+            | spot-fallback  | hold | covering              | 17    |
+            | spot-fallback  | hold | starting              | 4     |
             | spot-fallback  | hold | waiting_for_deadline  | 1     |
-            | spot-fallback  | hold | waiting_for_hold_down | 10    |
-            | spot-fallback  | hold | waiting_to_settle     | 1     |
+            | spot-fallback  | hold | waiting_for_hold_down | 11    |
             | service-scaler | step | scale_in              | 8     |
             | service-scaler | step | scale_out             | 24    |
             | service-scaler | hold | on_target             | 137   |
-            | service-scaler | hold | waiting_for_window    | 12    |
+            | service-scaler | hold | waiting_for_window    | 11    |
+            | service-scaler | hold | waiting_to_turn       | 1     |
             +----------------+------+-----------------------+-------+
 
             Figures
             +---------------------------------------------+-------------------+--------------------------------+--------------------------------+
             |                                             | Ballast           | without: always 60, the peak's | without: always 26, the mean's |
             +===================================================================================================================================+
-            | task-minutes                                | 8602              | 8411                           | 3645                           |
-            | task-minutes over the required ones         | 1.347x            | 1.317x                         | 0.571x                         |
+            | task-minutes                                | 8610              | 8411                           | 3645                           |
+            | task-minutes over the required ones         | 1.348x            | 1.317x                         | 0.571x                         |
             | requests above 80 % CPU, in percent         | 0.000             | 35.468                         | 71.725                         |
             | the same before 01:30:00 and after 02:10:00 | 0.000             | 0.987                          | 55.835                         |
-            | changes of direction                        | 3                 | 0                              | 0                              |
-            | lowest ready tasks over the required ones   | 110 % at 00:01:00 | 0 % at 01:31:00                | 0 % at 01:31:00                |
-            | on-demand task-minutes                      | 3425              | 0                              | 0                              |
+            | changes of direction                        | 2                 | 0                              | 0                              |
+            | lowest ready tasks over the required ones   | 114 % at 01:03:00 | 0 % at 01:31:00                | 0 % at 01:31:00                |
+            | on-demand task-minutes                      | 3457              | 0                              | 0                              |
             +---------------------------------------------+-------------------+--------------------------------+--------------------------------+
-            1619 events, 341 of them for the functions; 452 invocations, 0 with failures, 0 ended in an error; 0 messages in the dead-letter queue
+            1621 events, 343 of them for the functions; 454 invocations, 0 with failures, 0 ended in an error; 0 messages in the dead-letter queue
             The picture is in PICTURE.
 
             Bounds
@@ -231,10 +286,10 @@ fn the_desired_count_follows_the_load_through_a_shortage() {
             +==============================================================================+
             | requests above 80 % CPU while Spot had room      | 0.000 % | at most 0.100 % |
             | requests above 80 % CPU                          | 0.000 % | at most 0.200 % |
-            | changes of direction                             | 3       | at most 8       |
-            | ready tasks over the required ones, at the least | 110 %   | at least 90 %   |
-            | times that the standby was asked for more        | 9       | at least 1      |
-            | times that the standby gave tasks back           | 1       | at least 1      |
+            | changes of direction                             | 2       | at most 8       |
+            | ready tasks over the required ones, at the least | 114 %   | at least 90 %   |
+            | times that the standby was asked for more        | 10      | at least 1      |
+            | times that the standby gave tasks back           | 2       | at least 1      |
             | tasks that the standby is asked for at the end   | 0       | at most 0       |
             | failures, errors and dead letters                | 0       | at most 0       |
             | times that the alarm rang                        | 1       | at least 1      |
@@ -248,7 +303,7 @@ fn the_desired_count_follows_the_load_through_a_shortage() {
 }
 
 /// The picture is well-formed, names what it shows, and shows what happened.
-fn check_picture(picture: &str, writes: &[(u64, u64)]) {
+fn check_picture(picture: &str, writes: &[(usize, u64, u64)]) {
     let document = Document::parse(picture).unwrap();
     assert!(
         document
@@ -272,15 +327,13 @@ fn check_picture(picture: &str, writes: &[(u64, u64)]) {
     let desired = longest(&document, "polyline", ("stroke", "#0072B2"));
     let needed = longest(&document, "polyline", ("stroke", "#000000"));
     assert_eq!((desired.len(), needed.len()), (MINUTES, MINUTES));
-    let moves: Vec<bool> = desired
-        .windows(2)
-        .filter(|pair| pair[0].1 != pair[1].1)
-        .map(|pair| pair[1].1 < pair[0].1)
-        .collect();
-    let raises: Vec<bool> = writes.iter().map(|(from, to)| to > from).collect();
-    assert_eq!(
-        moves, raises,
-        "the line of the desired count moves as it was written"
+    // The higher the count, the higher the line, and the smaller the number of its point.
+    let drawn = desired.windows(2).map(|it| it[0].1.cmp(&it[1].1));
+    let counts = written(writes);
+    let wanted = counts.windows(2).map(|it| it[1].cmp(&it[0]));
+    assert!(
+        drawn.eq(wanted),
+        "not as it was written: {counts:?} {desired:?}"
     );
 
     // An area's outline goes along its upper side and back along its lower one.
@@ -338,9 +391,9 @@ fn without_published_counts_a_formula_makes_the_day_and_observe_writes_nothing()
         .iter()
         .filter_map(|record| record.get("outcomes")?.as_array())
         .flatten();
-    for outcome in outcomes {
-        assert_eq!(outcome.get("result").unwrap(), "not_written");
-    }
+    let results: Vec<&Value> = outcomes.map(|it| it.get("result").unwrap()).collect();
+    assert!(!results.is_empty(), "nothing would have been written");
+    assert!(results.iter().all(|it| *it == "not_written"), "{results:?}");
     let document = Document::parse(&ran.picture).unwrap();
     let desired = longest(&document, "polyline", ("stroke", "#0072B2"));
     assert!(desired.iter().all(|it| it.1 == desired[0].1), "unchanged");

@@ -96,6 +96,15 @@ impl Driver {
         })
     }
 
+    /// From so many seconds after now on, a function's schedule comes once a minute. Without this it comes a minute from now on.
+    pub(crate) fn schedule_from(&mut self, name: Name, secs: i64) {
+        let at = later(self.world().now(), secs);
+        let lanes = self.lanes.iter_mut();
+        for lane in lanes.filter(|it| it.function.name() == name) {
+            lane.schedule_at = at;
+        }
+    }
+
     /// The world, for a look. The lock must not be held for long.
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         lock(&self.world)

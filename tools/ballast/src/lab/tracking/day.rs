@@ -53,6 +53,9 @@ pub(crate) async fn play(args: &LabArgs, screen: Screen) -> Result<Played, CliEr
     let names = args.scenario.functions();
     let opened = open(world, args, names).await?;
     let mut driver = opened.driver;
+    for name in names {
+        driver.schedule_from(*name, second(args.seed, *name));
+    }
     show.heading(args, &about(&traffic, args))?;
     let mut rings = Rings::default();
     let invoked = show
@@ -123,17 +126,34 @@ fn woken(invoked: &[Invoked]) -> u64 {
     u64::try_from(woken.count()).unwrap_or(u64::MAX)
 }
 
+/// The second of the minute at which a function's schedule comes, from 1 to 59. `rate(1 minute)` begins whenever its rule is made
+/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rate-expressions.html>), and tasks that come and go within a minute are counted in
+/// it: the first second alone would show none of that. It follows from the seed.
+fn second(seed: u64, name: Name) -> i64 {
+    let bytes = seed.to_le_bytes().into_iter().chain(name.as_str().bytes());
+    // FNV-1a.
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let second = (hash >> 32).checked_rem(59).unwrap_or(0);
+    i64::try_from(second).unwrap_or(0) + 1
+}
+
 fn about(traffic: &Traffic, args: &LabArgs) -> String {
     let per_task = requests_per_task_min(&traffic.day());
+    let names = args.scenario.functions().iter();
+    let seconds = names.map(|it| format!("{} at second {}", it.as_str(), second(args.seed, *it)));
     format!(
         "requests: {}; {per_task} a minute make a task 100 % busy, so that {TASKS_AT_PEAK} tasks at {LIMIT_PERCENT} % serve the day's peak;\n\
          cluster container-demo; service web on FARGATE_SPOT behind a load balancer; its standby web-standby on FARGATE, behind the same;\n\
          tags of web: ballast:service-scaler=act, target-cpu-percent={TARGET_PERCENT}, min-tasks={TASKS_MIN}, max-tasks={TASKS_MAX}, scale-in-window-secs={WINDOW_SECS},\n\
          start-up-secs={START_UP_SECS}, forecast=true, {}=web-standby; web-standby: {}=web; an alarm on the CPU of both wakes service-scaler;\n\
+         schedules, in each minute: {};\n\
          {} hours are played; from their middle on Spot takes every task and has no room, for {} minutes",
         traffic.source,
         TAG_STANDBY.name.trim_start_matches("ballast:"),
         TAG_STANDBY_OF.name,
+        seconds.collect::<Vec<_>>().join(", "),
         args.tracking.hours,
         args.minutes(),
     )

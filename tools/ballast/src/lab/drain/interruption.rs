@@ -339,34 +339,44 @@ impl Run<'_> {
                     ),
                 );
             }
-            (Room::Standby, _) => {
-                expect(
-                    found.replaced.is_some(),
-                    format!("there were fewer than {TASKS} tasks until Spot returned"),
-                );
-                expect(
-                    at_rest,
-                    "the standby or its instances did not go after Spot returned".to_owned(),
-                );
-            }
-            (Room::Spot, _) => {
-                for (what, mark) in [
-                    ("the room was there", found.registered),
-                    ("replacements RUNNING", found.running),
-                ] {
-                    expect(by(mark, NOTICE_SECS - 1), format!("{what} {}", text(mark)));
+            (Room::Standby | Room::Spot, _) => {
+                for (is_so, what) in self.without_headroom(found, at_rest) {
+                    expect(is_so, what);
                 }
-                expect(
-                    found.replaced.is_some(),
-                    format!("there were fewer than {TASKS} tasks until the end"),
-                );
-                expect(
-                    at_rest,
-                    "the instance that is too many did not go".to_owned(),
-                );
             }
         }
         faults
+    }
+
+    /// What is to be so where nothing was free, each with what is said where it is not.
+    fn without_headroom(&self, found: &Milestones, at_rest: bool) -> Vec<(bool, String)> {
+        let all = |until: &str| format!("there were fewer than {TASKS} tasks until {until}");
+        let is_in_time = |mark: Option<u64>| mark.is_some_and(|secs| secs < NOTICE_SECS);
+        match self.chapter.terms.room {
+            Room::Free => Vec::new(),
+            Room::Standby => vec![
+                (found.replaced.is_some(), all("Spot returned")),
+                (
+                    at_rest,
+                    "the standby or its instances did not go after Spot returned".to_owned(),
+                ),
+            ],
+            Room::Spot => vec![
+                (
+                    is_in_time(found.registered),
+                    "the room was not there before the instance went".to_owned(),
+                ),
+                (
+                    is_in_time(found.running),
+                    "the replacements did not run before the instance went".to_owned(),
+                ),
+                (found.replaced.is_some(), all("the end")),
+                (
+                    at_rest,
+                    "the instance that is too many did not go".to_owned(),
+                ),
+            ],
+        }
     }
 }
 

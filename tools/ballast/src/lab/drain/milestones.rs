@@ -131,11 +131,6 @@ impl Watch {
             .get(&self.instance)
             .and_then(|it| state.container_instances.get(it));
         let draining = registered.and_then(|it| it.draining_since);
-        let mut groups = state.groups.iter();
-        let is_raised = groups.any(|(name, group)| {
-            let before = self.desired.get(name).copied().unwrap_or(0);
-            before < group.desired_capacity
-        });
         let instances = state.container_instances.values();
         let newest = instances.map(|it| it.registered_at).max();
         let newest = newest.filter(|at| *at > self.warned_at);
@@ -145,7 +140,7 @@ impl Watch {
         let steady = steady.map(|it| self.since(it.0));
         let were = [
             draining.map(|at| self.since(at)),
-            is_raised.then_some(now),
+            self.is_raised(state).then_some(now),
             newest.map(|at| self.since(at)),
             drains.then_some(now),
             (started >= self.old.len()).then_some(now),
@@ -178,6 +173,15 @@ impl Watch {
             }
         }
         let _left = self.remember_tasks(world);
+    }
+
+    /// Whether a group is asked for more than before the warning.
+    fn is_raised(&self, state: &State) -> bool {
+        let mut groups = state.groups.iter();
+        groups.any(|(name, group)| {
+            let before = self.desired.get(name).copied().unwrap_or(0);
+            before < group.desired_capacity
+        })
     }
 
     /// Notes how many tasks on the instance serve. The tasks on it are the answer.

@@ -63,6 +63,7 @@ fn alarms_of_services_lead_to_a_look_at_them() {
         state-change--tracked-cpu-20-seconds: container-demo/web
         state-change--tracked-cpu-of-pair: container-demo/web container-demo/web-standby
         state-change--tracked-cpu-ok: container-demo/web
+        state-change--tracked-memory-of-pair: container-demo/web container-demo/web-standby
         state-change--tracked-requests: everything
         state-change--tracked-without-data: nothing: ["alarm_without_data"]
         alarm-direct-tracked-composite: everything

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use ::ledger::Ledger as _;
 use control::{Concern, Departures, Interest as _};
 use model::drain::DrainKey;
 use model::policy::Mode;

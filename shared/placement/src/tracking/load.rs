@@ -12,7 +12,7 @@
 //!
 //! Not every task that was counted served its share for the whole of a period: some had just started, some stopped within it. So a load has
 //! two numbers. The one that lowering goes by counts every task that ran. The other, which raising goes by, counts those that served
-//! throughout ([`super::serving`]).
+//! throughout (`serving`).
 //!
 //! Guaranteed: nothing overflows; every load is rounded up; a negative value counts as 0; a value twice in a period counts as the larger.
 

@@ -336,12 +336,7 @@ fn memory(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Recall<Track
         counted: 30,
         at_most: 10,
     });
-    let there = [0, 1].map(|_| {
-        tape.one_in(2).then(|| Level {
-            tasks: tape.of(&[0, desired, 40]),
-            at: ago(tape.of(&[10, 60, 89, 90, 120, 600])),
-        })
-    });
+    let there = [0, 1].map(|_| there(desired, now, tape));
     let [empty, deployed] = [6, 4].map(|often| tape.one_in(often).then(|| span(now, tape)));
     Some(Recall::Known(TrackingMemory {
         miscount,
@@ -386,4 +381,12 @@ fn levels([before, desired]: [u32; 2], now: Timestamp, tape: &mut Tape) -> Vec<L
         at: Seconds(secs).before(now),
     });
     levels.into_iter().skip(tape.of(&[3, 2, 1, 0])).collect()
+}
+
+/// The tasks of before, and since when they were no fewer.
+fn there(desired: u32, now: Timestamp, tape: &mut Tape) -> Option<Level> {
+    tape.one_in(2).then(|| Level {
+        tasks: tape.of(&[0, desired, 40]),
+        at: Seconds(tape.of(&[10, 60, 89, 90, 120, 600])).before(now),
+    })
 }

@@ -28,6 +28,9 @@ pub struct TrackingMemory {
     /// the present one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<Level>,
+    /// The same of its standby.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standby_levels: Vec<Level>,
     /// So many tasks are asked for and are not placed, the standby's in their place left out, and since when there have been any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Level>,
@@ -46,9 +49,6 @@ pub struct TrackingMemory {
     /// When neither the service nor its standby ran a task last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty: Option<Span>,
-    /// When a deployment of the service ran last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deployed: Option<Span>,
     /// The tasks that run or are asked for, the larger of the two, and when a look found fewer of them than the one before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub there: Option<Level>,

@@ -60,17 +60,18 @@ impl<'a> Case<'a> {
         let miscount = miscount::find(fleet, memory.as_ref(), now);
         if let Some(memory) = memory.as_mut() {
             serving::note(memory, fleet, now);
-            levels::note(memory, fleet.primary.desired_count, now);
+            levels::note(memory, fleet, now);
         }
         let serving = Serving {
             warm_up: policy.pace.warm_up,
             empty: memory.as_ref().and_then(|it| it.empty),
-            deployed_until: serving::deployed_until(memory.as_ref(), fleet, now),
             is_of_healthy: false,
             fewer_at: memory.as_ref().map_or([None; 2], |it| {
                 [it.there, it.standby_there].map(|level| level.map(|it| it.at))
             }),
-            levels: memory.as_ref().map_or(&[], |it| &it.levels),
+            levels: memory
+                .as_ref()
+                .map_or([&[]; 2], |it| [&it.levels, &it.standby_levels]),
         };
         for (name, target) in &policy.targets {
             let of_tasks = match target.measures {

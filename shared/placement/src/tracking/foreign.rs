@@ -38,10 +38,10 @@ pub(crate) fn check(case: &mut Case<'_>) -> Option<Verdict> {
             scaled_by_application_auto_scaling: memory.scaled_by_application_auto_scaling,
             miscount: memory.miscount.take(),
             empty: memory.empty,
-            deployed: memory.deployed,
             there: memory.there,
             standby_there: memory.standby_there,
             levels: std::mem::take(&mut memory.levels),
+            standby_levels: std::mem::take(&mut memory.standby_levels),
             ..TrackingMemory::default()
         };
     }

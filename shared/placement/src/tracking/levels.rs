@@ -7,7 +7,8 @@
 use jiff::Timestamp;
 use model::Seconds;
 use model::memory::Level;
-use model::tracking::TrackingMemory;
+use model::snapshot::Standby;
+use model::tracking::{Fleet, TrackingMemory};
 
 /// So long ago a count may have ended and be remembered still: longer than the longest peak that a forecast starts from, of periods of a
 /// minute that are new enough, with the longest warm-up before it.
@@ -16,9 +17,19 @@ const KEPT_FOR: Seconds = Seconds(4_800);
 /// So many are kept at most: one a minute for half an hour.
 const KEPT_MAX: usize = 30;
 
-/// Notes the desired count that a look found. What is too old goes when there is something new.
-pub(crate) fn note(memory: &mut TrackingMemory, found: u32, now: Timestamp) {
-    let levels = &mut memory.levels;
+/// Notes the desired counts that a look found.
+pub(crate) fn note(memory: &mut TrackingMemory, fleet: &Fleet, now: Timestamp) {
+    add(&mut memory.levels, fleet.primary.desired_count, now);
+    match &fleet.standby {
+        Some(Standby::Present(standby)) => {
+            add(&mut memory.standby_levels, standby.desired_count, now);
+        }
+        Some(Standby::Missing | Standby::Unknown) | None => {}
+    }
+}
+
+/// Adds a count. What is too old goes when there is something new.
+fn add(levels: &mut Vec<Level>, found: u32, now: Timestamp) {
     if levels.last().is_some_and(|it| it.tasks == found) {
         return;
     }

@@ -10,17 +10,16 @@
 //! - **Those that stopped.** A task that stops within a minute is counted in it, and its share went to the others. One that is not counted
 //!   in the next minute stopped. After the newest count, where its period holds the moment at which looks found fewer tasks that run or
 //!   are asked for, these are the next. Where those that are asked for do not run it was no lowering: tasks that end because they are
-//!   overloaded make no load less. Tasks that are told to stop and go on for minutes, until the load balancer has let them go, are
-//!   counted and idle: they take nothing from the load that all of them show.
+//!   overloaded make no load less. Tasks that go on for minutes when they are told to stop, until the load balancer has let them go,
+//!   are idle: if they are counted, the mean of CPU and memory is as much lower.
 //!
-//! `RequestCountPerTarget` is a mean over the healthy targets, and says nothing of tasks that never get healthy. A deployment runs as many of
-//! those as old ones, and starts more when more are asked for. So while one runs, and of the time before it ended, no more tasks count
-//! for it than were asked for when the warm-up began, which is AWS's own rule.
+//! `RequestCountPerTarget` is a mean over the healthy targets, and says nothing of tasks that never get healthy, nor of those that the load
+//! balancer lets go, which run on for minutes. A deployment that fails runs as many of them as old ones, and starts more when more are asked
+//! for. So no more tasks count for it than were asked for since the warm-up began, which is AWS's own rule.
 //!
 //! Guaranteed: a count that is not there keeps nothing from being raised, unless the other service or a look says that no task ran.
 //!
-//! Absent: a service on its own whose tasks were all gone between two looks, or while the ledger did not answer; a deployment that began
-//! and ended between two looks, and what a standby's deployment was after it.
+//! Absent: a service on its own whose tasks were all gone between two looks, or while the ledger did not answer.
 
 use jiff::Timestamp;
 use model::Seconds;
@@ -48,17 +47,15 @@ pub(crate) struct Serving<'a> {
     pub(crate) warm_up: Seconds,
     /// When no task of the fleet ran last, as far as that is remembered.
     pub(crate) empty: Option<Span>,
-    /// Until when a deployment of the primary ran, as far as that is remembered; the present while one does.
-    pub(crate) deployed_until: Option<Timestamp>,
     /// Whether the metric is a mean over healthy targets.
     pub(crate) is_of_healthy: bool,
     /// When a look found fewer tasks of the primary that run or are asked for, and of the standby.
     pub(crate) fewer_at: [Option<Timestamp>; 2],
-    /// The desired counts of the primary, oldest first.
-    pub(crate) levels: &'a [Level],
+    /// The desired counts of the primary, and of the standby, oldest first.
+    pub(crate) levels: [&'a [Level]; 2],
 }
 
-/// Brings up to date when no task ran last, when a deployment did, and when tasks became fewer.
+/// Brings up to date when no task ran last, and when tasks became fewer.
 pub(crate) fn note(memory: &mut TrackingMemory, fleet: &Fleet, now: Timestamp) {
     let of_standby = |of: &dyn Fn(&Service) -> bool, absent: bool| match &fleet.standby {
         None | Some(Standby::Missing) => Some(absent),
@@ -72,27 +69,10 @@ pub(crate) fn note(memory: &mut TrackingMemory, fleet: &Fleet, now: Timestamp) {
         Some(false)
     };
     follow(&mut memory.empty, is_empty, now);
-    follow(
-        &mut memory.deployed,
-        Some(fleet.primary.deployment_running()),
-        now,
-    );
     fewer(&mut memory.there, there(&fleet.primary), now);
     if let Some(standby) = case::standby(fleet) {
         fewer(&mut memory.standby_there, there(standby), now);
     }
-}
-
-/// Until when a deployment of the primary ran.
-pub(crate) fn deployed_until(
-    memory: Option<&TrackingMemory>,
-    fleet: &Fleet,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    if fleet.primary.deployment_running() {
-        return Some(now);
-    }
-    memory?.deployed?.until
 }
 
 /// The tasks of a service that run, or are asked for.
@@ -127,25 +107,20 @@ impl Counts<'_> {
         self.started(part, at).min(self.stayed(part, at, period))
     }
 
-    /// Of a metric that is a mean over healthy targets, no more than were asked for while a deployment ran, or before it ended: those that were
-    /// added meanwhile get warm first.
+    /// Of a metric that is a mean over healthy targets, no more than were asked for since the warm-up began.
     pub(super) fn asked_for(&self, part: Part, at: Timestamp, period: Seconds) -> i64 {
         let Some(service) = self.service(part).filter(|_| self.serving.is_of_healthy) else {
             return i64::MAX;
         };
-        let tasks = match part {
-            Part::Primary => {
-                let Some(_) = self.serving.deployed_until.filter(|until| at < *until) else {
-                    return i64::MAX;
-                };
-                let from = MINUTE.before(self.serving.warm_up.before(at));
-                let least = levels::least(self.serving.levels, from, period.after(at));
-                least.unwrap_or(service.desired_count)
-            }
-            Part::Standby if service.deployment_running() => service.desired_count,
-            Part::Standby | Part::Fleet => return i64::MAX,
+        let [of_primary, of_standby] = self.serving.levels;
+        let levels = match part {
+            Part::Primary => of_primary,
+            Part::Standby => of_standby,
+            Part::Fleet => return i64::MAX,
         };
-        i64::from(tasks) * 1_000
+        let from = MINUTE.before(self.serving.warm_up.before(at));
+        let least = levels::least(levels, from, period.after(at));
+        i64::from(least.unwrap_or(service.desired_count)) * 1_000
     }
 
     /// The smallest count of a service within the warm-up before a time, in thousandths; the largest number where none is known, or without

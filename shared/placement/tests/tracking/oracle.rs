@@ -6,14 +6,13 @@ use model::capacity::Consent;
 use model::memory::{Level, Recall, Write};
 use model::snapshot::{Scheduling, Service, ServiceStatus, Standby};
 use model::tracking::{
-    Direction, Measures, Reading, Span, TargetName, TrackingKey, TrackingMemory, TrackingPolicy,
-    Turn,
+    Direction, Measures, Part, Reading, Span, TargetName, TrackingKey, TrackingMemory,
+    TrackingPolicy, Turn,
 };
 use proptest::prelude::*;
 
 use crate::laws::results;
 use crate::oracle_loads::{Fleets, Says, up};
-use crate::oracle_serving::deploys;
 use crate::random::{at_rest, situation};
 use crate::scene::{Scene, text};
 
@@ -137,6 +136,7 @@ fn said(fleets: &Fleets<'_>, memory: &Recall<TrackingMemory>) -> (Vec<Says>, boo
                 let of_name = Fleets {
                     of_requests: *name == TargetName::Requests,
                     levels: fleets.levels.clone(),
+                    standby_levels: fleets.standby_levels.clone(),
                     ..*fleets
                 };
                 match of_name.says(target, recent, season) {
@@ -193,21 +193,6 @@ fn empty(scene: &Scene, key: &TrackingKey) -> Option<(i64, i64)> {
     }
 }
 
-/// Until when looks found a deployment, with what this one finds.
-fn deployed_until(scene: &Scene, key: &TrackingKey) -> Option<i64> {
-    let now = scene.now.as_second();
-    if deploys(&scene.snapshot.fleets[key].primary) {
-        return Some(now);
-    }
-    match scene.memories.get(key)? {
-        Recall::Known(memory) => {
-            let span = memory.deployed?;
-            Some(span.until.map_or(now, |it| it.as_second()))
-        }
-        Recall::Unknown => None,
-    }
-}
-
 /// When looks found fewer tasks, with what this one finds.
 fn fewer(scene: &Scene, key: &TrackingKey) -> (Option<i64>, Option<i64>) {
     let fleet = &scene.snapshot.fleets[key];
@@ -230,18 +215,22 @@ fn fewer(scene: &Scene, key: &TrackingKey) -> (Option<i64>, Option<i64>) {
 }
 
 /// From when on how many were asked for, with what this look finds.
-fn levels(scene: &Scene, key: &TrackingKey) -> Vec<(i64, u32)> {
-    let asked = scene.snapshot.fleets[key].primary.desired_count;
+fn levels(scene: &Scene, key: &TrackingKey, part: Part) -> Vec<(i64, u32)> {
+    let fleet = &scene.snapshot.fleets[key];
+    let asked = match (part, &fleet.standby) {
+        (Part::Primary, _) => Some(fleet.primary.desired_count),
+        (_, Some(Standby::Present(it))) => Some(it.desired_count),
+        (_, Some(Standby::Missing | Standby::Unknown) | None) => None,
+    };
     let before = match scene.memories.get(key) {
-        Some(Recall::Known(memory)) => memory.levels.clone(),
+        Some(Recall::Known(memory)) if part == Part::Primary => memory.levels.clone(),
+        Some(Recall::Known(memory)) => memory.standby_levels.clone(),
         Some(Recall::Unknown) => return Vec::new(),
         None => Vec::new(),
     };
-    let mut levels: Vec<_> = before
-        .iter()
-        .map(|it| (it.at.as_second(), it.tasks))
-        .collect();
-    if levels.last().is_none_or(|it| it.1 != asked) {
+    let levels = before.iter().map(|it| (it.at.as_second(), it.tasks));
+    let mut levels: Vec<_> = levels.collect();
+    if let Some(asked) = asked.filter(|it| levels.last().is_none_or(|last| last.1 != *it)) {
         levels.push((scene.now.as_second(), asked));
     }
     levels
@@ -273,10 +262,10 @@ pub(crate) fn wanted(scene: &Scene, key: &TrackingKey) -> u32 {
         now,
         counted_wrong_until: wrong_until(scene, key),
         empty: empty(scene, key),
-        deployed_until: deployed_until(scene, key),
         fewer: fewer(scene, key),
         of_requests: false,
-        levels: levels(scene, key),
+        levels: levels(scene, key, Part::Primary),
+        standby_levels: levels(scene, key, Part::Standby),
     };
     let turn = memory.as_ref().and_then(|it| it.turn);
     let (least, most) = fleets.bounds();

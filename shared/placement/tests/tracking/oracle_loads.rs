@@ -69,14 +69,14 @@ pub(crate) struct Fleets<'a> {
     pub(crate) counted_wrong_until: Option<i64>,
     /// From when to when looks found no task of the primary nor of the standby.
     pub(crate) empty: Option<(i64, i64)>,
-    /// Until when looks found a deployment of the primary.
-    pub(crate) deployed_until: Option<i64>,
     /// When looks found fewer tasks of the primary, and of the standby, that run or are asked for.
     pub(crate) fewer: (Option<i64>, Option<i64>),
     /// Whether the target is of requests.
     pub(crate) of_requests: bool,
     /// From when on how many were asked for, with what this look finds.
     pub(crate) levels: Vec<(i64, u32)>,
+    /// The same of the standby.
+    pub(crate) standby_levels: Vec<(i64, u32)>,
 }
 
 impl Fleets<'_> {

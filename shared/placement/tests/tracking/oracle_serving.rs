@@ -1,6 +1,6 @@
 //! Which of the tasks that were counted the oracle takes to have served: second by second, and count by count.
 
-use model::snapshot::{Service, Standby};
+use model::snapshot::Standby;
 use model::tracking::{Part, Series};
 
 use crate::oracle_loads::{Fleets, by_second, up};
@@ -107,30 +107,20 @@ impl Fleets<'_> {
         up(all.into_iter().sum(), number)
     }
 
-    /// While a deployment ran, and before, no more than were asked for: of requests.
+    /// No more than were asked for: of requests.
     pub(crate) fn asked_for(&self, part: Part, at: i64, period: i64, days_ago: bool) -> u128 {
         let Some((asked, _)) = self.asks(part).filter(|_| self.of_requests && !days_ago) else {
             return u128::MAX;
         };
-        if part == Part::Standby {
-            let deploys = match &self.fleet.standby {
-                Some(Standby::Present(it)) => deploys(it),
-                Some(Standby::Missing | Standby::Unknown) | None => false,
-            };
-            return if deploys {
-                u128::from(asked) * 1_000
-            } else {
-                u128::MAX
-            };
-        }
-        if self.deployed_until.is_none_or(|until| until <= at) {
-            return u128::MAX;
-        }
+        let levels = match part {
+            Part::Primary => &self.levels,
+            Part::Standby | Part::Fleet => &self.standby_levels,
+        };
         let since = at - self.policy.pace.warm_up.0 - 60;
         let mut least = None;
         for second in since..at + period {
-            let begun = self.levels.iter().rev().find(|it| it.0 <= second);
-            if let Some(level) = begun.or(self.levels.first()) {
+            let begun = levels.iter().rev().find(|it| it.0 <= second);
+            if let Some(level) = begun.or(levels.first()) {
                 least = Some(least.unwrap_or(u32::MAX).min(level.1));
             }
         }
@@ -161,10 +151,4 @@ impl Fleets<'_> {
         };
         Some((service.desired_count, service.running_count))
     }
-}
-
-/// Whether a deployment of a service runs.
-pub(crate) fn deploys(service: &Service) -> bool {
-    let all = &service.deployments;
-    all.len() > 1 || all.iter().any(|it| it.in_progress)
 }

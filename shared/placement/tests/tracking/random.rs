@@ -337,14 +337,14 @@ fn memory(fleet: &Fleet, now: Timestamp, tape: &mut Tape) -> Option<Recall<Track
         at_most: 10,
     });
     let there = [0, 1].map(|_| there(desired, now, tape));
-    let [empty, deployed] = [6, 4].map(|often| tape.one_in(often).then(|| span(now, tape)));
+    let empty = tape.one_in(6).then(|| span(now, tape));
     Some(Recall::Known(TrackingMemory {
         miscount,
         empty,
-        deployed,
         there: there[0],
         standby_there: there[1],
         levels: levels([other, desired], now, tape),
+        standby_levels: levels([other, 0], now, tape),
         pending: pending[0],
         standby_pending: pending[1],
         wrote,

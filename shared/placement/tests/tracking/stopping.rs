@@ -4,7 +4,7 @@ use expect_test::expect;
 use model::Seconds;
 use model::memory::{Level, Recall};
 use model::snapshot::Standby;
-use model::tracking::{Measures, Part, Span, TargetName};
+use model::tracking::{Measures, Part, TargetName};
 
 use super::scene::{Scene, check, deployment, key, target};
 
@@ -151,8 +151,8 @@ fn deployed() -> Scene {
     scene.count(Part::Primary, 20);
     scene.primary().running_count = 20;
     scene.primary().deployments = vec![deployment(1, false, false), deployment(2, true, true)];
-    let since = scene.ago(900);
-    scene.memory().deployed = Some(Span { since, until: None });
+    let at = scene.ago(3_600);
+    scene.memory().levels = vec![Level { tasks: 10, at }];
     scene
 }
 
@@ -182,7 +182,7 @@ fn tasks_that_never_get_healthy_are_no_load() {
 #[test]
 fn a_deployment_is_seen_by_the_first_look_and_without_the_ledger() {
     let mut scene = deployed();
-    scene.memory().deployed = None;
+    scene.memory().levels.clear();
     assert_eq!(scene.decide().plan.steps, [], "{}", scene.decide().plan);
     scene.memories.insert(key(), Recall::Unknown);
     assert_eq!(scene.decide().plan.steps, [], "{}", scene.decide().plan);
@@ -221,22 +221,50 @@ fn a_load_that_rises_in_a_deployment_is_followed() {
 }
 
 #[test]
-fn when_a_deployment_ran_is_remembered() {
-    let mut scene = deployed();
-    let remembered = |scene: &Scene| {
-        let mut memories = scene.decide().memories;
-        let span = memories.remove(&key()).unwrap().deployed;
-        span.map(|it| (it.since, it.until))
-    };
-    let since = scene.ago(900);
-    assert_eq!(remembered(&scene), Some((since, None)));
-    scene.memory().deployed = None;
-    assert_eq!(remembered(&scene), Some((scene.now, None)));
-    scene.memory().deployed = Some(Span { since, until: None });
-    scene.primary().deployments.remove(0);
-    scene.primary().deployments[0].in_progress = false;
-    let now = scene.now;
-    assert_eq!(remembered(&scene), Some((since, Some(now))));
+fn tasks_that_a_load_balancer_lets_go_get_no_requests() {
+    // Eighteen of thirty were let go five minutes ago, and run on: twelve are asked all of the 1,000 requests.
+    let mut scene = Scene::new(12);
+    scene.track(TargetName::Requests, target(100, Measures::PerTask));
+    scene.flat(TargetName::Requests, Part::Fleet, 83_300);
+    scene.count(Part::Primary, 30);
+    scene.wrote(30, 12, 300, true);
+    let at = scene.ago(300);
+    scene.memory().there = Some(Level { tasks: 12, at });
+    let before = scene.ago(7_200);
+    scene.memory().levels = vec![
+        Level {
+            tasks: 30,
+            at: before,
+        },
+        Level { tasks: 12, at },
+    ];
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 12, running 12, pending 0; standby running 0; requests 10 (load 9.996 tasks at 2026-03-01T11:59:00Z, 24.990 with tasks that just started or stopped, at most 25 in the window); allowed 1 to 40)
+    "#]],
+    );
+    // A standby that was given back goes on as long.
+    let mut scene = Scene::pair(10, 6, 60);
+    scene.policy().targets.clear();
+    scene.track(TargetName::Requests, target(100, Measures::PerTask));
+    scene.flat(TargetName::Requests, Part::Fleet, 100_000);
+    scene.standby().desired_count = 0;
+    scene.standby().running_count = 0;
+    scene.memory().standby_there = Some(Level { tasks: 0, at });
+    scene.memory().standby_levels = vec![
+        Level {
+            tasks: 6,
+            at: before,
+        },
+        Level { tasks: 0, at },
+    ];
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 10, running 10, pending 0; standby running 0; requests 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, 16.000 with tasks that just started or stopped, at most 16 in the window); allowed 1 to 40)
+    "#]],
+    );
 }
 
 #[test]

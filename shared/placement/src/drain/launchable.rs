@@ -8,7 +8,7 @@
 //! | each service with a task on the instance is placed by a strategy that names the group's provider | nobody raises the group for its tasks |
 //! | none of them may run less than it desires meanwhile: its minimum lets ECS stop no task first, its maximum lets it start one | tasks would be missing until the launch |
 //!
-//! Guaranteed: an instance that may be launched is promised once.
+//! Guaranteed: an instance that may be launched is promised once, and not while another one that drains waits for it.
 //!
 //! Assumed: one instance more takes what one instance had. Nobody but the one that is named sizes the group: a look at departures reads no
 //! scaling policies.
@@ -39,8 +39,13 @@ impl<'a> Launchable<'a> {
                 && !it.is_deleting
                 && !it.suspended_processes.contains("Launch")
         });
+        // What drains already waits for a launch as well, raised for or not: managed scaling takes minutes.
+        let waits = |it: &&Case<'_>| it.is_draining() && it.moved().next().is_some();
+        let waiting = group.cases.iter().filter(waits).count();
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+        let below_max = |it: &Group| it.max_size.saturating_sub(it.desired_capacity);
         Self {
-            below_max: launches.map_or(0, |it| it.max_size.saturating_sub(it.desired_capacity)),
+            below_max: launches.map_or(0, |it| below_max(it).saturating_sub(waiting)),
             pools: launches
                 .map(|it| pools::not_failed_lately(it, group.look.now))
                 .unwrap_or_default(),

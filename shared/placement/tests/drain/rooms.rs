@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 use model::InstanceId;
-use model::capacity::Consent;
+use model::capacity::{Consent, ContainerInstanceStatus};
 use model::strategy::StrategyItem;
 use model::trigger::Notice;
 
@@ -154,6 +154,20 @@ fn a_launch_is_promised_once() {
     assert_eq!(steps(&scene).len(), 2);
     scene.group("spot").group.as_mut().unwrap().max_size = 3;
     assert_eq!(steps(&scene), ["`group spot` `i-1` selective"]);
+}
+
+#[test]
+fn a_launch_that_what_drains_waits_for_is_not_promised_again() {
+    // The second look: the first instance drains, and nobody has raised the group yet.
+    let (mut scene, ids) = full();
+    scene.raised();
+    scene.policy().disruption_percent = 100;
+    scene.group("spot").group.as_mut().unwrap().max_size = 3;
+    scene.said(&ids[1], 5, Notice::Rebalance);
+    scene.container(&ids[0]).status = ContainerInstanceStatus::Draining;
+    assert_eq!(steps(&scene), Vec::<String>::new());
+    scene.group("spot").group.as_mut().unwrap().max_size = 4;
+    assert_eq!(steps(&scene), ["`group spot` `i-2` selective"]);
 }
 
 #[test]

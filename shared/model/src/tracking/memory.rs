@@ -49,7 +49,8 @@ pub struct TrackingMemory {
     /// When neither the service nor its standby ran a task last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty: Option<Span>,
-    /// The tasks that run or are asked for, the larger of the two, and when a look found fewer of them than the one before.
+    /// The tasks that run or are asked for, the larger of the two, and when a look found fewer of them than the one before. For some minutes
+    /// after that as many as it found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub there: Option<Level>,
     /// The same of its standby.

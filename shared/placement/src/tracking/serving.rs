@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use model::Seconds;
 use model::memory::Level;
 use model::snapshot::{Service, Standby};
-use model::tracking::readings::Part;
+use model::tracking::readings::{FRESH_FOR, Part};
 use model::tracking::{Fleet, Span, TrackingMemory};
 
 use super::load::{Age, Counts, div_ceil};
@@ -40,6 +40,9 @@ const FEWER_SINCE: Seconds = Seconds(90);
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_timeout>
 const FEWER_UNTIL: Seconds = Seconds(30);
 
+/// So long after it the minute in which they did may be the newest that is new enough.
+const FEWER_KEPT_FOR: Seconds = Seconds(FRESH_FOR.0 + 60 + FEWER_UNTIL.0);
+
 /// What tells of tasks that do not serve.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Serving<'a> {
@@ -49,8 +52,8 @@ pub(crate) struct Serving<'a> {
     pub(crate) empty: Option<Span>,
     /// Whether the metric is a mean over healthy targets.
     pub(crate) is_of_healthy: bool,
-    /// When a look found fewer tasks of the primary that run or are asked for, and of the standby.
-    pub(crate) fewer_at: [Option<Timestamp>; 2],
+    /// When a look found fewer tasks of the primary that run or are asked for, and of the standby, and how many.
+    pub(crate) fewer: [Option<Level>; 2],
     /// The desired counts of the primary, and of the standby, oldest first.
     pub(crate) levels: [&'a [Level]; 2],
 }
@@ -80,10 +83,21 @@ fn there(service: &Service) -> u32 {
     service.running_count.max(service.desired_count)
 }
 
-/// Notes how many there are, and when they became fewer.
+/// Notes how many there are, and when they became fewer. What there was then stays while the minute in which it was so may be the newest:
+/// a raise for what that minute shows is no reason to see more in it.
 fn fewer(known: &mut Option<Level>, found: u32, now: Timestamp) {
-    let at = known.filter(|it| it.tasks <= found).map_or(now, |it| it.at);
-    *known = Some(Level { tasks: found, at });
+    let no_fewer = known.filter(|it| it.tasks <= found);
+    *known = Some(match no_fewer {
+        Some(it) if now < FEWER_KEPT_FOR.after(it.at) => it,
+        Some(it) => Level {
+            tasks: found,
+            at: it.at,
+        },
+        None => Level {
+            tasks: found,
+            at: now,
+        },
+    });
 }
 
 /// Brings one span up to date by what this look found; `None` where it does not know.
@@ -198,19 +212,20 @@ impl Counts<'_> {
         i64::try_from(div_ceil(sum, number)).unwrap_or(i64::MAX)
     }
 
-    /// How many tasks there are now, in thousandths, where they became fewer within a period; else the largest number.
+    /// How many tasks were left, in thousandths, where they became fewer within a period; else the largest number.
     fn now_after(&self, part: Part, at: Timestamp, period: Seconds) -> i64 {
-        let [of_primary, of_standby] = self.serving.fewer_at;
-        let fewer_at = match part {
+        let [of_primary, of_standby] = self.serving.fewer;
+        let fewer = match part {
             Part::Primary => of_primary,
-            Part::Standby => of_standby,
+            Part::Standby => of_standby.filter(|_| self.service(part).is_some()),
             Part::Fleet => None,
         };
-        let holds = |fewer: &Timestamp| {
-            FEWER_SINCE.before(*fewer) < period.after(at) && at < FEWER_UNTIL.after(*fewer)
+        let holds = |fewer: &Level| {
+            FEWER_SINCE.before(fewer.at) < period.after(at) && at < FEWER_UNTIL.after(fewer.at)
         };
-        let service = fewer_at.filter(holds).and_then(|_| self.service(part));
-        service.map_or(i64::MAX, |it| i64::from(there(it)) * 1_000)
+        fewer
+            .filter(holds)
+            .map_or(i64::MAX, |it| i64::from(it.tasks) * 1_000)
     }
 
     /// One of the two services, where it was read.

@@ -194,22 +194,27 @@ fn empty(scene: &Scene, key: &TrackingKey) -> Option<(i64, i64)> {
 }
 
 /// When looks found fewer tasks, with what this one finds.
-fn fewer(scene: &Scene, key: &TrackingKey) -> (Option<i64>, Option<i64>) {
+fn fewer(scene: &Scene, key: &TrackingKey) -> (Option<(i64, u32)>, Option<(i64, u32)>) {
     let fleet = &scene.snapshot.fleets[key];
     let (primary, standby) = match scene.memories.get(key) {
         Some(Recall::Known(memory)) => (memory.there, memory.standby_there),
         Some(Recall::Unknown) => return (None, None),
         None => (None, None),
     };
-    let since = |known: Option<Level>, service: &Service| match known {
-        Some(it) if it.tasks <= service.running_count.max(service.desired_count) => {
-            it.at.as_second()
-        }
-        Some(_) | None => scene.now.as_second(),
+    let since = |known: Option<Level>, service: &Service| {
+        let (found, now) = (service.running_count.max(service.desired_count), scene.now);
+        let Some(known) = known.filter(|it| it.tasks <= found) else {
+            return (now.as_second(), found);
+        };
+        let at = known.at.as_second();
+        let is_lately = now.as_second() < at + 390;
+        (at, if is_lately { known.tasks } else { found })
     };
     let of_standby = match &fleet.standby {
         Some(Standby::Present(service)) => Some(since(standby, service)),
-        Some(Standby::Missing | Standby::Unknown) | None => standby.map(|it| it.at.as_second()),
+        Some(Standby::Missing | Standby::Unknown) | None => {
+            standby.map(|it| (it.at.as_second(), it.tasks))
+        }
     };
     (Some(since(primary, &fleet.primary)), of_standby)
 }

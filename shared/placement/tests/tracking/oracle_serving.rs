@@ -135,8 +135,8 @@ impl Fleets<'_> {
             Part::Fleet => None,
         };
         match (fewer, self.asks(part)) {
-            (Some(at), Some((asked, runs))) if at - 90 < end && begin < at + 30 => {
-                u128::from(asked.max(runs)) * 1_000
+            (Some((at, left)), Some(_)) if at - 90 < end && begin < at + 30 => {
+                u128::from(left) * 1_000
             }
             (Some(_) | None, _) => u128::MAX,
         }

@@ -56,6 +56,21 @@ fn a_load_that_comes_with_a_lowering_is_followed_a_minute_later() {
 }
 
 #[test]
+fn a_raise_in_the_minute_of_a_lowering_shows_no_more_in_it() {
+    // 12 x 90 / 60 = 18: when 18 are asked for, still 12 of the thirty were left in that minute.
+    let mut scene = lowered();
+    let at = scene.ago(30);
+    scene.memory().there = Some(Level { tasks: 12, at });
+    scene.newest(TargetName::Cpu, Part::Primary, &[90_000]);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` scale_out: set the desired count of `demo/web` from 12 to 18, because `cpu` needs 18 (desired 12, running 12, pending 0; standby running 0; cpu 18 (load 18.000 tasks at 2026-03-01T11:59:00Z, 45.000 with tasks that just started or stopped, at most 45 in the window); allowed 1 to 40)
+    "#]],
+    );
+}
+
+#[test]
 fn tasks_that_are_told_to_stop_and_go_on_hide_no_load() {
     // Twelve have been asked for since five minutes ago; the load balancer lets the others go, which are idle and counted. Twelve at 80 % and
     // eighteen at none are 32 % of thirty: a load of 16.

@@ -194,11 +194,11 @@ fn empty(scene: &Scene, key: &TrackingKey) -> Option<(i64, i64)> {
 }
 
 /// When looks found fewer tasks, with what this one finds.
-fn fewer(scene: &Scene, key: &TrackingKey) -> (Option<(i64, u32)>, Option<(i64, u32)>) {
+fn fewer(scene: &Scene, key: &TrackingKey) -> [Option<(i64, u32)>; 2] {
     let fleet = &scene.snapshot.fleets[key];
     let (primary, standby) = match scene.memories.get(key) {
         Some(Recall::Known(memory)) => (memory.there, memory.standby_there),
-        Some(Recall::Unknown) => return (None, None),
+        Some(Recall::Unknown) => return [None; 2],
         None => (None, None),
     };
     let since = |known: Option<Level>, service: &Service| {
@@ -216,7 +216,7 @@ fn fewer(scene: &Scene, key: &TrackingKey) -> (Option<(i64, u32)>, Option<(i64, 
             standby.map(|it| (it.at.as_second(), it.tasks))
         }
     };
-    (Some(since(primary, &fleet.primary)), of_standby)
+    [Some(since(primary, &fleet.primary)), of_standby]
 }
 
 /// From when on how many were asked for, with what this look finds.

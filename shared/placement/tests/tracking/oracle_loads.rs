@@ -70,7 +70,7 @@ pub(crate) struct Fleets<'a> {
     /// From when to when looks found no task of the primary nor of the standby.
     pub(crate) empty: Option<(i64, i64)>,
     /// When looks found fewer tasks of the primary, and of the standby, that run or are asked for.
-    pub(crate) fewer: (Option<(i64, u32)>, Option<(i64, u32)>),
+    pub(crate) fewer: [Option<(i64, u32)>; 2],
     /// Whether the target is of requests.
     pub(crate) of_requests: bool,
     /// From when on how many were asked for, with what this look finds.

@@ -130,8 +130,8 @@ impl Fleets<'_> {
     /// What remains after the newest count: nobody knows, unless its period is one in which tasks became fewer.
     fn remaining(&self, part: Part, (begin, end): (i64, i64)) -> u128 {
         let fewer = match part {
-            Part::Primary => self.fewer.0,
-            Part::Standby => self.fewer.1,
+            Part::Primary => self.fewer[0],
+            Part::Standby => self.fewer[1],
             Part::Fleet => None,
         };
         match (fewer, self.asks(part)) {

@@ -205,6 +205,10 @@ proptest! {
                         if again {
                             short.remove(&key);
                         }
+                        // What is launched may lie where a task of what drains cannot go: one raise more shows it.
+                        if !again && step.numbers().is_some_and(|it| it.draining > 0) {
+                            short.insert(key.clone());
+                        }
                         if matches!(step.reason, CapacityStepReason::ScaleOut { short_by: 1.., .. }) {
                             short.insert(key);
                         }

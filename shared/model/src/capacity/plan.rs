@@ -192,6 +192,9 @@ pub enum CapacityStepReason {
         numbers: ProviderNumbers,
         /// What fits nowhere even so.
         unplaced: Vec<Unplaced>,
+        /// How many instances Ballast drains and does not take back: until they end the desired capacity counts them, on top of those
+        /// that are wanted.
+        still_draining: u32,
         /// How far the group's maximum or the step limit kept the step below what is wanted, in instances.
         short_by: u32,
     },
@@ -299,9 +302,15 @@ impl fmt::Display for CapacityStepReason {
             Self::ScaleOut {
                 numbers,
                 unplaced,
+                still_draining,
                 short_by,
             } => {
                 write!(f, "{} wanted", Counted(numbers.wanted, "instance").are())?;
+                match still_draining {
+                    0 => {}
+                    1 => f.write_str(" beside 1 that drains")?,
+                    more => write!(f, " beside {more} that drain")?,
+                }
                 if *short_by > 0 {
                     write!(f, ", {short_by} more than a limit allows now")?;
                 }

@@ -21,7 +21,7 @@ use super::index::Index;
 use super::pools::LaunchesFail;
 use super::room::{Room, is_counted};
 use super::settings::Settings;
-use super::strays::Strays;
+use super::strays::{Newcomers, Strays};
 
 /// What was seen, remembered and reported that concerns one provider.
 #[derive(Debug, Clone, Copy)]
@@ -49,11 +49,14 @@ impl Look<'_> {
         gaps.into_iter().flatten().cloned().collect()
     }
 
+    /// Whether nothing of the cluster's tasks and services is missing.
+    pub(crate) fn is_cluster_complete(&self) -> bool {
+        self.snapshot.gaps.is_empty() && self.cluster.gaps.is_empty()
+    }
+
     /// Whether nothing is missing.
     pub(crate) fn is_complete(&self) -> bool {
-        self.snapshot.gaps.is_empty()
-            && self.cluster.gaps.is_empty()
-            && self.provider.gaps.is_empty()
+        self.is_cluster_complete() && self.provider.gaps.is_empty()
     }
 }
 
@@ -105,6 +108,8 @@ pub(crate) struct Case<'a> {
     pub(crate) tasks_without_room: u32,
     /// The instances draining by Ballast's hand that the tasks need again, by packing.
     pub(crate) needed_again: BTreeSet<&'a InstanceId>,
+    /// What was asked for earlier and may have come to nothing.
+    pub(crate) newcomers: Newcomers<'a>,
     /// What was launched for tasks that lack room and is of no use to them.
     pub(crate) strays: Option<Strays>,
     /// The new instances that tasks need beyond what is there and what was asked for.
@@ -126,6 +131,7 @@ impl<'a> Case<'a> {
 }
 
 /// An instance of the group.
+#[derive(Clone)]
 pub(crate) struct Member<'a> {
     pub(crate) id: &'a InstanceId,
     pub(crate) instance: &'a GroupInstance,

@@ -43,7 +43,8 @@ pub(crate) fn choose(
             0 => enough(case, true),
             buy => {
                 let empty = ProviderMemory::default();
-                scale_out::decide(case, memory.as_deref().unwrap_or(&empty), buy)
+                let known = memory.as_deref().unwrap_or(&empty);
+                scale_out::decide(case, known, buy, drained.saturating_sub(back))
             }
         };
         announce(case, &size, memory);

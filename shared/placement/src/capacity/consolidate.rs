@@ -39,14 +39,17 @@ use crate::packing::{Packing, Place, Placement};
 /// How often packing is asked.
 pub const ATTEMPTS_MAX: usize = 48;
 
-/// The used instances that can be emptied all together, in the order in which they are to be drained. `staying`: why others stay.
+/// The used instances that can be emptied all together, in the order in which they are to be drained. `staying`: why others stay; of those
+/// that are `needed` none is emptied.
 pub(crate) fn movable<'c, 'a>(
     case: &'c Case<'a>,
     zones: Zones<'a>,
     staying: &BTreeMap<&'a InstanceId, Kept>,
+    needed: &BTreeSet<&'a InstanceId>,
 ) -> Vec<&'c Member<'a>> {
     let may_move = |it: &&Member<'a>| {
-        it.state == MemberState::Active && it.is_used() && kept(case, it).is_none()
+        let is_candidate = it.state == MemberState::Active && it.is_used();
+        is_candidate && !needed.contains(it.id) && kept(case, it).is_none()
     };
     let mut candidates: Vec<&Member<'_>> = case.members.iter().filter(may_move).collect();
     candidates.sort_by_cached_key(|it| rank(it));

@@ -9,6 +9,7 @@ use model::snapshot::TaskStatus;
 use model::{ContainerInstanceArn, InstanceId, ServiceName};
 
 /// A cluster, indexed.
+#[derive(Clone)]
 pub(crate) struct Index<'a> {
     pub(crate) cluster: &'a ClusterCapacity,
     /// The container instance of each EC2 instance.
@@ -71,6 +72,18 @@ impl<'a> Index<'a> {
             tasks_of,
             departing,
         }
+    }
+
+    /// The same cluster once the tasks of these container instances are about to go as well.
+    pub(crate) fn with_departing(
+        &self,
+        containers: impl IntoIterator<Item = &'a ContainerInstance>,
+    ) -> Self {
+        let mut index = self.clone();
+        index
+            .departing
+            .extend(containers.into_iter().map(|it| &it.arn));
+        index
     }
 
     /// The container instance of an EC2 instance.

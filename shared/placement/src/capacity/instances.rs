@@ -293,7 +293,9 @@ fn announce(memory: &mut ProviderMemory, case: &Case<'_>, steps: &[CapacityStep]
                 memory.drains.insert(instance.clone(), drain);
             }
             // Tasks were to move from it, and did not: they, or others, found no room.
-            (CapacityAction::Activate { instance, .. }, _) if moves_tasks(memory, instance) => {
+            (CapacityAction::Activate { instance, .. }, _)
+                if moves_tasks(case, memory, instance) =>
+            {
                 memory.stuck.insert(instance.clone(), now);
             }
             (CapacityAction::Terminate { .. }, _) => lowered = lowered.saturating_add(1),
@@ -316,9 +318,12 @@ fn announce(memory: &mut ProviderMemory, case: &Case<'_>, steps: &[CapacityStep]
     }
 }
 
-fn moves_tasks(memory: &ProviderMemory, instance: &InstanceId) -> bool {
+/// Whether the drain was to move tasks: those that it began with, or one that ECS placed on an empty instance at the last moment.
+fn moves_tasks(case: &Case<'_>, memory: &ProviderMemory, instance: &InstanceId) -> bool {
     let reason = memory.drains.get(instance).map(|it| it.reason);
+    let mut members = case.members.iter();
     reason == Some(DrainReason::Consolidation)
+        || members.any(|it| it.id == instance && it.is_used())
 }
 
 /// Holds of instances, one a reason.

@@ -9,7 +9,7 @@
 //! 3. A group that asks for advice gets it: the steps that would be taken, as text, or why none would.
 //! 4. `neighbours`, who get the same advice, the tag `ballast:paused`, and [`foreign`]: does somebody else decide about the size?
 //! 5. More are needed than are there: instances that drain are taken back first (`drains`), then [`scale_out`].
-//! 6. Fewer are wanted for the whole scale-in delay: `vetoes`, then `scale_in` and `consolidate` choose.
+//! 6. Fewer are wanted for the whole scale-in delay: `vetoes`, then `scale_in` and `consolidate` choose, and `after` looks ahead.
 //! 7. Otherwise the size is right, or what is wanted is on its way.
 //!
 //! Guaranteed: every opted-in provider is in exactly one step or one hold, and so is every instance of its group (`instances`); a
@@ -20,6 +20,7 @@
 //!
 //! Absent: any change of a group's limits, types, policies or protection, of a provider, a service or a task.
 
+mod after;
 pub mod audit;
 mod case;
 mod choose;
@@ -67,7 +68,7 @@ use crate::Decision;
 use demand::Demand;
 use index::Index;
 use pools::Closed;
-use reservation::{Given, Sizing};
+use reservation::Given;
 use room::Room;
 use scale_out::Size;
 use settings::Settings;
@@ -244,15 +245,7 @@ fn count<'a>(
     };
     let known = matches!(look.recall, Recall::Known(_)).then_some(&*memory);
     let newcomers = Newcomers::new(known, &members, look.now);
-    let Sizing {
-        numbers,
-        asked,
-        unplaced,
-        tasks_without_room,
-        needed_again,
-        strays,
-        opened,
-    } = reservation::size(&Given {
+    let sizing = reservation::size(&Given {
         provider: look.provider,
         policy,
         settings: &settings,
@@ -263,7 +256,7 @@ fn count<'a>(
         now: look.now,
     });
     if look.is_complete() && room.unborn == 0 {
-        strays::forget(memory, opened, &unplaced);
+        strays::forget(memory, sizing.opened, &sizing.unplaced);
     }
     let launches_fail = pools::launches_fail(group, &members, look.now);
     Case {
@@ -280,13 +273,14 @@ fn count<'a>(
         closed,
         launches_fail,
         unregistered,
-        numbers,
-        asked,
-        unplaced,
-        tasks_without_room,
-        needed_again,
-        strays,
-        opened,
+        numbers: sizing.numbers,
+        asked: sizing.asked,
+        unplaced: sizing.unplaced,
+        tasks_without_room: sizing.tasks_without_room,
+        needed_again: sizing.needed_again,
+        newcomers,
+        strays: sizing.strays,
+        opened: sizing.opened,
     }
 }
 

@@ -59,6 +59,7 @@ pub(crate) struct Site<'a> {
 }
 
 /// A type in a zone.
+#[derive(Clone)]
 pub(crate) struct Future {
     pub(crate) instance_type: InstanceType,
     pub(crate) zone: usize,
@@ -87,6 +88,7 @@ impl Future {
 }
 
 /// Everything that tasks may be put on, ready to be packed.
+#[derive(Clone)]
 pub(crate) struct Room<'a> {
     pub(crate) sites: Vec<Site<'a>>,
     pub(crate) zones: Vec<&'a AvailabilityZone>,
@@ -148,27 +150,29 @@ impl<'a> Room<'a> {
         }
         builder.unborn(members);
         let mut room = builder.room;
-        // What holds tasks already comes first, so that what is empty stays empty; of those that drain, what holds the most, so that the
-        // fewest must move; ties by the id.
-        room.sites.sort_by_key(|site| {
-            let tasks = site
-                .member
-                .and_then(|it| members.get(it))
-                .map_or(0, |member| member.tasks.len());
-            let of_draining = match site.readiness {
-                Readiness::Draining => tasks,
-                Readiness::Active | Readiness::Launching => 0,
-            };
-            (
-                site.readiness,
-                tasks == 0,
-                Reverse(of_draining),
-                site.member.is_none(),
-                site.member,
-            )
-        });
+        room.sites.sort_by_key(|site| rank(site, members));
         room
     }
+}
+
+/// The order in which packing is offered the sites. What holds tasks already comes first, so that what is empty stays empty; of those that
+/// drain, what holds the most, so that the fewest must move; ties by the id.
+pub(crate) fn rank(site: &Site<'_>, members: &[Member<'_>]) -> impl Ord + use<> {
+    let tasks = site
+        .member
+        .and_then(|it| members.get(it))
+        .map_or(0, |member| member.tasks.len());
+    let of_draining = match site.readiness {
+        Readiness::Draining => tasks,
+        Readiness::Active | Readiness::Launching => 0,
+    };
+    (
+        site.readiness,
+        tasks == 0,
+        Reverse(of_draining),
+        site.member.is_none(),
+        site.member,
+    )
 }
 
 impl<'a> Builder<'_, 'a> {
@@ -243,19 +247,7 @@ impl<'a> Builder<'_, 'a> {
             }
             (MemberState::Draining(_), Some(container)) => {
                 let mut site = self.registered(number, member, container, Readiness::Draining);
-                // Its tasks are looked for room elsewhere. If it is taken back they may stay.
-                for task in replaced(member) {
-                    site.free = site.free.saturating_add(&task.needs);
-                    let shape = self
-                        .index
-                        .cluster
-                        .task_definitions
-                        .get(&task.task_definition);
-                    for port in shape.iter().flat_map(|it| &it.host_ports) {
-                        site.host_ports.remove(port);
-                    }
-                }
-                site.services.clear();
+                begin_draining(&mut site, member, self.index);
                 self.room.sites.push(site);
             }
             (MemberState::Launching, _) => {
@@ -404,6 +396,19 @@ pub(crate) const fn is_counted(lifecycle: Lifecycle) -> bool {
         | Lifecycle::Warmed
         | Lifecycle::Unknown => false,
     }
+}
+
+/// The instance drains. Its tasks are looked for room elsewhere; if it is taken back they may stay.
+pub(crate) fn begin_draining(site: &mut Site<'_>, member: &Member<'_>, index: &Index<'_>) {
+    site.readiness = Readiness::Draining;
+    for task in replaced(member) {
+        site.free = site.free.saturating_add(&task.needs);
+        let shape = index.cluster.task_definitions.get(&task.task_definition);
+        for port in shape.iter().flat_map(|it| &it.host_ports) {
+            site.host_ports.remove(port);
+        }
+    }
+    site.services.clear();
 }
 
 /// The tasks on a draining instance that ECS starts elsewhere.

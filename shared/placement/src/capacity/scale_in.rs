@@ -7,6 +7,8 @@
 //! (Ballast sets no such protection, so it is somebody else's); registered within the minimum age; already announced to drain ([`super::drains`]); needed for a spread ([`super::spread`])
 //! or for waiting tasks and headroom.
 //!
+//! Nor does one begin to drain that the next look would need again ([`super::after`]).
+//!
 //! **Order:** the empty ones, which hold nothing but daemons; then, with `ballast:consolidate`, those whose tasks provably fit elsewhere
 //! ([`super::consolidate`]). Among the empty ones: from the zone with the most ACTIVE instances that stay, counted anew after each, so
 //! that the group's own zone rebalancing has nothing to do; then the one registered last, for an older one has shown that it works; then
@@ -20,7 +22,7 @@
 //! An empty instance is drained too before it is terminated: ECS then places nothing on it between the looks.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use model::capacity::{
@@ -29,12 +31,16 @@ use model::capacity::{
 use model::ids::{AvailabilityZone, InstanceId};
 
 use super::spread::Zones;
-use super::{Case, Member, MemberState, consolidate, drains};
+use super::{Case, Member, MemberState, after, consolidate, drains};
 
 /// How many instances of a provider begin to drain or end at one look. Each of these steps costs four reads and writes of the cluster just
 /// before, AWS refills 20 reads a second for an account, and a function has 30 s. The number is ours.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>
 pub(crate) const REMOVALS_MAX: u32 = 50;
+
+/// How often it is tried which instances may go without one of them being needed again at once; if that never comes out, none goes at this
+/// look. The number is ours.
+const ATTEMPTS_MAX: usize = 16;
 
 /// How many instances may drain at a time, and how many more may begin to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +119,36 @@ struct Choosing<'c, 'a> {
 
 /// Chooses among the ACTIVE instances; `surplus` more than those that drain already are not wanted, and `ends` of them end at this look.
 pub(crate) fn choose<'c, 'a>(case: &'c Case<'a>, surplus: u32, ends: u32) -> Choice<'c, 'a> {
+    let mut needed = BTreeSet::new();
+    for _ in 0..ATTEMPTS_MAX {
+        let choice = choose_but(case, surplus, ends, &needed);
+        let picks: Vec<&InstanceId> = choice.picks.iter().map(|it| it.member.id).collect();
+        let under_way = case.members.iter().filter(|it| is_under_way(case, it));
+        let drained = picks.iter().copied().chain(under_way.map(|it| it.id));
+        let after = after::needed(case, &drained.collect()).filter(|_| !picks.is_empty());
+        let Some(after) = after else {
+            return choice;
+        };
+        let again = picks.iter().filter(|it| after.again.contains(*it));
+        let again: Vec<&InstanceId> = again.copied().collect();
+        if again.is_empty() {
+            // Not the room of one of them is lacking: those that would have gone last stay.
+            needed.extend(picks.iter().rev().take(after.short_by).copied());
+        } else {
+            needed.extend(again);
+        }
+    }
+    let all: BTreeSet<&InstanceId> = case.members.iter().map(|it| it.id).collect();
+    choose_but(case, surplus, ends, &all)
+}
+
+/// Chooses among those that the next look would not need.
+fn choose_but<'c, 'a>(
+    case: &'c Case<'a>,
+    surplus: u32,
+    ends: u32,
+    needed: &BTreeSet<&'a InstanceId>,
+) -> Choice<'c, 'a> {
     let health = health(&case.members);
     let percent = case.policy.disruption_percent;
     let mut zones = Zones::new(case);
@@ -137,20 +173,22 @@ pub(crate) fn choose<'c, 'a>(case: &'c Case<'a>, surplus: u32, ends: u32) -> Cho
         budget,
         surplus: surplus.saturating_sub(under_way),
     };
-    choosing.empty_ones();
-    choosing.movable_ones();
+    choosing.empty_ones(needed);
+    choosing.movable_ones(needed);
     choosing.choice
 }
 
 impl<'c, 'a> Choosing<'c, 'a> {
-    fn empty_ones(&mut self) {
+    fn empty_ones(&mut self, needed: &BTreeSet<&'a InstanceId>) {
         let case = self.case;
         // Those that stay in any case come first: what is wanted goes there as far as it can.
         let mut order = Vec::new();
         let mut candidates = Vec::new();
         let stays = |it: &&Member<'_>| !is_under_way(case, it);
         for member in active(case).filter(|it| !it.is_used()).filter(stays) {
-            if let Some(kept) = protected(case, member) {
+            let needed = needed.contains(member.id);
+            let needed = needed.then_some((CapacityHoldReason::InUse, None));
+            if let Some(kept) = protected(case, member).or(needed) {
                 self.choice.kept.insert(member.id, kept);
                 order.push(member);
             } else {
@@ -171,20 +209,24 @@ impl<'c, 'a> Choosing<'c, 'a> {
         }
     }
 
-    fn movable_ones(&mut self) {
+    fn movable_ones(&mut self, needed: &BTreeSet<&'a InstanceId>) {
         let case = self.case;
         if !case.policy.consolidate {
             return;
         }
         let stays = |it: &&Member<'_>| !is_under_way(case, it);
         for member in active(case).filter(|it| it.is_used()).filter(stays) {
-            let fits_nowhere = (CapacityHoldReason::TasksFitNowhereElse, None);
-            let kept = consolidate::kept(case, member).unwrap_or(fits_nowhere);
+            let otherwise = if needed.contains(member.id) {
+                CapacityHoldReason::InUse
+            } else {
+                CapacityHoldReason::TasksFitNowhereElse
+            };
+            let kept = consolidate::kept(case, member).unwrap_or((otherwise, None));
             self.choice.kept.insert(member.id, kept);
         }
         // The zones without what goes already: both kinds together must leave them balanced.
         let zones = self.zones.clone();
-        let movable = consolidate::movable(case, zones, &self.choice.kept);
+        let movable = consolidate::movable(case, zones, &self.choice.kept, needed);
         for member in movable.into_iter().filter(stays) {
             self.choice.kept.remove(member.id);
             self.pick(member, DrainReason::Consolidation);

@@ -21,8 +21,13 @@ pub(crate) enum Size {
     Stay(CapacityHoldReason, Option<Timestamp>),
 }
 
-/// Decides about `buy` more instances than the group is asked for.
-pub(crate) fn decide(case: &Case<'_>, memory: &ProviderMemory, buy: u32) -> Size {
+/// Decides about `buy` more instances than the group is asked for, while `still_draining` of those it counts are on their way out.
+pub(crate) fn decide(
+    case: &Case<'_>,
+    memory: &ProviderMemory,
+    buy: u32,
+    still_draining: u32,
+) -> Size {
     let now = case.look.now;
     let group = case.group;
     if group.suspended_processes.contains(LAUNCH) {
@@ -75,7 +80,8 @@ pub(crate) fn decide(case: &Case<'_>, memory: &ProviderMemory, buy: u32) -> Size
         Some(_) | None => CapacityStepReason::ScaleOut {
             numbers: case.numbers,
             unplaced: case.unplaced.clone(),
-            short_by: case.asked.saturating_sub(to),
+            still_draining,
+            short_by: case.asked.saturating_add(still_draining).saturating_sub(to),
         },
     };
     Size::Raise(Box::new(raise(case, to, reason)))

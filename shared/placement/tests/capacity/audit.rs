@@ -38,6 +38,7 @@ pub(crate) fn raise(from: u32, to: u32) -> CapacityStep {
         reason: CapacityStepReason::ScaleOut {
             numbers: ProviderNumbers::default(),
             unplaced: Vec::new(),
+            still_draining: 0,
             short_by: 0,
         },
     }

@@ -59,7 +59,7 @@ fn carry_out(scene: &mut Scene, step: &CapacityStep) {
 }
 
 /// The state after the plan was carried out, every write confirmed.
-fn carried_out(before: &Scene, decision: &CapacityDecision) -> Scene {
+pub(crate) fn carried_out(before: &Scene, decision: &CapacityDecision) -> Scene {
     let mut after = before.clone();
     for step in &decision.plan.steps {
         carry_out(&mut after, step);
@@ -190,12 +190,15 @@ proptest! {
         let mut added = BTreeSet::new();
         let mut taken = BTreeSet::new();
         let mut short = BTreeSet::new();
-        // A drained instance ends at the next look, and the next one begins to drain after that.
-        for round in 0..=2 * instances + 12 {
+        // A drained instance ends at the next look, and the next one begins to drain after that; two a look may take a group to 50.
+        for round in 0..=2 * instances + 50 {
             let decision = scene.decide();
             for step in &decision.plan.steps {
                 told.push(format!("{round}: {step}"));
                 let key = step.provider().clone();
+                // What a group is asked for and does not get, because its launches fail, keeps no free instance.
+                let group = &scene.snapshot.clusters[&key.cluster].providers[&key.provider].group;
+                let launches_fail = group.activities.iter().any(|it| it.status == "Failed");
                 match &step.action {
                     CapacityAction::SetDesiredCapacity { .. } => {
                         prop_assert!(!taken.contains(&key), "{:#?}", told);
@@ -205,16 +208,12 @@ proptest! {
                         if again {
                             short.remove(&key);
                         }
-                        // What is launched may lie where a task of what drains cannot go: one raise more shows it.
-                        if !again && step.numbers().is_some_and(|it| it.draining > 0) {
-                            short.insert(key.clone());
-                        }
                         if matches!(step.reason, CapacityStepReason::ScaleOut { short_by: 1.., .. }) {
                             short.insert(key);
                         }
                     }
                     CapacityAction::Activate { instance, .. } => {
-                        prop_assert!(!taken.contains(&key), "{:#?}", told);
+                        prop_assert!(!taken.contains(&key) || short.contains(&key), "{:#?}", told);
                         prop_assert!(added.insert((key.clone(), Some(instance.clone()))), "{:#?}", told);
                         // Its tasks stay there from now on: the instance is needed for them, and a strategy splits what is
                         // still lacking otherwise between the cluster's providers.
@@ -222,12 +221,12 @@ proptest! {
                         short.extend(of_cluster.map(|it| it.key.clone()));
                     }
                     CapacityAction::Drain { instance, .. } => {
-                        prop_assert!(!added.contains(&(key.clone(), None)), "{:#?}", told);
+                        prop_assert!(launches_fail || !added.contains(&(key.clone(), None)), "{:#?}", told);
                         prop_assert!(!added.contains(&(key.clone(), Some(instance.clone()))), "{:#?}", told);
                         taken.insert(key);
                     }
                     CapacityAction::Terminate { .. } => {
-                        prop_assert!(!added.contains(&(key, None)), "{:#?}", told);
+                        prop_assert!(launches_fail || !added.contains(&(key, None)), "{:#?}", told);
                     }
                 }
             }

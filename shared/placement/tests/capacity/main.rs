@@ -28,6 +28,7 @@ mod scene;
 mod sequences;
 mod shown;
 mod size;
+mod steady;
 mod strays;
 mod touch;
 mod walks;

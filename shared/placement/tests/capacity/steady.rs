@@ -1,0 +1,150 @@
+//! No look undoes what the one before did: what is drained is not taken back, and what was bought is not bought again.
+
+use model::capacity::{
+    CapacityAction, CapacityStepReason, ContainerInstanceStatus, Drain, DrainReason, Resources,
+};
+use model::{InstanceId, Seconds};
+
+use super::laws::carried_out;
+use super::picture::picture;
+use super::scene::{Scene, ago};
+
+/// What one task of the service takes.
+const LARGE: Resources = Resources {
+    cpu_units: 512,
+    memory_mib: 1_700,
+    gpus: 0,
+    network_interfaces: 0,
+};
+
+/// A group that is larger than wanted may shrink at once.
+fn scene(types: &str) -> Scene {
+    let mut scene = Scene::new();
+    scene.types("ec2", types);
+    let policy = scene.policy("ec2");
+    policy.scale_in_delay = Seconds(0);
+    policy.minimum_age = Seconds(0);
+    policy.disruption_percent = 100;
+    scene.watched("ec2", 3_600, 0);
+    // Nothing is about zones here.
+    let group = scene.group("ec2");
+    group.suspended_processes.insert("AZRebalance".to_owned());
+    scene
+}
+
+/// The steps of the looks, each plan carried out before the next look, until there are none.
+fn looks(mut scene: Scene) -> Vec<String> {
+    let mut looks = Vec::new();
+    loop {
+        let decision = scene.decide();
+        let steps = picture(&decision.plan);
+        let steps = &steps[..decision.plan.steps.len()];
+        if steps.is_empty() || looks.len() == 8 {
+            return looks;
+        }
+        looks.push(steps.join("; "));
+        scene = carried_out(&scene, &decision);
+    }
+}
+
+#[track_caller]
+fn check(scene: Scene, expected: &[&str]) {
+    assert_eq!(looks(scene), expected);
+}
+
+/// Draining by Ballast's hand, since half a minute.
+fn draining(scene: &mut Scene, id: &InstanceId) {
+    scene.container(id).status = ContainerInstanceStatus::Draining;
+    let drain = Drain {
+        at: ago(30),
+        reason: DrainReason::Empty,
+    };
+    scene.memory("ec2").drains.insert(id.clone(), drain);
+}
+
+/// Two tasks lie on the large instance or on both small ones. At 80 % one instance too many is wanted in the first case and two in the
+/// second, so that the large one may not go, although three are one more than wanted.
+#[test]
+fn of_instances_of_several_sizes_one_goes_without_which_no_more_are_wanted() {
+    let mut it = scene("t3.small m5.large");
+    it.policy("ec2").target_capacity_percent = Some(80);
+    it.service("web", 2, "ec2=0/1");
+    it.shape("web").needs = LARGE;
+    it.instance("ec2", "m5.large");
+    it.instances("ec2", "t3.small", 2);
+    check(it, &["drain 2: scale_in, budget 3", "terminate 2: drained"]);
+}
+
+/// The same where tasks are moved: packed together they need the large instances.
+#[test]
+fn no_instance_is_emptied_without_which_more_are_wanted() {
+    let mut it = scene("t3.small m5.large");
+    it.policy("ec2").target_capacity_percent = Some(80);
+    it.policy("ec2").consolidate = true;
+    it.service("web", 4, "ec2=0/1");
+    it.shape("web").needs = LARGE;
+    for instance_type in ["m5.large", "t3.small", "t3.small", "m5.large"] {
+        let id = it.instance("ec2", instance_type);
+        it.task("web", &id);
+    }
+    // Two tasks that nobody moves keep the first.
+    it.shape("job").needs = Resources {
+        memory_mib: 256,
+        ..LARGE
+    };
+    let first = it.cluster().instances.values().next().unwrap();
+    let first = first.ec2_instance.clone().unwrap();
+    it.tasks("job", &first, 2);
+    check(it, &["drain 3: scale_in, budget 4"]);
+}
+
+/// A step limit keeps the rest for the next look, and says so: what drains is on top of what is wanted until it ends.
+#[test]
+fn what_a_limit_leaves_is_bought_at_the_next_look_beside_what_drains() {
+    let mut it = scene("t3.small m5.large");
+    it.policy("ec2").step_max = Some(1);
+    it.service("web", 4, "ec2=0/1");
+    it.shape("web").needs = Resources {
+        memory_mib: 3_000,
+        ..LARGE
+    };
+    let small = it.instance("ec2", "t3.small");
+    draining(&mut it, &small);
+    let step = it.decide().plan.steps.remove(0);
+    let CapacityStepReason::ScaleOut {
+        still_draining,
+        short_by,
+        ..
+    } = step.reason
+    else {
+        panic!("{step}");
+    };
+    assert_eq!((still_draining, short_by), (1, 1));
+    let text = step.to_string();
+    let said = "from 1 to 2, because 2 instances are wanted beside 1 that drains, 1 more than a limit allows now (";
+    assert!(text.contains(said), "{text}");
+    check(
+        it,
+        &["desired 1 to 2: scale_out", "desired 2 to 3: scale_out"],
+    );
+}
+
+/// ECS put a task on an empty instance at the last moment, and it is taken back: it is let be for a while.
+#[test]
+fn what_is_taken_back_with_a_task_is_not_emptied_at_the_next_look() {
+    let mut it = scene("t3.small");
+    it.policy("ec2").consolidate = true;
+    it.policy("ec2").scale_in_delay = Seconds(0);
+    it.service("web", 4, "ec2=0/1");
+    let ids = it.instances("ec2", "t3.small", 2);
+    it.tasks("web", &ids[0], 3);
+    it.task("web", &ids[1]);
+    draining(&mut it, &ids[1]);
+    let decision = it.decide();
+    assert!(matches!(
+        decision.plan.steps[0].action,
+        CapacityAction::Activate { .. }
+    ));
+    let memory = decision.memories.into_values().next().unwrap();
+    assert!(memory.stuck.contains_key(&ids[1]));
+}

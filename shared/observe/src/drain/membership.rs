@@ -108,25 +108,42 @@ async fn read_batch(look: &mut Look<'_>, batch: &[&InstanceId], members: &mut Me
 fn member(id: &InstanceId, answer: &AutoScalingInstanceDetails) -> Result<Member, String> {
     let text = |error: IdError| format!("instance `{id}`: {error}");
     let group = answer.auto_scaling_group_name().unwrap_or_default();
-    let instance_type = answer.instance_type().map(str::parse).transpose();
-    let zone = answer.availability_zone().map(str::parse).transpose();
-    let state = answer.lifecycle_state().unwrap_or_default();
+    let told = Told {
+        instance_type: answer.instance_type(),
+        zone: answer.availability_zone(),
+        state: answer.lifecycle_state().unwrap_or_default(),
+        health: answer.health_status(),
+    };
     Ok(Member {
         group: group.parse().map_err(text)?,
-        instance: LookedInstance {
-            id: id.clone(),
-            instance_type: instance_type.map_err(text)?,
-            zone: zone.map_err(text)?,
+        instance: told.instance(id.clone()).map_err(text)?,
+    })
+}
+
+/// What Auto Scaling tells of an instance, whichever operation answers.
+pub(crate) struct Told<'a> {
+    pub(crate) instance_type: Option<&'a str>,
+    pub(crate) zone: Option<&'a str>,
+    pub(crate) state: &'a str,
+    pub(crate) health: Option<&'a str>,
+}
+
+impl Told<'_> {
+    pub(crate) fn instance(&self, id: InstanceId) -> Result<LookedInstance, IdError> {
+        Ok(LookedInstance {
+            id,
+            instance_type: self.instance_type.map(str::parse).transpose()?,
+            zone: self.zone.map(str::parse).transpose()?,
             member: Some(Membership {
-                lifecycle: lifecycle(state),
-                waits_in_hook: waits_in_hook(state),
-                is_healthy: answer.health_status().is_some_and(read_group::is_healthy),
+                lifecycle: lifecycle(self.state),
+                waits_in_hook: waits_in_hook(self.state),
+                is_healthy: self.health.is_some_and(read_group::is_healthy),
                 terminating_since: None,
             }),
             registered: None,
             tasks_counted: None,
-        },
-    })
+        })
+    }
 }
 
 #[cfg(test)]

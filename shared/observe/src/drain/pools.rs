@@ -10,13 +10,12 @@ use aws_sdk_autoscaling::operation::describe_warm_pool::DescribeWarmPoolOutput;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Instance};
 use calls::RateBucket;
 use model::capacity::Lifecycle;
-use model::drain::{DrainGroup, DrainKey, LookedInstance, Membership};
+use model::drain::{DrainGroup, DrainKey};
 use model::snapshot::{Gap, GapCause};
 use model::{AutoScalingGroupName, IdError, InstanceId};
 
-use crate::capacity::read_group;
 use crate::drain::Look;
-use crate::drain::membership::{self, Member, Members};
+use crate::drain::membership::{Member, Members, Told};
 use crate::limits::{WARM_POOL_INSTANCES_PER_PAGE, WARM_POOL_PAGE, WARM_POOL_PAGES_MAX};
 use crate::look::unreadable;
 
@@ -181,31 +180,21 @@ async fn read(look: &mut Look<'_>, pool: &Pool) -> (Vec<Member>, Option<Gap>) {
     let bucket = RateBucket::AutoScaling;
     let read = look.pages(bucket, DESCRIBE_WARM_POOL, about, send, take);
     let rest = read.await.err();
-    let fault = fault.map(|it| unreadable(DESCRIBE_WARM_POOL, about, &it));
+    let fault = fault.map(|it| unreadable(DESCRIBE_WARM_POOL, about, &it.to_string()));
     (members, rest.or(fault))
 }
 
-fn member(group: &AutoScalingGroupName, answer: &Instance) -> Result<Member, String> {
-    let text = |error: IdError| error.to_string();
-    let id: InstanceId = (answer.instance_id().unwrap_or_default().parse()).map_err(text)?;
-    let instance_type = answer.instance_type().map(str::parse).transpose();
-    let zone = answer.availability_zone().map(str::parse).transpose();
-    let state = answer.lifecycle_state().map_or("", |it| it.as_str());
+fn member(group: &AutoScalingGroupName, answer: &Instance) -> Result<Member, IdError> {
+    let id = answer.instance_id().unwrap_or_default().parse()?;
+    let told = Told {
+        instance_type: answer.instance_type(),
+        zone: answer.availability_zone(),
+        state: answer.lifecycle_state().map_or("", |it| it.as_str()),
+        health: answer.health_status(),
+    };
     Ok(Member {
         group: group.clone(),
-        instance: LookedInstance {
-            id,
-            instance_type: instance_type.map_err(text)?,
-            zone: zone.map_err(text)?,
-            member: Some(Membership {
-                lifecycle: membership::lifecycle(state),
-                waits_in_hook: membership::waits_in_hook(state),
-                is_healthy: answer.health_status().is_some_and(read_group::is_healthy),
-                terminating_since: None,
-            }),
-            registered: None,
-            tasks_counted: None,
-        },
+        instance: told.instance(id)?,
     })
 }
 

@@ -157,6 +157,15 @@ fn a_peak_of_an_hour_ago_keeps_its_tasks() {
     );
 }
 
+/// How many tasks were asked for, since so many seconds ago.
+fn levels<const N: usize>(scene: &Scene, levels: [(u32, i64); N]) -> Vec<Level> {
+    let level = |(tasks, secs)| Level {
+        tasks,
+        at: scene.ago(secs),
+    };
+    levels.map(level).into()
+}
+
 /// Ten tasks of which each is asked 100 requests a minute, the target, and a deployment that runs ten more, which never get healthy: the
 /// value is over the ten.
 fn deployed() -> Scene {
@@ -166,8 +175,7 @@ fn deployed() -> Scene {
     scene.count(Part::Primary, 20);
     scene.primary().running_count = 20;
     scene.primary().deployments = vec![deployment(1, false, false), deployment(2, true, true)];
-    let at = scene.ago(3_600);
-    scene.memory().levels = vec![Level { tasks: 10, at }];
+    scene.memory().levels = levels(&scene, [(10, 3_600)]);
     scene
 }
 
@@ -245,14 +253,7 @@ fn tasks_that_a_load_balancer_lets_go_get_no_requests() {
     scene.wrote(30, 12, 300, true);
     let at = scene.ago(300);
     scene.memory().there = Some(Level { tasks: 12, at });
-    let before = scene.ago(7_200);
-    scene.memory().levels = vec![
-        Level {
-            tasks: 30,
-            at: before,
-        },
-        Level { tasks: 12, at },
-    ];
+    scene.memory().levels = levels(&scene, [(30, 7_200), (12, 300)]);
     check(
         &scene,
         &expect![[r#"
@@ -267,13 +268,7 @@ fn tasks_that_a_load_balancer_lets_go_get_no_requests() {
     scene.standby().desired_count = 0;
     scene.standby().running_count = 0;
     scene.memory().standby_there = Some(Level { tasks: 0, at });
-    scene.memory().standby_levels = vec![
-        Level {
-            tasks: 6,
-            at: before,
-        },
-        Level { tasks: 0, at },
-    ];
+    scene.memory().standby_levels = levels(&scene, [(6, 7_200), (0, 300)]);
     check(
         &scene,
         &expect![[r#"

@@ -100,7 +100,7 @@ pub enum PoolRoom {
     Launchable {
         /// How many pools.
         pools: u32,
-        /// How many instances the group is below its maximum.
+        /// How many instances the group is below its maximum, less those that what leaves or drains already waits for, this one included.
         below_max: u32,
         /// Who raises its desired capacity.
         raised_by: GroupRaiser,

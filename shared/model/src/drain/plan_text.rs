@@ -47,7 +47,7 @@ impl fmt::Display for PoolRoom {
                 raised_by,
             } => write!(
                 f,
-                "{raised_by} raises the group, which may launch from {} in which no launch failed lately, and is {below_max} below its maximum",
+                "{raised_by} raises the group, which may launch from {} in which no launch failed lately, and may grow by {below_max} more than what leaves or drains already waits for",
                 Counted(*pools, "other pool")
             ),
         }

@@ -4,12 +4,15 @@
 //! more to hold the same tasks, or to leave as much of it free; and packing is no exact art, it may find less room on fewer instances than
 //! is there. So everything is counted once more as the next look will count it.
 //!
+//! Nor does an instance drain of which ECS's strategy would start tasks on another provider: these do not move to the room that was found
+//! for them, and might be bought room there.
+//!
 //! Assumed: nothing else changes until then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::InstanceId;
 use model::capacity::{Drain, DrainReason};
+use model::{CapacityProviderName, InstanceId};
 
 use super::case::{Case, Member, MemberState};
 use super::demand::{self, Demand};
@@ -17,6 +20,17 @@ use super::fit::Ground;
 use super::reservation::{Given, size};
 use super::room::{begin_draining, rank};
 use super::within;
+
+/// How many tasks need room on the cluster's other providers.
+fn elsewhere(
+    demands: &BTreeMap<&CapacityProviderName, Demand<'_>>,
+    own: &CapacityProviderName,
+) -> u32 {
+    let others = demands.iter().filter(|(provider, _)| **provider != own);
+    others
+        .map(|(_, it)| it.sum(|it| it.count()))
+        .fold(0, u32::saturating_add)
+}
 
 /// What the next look would take back.
 pub(crate) struct Needed<'a> {
@@ -26,14 +40,16 @@ pub(crate) struct Needed<'a> {
     pub(crate) again: BTreeSet<&'a InstanceId>,
 }
 
-/// What the next look would take back if these began to drain. `None`: nothing.
+/// What the next look would take back if the `picks` began to drain, beside those that are `going` already. `None`: nothing.
 pub(crate) fn needed<'a>(
     case: &Case<'a>,
-    drained: &BTreeSet<&'a InstanceId>,
+    going: &BTreeSet<&'a InstanceId>,
+    picks: &BTreeSet<&'a InstanceId>,
 ) -> Option<Needed<'a>> {
-    if drained.is_empty() {
+    if picks.is_empty() {
         return None;
     }
+    let drained: BTreeSet<&InstanceId> = going.union(picks).copied().collect();
     let mut members: Vec<Member<'a>> = case.members.clone();
     let mut containers = Vec::new();
     for member in members.iter_mut().filter(|it| drained.contains(it.id)) {
@@ -44,6 +60,24 @@ pub(crate) fn needed<'a>(
         containers.extend(member.container);
     }
     let index = case.index.with_departing(containers);
+    let is_complete = case.look.is_cluster_complete();
+    let demands = demand::of_cluster(&index, is_complete);
+    let own = &case.look.provider.key.provider;
+    let moved = members.iter().filter(|it| picks.contains(it.id));
+    let moved: BTreeSet<&InstanceId> = moved.filter(|it| it.is_used()).map(|it| it.id).collect();
+    if !moved.is_empty() {
+        let gone = members.iter().filter(|it| going.contains(it.id));
+        let before = case
+            .index
+            .with_departing(gone.filter_map(|it| it.container));
+        let before = demand::of_cluster(&before, is_complete);
+        if elsewhere(&demands, own) > elsewhere(&before, own) {
+            return Some(Needed {
+                short_by: moved.len(),
+                again: moved,
+            });
+        }
+    }
     let mut room = case.room.clone();
     for site in &mut room.sites {
         let member = site.member.and_then(|it| members.get(it));
@@ -52,9 +86,8 @@ pub(crate) fn needed<'a>(
         }
     }
     room.sites.sort_by_key(|site| rank(site, &members));
-    let demands = demand::of_cluster(&index, case.look.is_cluster_complete());
     let nothing = Demand::default();
-    let demand = demands.get(&case.look.provider.key.provider);
+    let demand = demands.get(own);
     let sizing = size(&Given {
         provider: case.look.provider,
         policy: case.policy,
@@ -66,7 +99,7 @@ pub(crate) fn needed<'a>(
             room: &room,
             ..case.ground()
         },
-        newcomers: &case.newcomers,
+        newcomers: &case.newcomers.without(&drained),
         now: case.look.now,
     });
     let left = case

@@ -40,12 +40,13 @@ use crate::packing::{Packing, Place, Placement};
 pub const ATTEMPTS_MAX: usize = 48;
 
 /// The used instances that can be emptied all together, in the order in which they are to be drained. `staying`: why others stay; of those
-/// that are `needed` none is emptied.
+/// that are `needed` none is emptied. Each packing is taken off `packings`.
 pub(crate) fn movable<'c, 'a>(
     case: &'c Case<'a>,
     zones: Zones<'a>,
     staying: &BTreeMap<&'a InstanceId, Kept>,
     needed: &BTreeSet<&'a InstanceId>,
+    packings: &mut usize,
 ) -> Vec<&'c Member<'a>> {
     let may_move = |it: &&Member<'a>| {
         let is_candidate = it.state == MemberState::Active && it.is_used();
@@ -56,11 +57,12 @@ pub(crate) fn movable<'c, 'a>(
     let mut trial = Trial::new(case, zones, staying);
     let mut rest = candidates.as_slice();
     let mut at_once = 1_usize;
-    for _ in 0..ATTEMPTS_MAX {
+    for _ in 0..ATTEMPTS_MAX.min(*packings) {
         let (some, others) = rest.split_at(at_once.min(rest.len()));
         if some.is_empty() {
             break;
         }
+        *packings = packings.saturating_sub(1);
         if trial.take(some) {
             rest = others;
             at_once = at_once.saturating_mul(2);

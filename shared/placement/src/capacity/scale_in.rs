@@ -42,6 +42,9 @@ pub(crate) const REMOVALS_MAX: u32 = 50;
 /// look. The number is ours.
 const ATTEMPTS_MAX: usize = 16;
 
+/// How often packing is asked at one look which tasks fit elsewhere, in all attempts together. The number is ours.
+const PACKINGS_MAX: usize = 2 * consolidate::ATTEMPTS_MAX;
+
 /// How many instances may drain at a time, and how many more may begin to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Budget {
@@ -119,35 +122,46 @@ struct Choosing<'c, 'a> {
 
 /// Chooses among the ACTIVE instances; `surplus` more than those that drain already are not wanted, and `ends` of them end at this look.
 pub(crate) fn choose<'c, 'a>(case: &'c Case<'a>, surplus: u32, ends: u32) -> Choice<'c, 'a> {
+    let under_way = case.members.iter().filter(|it| is_under_way(case, it));
+    let under_way: BTreeSet<&InstanceId> = under_way.map(|it| it.id).collect();
+    let already = u32::try_from(under_way.len()).unwrap_or(u32::MAX);
+    let surplus = surplus.saturating_sub(already);
+    let mut packings = PACKINGS_MAX;
     let mut needed = BTreeSet::new();
+    let mut most = surplus;
     for _ in 0..ATTEMPTS_MAX {
-        let choice = choose_but(case, surplus, ends, &needed);
-        let picks: Vec<&InstanceId> = choice.picks.iter().map(|it| it.member.id).collect();
-        let under_way = case.members.iter().filter(|it| is_under_way(case, it));
-        let drained = picks.iter().copied().chain(under_way.map(|it| it.id));
-        let after = after::needed(case, &drained.collect()).filter(|_| !picks.is_empty());
-        let Some(after) = after else {
+        let choice = choose_but(case, most, ends, &needed, &mut packings);
+        let picks = choice.picks.as_slice();
+        let drained = picks.iter().map(|it| it.member.id).collect();
+        let Some(after) = after::needed(case, &under_way, &drained) else {
             return choice;
         };
-        let again = picks.iter().filter(|it| after.again.contains(*it));
-        let again: Vec<&InstanceId> = again.copied().collect();
-        if again.is_empty() {
-            // Not the room of one of them is lacking: those that would have gone last stay.
-            needed.extend(picks.iter().rev().take(after.short_by).copied());
-        } else {
+        let again = picks.iter().map(|it| it.member.id);
+        let again: Vec<&InstanceId> = again.filter(|it| after.again.contains(it)).collect();
+        if !again.is_empty() {
             needed.extend(again);
+        } else if let [pick] = picks {
+            // What is lacking without it is one of its size, whichever.
+            let size = &pick.member.instance.instance_type;
+            let alike = case.members.iter();
+            let alike = alike.filter(|it| it.instance.instance_type == *size);
+            needed.extend(alike.map(|it| it.id));
+            most = surplus;
+        } else {
+            let fewer = picks.len().saturating_sub(after.short_by).max(1);
+            most = u32::try_from(fewer).unwrap_or(u32::MAX);
         }
     }
-    let all: BTreeSet<&InstanceId> = case.members.iter().map(|it| it.id).collect();
-    choose_but(case, surplus, ends, &all)
+    choose_but(case, 0, ends, &needed, &mut packings)
 }
 
-/// Chooses among those that the next look would not need.
+/// Chooses at most `surplus` among those that the next look would not need.
 fn choose_but<'c, 'a>(
     case: &'c Case<'a>,
     surplus: u32,
     ends: u32,
     needed: &BTreeSet<&'a InstanceId>,
+    packings: &mut usize,
 ) -> Choice<'c, 'a> {
     let health = health(&case.members);
     let percent = case.policy.disruption_percent;
@@ -171,10 +185,10 @@ fn choose_but<'c, 'a>(
         choice: Choice::default(),
         zones,
         budget,
-        surplus: surplus.saturating_sub(under_way),
+        surplus,
     };
     choosing.empty_ones(needed);
-    choosing.movable_ones(needed);
+    choosing.movable_ones(needed, packings);
     choosing.choice
 }
 
@@ -209,7 +223,7 @@ impl<'c, 'a> Choosing<'c, 'a> {
         }
     }
 
-    fn movable_ones(&mut self, needed: &BTreeSet<&'a InstanceId>) {
+    fn movable_ones(&mut self, needed: &BTreeSet<&'a InstanceId>, packings: &mut usize) {
         let case = self.case;
         if !case.policy.consolidate {
             return;
@@ -226,7 +240,7 @@ impl<'c, 'a> Choosing<'c, 'a> {
         }
         // The zones without what goes already: both kinds together must leave them balanced.
         let zones = self.zones.clone();
-        let movable = consolidate::movable(case, zones, &self.choice.kept, needed);
+        let movable = consolidate::movable(case, zones, &self.choice.kept, needed, packings);
         for member in movable.into_iter().filter(stays) {
             self.choice.kept.remove(member.id);
             self.pick(member, DrainReason::Consolidation);

@@ -20,7 +20,7 @@ use super::case::{Member, MemberState};
 use super::launching::{PAUSE_MAX, pause};
 
 /// What was asked for earlier and may have come to nothing.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Newcomers<'a> {
     sought: Option<Sought>,
     /// The empty instances that came in since.
@@ -80,6 +80,13 @@ impl<'a> Newcomers<'a> {
             empty: empty.map(|it| it.id).collect(),
             may_try: sought.until <= now,
         }
+    }
+
+    /// The same once these drain.
+    pub(crate) fn without(&self, drained: &BTreeSet<&'a InstanceId>) -> Self {
+        let mut left = self.clone();
+        left.empty.retain(|it| !drained.contains(it));
+        left
     }
 
     /// How many of `opened` new instances may be asked for; `usable` are those that tasks were put on.

@@ -2,13 +2,13 @@
 //!
 //! | all of this | else |
 //! |---|---|
-//! | the group is below its maximum and launches instances | it launches nothing |
+//! | the group launches instances, and is below its maximum with those that what leaves or drains waits for | it launches nothing for this one |
 //! | a pool that will do had no failed launch lately | what it launches is not certain to come |
 //! | somebody raises the group for tasks that wait: ECS's managed scaling, or cluster-scaler by its tag | nobody does |
 //! | each service with a task on the instance is placed by a strategy that names the group's provider | nobody raises the group for its tasks |
 //! | none of them may run less than it desires meanwhile: its minimum lets ECS stop no task first, its maximum lets it start one | tasks would be missing until the launch |
 //!
-//! Guaranteed: an instance that may be launched is promised once, and not while another one that drains waits for it.
+//! Guaranteed: an instance that may be launched is promised once, and not while another one that leaves or drains waits for it.
 //!
 //! Assumed: one instance more takes what one instance had. Nobody but the one that is named sizes the group: a look at departures reads no
 //! scaling policies.
@@ -39,8 +39,9 @@ impl<'a> Launchable<'a> {
                 && !it.is_deleting
                 && !it.suspended_processes.contains("Launch")
         });
-        // What drains already waits for a launch as well, raised for or not: managed scaling takes minutes.
-        let waits = |it: &&Case<'_>| it.is_draining() && it.moved().next().is_some();
+        // What leaves, or drains already, waits for a launch as well, raised for or not: managed scaling takes minutes.
+        let goes = |it: &Case<'_>| it.departs() || it.departure.own_drain.is_some();
+        let waits = |it: &&Case<'_>| goes(it) && it.moved().next().is_some();
         let waiting = group.cases.iter().filter(waits).count();
         let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
         let below_max = |it: &Group| it.max_size.saturating_sub(it.desired_capacity);
@@ -67,7 +68,10 @@ impl<'a> Launchable<'a> {
         let pools = self.pools.iter().filter(is_other).count();
         let below_max = self.below_max;
         if below_max == 0 {
-            return Err("the group is at its maximum, or launches nothing".to_owned());
+            return Err(
+                "the group launches nothing, or is at its maximum with what already waits for a launch"
+                    .to_owned(),
+            );
         }
         if pools == 0 {
             return Err(

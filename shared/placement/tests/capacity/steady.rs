@@ -148,3 +148,80 @@ fn what_is_taken_back_with_a_task_is_not_emptied_at_the_next_look() {
     let memory = decision.memories.into_values().next().unwrap();
     assert!(memory.stuck.contains_key(&ids[1]));
 }
+
+/// Both tasks lie on one large instance, and two small ones that nobody may remove hold them as well. Not both large ones may go, but one.
+#[test]
+fn where_not_all_may_go_fewer_go() {
+    let mut it = scene("t3.small m5.large");
+    it.policy("ec2").target_capacity_percent = Some(50);
+    it.service("web", 2, "ec2=0/1");
+    it.shape("web").needs = LARGE;
+    it.instances("ec2", "m5.large", 2);
+    for id in it.instances("ec2", "t3.small", 2) {
+        it.member(&id).protected_from_scale_in = true;
+    }
+    check(it, &["drain 1: scale_in, budget 4", "terminate 1: drained"]);
+}
+
+/// Without any large one more are wanted than are left, and there are more of these than attempts: a small one goes.
+#[test]
+fn where_none_of_one_size_may_go_one_of_another_does() {
+    let mut it = scene("t3.small m5.large");
+    it.policy("ec2").target_capacity_percent = Some(80);
+    it.policy("ec2").consolidate = true;
+    it.policy("ec2").disruption_percent = 10;
+    it.group("ec2").max_size = 100;
+    let loads = [
+        ("m5.large", 16, 3),
+        ("m5.large", 24, 4),
+        ("t3.small", 36, 1),
+    ];
+    let tasks = loads.iter().map(|(_, instances, tasks)| instances * tasks);
+    it.service("web", tasks.sum(), "ec2=0/1");
+    it.shape("web").needs = LARGE;
+    for (instance_type, instances, tasks) in loads {
+        for id in it.instances("ec2", instance_type, instances) {
+            it.tasks("web", &id, tasks);
+        }
+    }
+    let plan = it.decide().plan;
+    let drained: Vec<&InstanceId> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.action {
+            CapacityAction::Drain { instance, .. } => Some(instance),
+            CapacityAction::SetDesiredCapacity { .. }
+            | CapacityAction::Activate { .. }
+            | CapacityAction::Terminate { .. } => None,
+        })
+        .collect();
+    assert_eq!(drained.len(), plan.steps.len(), "{plan}");
+    assert!(!drained.is_empty(), "{plan}");
+    for id in drained {
+        let small = it.member(id).instance_type.as_ref();
+        assert_eq!(small.unwrap().as_str(), "t3.small");
+    }
+}
+
+/// The tasks that ECS starts in the place of those on a drained instance are split by the strategy: here one would go to the other provider,
+/// which is full and would be raised for it.
+#[test]
+fn nothing_is_emptied_onto_another_provider() {
+    let mut it = scene("t3.small");
+    it.types("spot", "t3.small");
+    let policy = it.policy("spot");
+    policy.scale_in_delay = Seconds(0);
+    policy.minimum_age = Seconds(0);
+    policy.disruption_percent = 100;
+    policy.consolidate = true;
+    it.watched("spot", 3_600, 0);
+    it.service("web", 4, "ec2=1/1 spot=0/1");
+    let full = it.instance("ec2", "t3.small");
+    it.task("web", &full);
+    it.tasks("job", &full, 2);
+    let fuller = it.instance("spot", "t3.small");
+    it.tasks("web", &fuller, 2);
+    let emptier = it.instance("spot", "t3.small");
+    it.task("web", &emptier);
+    check(it, &[]);
+}

@@ -76,7 +76,7 @@ fn room_in_the_same_pool_does_not_count() {
     check(
         &scene,
         &expect![[r#"
-            step `group spot` `i-1` selective: set `i-1` to DRAINING, because EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; cluster-scaler raises the group, which may launch from 1 other pool in which no launch failed lately, and is 7 below its maximum; the disruption budget allows 1; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            step `group spot` `i-1` selective: set `i-1` to DRAINING, because EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; cluster-scaler raises the group, which may launch from 1 other pool in which no launch failed lately, and may grow by 7 more than what leaves or drains already waits for; the disruption budget allows 1; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
             hold `group spot` departing: instances leave (instances: 3 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
             hold `group spot` `i-2` `i-5` staying: they stay
         "#]],
@@ -85,10 +85,10 @@ fn room_in_the_same_pool_does_not_count() {
     check(
         &scene,
         &expect![[r#"
-        hold `group spot` watching: no instance that was looked at leaves (instances: 3 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-1` no_other_pool: EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; its tasks find no room in another pool: the instances that stay have no room for all of them, and the group is at its maximum, or launches nothing
-        hold `group spot` `i-2` `i-5` staying: they stay
-    "#]],
+            hold `group spot` watching: no instance that was looked at leaves (instances: 3 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
+            hold `group spot` `i-1` no_other_pool: EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; its tasks find no room in another pool: the instances that stay have no room for all of them, and the group launches nothing, or is at its maximum with what already waits for a launch
+            hold `group spot` `i-2` `i-5` staying: they stay
+        "#]],
     );
 }
 

@@ -3,6 +3,7 @@
 use expect_test::expect;
 use model::InstanceId;
 use model::capacity::{Consent, ContainerInstanceStatus};
+use model::drain::{CauseKind, OwnDrain};
 use model::strategy::StrategyItem;
 use model::trigger::Notice;
 
@@ -81,10 +82,10 @@ fn what_nobody_launches_is_no_room() {
     check(
         &scene,
         &expect![[r#"
-        step `group spot` `i-1` selective: set `i-1` to DRAINING, because EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; cluster-scaler raises the group, which may launch from 1 other pool in which no launch failed lately, and is 8 below its maximum; the disruption budget allows 1; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
-        hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
-        hold `group spot` `i-2` staying: they stay
-    "#]],
+            step `group spot` `i-1` selective: set `i-1` to DRAINING, because EC2 recommended at 2026-03-01T11:59:50Z to rebalance it; cluster-scaler raises the group, which may launch from 1 other pool in which no launch failed lately, and may grow by 8 more than what leaves or drains already waits for; the disruption budget allows 1; 1 task left: 1 of services, 0 standalone, 0 stopping; 0 of daemons
+            hold `group spot` departing: instances leave (instances: 2 looked at, 0 leaving, of which 0 draining and 0 drained, 0 not registered, 0 too late; 0 draining in all, the oldest for 0 s; 1 may leave; tasks: 0 left, of which 0 stuck)
+            hold `group spot` `i-2` staying: they stay
+        "#]],
     );
 }
 
@@ -168,6 +169,33 @@ fn a_launch_that_what_drains_waits_for_is_not_promised_again() {
     assert_eq!(steps(&scene), Vec::<String>::new());
     scene.group("spot").group.as_mut().unwrap().max_size = 4;
     assert_eq!(steps(&scene), ["`group spot` `i-2` selective"]);
+    // The same while ECS does not show yet that the first one drains.
+    scene.container(&ids[0]).status = ContainerInstanceStatus::Active;
+    let own = OwnDrain {
+        at: scene.ago(5),
+        cause: CauseKind::Rebalance,
+        confirmed: true,
+    };
+    scene.departure(&ids[0]).own_drain = Some(own);
+    assert_eq!(steps(&scene), ["`group spot` `i-2` selective"]);
+    scene.group("spot").group.as_mut().unwrap().max_size = 3;
+    assert_eq!(steps(&scene), Vec::<String>::new());
+}
+
+/// What certainly leaves needs the launch, and does not read DRAINING before this look.
+#[test]
+fn a_launch_that_what_leaves_needs_is_not_promised() {
+    let (mut scene, ids) = full();
+    scene.raised();
+    scene.policy().disruption_percent = 100;
+    scene.group("spot").group.as_mut().unwrap().max_size = 3;
+    scene.warned(&ids[1], 5);
+    assert_eq!(steps(&scene), ["`group spot` `i-2` leaving"]);
+    scene.group("spot").group.as_mut().unwrap().max_size = 4;
+    assert_eq!(
+        steps(&scene),
+        ["`group spot` `i-2` leaving", "`group spot` `i-1` selective"]
+    );
 }
 
 #[test]

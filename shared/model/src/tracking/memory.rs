@@ -49,13 +49,22 @@ pub struct TrackingMemory {
     /// When neither the service nor its standby ran a task last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty: Option<Span>,
-    /// The tasks that run or are asked for, the larger of the two, and when a look found fewer of them than the one before. For some minutes
-    /// after that as many as it found.
+    /// The tasks that run or are asked for, whichever are more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub there: Option<Level>,
+    pub there: Option<There>,
     /// The same of its standby.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub standby_there: Option<Level>,
+    pub standby_there: Option<There>,
+}
+
+/// How many tasks there are, by the looks at a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct There {
+    /// As many as the last look found.
+    pub tasks: u32,
+    /// When a look found fewer than the one before, and how many, the last time; `None` where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fell: Option<Level>,
 }
 
 /// How long something was so, by the looks at a service.

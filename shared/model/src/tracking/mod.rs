@@ -26,7 +26,7 @@ pub use bounds::{Bounds, BoundsInForce, ScheduledBounds};
 pub use duty::{TRACKING_METRICS, TrackingMetric};
 pub use hold::{TrackingHold, TrackingHoldReason};
 pub use key::TrackingKey;
-pub use memory::{Direction, Miscount, Span, TrackingMemory, Turn};
+pub use memory::{Direction, Miscount, Span, There, TrackingMemory, Turn};
 pub use numbers::{ForecastFrom, TargetNeed, TrackingNumbers};
 pub use plan::{TrackingPlan, TrackingStep, TrackingStepReason};
 pub use policy::{FORECAST_DAYS, FORECAST_MINUTES, Pace, TrackingPolicy};

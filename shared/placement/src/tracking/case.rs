@@ -66,9 +66,9 @@ impl<'a> Case<'a> {
             warm_up: policy.pace.warm_up,
             empty: memory.as_ref().and_then(|it| it.empty),
             is_of_healthy: false,
-            fewer: memory
-                .as_ref()
-                .map_or([None; 2], |it| [it.there, it.standby_there]),
+            fewer: memory.as_ref().map_or([None; 2], |it| {
+                [it.there, it.standby_there].map(|it| it.and_then(|it| it.fell))
+            }),
             levels: memory
                 .as_ref()
                 .map_or([&[]; 2], |it| [&it.levels, &it.standby_levels]),

@@ -2,7 +2,8 @@
 //!
 //! Guaranteed: nothing is written while the count stays as it is.
 //!
-//! Absent: a count that no look found, because it changed twice between two.
+//! Absent: a count that no look found, because it changed twice between two; and when somebody else changed it, but for the first look
+//! that found it so.
 
 use jiff::Timestamp;
 use model::Seconds;
@@ -19,23 +20,28 @@ const KEPT_MAX: usize = 30;
 
 /// Notes the desired counts that a look found.
 pub(crate) fn note(memory: &mut TrackingMemory, fleet: &Fleet, now: Timestamp) {
-    add(&mut memory.levels, fleet.primary.desired_count, now);
+    let found = fleet.primary.desired_count;
+    // Ballast's own write is as old as it is, and not as the first look that finds it.
+    let own = memory.wrote.filter(|it| it.to == found).map(|it| it.at);
+    let last = memory.levels.last().map(|it| it.at);
+    let since = own.filter(|at| last.is_none_or(|last| last < *at));
+    add(&mut memory.levels, found, since.unwrap_or(now), now);
     match &fleet.standby {
         Some(Standby::Present(standby)) => {
-            add(&mut memory.standby_levels, standby.desired_count, now);
+            add(&mut memory.standby_levels, standby.desired_count, now, now);
         }
         Some(Standby::Missing | Standby::Unknown) | None => {}
     }
 }
 
 /// Adds a count. What is too old goes when there is something new.
-fn add(levels: &mut Vec<Level>, found: u32, now: Timestamp) {
+fn add(levels: &mut Vec<Level>, found: u32, since: Timestamp, now: Timestamp) {
     if levels.last().is_some_and(|it| it.tasks == found) {
         return;
     }
     levels.push(Level {
         tasks: found,
-        at: now,
+        at: since,
     });
     let oldest = KEPT_FOR.before(now);
     let ended = levels.iter().skip(1).filter(|it| it.at <= oldest).count();

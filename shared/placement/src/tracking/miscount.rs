@@ -34,9 +34,10 @@ pub const PERIODS_TOO_MANY: usize = 3;
 /// for a while not too many for what can run now.
 pub const KEPT_FOR: Seconds = Seconds(600);
 
-/// What was asked for so long ago may still be counted: the newest settled count may be six minutes old, and the first of the three in a
-/// row is older by as many periods. The number is ours.
-pub const ASKED_FOR: Seconds = Seconds(600);
+/// What was asked for so long ago may still be counted: a load balancer lets a task go within an hour at most, the newest settled count may be
+/// six minutes old, and the first of the three in a row is older by as many periods.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#deregistration-delay>
+pub const ASKED_FOR: Seconds = Seconds(4_200);
 
 /// When it goes on being seen, what is remembered is renewed no more often than this.
 const RENEWED_AFTER: Seconds = Seconds(300);

@@ -25,8 +25,8 @@ use jiff::Timestamp;
 use model::Seconds;
 use model::memory::Level;
 use model::snapshot::{Service, Standby};
-use model::tracking::readings::{FRESH_FOR, Part};
-use model::tracking::{Fleet, Span, TrackingMemory};
+use model::tracking::readings::Part;
+use model::tracking::{Fleet, Span, There, TrackingMemory};
 
 use super::load::{Age, Counts, div_ceil};
 use super::{case, levels};
@@ -39,9 +39,6 @@ const FEWER_SINCE: Seconds = Seconds(90);
 /// So long after it they may do so: ECS's default `stopTimeout`.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_timeout>
 const FEWER_UNTIL: Seconds = Seconds(30);
-
-/// So long after it the minute in which they did may be the newest that is new enough.
-const FEWER_KEPT_FOR: Seconds = Seconds(FRESH_FOR.0 + 60 + FEWER_UNTIL.0);
 
 /// What tells of tasks that do not serve.
 #[derive(Debug, Clone, Copy, Default)]
@@ -72,9 +69,11 @@ pub(crate) fn note(memory: &mut TrackingMemory, fleet: &Fleet, now: Timestamp) {
         Some(false)
     };
     follow(&mut memory.empty, is_empty, now);
-    fewer(&mut memory.there, there(&fleet.primary), now);
+    // What somebody else took away is no lowering: its tasks were needed.
+    let own = memory.wrote.map_or(0, |it| it.to);
+    follow_there(&mut memory.there, there(&fleet.primary).max(own), now);
     if let Some(standby) = case::standby(fleet) {
-        fewer(&mut memory.standby_there, there(standby), now);
+        follow_there(&mut memory.standby_there, there(standby), now);
     }
 }
 
@@ -83,21 +82,18 @@ fn there(service: &Service) -> u32 {
     service.running_count.max(service.desired_count)
 }
 
-/// Notes how many there are, and when they became fewer. What there was then stays while the minute in which it was so may be the newest:
-/// a raise for what that minute shows is no reason to see more in it.
-fn fewer(known: &mut Option<Level>, found: u32, now: Timestamp) {
-    let no_fewer = known.filter(|it| it.tasks <= found);
-    *known = Some(match no_fewer {
-        Some(it) if now < FEWER_KEPT_FOR.after(it.at) => it,
-        Some(it) => Level {
-            tasks: found,
-            at: it.at,
-        },
-        None => Level {
+/// Notes how many there are, and when they became fewer. When there are more again it stays known how many were left then: a raise for what
+/// that minute shows is no reason to see more in it.
+fn follow_there(known: &mut Option<There>, found: u32, now: Timestamp) {
+    let fell = known.and_then(|it| {
+        let falls = found < it.tasks;
+        let left = Level {
             tasks: found,
             at: now,
-        },
+        };
+        if falls { Some(left) } else { it.fell }
     });
+    *known = Some(There { tasks: found, fell });
 }
 
 /// Brings one span up to date by what this look found; `None` where it does not know.
@@ -132,9 +128,15 @@ impl Counts<'_> {
             Part::Standby => of_standby,
             Part::Fleet => return i64::MAX,
         };
-        let from = MINUTE.before(self.serving.warm_up.before(at));
+        let from = self.serving.warm_up.before(at);
         let least = levels::least(levels, from, period.after(at));
-        i64::from(least.unwrap_or(service.desired_count)) * 1_000
+        // Without a ledger nothing tells what was asked for: all that run, unless a deployment may run some beside them.
+        let unknown = if service.deployment_running() {
+            service.desired_count
+        } else {
+            there(service)
+        };
+        i64::from(least.unwrap_or(unknown)) * 1_000
     }
 
     /// The smallest count of a service within the warm-up before a time, in thousandths; the largest number where none is known, or without
@@ -170,13 +172,14 @@ impl Counts<'_> {
     }
 
     /// Whether a service ran no task at some time between two, because none of the fleet ran: it was found so, and was not counted for a
-    /// minute of that.
+    /// minute that touches that and ends where a period may.
     fn was_empty(&self, part: Part, from: Timestamp, until: Timestamp, period: Seconds) -> bool {
         let Some(empty) = self.serving.empty else {
             return false;
         };
-        let minute = period.max(MINUTE);
-        let ends = std::iter::successors(Some(minute.after(from)), |it| Some(minute.after(*it)));
+        let (minute, step) = (period.max(MINUTE), period.max(Seconds(1)));
+        let first = Seconds(from.as_second().rem_euclid(step.0)).before(from);
+        let ends = std::iter::successors(Some(step.after(first)), |it| Some(step.after(*it)));
         ends.take_while(|end| *end <= until).any(|end| {
             let begin = minute.before(end);
             let is_within = empty.since < end && empty.until.is_none_or(|it| begin < it);

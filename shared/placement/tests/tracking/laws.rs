@@ -398,6 +398,8 @@ proptest! {
                 fleet.task_counts.push(counts);
             }
             if let Some(Standby::Present(it)) = &mut fleet.standby {
+                // As many as are asked for: no more count for requests.
+                it.desired_count = on_standby;
                 it.running_count = on_standby;
             }
             for reading in fleet.readings.values_mut() {

@@ -14,6 +14,7 @@ mod foreign;
 mod fresh;
 mod laws;
 mod left_alone;
+mod minutes;
 mod miscount;
 mod oracle;
 mod oracle_loads;

@@ -3,10 +3,10 @@
 
 use jiff::Timestamp;
 use model::capacity::Consent;
-use model::memory::{Level, Recall, Write};
+use model::memory::{Recall, Write};
 use model::snapshot::{Scheduling, Service, ServiceStatus, Standby};
 use model::tracking::{
-    Direction, Measures, Part, Reading, Span, TargetName, TrackingKey, TrackingMemory,
+    Direction, Measures, Part, Reading, Span, TargetName, There, TrackingKey, TrackingMemory,
     TrackingPolicy, Turn,
 };
 use proptest::prelude::*;
@@ -193,30 +193,32 @@ fn empty(scene: &Scene, key: &TrackingKey) -> Option<(i64, i64)> {
     }
 }
 
-/// When looks found fewer tasks, with what this one finds.
+/// When looks found fewer tasks, with what this one finds. Those that somebody else took from the primary are there.
 fn fewer(scene: &Scene, key: &TrackingKey) -> [Option<(i64, u32)>; 2] {
     let fleet = &scene.snapshot.fleets[key];
-    let (primary, standby) = match scene.memories.get(key) {
-        Some(Recall::Known(memory)) => (memory.there, memory.standby_there),
+    let (primary, standby, wrote) = match scene.memories.get(key) {
+        Some(Recall::Known(memory)) => (memory.there, memory.standby_there, memory.wrote),
         Some(Recall::Unknown) => return [None; 2],
-        None => (None, None),
+        None => (None, None, None),
     };
-    let since = |known: Option<Level>, service: &Service| {
-        let (found, now) = (service.running_count.max(service.desired_count), scene.now);
-        let Some(known) = known.filter(|it| it.tasks <= found) else {
-            return (now.as_second(), found);
-        };
-        let at = known.at.as_second();
-        let is_lately = now.as_second() < at + 390;
-        (at, if is_lately { known.tasks } else { found })
-    };
-    let of_standby = match &fleet.standby {
-        Some(Standby::Present(service)) => Some(since(standby, service)),
-        Some(Standby::Missing | Standby::Unknown) | None => {
-            standby.map(|it| (it.at.as_second(), it.tasks))
+    let fell = |known: Option<There>, [running, asked, written]: [u32; 3]| {
+        let found = running.max(asked).max(written);
+        let known = known?;
+        if found < known.tasks {
+            return Some((scene.now.as_second(), found));
         }
+        known.fell.map(|it| (it.at.as_second(), it.tasks))
     };
-    [Some(since(primary, &fleet.primary)), of_standby]
+    let counts = |it: &Service, written| [it.running_count, it.desired_count, written];
+    let of_standby = match &fleet.standby {
+        Some(Standby::Present(it)) => counts(it, 0),
+        Some(Standby::Missing | Standby::Unknown) | None => [u32::MAX; 3],
+    };
+    let written = wrote.map_or(0, |it| it.to);
+    [
+        fell(primary, counts(&fleet.primary, written)),
+        fell(standby, of_standby),
+    ]
 }
 
 /// From when on how many were asked for, with what this look finds.
@@ -236,7 +238,16 @@ fn levels(scene: &Scene, key: &TrackingKey, part: Part) -> Vec<(i64, u32)> {
     let levels = before.iter().map(|it| (it.at.as_second(), it.tasks));
     let mut levels: Vec<_> = levels.collect();
     if let Some(asked) = asked.filter(|it| levels.last().is_none_or(|last| last.1 != *it)) {
-        levels.push((scene.now.as_second(), asked));
+        let wrote = match scene.memories.get(key) {
+            Some(Recall::Known(memory)) if part == Part::Primary => memory.wrote,
+            Some(Recall::Known(_) | Recall::Unknown) | None => None,
+        };
+        let written = wrote
+            .filter(|it| it.to == asked)
+            .map(|it| it.at.as_second());
+        let is_later = |at: &i64| levels.iter().all(|it| it.0 < *at);
+        let at = written.filter(is_later).unwrap_or(scene.now.as_second());
+        levels.push((at, asked));
     }
     levels
 }

@@ -400,12 +400,12 @@ impl Fleets<'_> {
             memory.foreign.map(|it| (it.noticed_at, it.found)),
         ];
         let lately = lately.into_iter().flatten();
-        let lately = lately.filter(|it| self.now - it.0.as_second() < 600);
+        let lately = lately.filter(|it| self.now - it.0.as_second() < 4_200);
         most.extend(lately.map(|it| it.1));
         let levels = memory.levels.iter();
         let ended = memory.levels.iter().skip(1).map(|it| it.at.as_second());
         let ended = ended.chain([i64::MAX]);
-        let lately = levels.zip(ended).filter(|it| self.now - 600 < it.1);
+        let lately = levels.zip(ended).filter(|it| self.now - 4_200 < it.1);
         most.extend(lately.map(|it| it.0.tasks));
         let shows = |part: Part, most: &[u32]| {
             let most = u128::from(*most.iter().max().unwrap());

@@ -65,7 +65,7 @@ impl Fleets<'_> {
         least
     }
 
-    /// Whether looks found no task at all, while for a minute none of this service was counted: minutes from the beginning, whole ones.
+    /// Whether looks found no task at all, while for a minute none of this service was counted: a minute that ends where a period may.
     fn found_none(
         &self,
         own: &[(i64, i64, u128)],
@@ -77,12 +77,12 @@ impl Fleets<'_> {
             return false;
         };
         let longest = counts.iter().map(|it| it.period.0).max().unwrap_or(0);
-        let minute = usize::try_from(longest.max(60)).unwrap();
-        let seconds: Vec<i64> = (since..until).collect();
-        seconds.chunks_exact(minute).any(|slot| {
-            let is_counted = |second: &i64| own.iter().any(|it| it.0 <= *second && *second < it.1);
-            let is_empty = |second: &i64| from <= *second && *second < to;
-            slot.iter().any(is_empty) && !slot.iter().any(is_counted)
+        let ends = (since + 1..=until).filter(|it| it % longest.max(1) == 0);
+        ends.into_iter().any(|end| {
+            let slot = end - longest.max(60)..end;
+            let is_counted = |second: i64| own.iter().any(|it| it.0 <= second && second < it.1);
+            let is_empty = |second: i64| from <= second && second < to;
+            slot.clone().any(is_empty) && !slot.clone().any(is_counted)
         })
     }
 
@@ -109,14 +109,15 @@ impl Fleets<'_> {
 
     /// No more than were asked for: of requests.
     pub(crate) fn asked_for(&self, part: Part, at: i64, period: i64, days_ago: bool) -> u128 {
-        let Some((asked, _)) = self.asks(part).filter(|_| self.of_requests && !days_ago) else {
+        let Some((asked, running)) = self.asks(part).filter(|_| self.of_requests && !days_ago)
+        else {
             return u128::MAX;
         };
         let levels = match part {
             Part::Primary => &self.levels,
             Part::Standby | Part::Fleet => &self.standby_levels,
         };
-        let since = at - self.policy.pace.warm_up.0 - 60;
+        let since = at - self.policy.pace.warm_up.0;
         let mut least = None;
         for second in since..at + period {
             let begun = levels.iter().rev().find(|it| it.0 <= second);
@@ -124,7 +125,12 @@ impl Fleets<'_> {
                 least = Some(least.unwrap_or(u32::MAX).min(level.1));
             }
         }
-        u128::from(least.unwrap_or(asked)) * 1_000
+        let deploys = match (part, &self.fleet.standby) {
+            (Part::Standby, Some(Standby::Present(it))) => it.deployment_running(),
+            _ => self.fleet.primary.deployment_running(),
+        };
+        let unknown = if deploys { asked } else { asked.max(running) };
+        u128::from(least.unwrap_or(unknown)) * 1_000
     }
 
     /// What remains after the newest count: nobody knows, unless its period is one in which tasks became fewer.

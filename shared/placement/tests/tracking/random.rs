@@ -11,7 +11,7 @@ use model::snapshot::{NotPlaced, PassedOver, Scheduling, Service, ServiceStatus,
 use model::strategy::Market;
 use model::tracking::{
     Bounds, Direction, Fleet, GroupLimit, Measures, Miscount, ScheduledBounds, Span, Target,
-    TargetName, TrackingKey, TrackingMemory, TrackingPolicy, Turn,
+    TargetName, There, TrackingKey, TrackingMemory, TrackingPolicy, Turn,
 };
 use proptest::prelude::*;
 
@@ -383,10 +383,13 @@ fn levels([before, desired]: [u32; 2], now: Timestamp, tape: &mut Tape) -> Vec<L
     levels.into_iter().skip(tape.of(&[3, 2, 1, 0])).collect()
 }
 
-/// The tasks of before, and since when they were no fewer.
-fn there(desired: u32, now: Timestamp, tape: &mut Tape) -> Option<Level> {
-    tape.one_in(2).then(|| Level {
-        tasks: tape.of(&[0, desired, 40]),
-        at: Seconds(tape.of(&[10, 60, 89, 90, 120, 600])).before(now),
+/// The tasks of before, and when they became fewer.
+fn there(desired: u32, now: Timestamp, tape: &mut Tape) -> Option<There> {
+    tape.one_in(2).then(|| There {
+        tasks: tape.of(&[desired, 0, 40]),
+        fell: (!tape.one_in(4)).then(|| Level {
+            tasks: tape.of(&[0, desired, 12]),
+            at: Seconds(tape.of(&[10, 60, 89, 90, 120, 600])).before(now),
+        }),
     })
 }

@@ -1,10 +1,10 @@
 //! A task that stops within a minute is counted in it, and serves less than its share.
 
 use expect_test::expect;
-use model::Seconds;
 use model::memory::{Level, Recall};
 use model::snapshot::Standby;
-use model::tracking::{Measures, Part, TargetName};
+use model::tracking::{Measures, Part, TargetName, There};
+use model::{Seconds, Timestamp};
 
 use super::scene::{Scene, check, deployment, key, target};
 
@@ -15,6 +15,10 @@ fn lowered() -> Scene {
     scene.count(Part::Primary, 30);
     scene.newest(TargetName::Cpu, Part::Primary, &[28_000]);
     scene.wrote(30, 12, 75, true);
+    scene.memory().there = Some(There {
+        tasks: 30,
+        fell: None,
+    });
     scene
 }
 
@@ -60,7 +64,7 @@ fn a_raise_in_the_minute_of_a_lowering_shows_no_more_in_it() {
     // 12 x 90 / 60 = 18: when 18 are asked for, still 12 of the thirty were left in that minute.
     let mut scene = lowered();
     let at = scene.ago(30);
-    scene.memory().there = Some(Level { tasks: 12, at });
+    scene.memory().there = fell_to(12, at);
     scene.newest(TargetName::Cpu, Part::Primary, &[90_000]);
     check(
         &scene,
@@ -76,7 +80,7 @@ fn tasks_that_are_told_to_stop_and_go_on_hide_no_load() {
     // eighteen at none are 32 % of thirty: a load of 16.
     let mut scene = lowered();
     let at = scene.ago(300);
-    scene.memory().there = Some(Level { tasks: 12, at });
+    scene.memory().there = fell_to(12, at);
     scene.newest(TargetName::Cpu, Part::Primary, &[32_000, 32_000]);
     check(
         &scene,
@@ -97,7 +101,7 @@ fn a_minute_that_ended_before_a_lowering_counts_whole() {
     values.retain(|it| it.at <= newest);
     values.last_mut().unwrap().value_milli = 40_000;
     let at = scene.ago(0);
-    scene.memory().there = Some(Level { tasks: 12, at });
+    scene.memory().there = fell_to(12, at);
     check(
         &scene,
         &expect![[r#"
@@ -127,6 +131,10 @@ fn a_standby_that_is_given_back_adds_no_load() {
     scene.standby().desired_count = 0;
     scene.standby().running_count = 0;
     scene.newest(TargetName::Cpu, Part::Primary, &[40_500]);
+    scene.memory().standby_there = Some(There {
+        tasks: 10,
+        fell: None,
+    });
     check(
         &scene,
         &expect![[r#"
@@ -155,6 +163,12 @@ fn a_peak_of_an_hour_ago_keeps_its_tasks() {
         step `demo/web` scale_out: set the desired count of `demo/web` from 12 to 24, because the forecast of `cpu` needs 30, and one step goes no further (desired 12, running 12, pending 0; standby running 0; cpu 12 (load 12.000 tasks at 2026-03-01T11:59:00Z, at most 12 in the window, forecast 30 (peak 30.000 tasks at 2026-03-01T11:28:00Z, no day tells)); allowed 1 to 40)
     "#]],
     );
+}
+
+/// So many tasks are there, since they became fewer.
+fn fell_to(tasks: u32, at: Timestamp) -> Option<There> {
+    let fell = Some(Level { tasks, at });
+    Some(There { tasks, fell })
 }
 
 /// How many tasks were asked for, since so many seconds ago.
@@ -252,7 +266,7 @@ fn tasks_that_a_load_balancer_lets_go_get_no_requests() {
     scene.count(Part::Primary, 30);
     scene.wrote(30, 12, 300, true);
     let at = scene.ago(300);
-    scene.memory().there = Some(Level { tasks: 12, at });
+    scene.memory().there = fell_to(12, at);
     scene.memory().levels = levels(&scene, [(30, 7_200), (12, 300)]);
     check(
         &scene,
@@ -267,7 +281,7 @@ fn tasks_that_a_load_balancer_lets_go_get_no_requests() {
     scene.flat(TargetName::Requests, Part::Fleet, 100_000);
     scene.standby().desired_count = 0;
     scene.standby().running_count = 0;
-    scene.memory().standby_there = Some(Level { tasks: 0, at });
+    scene.memory().standby_there = fell_to(0, at);
     scene.memory().standby_levels = levels(&scene, [(6, 7_200), (0, 300)]);
     check(
         &scene,
@@ -282,16 +296,38 @@ fn when_tasks_became_fewer_is_remembered() {
     let mut scene = Scene::pair(12, 3, 60);
     let remembered = |scene: &Scene| {
         let memory = scene.decide().memories.remove(&key()).unwrap();
-        [memory.there, memory.standby_there].map(|it| it.map(|it| (it.tasks, it.at)))
+        [memory.there, memory.standby_there].map(|it| {
+            let it = it.unwrap();
+            (it.tasks, it.fell.map(|it| (it.tasks, it.at)))
+        })
     };
     let now = scene.now;
-    assert_eq!(remembered(&scene), [Some((12, now)), Some((3, now))]);
+    assert_eq!(remembered(&scene), [(12, None), (3, None)], "nothing fell");
     let at = scene.ago(600);
-    scene.memory().there = Some(Level { tasks: 10, at });
-    scene.memory().standby_there = Some(Level { tasks: 4, at });
-    assert_eq!(remembered(&scene), [Some((12, at)), Some((3, now))]);
-    // What is not read is as it was. Tasks that are asked for are there.
+    scene.memory().there = fell_to(10, at);
+    scene.memory().standby_there = fell_to(4, at);
+    let of_primary = (12, Some((10, at)));
+    assert_eq!(remembered(&scene), [of_primary, (3, Some((3, now)))]);
+    // What is not read is as it was. Tasks that are asked for are there, and those that somebody else took away.
     scene.fleet().standby = Some(Standby::Unknown);
     scene.primary().running_count = 3;
-    assert_eq!(remembered(&scene), [Some((12, at)), Some((4, at))]);
+    assert_eq!(remembered(&scene), [of_primary, (4, Some((4, at)))]);
+    scene.primary().desired_count = 2;
+    scene.wrote(14, 10, 3_600, true);
+    assert_eq!(
+        remembered(&scene),
+        [(10, Some((10, at))), (4, Some((4, at)))]
+    );
+    // After a rise a second fall is one as well.
+    scene.memory().there = Some(There {
+        tasks: 26,
+        fell: fell_to(13, at).unwrap().fell,
+    });
+    scene.primary().desired_count = 13;
+    scene.primary().running_count = 13;
+    scene.wrote(26, 13, 60, true);
+    assert_eq!(
+        remembered(&scene),
+        [(13, Some((13, now))), (4, Some((4, at)))]
+    );
 }

@@ -18,7 +18,7 @@ const ENDED_SECS: (i64, i64) = (360, 60);
 const KEPT_SECS: i64 = 600;
 
 /// How long what was asked for before may still be counted, in seconds.
-const LATELY_SECS: i64 = 600;
+const LATELY_SECS: i64 = 4_200;
 
 impl Ground<'_> {
     /// Until when more tasks were counted than ran, by what is remembered, and for as long as that lasts.

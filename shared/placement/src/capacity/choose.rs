@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use model::capacity::hold::Veto;
 use model::capacity::{
-    CapacityAction, CapacityHoldReason, CapacityStep, CapacityWrite, ProviderMemory, Unplaceable,
+    CapacityAction, CapacityHoldReason, CapacityWrite, ProviderMemory, Unplaceable,
 };
 
 use super::case::{Case, Removal};
@@ -39,7 +39,7 @@ pub(crate) fn choose(
             Removal::Enough
         };
         let decided = instances::decide(case, &removal, memory.as_deref_mut());
-        let still_draining = drained.saturating_sub(taken_back(&decided));
+        let still_draining = drained.saturating_sub(decided.taken_back());
         let size = match lacking - back {
             0 => enough(case, true),
             buy => {
@@ -71,13 +71,6 @@ pub(crate) fn choose(
     let decided = instances::decide(case, &removal, memory);
     let size = too_many(case, &decided, delay);
     (first_of_all(case, size), decided)
-}
-
-/// How many instances that drain are set to ACTIVE, for whatever reason.
-fn taken_back(decided: &Instances) -> u32 {
-    let is_back = |it: &&CapacityStep| matches!(it.action, CapacityAction::Activate { .. });
-    let back = decided.steps.iter().filter(is_back).count();
-    u32::try_from(back).unwrap_or(u32::MAX)
 }
 
 /// A raise is remembered before it is carried out; see [`super::settle`].

@@ -34,6 +34,15 @@ pub(crate) struct Instances {
     pub(crate) removing: u32,
 }
 
+impl Instances {
+    /// How many instances that drain are set to ACTIVE, for whatever reason.
+    pub(crate) fn taken_back(&self) -> u32 {
+        let is_back = |it: &&CapacityStep| matches!(it.action, CapacityAction::Activate { .. });
+        let back = self.steps.iter().filter(is_back).count();
+        u32::try_from(back).unwrap_or(u32::MAX)
+    }
+}
+
 /// Decides about every instance of the group. The memory becomes the one to announce: what begins to drain is in it, and the desired
 /// capacity that the terminations lead to.
 pub(crate) fn decide(
@@ -83,6 +92,8 @@ pub(crate) fn decide(
         wanted_max,
     } = removal
         && may_drain
+        // With one that is taken back its tasks stay where they are: what is wanted then, the next look tells.
+        && decided.taken_back() == 0
     {
         let choice = scale_in::choose(case, *instances, ends);
         kept.extend(choice.kept);

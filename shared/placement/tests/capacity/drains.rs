@@ -124,7 +124,7 @@ fn one_that_somebody_protected_meanwhile_takes_tasks_again() {
             "activate 3: may_not_end",
             "terminate 4: drained",
             "1: in_use",
-            "2: disruption_budget_spent",
+            "2: spare",
             "scaling_in",
         ],
     );

@@ -203,6 +203,24 @@ fn where_none_of_one_size_may_go_one_of_another_does() {
     }
 }
 
+/// The task that did not move in time stays where it is, and one instance more is needed for it.
+#[test]
+fn at_a_look_that_takes_one_back_none_begins_to_drain() {
+    let mut it = scene("t3.small");
+    it.policy("ec2").target_capacity_percent = Some(50);
+    it.service("web", 2, "ec2=0/1");
+    let ids = it.instances("ec2", "t3.small", 4);
+    it.task("web", &ids[0]);
+    it.task("web", &ids[1]);
+    it.container(&ids[1]).status = ContainerInstanceStatus::Draining;
+    let drain = Drain {
+        at: ago(3_600),
+        reason: DrainReason::Empty,
+    };
+    it.memory("ec2").drains.insert(ids[1].clone(), drain);
+    check(it, &["activate 2: drain_timed_out"]);
+}
+
 /// The tasks that ECS starts in the place of those on a drained instance are split by the strategy: here one would go to the other provider,
 /// which is full and would be raised for it.
 #[test]

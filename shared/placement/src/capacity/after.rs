@@ -4,15 +4,13 @@
 //! more to hold the same tasks, or to leave as much of it free; and packing is no exact art, it may find less room on fewer instances than
 //! is there. So everything is counted once more as the next look will count it.
 //!
-//! Nor does an instance drain of which ECS's strategy would start tasks on another provider: these do not move to the room that was found
-//! for them, and might be bought room there.
-//!
-//! Assumed: nothing else changes until then.
+//! Assumed: nothing else changes until then, and ECS starts the tasks of a drained instance where its strategy says, which may be another
+//! provider.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use model::InstanceId;
 use model::capacity::{Drain, DrainReason};
-use model::{CapacityProviderName, InstanceId};
 
 use super::case::{Case, Member, MemberState};
 use super::demand::{self, Demand};
@@ -20,17 +18,6 @@ use super::fit::Ground;
 use super::reservation::{Given, size};
 use super::room::{begin_draining, rank};
 use super::within;
-
-/// How many tasks need room on the cluster's other providers.
-fn elsewhere(
-    demands: &BTreeMap<&CapacityProviderName, Demand<'_>>,
-    own: &CapacityProviderName,
-) -> u32 {
-    let others = demands.iter().filter(|(provider, _)| **provider != own);
-    others
-        .map(|(_, it)| it.sum(|it| it.count()))
-        .fold(0, u32::saturating_add)
-}
 
 /// What the next look would take back.
 pub(crate) struct Needed<'a> {
@@ -62,22 +49,6 @@ pub(crate) fn needed<'a>(
     let index = case.index.with_departing(containers);
     let is_complete = case.look.is_cluster_complete();
     let demands = demand::of_cluster(&index, is_complete);
-    let own = &case.look.provider.key.provider;
-    let moved = members.iter().filter(|it| picks.contains(it.id));
-    let moved: BTreeSet<&InstanceId> = moved.filter(|it| it.is_used()).map(|it| it.id).collect();
-    if !moved.is_empty() {
-        let gone = members.iter().filter(|it| going.contains(it.id));
-        let before = case
-            .index
-            .with_departing(gone.filter_map(|it| it.container));
-        let before = demand::of_cluster(&before, is_complete);
-        if elsewhere(&demands, own) > elsewhere(&before, own) {
-            return Some(Needed {
-                short_by: moved.len(),
-                again: moved,
-            });
-        }
-    }
     let mut room = case.room.clone();
     for site in &mut room.sites {
         let member = site.member.and_then(|it| members.get(it));
@@ -87,7 +58,7 @@ pub(crate) fn needed<'a>(
     }
     room.sites.sort_by_key(|site| rank(site, &members));
     let nothing = Demand::default();
-    let demand = demands.get(own);
+    let demand = demands.get(&case.look.provider.key.provider);
     let sizing = size(&Given {
         provider: case.look.provider,
         policy: case.policy,

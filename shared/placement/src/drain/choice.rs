@@ -241,6 +241,9 @@ impl<'a> Left<'a> {
         let Some(action) = container.and_then(|it| ladder::drain(case, it)) else {
             return Verdict::hold(DrainHoldReason::Staying);
         };
+        if room.is_none() && case.moved().next().is_some() {
+            self.launchable.take();
+        }
         // One that is not healthy counts already.
         let is_new = !is_spent(case);
         self.spent = self.spent.saturating_add(u32::from(is_new));

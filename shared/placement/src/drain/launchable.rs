@@ -54,6 +54,11 @@ impl<'a> Launchable<'a> {
         }
     }
 
+    /// One less may be promised: what must be drained without any room waits for a launch, whatever speaks against promising it one.
+    pub(super) fn take(&mut self) {
+        self.below_max = self.below_max.saturating_sub(1);
+    }
+
     /// The promise of an instance, or what speaks against it. An instance that must leave its pool is replaced from another one.
     pub(super) fn room(
         &mut self,
@@ -87,7 +92,7 @@ impl<'a> Launchable<'a> {
         match no_replacement_first(case) {
             Some(why) => Err(why),
             None => {
-                self.below_max = below_max.saturating_sub(1);
+                self.take();
                 Ok(PoolRoom::Launchable {
                     pools: u32::try_from(pools).unwrap_or(u32::MAX),
                     below_max,

@@ -69,9 +69,13 @@ pub(crate) fn note(memory: &mut TrackingMemory, fleet: &Fleet, now: Timestamp) {
         Some(false)
     };
     follow(&mut memory.empty, is_empty, now);
-    // What somebody else took away is no lowering: its tasks were needed.
-    let own = memory.wrote.map_or(0, |it| it.to);
-    follow_there(&mut memory.there, there(&fleet.primary).max(own), now);
+    // What somebody else took away is no lowering: its tasks were needed. Also where the same somebody had added them.
+    let asked = [
+        memory.wrote.map(|it| it.to),
+        memory.foreign.map(|it| it.found),
+    ];
+    let asked = asked.into_iter().flatten().max().unwrap_or(0);
+    follow_there(&mut memory.there, there(&fleet.primary).max(asked), now);
     if let Some(standby) = case::standby(fleet) {
         follow_there(&mut memory.standby_there, there(standby), now);
     }

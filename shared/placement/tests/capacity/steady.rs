@@ -220,26 +220,3 @@ fn at_a_look_that_takes_one_back_none_begins_to_drain() {
     it.memory("ec2").drains.insert(ids[1].clone(), drain);
     check(it, &["activate 2: drain_timed_out"]);
 }
-
-/// The tasks that ECS starts in the place of those on a drained instance are split by the strategy: here one would go to the other provider,
-/// which is full and would be raised for it.
-#[test]
-fn nothing_is_emptied_onto_another_provider() {
-    let mut it = scene("t3.small");
-    it.types("spot", "t3.small");
-    let policy = it.policy("spot");
-    policy.scale_in_delay = Seconds(0);
-    policy.minimum_age = Seconds(0);
-    policy.disruption_percent = 100;
-    policy.consolidate = true;
-    it.watched("spot", 3_600, 0);
-    it.service("web", 4, "ec2=1/1 spot=0/1");
-    let full = it.instance("ec2", "t3.small");
-    it.task("web", &full);
-    it.tasks("job", &full, 2);
-    let fuller = it.instance("spot", "t3.small");
-    it.tasks("web", &fuller, 2);
-    let emptier = it.instance("spot", "t3.small");
-    it.task("web", &emptier);
-    check(it, &[]);
-}

@@ -198,6 +198,32 @@ fn a_launch_that_what_leaves_needs_is_not_promised() {
     );
 }
 
+/// Planned maintenance waits for no room: what it drains needs the launch, whatever speaks against promising it.
+#[test]
+fn a_launch_that_planned_maintenance_needs_is_not_promised() {
+    let (mut scene, ids) = full();
+    scene.policy().disruption_percent = 100;
+    scene.group("spot").group.as_mut().unwrap().max_size = 3;
+    let notice = Notice::Maintenance {
+        code: "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED".to_owned(),
+        health_event: None,
+        starts_at: Some(scene.ago(-1_200)),
+        is_over: false,
+    };
+    scene.said(&ids[1], 30, notice);
+    // Its tasks may be fewer meanwhile, so that nothing is promised for them.
+    scene.service("api", 0).minimum_healthy_percent = 0;
+    scene.task("api", &ids[1]);
+    ids.iter().for_each(|id| scene.fill(id));
+    scene.raised();
+    assert_eq!(steps(&scene), ["`group spot` `i-2` leaving"]);
+    scene.group("spot").group.as_mut().unwrap().max_size = 4;
+    assert_eq!(
+        steps(&scene),
+        ["`group spot` `i-1` selective", "`group spot` `i-2` leaving"]
+    );
+}
+
 #[test]
 fn what_ecs_would_not_move_keeps_its_instance() {
     let (mut scene, ids) = full();

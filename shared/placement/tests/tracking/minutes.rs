@@ -81,6 +81,19 @@ fn what_somebody_took_away_a_minute_ago_is_given_back_in_one_step() {
     }
 }
 
+/// Somebody had raised ten tasks to forty, which were enough, and a template undoes it.
+#[test]
+fn what_somebody_added_and_took_away_is_needed_all_the_same() {
+    let mut it = Minutes::new(TargetName::Cpu, 10);
+    it.look(10, 45_000, 10);
+    it.scene.primary().desired_count = 40;
+    for _ in 0..3 {
+        assert_eq!(it.look(40, 45_000, 40), 40);
+    }
+    it.scene.primary().desired_count = 10;
+    assert_eq!(it.look(40, 45_000, 10), 20, "as far as one step goes");
+}
+
 /// Thirty become thirteen, then twenty-six for a minute's burst, and thirteen again: the minute in which half of them stopped is no load.
 #[test]
 fn a_second_lowering_raises_nothing_either() {

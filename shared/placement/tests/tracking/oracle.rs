@@ -196,10 +196,14 @@ fn empty(scene: &Scene, key: &TrackingKey) -> Option<(i64, i64)> {
 /// When looks found fewer tasks, with what this one finds. Those that somebody else took from the primary are there.
 fn fewer(scene: &Scene, key: &TrackingKey) -> [Option<(i64, u32)>; 2] {
     let fleet = &scene.snapshot.fleets[key];
-    let (primary, standby, wrote) = match scene.memories.get(key) {
-        Some(Recall::Known(memory)) => (memory.there, memory.standby_there, memory.wrote),
+    let (primary, standby, written) = match scene.memories.get(key) {
+        Some(Recall::Known(memory)) => {
+            let found = memory.foreign.map_or(0, |it| it.found);
+            let written = memory.wrote.map_or(found, |it| it.to.max(found));
+            (memory.there, memory.standby_there, written)
+        }
         Some(Recall::Unknown) => return [None; 2],
-        None => (None, None, None),
+        None => (None, None, 0),
     };
     let fell = |known: Option<There>, [running, asked, written]: [u32; 3]| {
         let found = running.max(asked).max(written);
@@ -214,7 +218,6 @@ fn fewer(scene: &Scene, key: &TrackingKey) -> [Option<(i64, u32)>; 2] {
         Some(Standby::Present(it)) => counts(it, 0),
         Some(Standby::Missing | Standby::Unknown) | None => [u32::MAX; 3],
     };
-    let written = wrote.map_or(0, |it| it.to);
     [
         fell(primary, counts(&fleet.primary, written)),
         fell(standby, of_standby),

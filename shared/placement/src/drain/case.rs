@@ -322,6 +322,12 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// Whether tasks need room elsewhere if the instance is drained, or may.
+    pub(crate) fn needs_room(&self) -> bool {
+        let is_unread = self.tasks.is_none() && self.instance.tasks_counted != Some(0);
+        is_unread || self.moved().next().is_some()
+    }
+
     /// The longest stop timeout of a task's containers.
     pub(crate) fn stop_timeout(&self, task: &InstanceTask) -> Seconds {
         self.cluster

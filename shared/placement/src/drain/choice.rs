@@ -241,7 +241,7 @@ impl<'a> Left<'a> {
         let Some(action) = container.and_then(|it| ladder::drain(case, it)) else {
             return Verdict::hold(DrainHoldReason::Staying);
         };
-        if room.is_none() && case.moved().next().is_some() {
+        if room.is_none() && case.needs_room() {
             self.launchable.take();
         }
         // One that is not healthy counts already.

@@ -41,7 +41,7 @@ impl<'a> Launchable<'a> {
         });
         // What leaves, or drains already, waits for a launch as well, raised for or not: managed scaling takes minutes.
         let goes = |it: &Case<'_>| it.departs() || it.departure.own_drain.is_some();
-        let waits = |it: &&Case<'_>| goes(it) && it.moved().next().is_some();
+        let waits = |it: &&Case<'_>| goes(it) && it.needs_room();
         let waiting = group.cases.iter().filter(waits).count();
         let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
         let below_max = |it: &Group| it.max_size.saturating_sub(it.desired_capacity);

@@ -1,7 +1,8 @@
 //! No look undoes what the one before did: what is drained is not taken back, and what was bought is not bought again.
 
 use model::capacity::{
-    CapacityAction, CapacityStepReason, ContainerInstanceStatus, Drain, DrainReason, Resources,
+    CapacityAction, CapacityStepReason, Consent, ContainerInstanceStatus, Drain, DrainReason,
+    Resources,
 };
 use model::{InstanceId, Seconds};
 
@@ -219,4 +220,46 @@ fn at_a_look_that_takes_one_back_none_begins_to_drain() {
     };
     it.memory("ec2").drains.insert(ids[1].clone(), drain);
     check(it, &["activate 2: drain_timed_out"]);
+}
+
+/// The task that ECS starts in the place of one on a drained instance may go to the other provider, by the strategy: where that is full, it
+/// is raised for it. Where it cannot be, nothing is emptied.
+#[test]
+fn what_may_go_to_another_provider_goes_only_where_that_can_grow() {
+    let mut it = scene("t3.small");
+    it.types("spot", "t3.small");
+    let policy = it.policy("spot");
+    policy.scale_in_delay = Seconds(0);
+    policy.minimum_age = Seconds(0);
+    policy.disruption_percent = 100;
+    policy.consolidate = true;
+    it.watched("spot", 3_600, 0);
+    it.service("web", 4, "ec2=1/1 spot=0/1");
+    let full = it.instance("ec2", "t3.small");
+    it.task("web", &full);
+    it.shape("job").needs = Resources {
+        memory_mib: 1_200,
+        ..LARGE
+    };
+    it.task("job", &full);
+    let fuller = it.instance("spot", "t3.small");
+    it.tasks("web", &fuller, 2);
+    let emptier = it.instance("spot", "t3.small");
+    it.task("web", &emptier);
+    let steps = looks(it.clone());
+    assert_eq!(
+        steps,
+        ["drain 7: scale_in, budget 2", "desired 1 to 2: scale_out"]
+    );
+    let mut at_maximum = it.clone();
+    at_maximum.group("ec2").max_size = 1;
+    let mut advises = it.clone();
+    advises.policy("ec2").consent = Consent::Advise;
+    let mut paused = it.clone();
+    paused.policy("ec2").paused = true;
+    let mut unseen = it;
+    unseen.cluster().providers.remove(&"ec2".parse().unwrap());
+    for scene in [at_maximum, advises, paused, unseen] {
+        check(scene, &[]);
+    }
 }

@@ -167,6 +167,15 @@ fn a_launch_that_what_drains_waits_for_is_not_promised_again() {
     scene.said(&ids[1], 5, Notice::Rebalance);
     scene.container(&ids[0]).status = ContainerInstanceStatus::Draining;
     assert_eq!(steps(&scene), Vec::<String>::new());
+    // The same where its tasks were not read.
+    let mut unread = scene.clone();
+    let first = unread.container(&ids[0]).arn.clone();
+    unread.cluster().tasks_read.remove(&first);
+    unread
+        .capacity()
+        .tasks
+        .retain(|it| it.instance.as_ref() != Some(&first));
+    assert_eq!(steps(&unread), Vec::<String>::new());
     scene.group("spot").group.as_mut().unwrap().max_size = 4;
     assert_eq!(steps(&scene), ["`group spot` `i-2` selective"]);
     // The same while ECS does not show yet that the first one drains.

@@ -4,20 +4,52 @@
 //! more to hold the same tasks, or to leave as much of it free; and packing is no exact art, it may find less room on fewer instances than
 //! is there. So everything is counted once more as the next look will count it.
 //!
-//! Assumed: nothing else changes until then, and ECS starts the tasks of a drained instance where its strategy says, which may be another
-//! provider.
+//! Nor does an instance drain of which ECS's strategy would start tasks on another provider that nobody can raise: these would not move to
+//! the room that was found for them.
+//!
+//! Assumed: nothing else changes until then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::InstanceId;
-use model::capacity::{Drain, DrainReason};
+use model::capacity::{Consent, Drain, DrainReason, GroupPolicy, Provider};
+use model::{CapacityProviderName, InstanceId};
 
 use super::case::{Case, Member, MemberState};
 use super::demand::{self, Demand};
 use super::fit::Ground;
 use super::reservation::{Given, size};
 use super::room::{begin_draining, rank};
-use super::within;
+use super::scale_out::LAUNCH;
+use super::{refusal, within};
+
+/// The tasks that need room, by provider.
+type Demands<'a> = BTreeMap<&'a CapacityProviderName, Demand<'a>>;
+
+/// Whether ECS's strategy would give more tasks to another provider that cannot grow for them: they might find no room.
+fn strands(case: &Case<'_>, before: &Demands<'_>, after: &Demands<'_>) -> bool {
+    let tasks = |demand: &Demand<'_>| demand.sum(|it| it.waiting.saturating_add(it.missing));
+    let own = &case.look.provider.key.provider;
+    let providers = &case.look.cluster.providers;
+    let mut others = after.iter().filter(|(provider, _)| **provider != own);
+    others.any(|(provider, demand)| {
+        let grows = before.get(provider).map_or(0, tasks) < tasks(demand);
+        grows && !providers.get(*provider).is_some_and(can_grow)
+    })
+}
+
+/// Whether somebody raises the provider's group for tasks that find no room, as far as that is seen.
+fn can_grow(provider: &Provider) -> bool {
+    let group = &provider.group;
+    let acts = |it: &GroupPolicy| it.consent == Consent::Act && !it.paused;
+    let is_ours = refusal::sizable(provider).is_ok_and(acts)
+        && !group.has_warm_pool
+        && group.scaling_policies.is_empty();
+    let is_sized = is_ours || provider.managed_scaling.is_some_and(|it| it.enabled);
+    is_sized
+        && !group.is_deleting
+        && !group.suspended_processes.contains(LAUNCH)
+        && group.desired_capacity < group.max_size
+}
 
 /// What the next look would take back.
 pub(crate) struct Needed<'a> {
@@ -49,6 +81,18 @@ pub(crate) fn needed<'a>(
     let index = case.index.with_departing(containers);
     let is_complete = case.look.is_cluster_complete();
     let demands = demand::of_cluster(&index, is_complete);
+    let gone = members.iter().filter(|it| going.contains(it.id));
+    let before = case
+        .index
+        .with_departing(gone.filter_map(|it| it.container));
+    if strands(case, &demand::of_cluster(&before, is_complete), &demands) {
+        // Of several it is not told whose tasks these are: they are tried one by one.
+        let is_alone = picks.len() == 1;
+        return Some(Needed {
+            short_by: picks.len().saturating_sub(1),
+            again: picks.iter().copied().filter(|_| is_alone).collect(),
+        });
+    }
     let mut room = case.room.clone();
     for site in &mut room.sites {
         let member = site.member.and_then(|it| members.get(it));

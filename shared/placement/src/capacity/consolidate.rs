@@ -8,8 +8,8 @@
 //! instance back, and it is let be for a while (see `drains`). An instance that is empty takes no tasks, for nothing would be gained, unless
 //! it stays because its zone needs it: then an instance of a zone that has more gives it its tasks, and goes in its place.
 //!
-//! Where a service's strategy names other providers, ECS may start the task on one of these instead: each must be sized by somebody, and below
-//! its maximum.
+//! Where a service's strategy names other providers, ECS may start the task on one of these instead, which must then be able to grow
+//! ([`super::after`]).
 //!
 //! **Never** an instance that is protected in any way (see `scale_in`); whose drain timed out lately; whose agent is not connected; with
 //! a task that is only starting, that ECS cannot replace, or whose move would spread a service worse (see `spread`). ECS replaces a
@@ -27,12 +27,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use model::capacity::{
-    CapacityHoldReason, CapacityService, Consent, GroupPolicy, InstanceTask, Provider, Resources,
-};
+use model::capacity::{CapacityHoldReason, CapacityService, InstanceTask, Resources};
 use model::ids::InstanceId;
 use model::snapshot::{Scheduling, ServiceStatus, TaskStatus};
-use model::strategy::StrategyItem;
 
 use super::case::{Case, Member, MemberState};
 use super::demand::Request;
@@ -146,29 +143,13 @@ fn is_settled(task: &InstanceTask) -> bool {
 }
 
 /// Whether ECS starts another task in the place of this one when its instance is drained: on this provider, or on another that the
-/// service's strategy names, which must be able to grow for it.
+/// service's strategy names (see [`super::after`]).
 fn is_replaced(case: &Case<'_>, task: &InstanceTask) -> bool {
     let services = &case.look.cluster.services;
     let service = task.service.as_ref().and_then(|it| services.get(it));
     // With a launch type ECS may place it on any instance of the cluster.
     let is_of_provider = task.provider.as_ref() == Some(&case.look.provider.key.provider);
-    is_of_provider && service.is_some_and(|it| can_replace(it) && others_can_grow(case, it))
-}
-
-/// Whether each other provider that the service's strategy names is sized for the tasks that ECS may give it, and below its maximum. What is not
-/// seen may be full for good.
-fn others_can_grow(case: &Case<'_>, service: &CapacityService) -> bool {
-    let own = &case.look.provider.key.provider;
-    let is_other = |it: &&StrategyItem| it.provider != *own && (it.base > 0 || it.weight > 0);
-    let can_grow = |other: &Provider| {
-        let acts = |it: &GroupPolicy| it.consent == Consent::Act && !it.paused;
-        let is_managed = other.managed_scaling.is_some_and(|it| it.enabled);
-        let is_sized = is_managed || other.policy.as_ref().is_ok_and(acts);
-        is_sized && other.group.desired_capacity < other.group.max_size
-    };
-    let providers = &case.look.cluster.providers;
-    let mut others = service.strategy.iter().filter(is_other);
-    others.all(|it| providers.get(&it.provider).is_some_and(can_grow))
+    is_of_provider && service.is_some_and(can_replace)
 }
 
 /// Whether the service's minimum and maximum leave ECS the freedom to replace a task.

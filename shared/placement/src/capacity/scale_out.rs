@@ -13,7 +13,7 @@ use super::case::Case;
 
 /// The process that launches instances.
 /// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html>
-const LAUNCH: &str = "Launch";
+pub(crate) const LAUNCH: &str = "Launch";
 
 /// What becomes of the group's size.
 pub(crate) enum Size {

@@ -259,7 +259,12 @@ fn what_may_go_to_another_provider_goes_only_where_that_can_grow() {
     paused.policy("ec2").paused = true;
     let mut unseen = it;
     unseen.cluster().providers.remove(&"ec2".parse().unwrap());
-    for scene in [at_maximum, advises, paused, unseen] {
-        check(scene, &[]);
+    for scene in [&at_maximum, &advises, &paused, &unseen] {
+        check(scene.clone(), &[]);
+    }
+    // Where the strategy wants the task on Spot again, the other provider does not matter.
+    for mut scene in [at_maximum, advises, paused] {
+        scene.service("web", 3, "ec2=1/0 spot=0/1").running_count = 4;
+        assert_eq!(looks(scene)[0], "drain 7: scale_in, budget 2");
     }
 }

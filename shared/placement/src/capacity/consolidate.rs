@@ -9,7 +9,7 @@
 //! it stays because its zone needs it: then an instance of a zone that has more gives it its tasks, and goes in its place.
 //!
 //! Where a service's strategy names other providers, ECS may start the task on one of these instead, which must then be able to grow
-//! ([`super::after`]).
+//! (see `after`).
 //!
 //! **Never** an instance that is protected in any way (see `scale_in`); whose drain timed out lately; whose agent is not connected; with
 //! a task that is only starting, that ECS cannot replace, or whose move would spread a service worse (see `spread`). ECS replaces a

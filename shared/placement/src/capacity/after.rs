@@ -11,12 +11,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::capacity::{Consent, Drain, DrainReason, GroupPolicy, Provider};
-use model::{CapacityProviderName, InstanceId};
+use model::capacity::{Consent, Drain, DrainReason, GroupPolicy, Provider, ProviderMemory};
+use model::{CapacityProviderName, InstanceId, ServiceName};
 
 use super::case::{Case, Member, MemberState};
 use super::demand::{self, Demand};
 use super::fit::Ground;
+use super::neighbours::{neighbours, unseen};
 use super::reservation::{Given, size};
 use super::room::{begin_draining, rank};
 use super::scale_out::LAUNCH;
@@ -25,37 +26,79 @@ use super::{refusal, within};
 /// The tasks that need room, by provider.
 type Demands<'a> = BTreeMap<&'a CapacityProviderName, Demand<'a>>;
 
-/// Whether ECS's strategy would give more tasks to another provider that cannot grow for them: they might find no room.
-fn strands(case: &Case<'_>, before: &Demands<'_>, after: &Demands<'_>) -> bool {
-    let tasks = |demand: &Demand<'_>| demand.sum(|it| it.waiting.saturating_add(it.missing));
+/// The services of which ECS's strategy would give more tasks to another provider that cannot grow for them: they might find no room.
+fn stranded<'a>(
+    case: &Case<'_>,
+    before: &Demands<'a>,
+    after: &Demands<'a>,
+) -> BTreeSet<&'a ServiceName> {
     let own = &case.look.provider.key.provider;
     let providers = &case.look.cluster.providers;
-    let mut others = after.iter().filter(|(provider, _)| **provider != own);
-    others.any(|(provider, demand)| {
-        let grows = before.get(provider).map_or(0, tasks) < tasks(demand);
-        grows && !providers.get(*provider).is_some_and(can_grow)
-    })
+    let mut stranded = BTreeSet::new();
+    for (provider, demand) in after.iter().filter(|(it, _)| **it != own) {
+        if providers.get(*provider).is_some_and(can_grow) {
+            continue;
+        }
+        let before = before.get(provider).map(tasks).unwrap_or_default();
+        for (service, tasks) in tasks(demand) {
+            if before.get(service).copied().unwrap_or(0) < tasks {
+                stranded.insert(service);
+            }
+        }
+    }
+    stranded
 }
 
-/// Whether somebody raises the provider's group for tasks that find no room, as far as that is seen.
+/// The tasks of each service that need room, headroom apart.
+fn tasks<'a>(demand: &Demand<'a>) -> BTreeMap<&'a ServiceName, u32> {
+    let mut tasks: BTreeMap<&ServiceName, u32> = BTreeMap::new();
+    for request in &demand.requests {
+        if let Some(service) = request.service {
+            let sum = tasks.entry(&service.name).or_default();
+            *sum = sum
+                .saturating_add(request.waiting)
+                .saturating_add(request.missing);
+        }
+    }
+    tasks
+}
+
+/// Whether somebody raises the provider's group for tasks that find no room, as far as this look tells.
 fn can_grow(provider: &Provider) -> bool {
     let group = &provider.group;
     let acts = |it: &GroupPolicy| it.consent == Consent::Act && !it.paused;
-    let is_ours = refusal::sizable(provider).is_ok_and(acts)
-        && !group.has_warm_pool
-        && group.scaling_policies.is_empty();
-    let is_sized = is_ours || provider.managed_scaling.is_some_and(|it| it.enabled);
+    // What is remembered of it is not asked: which clusters it had lately, who changed it last.
+    let nobody_else = || {
+        neighbours(provider, &ProviderMemory::default()).is_empty() && unseen(provider).is_empty()
+    };
+    let is_sized = provider.managed_scaling.is_some_and(|it| it.enabled)
+        || refusal::sizable(provider).is_ok_and(acts) && nobody_else();
     is_sized
         && !group.is_deleting
         && !group.suspended_processes.contains(LAUNCH)
         && group.desired_capacity < group.max_size
 }
 
+/// Of the picks with tasks of these services the later half: some of them may find room where all together do not, and halving finds out
+/// in a few attempts.
+fn later_half<'a>(
+    picks: &[&Member<'a>],
+    services: &BTreeSet<&ServiceName>,
+) -> BTreeSet<&'a InstanceId> {
+    let holds = |it: &&&Member<'_>| {
+        let mut of = it.tasks.iter().filter_map(|task| task.service.as_ref());
+        of.any(|it| services.contains(it))
+    };
+    let holders: Vec<&InstanceId> = picks.iter().filter(holds).map(|it| it.id).collect();
+    let first = holders.len() / 2;
+    holders.into_iter().skip(first).collect()
+}
+
 /// What the next look would take back.
 pub(crate) struct Needed<'a> {
     /// How many more instances would be wanted than are left.
     pub(crate) short_by: usize,
-    /// The draining ones that tasks would be put on.
+    /// Those of which the room would be lacking, or that would leave tasks without any.
     pub(crate) again: BTreeSet<&'a InstanceId>,
 }
 
@@ -63,12 +106,13 @@ pub(crate) struct Needed<'a> {
 pub(crate) fn needed<'a>(
     case: &Case<'a>,
     going: &BTreeSet<&'a InstanceId>,
-    picks: &BTreeSet<&'a InstanceId>,
+    picks: &[&Member<'a>],
 ) -> Option<Needed<'a>> {
     if picks.is_empty() {
         return None;
     }
-    let drained: BTreeSet<&InstanceId> = going.union(picks).copied().collect();
+    let picked = picks.iter().map(|it| it.id);
+    let drained: BTreeSet<&InstanceId> = going.iter().copied().chain(picked).collect();
     let mut members: Vec<Member<'a>> = case.members.clone();
     let mut containers = Vec::new();
     for member in members.iter_mut().filter(|it| drained.contains(it.id)) {
@@ -85,12 +129,11 @@ pub(crate) fn needed<'a>(
     let before = case
         .index
         .with_departing(gone.filter_map(|it| it.container));
-    if strands(case, &demand::of_cluster(&before, is_complete), &demands) {
-        // Of several it is not told whose tasks these are: they are tried one by one.
-        let is_alone = picks.len() == 1;
+    let stranded = stranded(case, &demand::of_cluster(&before, is_complete), &demands);
+    if !stranded.is_empty() {
         return Some(Needed {
-            short_by: picks.len().saturating_sub(1),
-            again: picks.iter().copied().filter(|_| is_alone).collect(),
+            short_by: 0,
+            again: later_half(picks, &stranded),
         });
     }
     let mut room = case.room.clone();

@@ -131,18 +131,17 @@ pub(crate) fn choose<'c, 'a>(case: &'c Case<'a>, surplus: u32, ends: u32) -> Cho
     let mut most = surplus;
     for _ in 0..ATTEMPTS_MAX {
         let choice = choose_but(case, most, ends, &needed, &mut packings);
-        let picks = choice.picks.as_slice();
-        let drained = picks.iter().map(|it| it.member.id).collect();
-        let Some(after) = after::needed(case, &under_way, &drained) else {
+        let picks: Vec<&Member<'_>> = choice.picks.iter().map(|it| it.member).collect();
+        let Some(after) = after::needed(case, &under_way, &picks) else {
             return choice;
         };
-        let again = picks.iter().map(|it| it.member.id);
+        let again = picks.iter().map(|it| it.id);
         let again: Vec<&InstanceId> = again.filter(|it| after.again.contains(it)).collect();
         if !again.is_empty() {
             needed.extend(again);
-        } else if let [pick] = picks {
+        } else if let [pick] = picks.as_slice() {
             // What is lacking without it is one of its size, whichever.
-            let size = &pick.member.instance.instance_type;
+            let size = &pick.instance.instance_type;
             let alike = case.members.iter();
             let alike = alike.filter(|it| it.instance.instance_type == *size);
             needed.extend(alike.map(|it| it.id));

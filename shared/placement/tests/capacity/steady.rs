@@ -1,14 +1,14 @@
 //! No look undoes what the one before did: what is drained is not taken back, and what was bought is not bought again.
 
 use model::capacity::{
-    CapacityAction, CapacityStepReason, Consent, ContainerInstanceStatus, Drain, DrainReason,
-    Resources,
+    CapacityAction, CapacityStepReason, Consent, ContainerInstanceStatus, DesiredCapacityType,
+    Drain, DrainReason, HostPort, ManagedScaling, Protocol, Resources,
 };
 use model::{InstanceId, Seconds};
 
 use super::laws::carried_out;
 use super::picture::picture;
-use super::scene::{Scene, ago};
+use super::scene::{Scene, ago, gap, needs};
 
 /// What one task of the service takes.
 const LARGE: Resources = Resources {
@@ -222,10 +222,9 @@ fn at_a_look_that_takes_one_back_none_begins_to_drain() {
     check(it, &["activate 2: drain_timed_out"]);
 }
 
-/// The task that ECS starts in the place of one on a drained instance may go to the other provider, by the strategy: where that is full, it
-/// is raised for it. Where it cannot be, nothing is emptied.
-#[test]
-fn what_may_go_to_another_provider_goes_only_where_that_can_grow() {
+/// The task that ECS starts in the place of the one that is alone on a Spot instance goes to the other provider, by the strategy, and that
+/// is full.
+fn of_two_providers() -> Scene {
     let mut it = scene("t3.small");
     it.types("spot", "t3.small");
     let policy = it.policy("spot");
@@ -246,25 +245,150 @@ fn what_may_go_to_another_provider_goes_only_where_that_can_grow() {
     it.tasks("web", &fuller, 2);
     let emptier = it.instance("spot", "t3.small");
     it.task("web", &emptier);
-    let steps = looks(it.clone());
-    assert_eq!(
-        steps,
-        ["drain 7: scale_in, budget 2", "desired 1 to 2: scale_out"]
+    it
+}
+
+/// What keeps the other provider from being raised.
+const CANNOT_GROW: [fn(&mut Scene); 13] = [
+    |it| it.group("ec2").max_size = 1,
+    |it| it.policy("ec2").consent = Consent::Advise,
+    |it| it.policy("ec2").paused = true,
+    |it| it.provider("ec2").policy = Err(Vec::new()),
+    |it| it.group("ec2").is_deleting = true,
+    |it| {
+        it.group("ec2").desired_capacity_type = DesiredCapacityType::Other {
+            name: "vcpu".to_owned(),
+        };
+    },
+    |it| {
+        let processes = &mut it.group("ec2").suspended_processes;
+        processes.insert("Launch".to_owned());
+    },
+    |it| it.group("ec2").has_warm_pool = true,
+    |it| it.provider("ec2").managed_termination_protection = true,
+    |it| {
+        let policies = &mut it.group("ec2").scaling_policies;
+        policies.insert("by-hand".to_owned());
+    },
+    |it| {
+        let actions = &mut it.group("ec2").scheduled_actions;
+        actions.insert("at-night".to_owned());
+    },
+    |it| {
+        let clusters = &mut it.provider("ec2").other_clusters;
+        clusters.insert("other".parse().unwrap());
+    },
+    |it| {
+        let gap = gap("autoscaling:DescribePolicies");
+        it.provider("ec2").gaps.push(gap);
+    },
+];
+
+/// The other provider is raised for the task. Where it cannot be, nothing is emptied.
+#[test]
+fn what_may_go_to_another_provider_goes_only_where_that_can_grow() {
+    check(
+        of_two_providers(),
+        &["drain 7: scale_in, budget 2", "desired 1 to 2: scale_out"],
     );
-    let mut at_maximum = it.clone();
-    at_maximum.group("ec2").max_size = 1;
-    let mut advises = it.clone();
-    advises.policy("ec2").consent = Consent::Advise;
-    let mut paused = it.clone();
-    paused.policy("ec2").paused = true;
-    let mut unseen = it;
-    unseen.cluster().providers.remove(&"ec2".parse().unwrap());
-    for scene in [&at_maximum, &advises, &paused, &unseen] {
+    for cannot_grow in CANNOT_GROW {
+        let mut scene = of_two_providers();
+        cannot_grow(&mut scene);
         check(scene.clone(), &[]);
-    }
-    // Where the strategy wants the task on Spot again, the other provider does not matter.
-    for mut scene in [at_maximum, advises, paused] {
+        // Where the strategy wants the task on Spot again, the other provider does not matter.
         scene.service("web", 3, "ec2=1/0 spot=0/1").running_count = 4;
         assert_eq!(looks(scene)[0], "drain 7: scale_in, budget 2");
     }
+    let mut unseen = of_two_providers();
+    unseen.cluster().providers.remove(&"ec2".parse().unwrap());
+    check(unseen, &[]);
+}
+
+/// ECS's own managed scaling raises a group whatever its tags say, and one with a warm pool.
+#[test]
+fn managed_scaling_raises_another_provider_as_well() {
+    for (enabled, expected) in [(true, Some("drain 7: scale_in, budget 2")), (false, None)] {
+        let mut scene = of_two_providers();
+        scene.policy("ec2").consent = Consent::Advise;
+        scene.group("ec2").has_warm_pool = true;
+        scene.provider("ec2").managed_scaling = Some(ManagedScaling {
+            enabled,
+            target_capacity_percent: Some(100),
+            minimum_scaling_step_size: None,
+            maximum_scaling_step_size: None,
+            instance_warmup_period: None,
+        });
+        assert_eq!(looks(scene).first().map(String::as_str), expected);
+    }
+}
+
+/// `web` may go to another provider that cannot grow, `api` may not. Spot has `webs` and two instances with one task each, and others that
+/// nobody removes with room for all of these.
+fn of_two_services(webs: u32) -> Scene {
+    let mut it = scene("t3.small");
+    it.group("ec2").max_size = 1;
+    it.types("spot", "t3.small");
+    let policy = it.policy("spot");
+    policy.scale_in_delay = Seconds(0);
+    policy.minimum_age = Seconds(0);
+    policy.disruption_percent = 100;
+    policy.consolidate = true;
+    let group = it.group("spot");
+    group.max_size = 200;
+    group.suspended_processes.insert("AZRebalance".to_owned());
+    it.watched("spot", 3_600, 0);
+    let receivers = webs / 2 + 1;
+    it.service("web", 3 + webs + receivers, "ec2=1/1 spot=0/1");
+    it.service("api", 2, "spot=0/1");
+    let full = it.instance("ec2", "t3.small");
+    it.tasks("web", &full, 3);
+    for id in it.instances("spot", "t3.small", webs) {
+        it.task("web", &id);
+    }
+    for id in it.instances("spot", "t3.small", 2) {
+        it.task("api", &id);
+    }
+    for id in it.instances("spot", "t3.small", receivers) {
+        it.task("web", &id);
+        it.member(&id).protected_from_scale_in = true;
+    }
+    it
+}
+
+/// More instances may not be emptied than there are attempts, and stand before those that may.
+#[test]
+fn what_has_no_room_on_another_provider_keeps_nothing_else() {
+    check(
+        of_two_services(40),
+        &["drain 85: scale_in, budget 50; drain 86: scale_in, budget 49"],
+    );
+}
+
+const PORT: HostPort = HostPort {
+    protocol: Protocol::Tcp,
+    port: 80,
+};
+
+/// Each instance that packing is asked about in vain costs one of 96 packings, and the two of `web` are in the way at first.
+#[test]
+fn packing_is_asked_so_often_at_one_look_and_then_nothing_goes() {
+    let scene = |bound: u32| {
+        let mut it = of_two_services(2);
+        it.service("bound", bound, "spot=0/1");
+        let shape = it.shape("bound");
+        shape.needs = needs(16, 32);
+        shape.host_ports.insert(PORT);
+        for id in it.instances("spot", "t3.small", bound) {
+            it.task("bound", &id);
+        }
+        for container in it.cluster().instances.values_mut() {
+            container.host_ports.insert(PORT);
+        }
+        it
+    };
+    check(
+        scene(20),
+        &["drain 9: scale_in, budget 26; drain 10: scale_in, budget 25"],
+    );
+    check(scene(31), &[]);
 }

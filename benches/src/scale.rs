@@ -1,7 +1,7 @@
 //! A cluster as large as AWS allows: what one look of cluster-scaler at 5,000 instances and 10,000 tasks takes, and how many calls.
 //!
 //! The function is the real one, over HTTP, in mode observe. The world is one group of 5,000 instances with two tasks each, of which
-//! eight fit: without consolidation nothing can go, with it three quarters of the instances could.
+//! eight fit: without consolidation nothing can go, with it three quarters of the instances could, as many at a look as one may remove.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use comfy_table::Table;
 use model::ClusterName;
-use model::capacity::policy::{TAG_CLUSTER_SCALER, TAG_CONSOLIDATE};
+use model::settings::Setting;
+use model::capacity::policy::{TAG_CLUSTER_SCALER, TAG_CONSOLIDATE, TAG_SCALE_IN_DELAY_SECS};
 use model::strategy::Market;
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -27,6 +28,18 @@ const FUNCTION: &str = "cluster-scaler";
 const INSTANCES: u32 = 5_000;
 /// Each has as many tasks as there are instances.
 const SERVICES: usize = 2;
+/// The group's tags beside the one that opts it in.
+const FLEETS: [(&str, &[(Setting, &str)]); 3] = [
+    ("without consolidation", &[]),
+    (
+        "with `ballast:consolidate`, in the delay",
+        &[(TAG_CONSOLIDATE, "true")],
+    ),
+    (
+        "with `ballast:consolidate`, after it",
+        &[(TAG_CONSOLIDATE, "true"), (TAG_SCALE_IN_DELAY_SECS, "0")],
+    ),
+];
 /// The most looks that are worth their time.
 pub(crate) const RUNS_MAX: usize = 5;
 /// Of the rates of the account.
@@ -36,7 +49,7 @@ const SHARE_PERCENT_ALL: &str = "1000";
 /// Enough for a look that waits for its calls.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Lets the function look `runs` times at each of two worlds, and prints what it took.
+/// Lets the function look `runs` times at each of [`FLEETS`], and prints what it took.
 pub(crate) async fn run(binaries: &Path, runs: usize) -> Result<String, Failure> {
     let mut table = Table::new();
     table.set_header([
@@ -47,15 +60,10 @@ pub(crate) async fn run(binaries: &Path, runs: usize) -> Result<String, Failure>
         "holds",
     ]);
     let mut calls = BTreeMap::new();
-    for consolidate in [false, true] {
-        let mut looks = look(binaries, consolidate, SHARE_PERCENT_ALL, runs).await?;
+    for (name, tags) in FLEETS {
+        let mut looks = look(binaries, tags, SHARE_PERCENT_ALL, runs).await?;
         // The first look of a process reads what later ones know.
         looks.remove(0);
-        let name = if consolidate {
-            "with `ballast:consolidate`"
-        } else {
-            "without consolidation"
-        };
         table.add_row([
             name.to_owned(),
             millis(&looks, "observe"),
@@ -66,7 +74,7 @@ pub(crate) async fn run(binaries: &Path, runs: usize) -> Result<String, Failure>
         calls = looks.last().map(calls_of).unwrap_or_default();
     }
     // With full buckets, as a minute after the last look.
-    let budgeted = look(binaries, false, SHARE_PERCENT, 0).await?;
+    let budgeted = look(binaries, &[], SHARE_PERCENT, 0).await?;
     let mut counts = Table::new();
     counts.set_header(["operation", "calls a look"]);
     for (operation, count) in &calls {
@@ -81,7 +89,7 @@ pub(crate) async fn run(binaries: &Path, runs: usize) -> Result<String, Failure>
     ))
 }
 
-fn world(consolidate: bool) -> Result<World, ApiError> {
+fn world(tags: &[(Setting, &str)]) -> Result<World, ApiError> {
     let mut config = Config::new(1);
     // Nobody reads events here, and the world's own clock is to leave its rate buckets time to refill.
     config.delivery.silent = true;
@@ -90,12 +98,11 @@ fn world(consolidate: bool) -> Result<World, ApiError> {
     let cluster: ClusterName = "scale".parse().map_err(ApiError::invalid_parameter)?;
     world.declare_launch_template("large", "m5.large", Market::OnDemand);
     let launch = LaunchSpec::template("large");
-    let group = GroupSpec::new("fleet", launch, 0, INSTANCES, INSTANCES)
-        .tag(TAG_CLUSTER_SCALER.name, "act")
-        .tag(
-            TAG_CONSOLIDATE.name,
-            if consolidate { "true" } else { "false" },
-        );
+    let group = GroupSpec::new("fleet", launch, 0, INSTANCES, INSTANCES);
+    let group = group.tag(TAG_CLUSTER_SCALER.name, "act");
+    let group = tags
+        .iter()
+        .fold(group, |group, (tag, value)| group.tag(tag.name, *value));
     world.declare_auto_scaling_group(group);
     let mut provider = CapacityProvider::over("fleet");
     provider.managed_scaling.enabled = false;
@@ -119,11 +126,11 @@ fn world(consolidate: bool) -> Result<World, ApiError> {
 /// The records of a process's first look, and of `runs` more.
 async fn look(
     binaries: &Path,
-    consolidate: bool,
+    tags: &[(Setting, &str)],
     share_percent: &str,
     runs: usize,
 ) -> Result<Vec<Value>, Failure> {
-    let world = world(consolidate).map_err(Failure::world)?;
+    let world = world(tags).map_err(Failure::world)?;
     let (account, region) = (
         world.config().account.clone(),
         world.config().region.clone(),

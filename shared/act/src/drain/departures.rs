@@ -73,6 +73,10 @@ impl Answer {
             // One that is gone has given its tasks up. One that still registers may be called by the same word.
             Written::Gone(reason) if reason == INACTIVE => Self::Doubtful(OutcomeResult::AlreadySo),
             Written::Gone(_) => Self::Clear(OutcomeResult::AlreadySo),
+            // The call that lost its answer did it, or nothing was left to do: what is answered is `done` in both cases.
+            Written::Unanswered { found, .. } if found.status() == Some(DRAINING) => {
+                Self::Clear(OutcomeResult::Done)
+            }
             Written::Unanswered { found, .. } if found.is_leaving() => {
                 Self::Clear(OutcomeResult::AlreadySo)
             }

@@ -79,26 +79,32 @@ fn can_grow(provider: &Provider) -> bool {
         && group.desired_capacity < group.max_size
 }
 
-/// Of the picks with tasks of these services the later half: some of them may find room where all together do not, and halving finds out
-/// in a few attempts.
-fn later_half<'a>(
+/// Of the picks with tasks of these services the earlier half may go: some of them may leave enough room where all together do not, and
+/// halving finds out in a few attempts. All others with such tasks stay, so that none of them is chosen in the place of one that does.
+fn all_but_half<'a>(
+    case: &Case<'a>,
     picks: &[&Member<'a>],
     services: &BTreeSet<&ServiceName>,
 ) -> BTreeSet<&'a InstanceId> {
-    let holds = |it: &&&Member<'_>| {
+    let holds = |it: &Member<'_>| {
         let mut of = it.tasks.iter().filter_map(|task| task.service.as_ref());
         of.any(|it| services.contains(it))
     };
-    let holders: Vec<&InstanceId> = picks.iter().filter(holds).map(|it| it.id).collect();
-    let first = holders.len() / 2;
-    holders.into_iter().skip(first).collect()
+    let picked: Vec<&InstanceId> = picks
+        .iter()
+        .filter(|it| holds(it))
+        .map(|it| it.id)
+        .collect();
+    let (may_go, _) = picked.split_at(picked.len() / 2);
+    let holders = case.members.iter().filter(|it| holds(it)).map(|it| it.id);
+    holders.filter(|it| !may_go.contains(it)).collect()
 }
 
 /// What the next look would take back.
 pub(crate) struct Needed<'a> {
     /// How many more instances would be wanted than are left.
     pub(crate) short_by: usize,
-    /// Those of which the room would be lacking, or that would leave tasks without any.
+    /// Those of which the room would be lacking, and those whose tasks would find none.
     pub(crate) again: BTreeSet<&'a InstanceId>,
 }
 
@@ -133,7 +139,7 @@ pub(crate) fn needed<'a>(
     if !stranded.is_empty() {
         return Some(Needed {
             short_by: 0,
-            again: later_half(picks, &stranded),
+            again: all_but_half(case, picks, &stranded),
         });
     }
     let mut room = case.room.clone();

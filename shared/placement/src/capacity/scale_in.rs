@@ -135,10 +135,8 @@ pub(crate) fn choose<'c, 'a>(case: &'c Case<'a>, surplus: u32, ends: u32) -> Cho
         let Some(after) = after::needed(case, &under_way, &picks) else {
             return choice;
         };
-        let again = picks.iter().map(|it| it.id);
-        let again: Vec<&InstanceId> = again.filter(|it| after.again.contains(it)).collect();
-        if !again.is_empty() {
-            needed.extend(again);
+        if picks.iter().any(|it| after.again.contains(it.id)) {
+            needed.extend(after.again);
         } else if let [pick] = picks.as_slice() {
             // What is lacking without it is one of its size, whichever.
             let size = &pick.instance.instance_type;

@@ -7,7 +7,7 @@
 //! | became of it | drain | taken back | heartbeat, completion |
 //! |---|---|---|---|
 //! | done | confirmed | the drain is forgotten, the reversal remembered | remembered |
-//! | already so | the instance is gone, or somebody else drained it: as before, but why it leaves | as done | a completion is: the action is over |
+//! | already so | the instance is gone, or was DRAINING when ECS refused: as before, but why it leaves | as done | a completion is: the action is over |
 //! | certainly did not | as before | the reversal is forgotten | as before |
 //! | not certain | stays announced | both stay remembered | as before |
 

@@ -3,7 +3,9 @@
 //! The load of a period is counted in thousandths of a task. A metric for each task gives its value times the tasks that ran, over the
 //! target; a metric of the whole fleet gives its value over the target. The parts of a pair add up: what the standby serves is load too.
 //!
-//! A load is *complete* where every task that ran is in it. One that is not is a lower bound: it may raise, and never lowers. ECS
+//! A load is *complete* where every task that ran is in it. One that is not is a lower bound: it may raise, and never lowers. Samples of a
+//! task may come later than those of others: a count that is not settled, and smaller than the last settled one and than what runs, is
+//! no more than a bound either, so that the period before it counts too. ECS
 //! publishes nothing for a service without tasks, so that a part without a value is 0 where no task of it ran. A metric for each task has
 //! no load in a period in which no task was counted: its count is as late as a value may be. What such a newest period may need is known all
 //! the same, from the tasks that run or were counted last, and nothing is lowered further than to that. It does not keep from lowering
@@ -109,6 +111,7 @@ pub(crate) fn of_target(
         series: task_counts,
         age,
         serving,
+        now,
     };
     let parts: Vec<Values> = series.iter().map(|it| Values::new(it, now)).collect();
     let is_all_given = series.iter().all(|it| it.is_complete);
@@ -276,6 +279,7 @@ pub(super) struct Counts<'a> {
     pub(super) series: &'a [Series],
     pub(super) age: Age,
     pub(super) serving: Serving<'a>,
+    pub(super) now: Timestamp,
 }
 
 impl Counts<'_> {
@@ -302,7 +306,7 @@ impl Counts<'_> {
                 Ran {
                     tasks_milli,
                     serving_milli: tasks_milli.min(self.served(part, at, period)),
-                    are_all: tasks.is_some(),
+                    are_all: tasks.is_some_and(|it| self.no_fewer(part, at, period, it) <= it),
                 }
             }
         }
@@ -337,6 +341,31 @@ impl Counts<'_> {
             Age::DaysAgo => part == Part::Standby,
         };
         ran_none.then_some(0)
+    }
+
+    /// No fewer tasks than so many, in thousandths, will have been counted in a period once it is settled: those that were counted in the
+    /// last settled one and run now, where that is more than `counted`.
+    pub(super) fn no_fewer(&self, part: Part, at: Timestamp, period: Seconds, counted: i64) -> i64 {
+        match self.age {
+            Age::Recent => {}
+            Age::DaysAgo => return counted,
+        }
+        if self.is_settled(at, period) {
+            return counted;
+        }
+        let of_part = self.series.iter().filter(|it| it.part == part);
+        let settled = of_part.filter_map(|series| {
+            let mut points = series.points.iter().rev();
+            let last = points.find(|it| self.is_settled(it.at, series.period))?;
+            Some(last.value_milli)
+        });
+        let running = i64::from(self.running(part).unwrap_or(0)) * 1_000;
+        settled.max().unwrap_or(0).min(running).max(counted)
+    }
+
+    /// Whether a period ended so long ago that nothing of it is to come any more.
+    fn is_settled(&self, at: Timestamp, period: Seconds) -> bool {
+        period.after(at) <= SETTLED_AFTER.before(self.now)
     }
 
     /// Whether any task of the fleet was counted in a period.

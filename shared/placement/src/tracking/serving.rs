@@ -8,8 +8,8 @@
 //!   there was none, or that its count is not there. Of a pair the other service tells: where that was counted, this one had no task. Of
 //!   a service on its own the looks do: whether any of them found it without one is remembered.
 //! - **Those that stopped.** A task that stops within a minute is counted in it, and its share went to the others. One that is not counted
-//!   in the next minute stopped. After the newest count, where its period holds the moment at which looks found fewer tasks that run or
-//!   are asked for, these are the next. Where those that are asked for do not run it was no lowering: tasks that end because they are
+//!   in the next minute stopped, unless samples of that may still come and it runs. After the newest count, where its period holds the
+//!   moment at which looks found fewer tasks that run or are asked for, these are the next. Where those that are asked for do not run it was no lowering: tasks that end because they are
 //!   overloaded make no load less. Tasks that go on for minutes when they are told to stop, until the load balancer has let them go,
 //!   are idle: if they are counted, the mean of CPU and memory is as much lower.
 //!
@@ -133,7 +133,9 @@ impl Counts<'_> {
             Part::Fleet => return i64::MAX,
         };
         let from = self.serving.warm_up.before(at);
-        let least = levels::least(levels, from, period.after(at));
+        // What the first look of all finds says nothing of the time before it.
+        let is_first_sight = matches!(levels, [only] if self.now <= only.at);
+        let least = levels::least(levels, from, period.after(at)).filter(|_| !is_first_sight);
         // Without a ledger nothing tells what was asked for: all that run, unless a deployment may run some beside them.
         let unknown = if service.deployment_running() {
             service.desired_count
@@ -200,16 +202,18 @@ impl Counts<'_> {
         let until = period.after(at);
         let (mut sum, mut number) = (0_i128, 0_i128);
         for series in self.series.iter().filter(|it| it.part == part) {
-            let last = series.points.last();
-            let after_last = last.map_or(i64::MAX, |it| self.now_after(part, it.at, series.period));
-            let nexts = series.points.iter().skip(1).map(|it| it.value_milli);
-            let nexts = nexts.chain(std::iter::once(after_last));
+            let nexts = series.points.iter().skip(1).map(Some);
+            let nexts = nexts.chain(std::iter::once(None));
             let within = series.points.iter().zip(nexts);
             for (point, next) in within
                 .skip_while(|(it, _)| series.period.after(it.at) <= at)
                 .take_while(|(it, _)| it.at < until)
             {
-                sum = sum.saturating_add(point.value_milli.min(next).max(0).into());
+                let left = next.map_or_else(
+                    || self.now_after(part, point.at, series.period),
+                    |it| self.no_fewer(part, it.at, series.period, it.value_milli),
+                );
+                sum = sum.saturating_add(point.value_milli.min(left).max(0).into());
                 number = number.saturating_add(1);
             }
         }

@@ -362,6 +362,13 @@ fn what_has_no_room_on_another_provider_keeps_nothing_else() {
         of_two_services(40),
         &["drain 85: scale_in, budget 50; drain 86: scale_in, budget 49"],
     );
+    // The same where the budget lets only a few be chosen in an attempt; an empty one stands for itself.
+    let mut scene = of_two_services(30);
+    scene.policy("spot").disruption_percent = 10;
+    scene.instance("spot", "t3.small");
+    let first =
+        "drain 101: scale_in, budget 5; drain 65: scale_in, budget 4; drain 66: scale_in, budget 3";
+    check(scene, &[first, "terminate 101: drained"]);
 }
 
 const PORT: HostPort = HostPort {

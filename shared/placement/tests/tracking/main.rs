@@ -12,6 +12,7 @@ mod calculations;
 mod forecast;
 mod foreign;
 mod fresh;
+mod late_counts;
 mod laws;
 mod left_alone;
 mod minutes;

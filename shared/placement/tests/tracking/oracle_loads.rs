@@ -106,6 +106,25 @@ impl Fleets<'_> {
         (count > 0).then(|| up(all.into_iter().sum(), count))
     }
 
+    /// Thousandths of tasks in a period, and whether all that ran are counted; `None` where nobody knows.
+    fn tasks(
+        &self,
+        counts: &[Series],
+        part: Part,
+        (at, period): (i64, i64),
+        days_ago: bool,
+    ) -> Option<(u128, bool)> {
+        let count = Self::counted(counts, part, at, period);
+        if days_ago {
+            let none_else = part == Part::Standby;
+            return count.or(none_else.then_some(0)).map(|it| (it, true));
+        }
+        let none_else = self.runs(part) == Some(0);
+        let known = count.or(none_else.then_some(0))?;
+        let lacks = self.in_part(counts, part, (at, period), known);
+        Some((known, lacks.is_none()))
+    }
+
     fn loads(
         &self,
         target: &Target,
@@ -121,25 +140,18 @@ impl Fleets<'_> {
         let whole = series.iter().all(|it| it.is_complete);
         for at in values.seconds() {
             let count = |part| Self::counted(counts, part, at, period);
-            let tasks = |part| {
-                let none_else = if days_ago {
-                    part == Part::Standby
-                } else {
-                    self.runs(part) == Some(0)
-                };
-                count(part).or(none_else.then_some(0))
-            };
+            let tasks = |part| self.tasks(counts, part, (at, period), days_ago);
             let warm = |part, tasks| match days_ago {
                 true => tasks,
                 false => self.served(counts, part, (at, period), tasks),
             };
+            // Not every sample may be there.
             let value = |part| values.of(part, at);
             let (mut all, mut started) = (0, 0);
             let mut is_whole = whole;
             let both = [Part::Primary, Part::Standby];
             let no_count = both.iter().all(|it| count(*it).is_none());
-            let of_fleet = values.0.contains_key(&Part::Fleet);
-            match (target.measures, of_fleet) {
+            match (target.measures, values.0.contains_key(&Part::Fleet)) {
                 (Measures::Total, _) => {
                     all = value(Part::Fleet).unwrap_or(0) * 1_000;
                     started = all;
@@ -148,11 +160,11 @@ impl Fleets<'_> {
                 (Measures::PerTask, true) => {
                     let shown = value(Part::Fleet).unwrap_or(0);
                     for part in both {
-                        let known = tasks(part).unwrap_or(0);
+                        let (known, are_all) = tasks(part).unwrap_or((0, false));
                         let asked = self.asked_for(part, at, period, days_ago);
                         all += shown * known;
                         started += shown * warm(part, known).min(asked);
-                        is_whole &= tasks(part).is_some();
+                        is_whole &= are_all;
                     }
                     is_whole &= value(Part::Fleet).is_some();
                 }
@@ -161,9 +173,10 @@ impl Fleets<'_> {
                         let ran = count(part).is_some_and(|it| it > 0)
                             || (!days_ago && self.runs(part) != Some(0));
                         match (value(part), tasks(part)) {
-                            (Some(value), Some(tasks)) => {
+                            (Some(value), Some((tasks, are_all))) => {
                                 all += value * tasks;
                                 started += value * warm(part, tasks);
+                                is_whole &= are_all;
                             }
                             (Some(_), None) => is_whole = false,
                             (None, _) => is_whole &= !ran,
@@ -175,9 +188,10 @@ impl Fleets<'_> {
                 let load = up(sum, u128::try_from(target.value_milli).unwrap());
                 load.min(u128::try_from(i64::MAX).unwrap())
             };
+            let (all, warm) = (load(all), load(started));
             let served = Served {
-                all: load(all),
-                warm: load(started),
+                all,
+                warm,
                 is_whole,
             };
             loads.insert(at, served);

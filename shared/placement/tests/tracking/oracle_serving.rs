@@ -93,8 +93,14 @@ impl Fleets<'_> {
             let values: Vec<(i64, u128)> = by_second(series).into_iter().collect();
             for (index, (begin, value)) in values.iter().enumerate() {
                 let span = (*begin, begin + series.period.0);
-                let next = values.get(index + 1);
-                let next = next.map_or_else(|| self.remaining(part, span), |it| it.1);
+                let next = match values.get(index + 1) {
+                    Some((begin, value)) => {
+                        let young = (*begin, series.period.0);
+                        let more = self.in_part(counts, part, young, *value);
+                        more.unwrap_or(*value)
+                    }
+                    None => self.remaining(part, span),
+                };
                 if *begin < at + period && at < begin + series.period.0 {
                     all.push(next.min(*value));
                 }
@@ -124,6 +130,9 @@ impl Fleets<'_> {
             if let Some(level) = begun.or(levels.first()) {
                 least = Some(least.unwrap_or(u32::MAX).min(level.1));
             }
+        }
+        if levels.len() == 1 && levels[0].0 >= self.now {
+            least = None;
         }
         let deploys = match (part, &self.fleet.standby) {
             (Part::Standby, Some(Standby::Present(it))) => it.deployment_running(),
@@ -156,5 +165,26 @@ impl Fleets<'_> {
             (Part::Standby | Part::Fleet, _) => return None,
         };
         Some((service.desired_count, service.running_count))
+    }
+
+    /// Of a period that ended less than a minute ago, or goes on, what its count will become at least, where that is more: every task that
+    /// runs, unless the last older count has fewer.
+    pub(crate) fn in_part(
+        &self,
+        counts: &[Series],
+        part: Part,
+        (at, period): (i64, i64),
+        counted: u128,
+    ) -> Option<u128> {
+        let mut before = 0;
+        for series in counts.iter().filter(|it| it.part == part) {
+            let old = self.now - 60 - series.period.0;
+            let values = by_second(series);
+            let last = values.range(..=old).next_back().map_or(0, |it| *it.1);
+            before = before.max(last);
+        }
+        let runs = u128::from(self.runs(part).unwrap_or(0)) * 1_000;
+        let (is_young, at_least) = (at + period > self.now - 60, before.min(runs));
+        (is_young && counted < at_least).then_some(at_least)
     }
 }

@@ -1,0 +1,85 @@
+//! A count of tasks that has come in part: samples of some tasks come later than those of others. What is not known of it holds no raise back.
+
+use model::memory::Recall;
+use model::tracking::{Measures, Part, Point, TargetName};
+
+use super::scene::{Scene, key, target};
+
+/// How many are asked for after a look.
+fn after(scene: &Scene) -> u32 {
+    let steps = scene.decide().plan.steps;
+    let to = steps.first().map(|it| it.counts().1);
+    to.unwrap_or(scene.snapshot.fleets[&key()].primary.desired_count)
+}
+
+/// The newest minute has counted so many tasks of a part yet.
+fn counted(scene: &mut Scene, part: Part, tasks: i64) {
+    scene.counts(part).last_mut().unwrap().value_milli = tasks * 1_000;
+}
+
+/// So many tasks have been counted in the minute that goes on.
+fn counted_by_now(scene: &mut Scene, part: Part, tasks: i64) {
+    let point = Point {
+        at: scene.minute(-1),
+        value_milli: tasks * 1_000,
+    };
+    scene.counts(part).push(point);
+}
+
+/// Ten tasks at 90 % of CPU, with a target of 60 %, or with as many requests, which need fifteen; or fifteen of a pair, which need 23 and get as many as one
+/// step adds.
+fn scenes() -> [(Scene, u32); 3] {
+    let mut requests = Scene::new(10);
+    requests.track(TargetName::Requests, target(100, Measures::PerTask));
+    requests.flat(TargetName::Requests, Part::Fleet, 150_000);
+    requests.memory();
+    [
+        (Scene::cpu(10, 90), 15),
+        (requests, 15),
+        (Scene::pair(10, 5, 90), 20),
+    ]
+}
+
+#[test]
+fn a_raise_does_not_wait_for_the_last_sample() {
+    for (scene, expected) in scenes() {
+        for tasks in 0..=10 {
+            let mut newest = scene.clone();
+            counted(&mut newest, Part::Primary, tasks);
+            assert_eq!(after(&newest), expected, "{tasks} counted");
+            // Nor does what the minute that goes on shows make stopped tasks of those that were counted before.
+            let mut by_now = scene.clone();
+            counted_by_now(&mut by_now, Part::Primary, tasks);
+            assert_eq!(after(&by_now), expected, "{tasks} counted by now");
+        }
+    }
+}
+
+/// Twenty of thirty tasks were let go a minute ago. As many are counted as run, and that is all there are.
+#[test]
+fn a_count_of_all_that_run_is_whole() {
+    let mut scene = Scene::cpu(10, 60);
+    scene.count(Part::Primary, 30);
+    scene.flat(TargetName::Cpu, Part::Primary, 20_000);
+    scene.newest(TargetName::Cpu, Part::Primary, &[60_000]);
+    scene.wrote(30, 10, 90, true);
+    counted(&mut scene, Part::Primary, 10);
+    assert_eq!(after(&scene), 10);
+    // One that is missing makes the minute before it count too, which needs no more.
+    counted(&mut scene, Part::Primary, 9);
+    assert_eq!(after(&scene), 10);
+}
+
+/// A template gave the tags, and set forty tasks to two. Forty were counted, each at its target, and still run: a first look knows no more
+/// of what was asked for before than one without an answer of the ledger.
+#[test]
+fn what_the_first_look_of_all_finds_says_nothing_of_before() {
+    let mut scene = Scene::new(40);
+    scene.bounds(1, 100);
+    scene.track(TargetName::Requests, target(100, Measures::PerTask));
+    scene.flat(TargetName::Requests, Part::Fleet, 100_000);
+    scene.primary().desired_count = 2;
+    assert_eq!(after(&scene), 6, "as far as a step goes");
+    scene.memories.insert(key(), Recall::Unknown);
+    assert_eq!(after(&scene), 6, "without a ledger");
+}

@@ -165,7 +165,7 @@ pub enum TrackingHoldReason {
         /// They, with the reason of each.
         targets: Vec<Unfollowed>,
     },
-    /// Fewer are needed, but somebody else set the desired count a while ago.
+    /// Fewer are needed, or allowed, but somebody else set the desired count a while ago.
     ForeignChange {
         /// The desired count found.
         found: u32,

@@ -202,7 +202,7 @@ impl fmt::Display for TrackingHoldReason {
             Self::Unfollowed { targets } => list(f, targets, "; "),
             Self::ForeignChange { found, wrote } => write!(
                 f,
-                "the load needs fewer, but somebody else set the desired count to {found} after Ballast's {wrote}"
+                "fewer are needed or allowed, but somebody else set the desired count to {found} after Ballast's {wrote}"
             ),
             Self::SwitchedOff { needed } => {
                 f.write_str(

@@ -11,7 +11,8 @@ use super::case::{Case, Tracked};
 use super::pace::{Lower, Need, Waits};
 use super::{Verdict, foreign, placeable};
 
-/// More tasks are asked for than are allowed: it becomes what is allowed, or fewer where fewer are needed.
+/// More tasks are asked for than are allowed: it becomes what is allowed, or fewer where fewer are needed. What somebody else set is kept
+/// from a maximum too: a maximum that leaves as many takes nothing of it, and is kept to at once; one that does not waits.
 pub(crate) fn above_maximum(case: &Case<'_>) -> Option<Verdict> {
     let most = case.bounds.bounds.max_tasks;
     if case.desired() <= most {
@@ -21,9 +22,10 @@ pub(crate) fn above_maximum(case: &Case<'_>) -> Option<Verdict> {
         step @ Verdict::Step(to, _) if to <= most => return Some(step),
         Verdict::Step(..) | Verdict::Hold(..) => {}
     }
-    let vetoed = unseen(case)
-        .or_else(|| deployment(case))
-        .or_else(|| foreign::in_force(case).map(|(_, hold)| hold));
+    let vetoed = unseen(case).or_else(|| deployment(case)).or_else(|| {
+        let foreign = foreign::in_force(case).filter(|(found, _)| most < *found);
+        foreign.map(|(_, hold)| hold)
+    });
     Some(vetoed.unwrap_or_else(|| {
         let reason = TrackingStepReason::AboveMaximum {
             bounds: case.bounds,

@@ -3,8 +3,8 @@
 use expect_test::expect;
 use model::Seconds;
 use model::capacity::Consent;
-use model::memory::Recall;
-use model::tracking::{Measures, Part, TargetName};
+use model::memory::{ForeignEdit, Recall};
+use model::tracking::{Measures, Part, ScheduledBounds, TargetName};
 
 use super::scene::{Scene, check, key, target, text};
 
@@ -29,7 +29,7 @@ fn a_change_by_somebody_else_is_not_lowered_for_an_hour() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` foreign_change: the load needs fewer, but somebody else set the desired count to 20 after Ballast's 11 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40), until 2026-03-01T13:00:30Z
+        hold `demo/web` foreign_change: fewer are needed or allowed, but somebody else set the desired count to 20 after Ballast's 11 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40), until 2026-03-01T13:00:30Z
     "#]],
     );
     scene.act();
@@ -84,7 +84,96 @@ fn a_load_that_needs_more_is_served_all_the_same() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` foreign_change: the load needs fewer, but somebody else set the desired count to 10 after Ballast's 12 (desired 10, running 10, pending 0; standby running 0; cpu 4 (load 3.334 tasks at 2026-03-01T12:49:00Z, at most 4 in the window); allowed 1 to 40), until 2026-03-01T13:00:30Z
+        hold `demo/web` foreign_change: fewer are needed or allowed, but somebody else set the desired count to 10 after Ballast's 12 (desired 10, running 10, pending 0; standby running 0; cpu 4 (load 3.334 tasks at 2026-03-01T12:49:00Z, at most 4 in the window); allowed 1 to 40), until 2026-03-01T13:00:30Z
+    "#]],
+    );
+}
+
+#[test]
+fn a_maximum_above_what_a_template_set_is_kept_to() {
+    // A template set 40 to 10, and the load needs 40: they were given back.
+    let mut scene = Scene::cpu(40, 60);
+    scene.wrote(36, 40, 600, true);
+    scene.primary().desired_count = 10;
+    scene.act();
+    assert_eq!(scene.primary().desired_count, 40);
+    let foreign = scene.memory().foreign.unwrap();
+    assert_eq!((foreign.found, foreign.wrote), (10, 40));
+    // The owner allows 20, which is more than anybody else asked for.
+    scene.later(60);
+    scene.bounds(1, 20);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` above_maximum: set the desired count of `demo/web` from 40 to 20, because allowed are 1 to 20 (desired 40, running 40, pending 0; standby running 0; cpu 40 (load 40.000 tasks at 2026-03-01T12:00:00Z, at most 40 in the window); allowed 1 to 20)
+    "#]],
+    );
+}
+
+#[test]
+fn a_schedules_maximum_above_what_somebody_set_is_kept_to() {
+    let mut scene = Scene::cpu(40, 60);
+    let windows = "daily 12:01-13:00 max=20";
+    scene.policy().windows = ScheduledBounds::parse_all(windows).unwrap();
+    scene.wrote(36, 40, 600, true);
+    scene.primary().desired_count = 10;
+    scene.act();
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` on_target: the load needs as many as are asked for, or the tolerance covers the difference (desired 40, running 40, pending 0; standby running 0; cpu 40 (load 40.000 tasks at 2026-03-01T11:59:00Z, at most 40 in the window); allowed 1 to 40)
+    "#]],
+    );
+    scene.later(60);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` above_maximum: set the desired count of `demo/web` from 40 to 20, because allowed are 1 to 20 by the schedule (desired 40, running 40, pending 0; standby running 0; cpu 40 (load 40.000 tasks at 2026-03-01T12:00:00Z, at most 40 in the window); allowed 1 to 20 by the schedule)
+    "#]],
+    );
+}
+
+#[test]
+fn a_maximum_below_what_somebody_set_waits() {
+    // The load needs all 30 that somebody set.
+    let mut scene = Scene::cpu(30, 60);
+    scene.wrote(18, 20, 600, true);
+    scene.bounds(1, 25);
+    check(
+        &scene,
+        &expect![[r#"
+        hold `demo/web` foreign_change: fewer are needed or allowed, but somebody else set the desired count to 30 after Ballast's 20 (desired 30, running 30, pending 0; standby running 0; cpu 30 (load 30.000 tasks at 2026-03-01T11:59:00Z, at most 30 in the window); allowed 1 to 25), until 2026-03-01T13:00:30Z
+    "#]],
+    );
+    scene.act();
+    scene.later(3_600);
+    check(
+        &scene,
+        &expect![[r#"
+        step `demo/web` above_maximum: set the desired count of `demo/web` from 30 to 25, because allowed are 1 to 25 (desired 30, running 30, pending 0; standby running 0; cpu 30 (load 30.000 tasks at 2026-03-01T12:59:00Z, at most 30 in the window); allowed 1 to 25)
+    "#]],
+    );
+    // Somebody set 20, and Ballast raised it since: 20 are left, and no fewer.
+    let mut raised = Scene::cpu(30, 60);
+    raised.wrote(20, 30, 600, true);
+    let noticed_at = raised.ago(1_200);
+    raised.memory().foreign = Some(ForeignEdit {
+        found: 20,
+        wrote: 10,
+        noticed_at,
+    });
+    raised.bounds(1, 19);
+    check(
+        &raised,
+        &expect![[r#"
+        hold `demo/web` foreign_change: fewer are needed or allowed, but somebody else set the desired count to 20 after Ballast's 10 (desired 30, running 30, pending 0; standby running 0; cpu 30 (load 30.000 tasks at 2026-03-01T11:59:00Z, at most 30 in the window); allowed 1 to 19), until 2026-03-01T12:40:30Z
+    "#]],
+    );
+    raised.bounds(1, 20);
+    check(
+        &raised,
+        &expect![[r#"
+        step `demo/web` above_maximum: set the desired count of `demo/web` from 30 to 20, because allowed are 1 to 20 (desired 30, running 30, pending 0; standby running 0; cpu 30 (load 30.000 tasks at 2026-03-01T11:59:00Z, at most 30 in the window); allowed 1 to 20)
     "#]],
     );
 }
@@ -212,7 +301,7 @@ fn a_confirmed_write_that_was_undone_is_somebody_elses_change() {
     check(
         &scene,
         &expect![[r#"
-        hold `demo/web` foreign_change: the load needs fewer, but somebody else set the desired count to 20 after Ballast's 11 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40), until 2026-03-01T13:00:30Z
+        hold `demo/web` foreign_change: fewer are needed or allowed, but somebody else set the desired count to 20 after Ballast's 11 (desired 20, running 20, pending 0; standby running 0; cpu 10 (load 10.000 tasks at 2026-03-01T11:59:00Z, at most 10 in the window); allowed 1 to 40), until 2026-03-01T13:00:30Z
     "#]],
     );
 }

@@ -11,8 +11,9 @@ use model::tracking::{
 };
 use proptest::prelude::*;
 
-use crate::laws::results;
+use crate::laws::{audited, results};
 use crate::oracle_loads::{Fleets, Says, up};
+use crate::planted::somebody_set;
 use crate::random::{at_rest, situation};
 use crate::scene::{Scene, text};
 
@@ -322,7 +323,7 @@ pub(crate) fn wanted(scene: &Scene, key: &TrackingKey) -> u32 {
     let to = to.filter(|it| *it < seen && *it <= run && pending == 0);
     match to {
         Some(to) if seen <= most || to <= most => to,
-        _ if seen > most && floor.is_none() => most,
+        _ if seen > most && floor.is_none_or(|it| it <= most) => most,
         _ => seen,
     }
 }
@@ -412,5 +413,22 @@ proptest! {
     #[test]
     fn at_rest_the_load_alone_decides(scene in at_rest()) {
         agrees(&scene)?;
+    }
+
+    /// A maximum around what somebody else set, which Ballast raised since.
+    #[test]
+    fn a_maximum_leaves_what_somebody_set(
+        scene in at_rest(),
+        set in 1..30_u32,
+        more in prop::sample::select(vec![-1_i32, 0, 1, 10]),
+    ) {
+        let mut scene = scene;
+        let desired = scene.primary().desired_count;
+        scene.wrote(set, desired, 600, true);
+        somebody_set(&mut scene, set, 1_200);
+        scene.bounds(0, set.saturating_add_signed(more));
+        agrees(&scene)?;
+        let found = audited(&scene, &scene.decide().plan);
+        prop_assert!(found.is_empty(), "{:?} in\n{}", found, text(&scene.decide()));
     }
 }

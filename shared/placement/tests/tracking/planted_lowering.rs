@@ -233,12 +233,19 @@ fn the_maximum_asks_for_less_than_a_load_does() {
                 it.primary().deployments = vec![deployment(1, true, true)]
             }),
             ("one_writer", &|it| it.wrote(16, 18, 7_200, true)),
+            // More than the maximum was asked for, and Ballast raised it since.
             ("one_writer", &|it| {
-                it.wrote(14, 20, 600, true);
-                somebody_set(it, 14, 1_200);
+                it.wrote(16, 20, 600, true);
+                somebody_set(it, 16, 1_200);
             }),
         ],
     );
+    // The maximum takes nothing of what somebody asked for.
+    for found in [15, 14] {
+        scene.wrote(found, 20, 600, true);
+        somebody_set(&mut scene, found, 1_200);
+        passes(&scene, &step);
+    }
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl Ground<'_> {
         }
     }
 
-    /// For the policy's time the desired count is not lowered below what somebody else set it to.
+    /// For the policy's time the desired count is not lowered below what somebody else set it to, by a maximum neither.
     fn check_writer(&self, step: &TrackingStep, found: &mut Findings<'_>) {
         let (_, to) = step.counts();
         let from = self.seen();
@@ -113,7 +113,7 @@ impl Ground<'_> {
         if let Some(edit) = foreign
             && !self.has_passed(edit.noticed_at, self.policy.foreign_hold.0)
             && !is_back(edit.noticed_at)
-            && (to < edit.found || is_by_maximum(step))
+            && to < edit.found
         {
             let since = edit.noticed_at;
             let detail = format!("somebody else set {} by {since:.0}", edit.found);

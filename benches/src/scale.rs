@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use comfy_table::Table;
 use model::ClusterName;
-use model::settings::Setting;
 use model::capacity::policy::{TAG_CLUSTER_SCALER, TAG_CONSOLIDATE, TAG_SCALE_IN_DELAY_SECS};
+use model::settings::Setting;
 use model::strategy::Market;
 use serde_json::{Value, json};
 use tokio::process::Command;

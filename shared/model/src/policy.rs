@@ -69,7 +69,7 @@ pub const TAG_FOREIGN_HOLD_SECS: Setting = Setting {
     name: "ballast:foreign-hold-secs",
     allowed: "a whole number from 60 to 604800",
     default: "3600",
-    meaning: "How long a standby whose desired count somebody else changed is left alone, and how long that of a tracked service is not lowered then.",
+    meaning: "How long a standby whose desired count somebody else changed is left alone, and how long that of a tracked service is not lowered below what they set.",
 };
 /// Stops Ballast for one pair.
 pub const TAG_PAUSED: Setting = Setting {

@@ -73,7 +73,7 @@ pub const TAG_MAX_TASKS: Setting = Setting {
     name: "ballast:max-tasks",
     allowed: "a whole number from 1 to 5000, at least `ballast:min-tasks`",
     default: "none: needed",
-    meaning: "The greatest desired count.",
+    meaning: "The greatest desired count. A greater one is lowered to it, whatever the load; to one below what somebody else set, only after `ballast:foreign-hold-secs`.",
 };
 /// Bounds by the time of the week.
 pub const TAG_SCHEDULED_BOUNDS: Setting = Setting {

@@ -38,8 +38,8 @@ use super::{Case, Member, MemberState, after, consolidate, drains};
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>
 pub(crate) const REMOVALS_MAX: u32 = 50;
 
-/// How often it is tried which instances may go without one of them being needed again at once; if that never comes out, none goes at this
-/// look. The number is ours.
+/// How often it is tried which instances may go without one of them being needed again at once. If that never comes out, the empty ones
+/// alone are tried, and if that does not either, none goes at this look. The number is ours.
 const ATTEMPTS_MAX: usize = 16;
 
 /// How often packing is asked at one look which tasks fit elsewhere, in all attempts together. The number is ours.
@@ -149,7 +149,13 @@ pub(crate) fn choose<'c, 'a>(case: &'c Case<'a>, surplus: u32, ends: u32) -> Cho
             most = u32::try_from(fewer).unwrap_or(u32::MAX);
         }
     }
-    choose_but(case, 0, ends, &needed, &mut packings)
+    // Without packing only the empty ones are chosen.
+    let choice = choose_but(case, surplus, ends, &needed, &mut 0);
+    let picks: Vec<&Member<'_>> = choice.picks.iter().map(|it| it.member).collect();
+    if after::needed(case, &under_way, &picks).is_none() {
+        return choice;
+    }
+    choose_but(case, 0, ends, &needed, &mut 0)
 }
 
 /// Chooses at most `surplus` among those that the next look would not need.

@@ -55,7 +55,7 @@ pub(crate) struct Summed {
 pub struct Uncounted {
     /// The most that one of them may need, in thousandths of a task. 0 where there is none.
     pub milli_tasks: i64,
-    /// Whether those that are settled have a value of every part that runs tasks.
+    /// Whether those that are settled follow one another, and have a value of every part that runs tasks.
     pub is_complete: bool,
 }
 
@@ -125,8 +125,11 @@ pub(crate) fn of_target(
     let expected = expected(target.measures, &parts);
     let newest = times.last().copied();
     let later = uncounted.into_iter().filter(|at| newest < Some(*at));
+    let mut next = newest.map(|it| period.after(it));
     let uncounted = later.fold(Uncounted::default(), |known, at| {
-        let (mut product, mut is_complete) = (0_i128, true);
+        // A period without any value before one that has a value is a gap, whether or not its tasks are counted.
+        let (mut product, mut is_complete) = (0_i128, next.is_none_or(|it| at <= it));
+        next = Some(period.after(at));
         for part in &expected {
             let values = parts.iter().filter(|it| it.part == *part);
             let value = values.filter_map(|it| it.at(at)).max();
@@ -344,13 +347,16 @@ impl Counts<'_> {
     }
 
     /// No fewer tasks than so many, in thousandths, will have been counted in a period once it is settled: those that were counted in the
-    /// last settled one and run now, where that is more than `counted`.
+    /// last settled one and run now, as far as that was read, where that is more than `counted`.
     pub(super) fn no_fewer(&self, part: Part, at: Timestamp, period: Seconds, counted: i64) -> i64 {
         match self.age {
             Age::Recent => {}
             Age::DaysAgo => return counted,
         }
-        if self.is_settled(at, period) {
+        // A count's period may be longer than that of the value.
+        let mut counts = self.points(part, at, period.after(at));
+        if self.is_settled(at, period) && counts.all(|(length, it)| self.is_settled(it.at, length))
+        {
             return counted;
         }
         let of_part = self.series.iter().filter(|it| it.part == part);
@@ -359,7 +365,8 @@ impl Counts<'_> {
             let last = points.find(|it| self.is_settled(it.at, series.period))?;
             Some(last.value_milli)
         });
-        let running = i64::from(self.running(part).unwrap_or(0)) * 1_000;
+        let running = self.running(part);
+        let running = running.map_or(i64::MAX, |it| i64::from(it) * 1_000);
         settled.max().unwrap_or(0).min(running).max(counted)
     }
 

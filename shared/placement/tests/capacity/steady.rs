@@ -399,3 +399,42 @@ fn packing_is_asked_so_often_at_one_look_and_then_nothing_goes() {
     );
     check(scene(31), &[]);
 }
+
+/// Of each service the only task would go to a provider that cannot grow, one service after the other, until no attempt is left: what is
+/// empty goes all the same.
+#[test]
+fn what_is_empty_goes_where_nothing_else_may() {
+    for services in [8, 17, 30] {
+        let mut it = scene("t3.small");
+        it.group("ec2").max_size = 1;
+        it.types("spot", "t3.small");
+        let policy = it.policy("spot");
+        policy.scale_in_delay = Seconds(0);
+        policy.minimum_age = Seconds(0);
+        policy.consolidate = true;
+        let group = it.group("spot");
+        group.max_size = 200;
+        group.suspended_processes.insert("AZRebalance".to_owned());
+        it.watched("spot", 3_600, 0);
+        let full = it.instance("ec2", "t3.small");
+        it.service("base", 3, "ec2=0/1");
+        it.tasks("base", &full, 3);
+        for number in 0..services {
+            let name = format!("web-{number}");
+            it.service(&name, 1, "ec2=1/1 spot=0/1");
+            let id = it.instance("spot", "t3.small");
+            it.task(&name, &id);
+        }
+        it.service("api", services, "spot=0/1");
+        for id in it.instances("spot", "t3.small", services) {
+            it.task("api", &id);
+            it.member(&id).protected_from_scale_in = true;
+        }
+        it.instances("spot", "t3.small", 2);
+        let looks = looks(it);
+        let terminated = looks.iter().filter(|it| it.contains("terminate")).count();
+        assert!(terminated > 0, "{services}: {looks:?}");
+        let drained: usize = looks.iter().map(|it| it.matches("drain ").count()).sum();
+        assert_eq!(drained, 2, "{services}: {looks:?}");
+    }
+}

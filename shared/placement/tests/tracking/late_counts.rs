@@ -1,9 +1,11 @@
 //! A count of tasks that has come in part: samples of some tasks come later than those of others. What is not known of it holds no raise back.
 
+use model::Seconds;
 use model::memory::Recall;
+use model::snapshot::Standby;
 use model::tracking::{Measures, Part, Point, TargetName};
 
-use super::scene::{Scene, key, target};
+use super::scene::{Scene, key, series, target};
 
 /// How many are asked for after a look.
 fn after(scene: &Scene) -> u32 {
@@ -52,6 +54,40 @@ fn a_raise_does_not_wait_for_the_last_sample() {
             counted_by_now(&mut by_now, Part::Primary, tasks);
             assert_eq!(after(&by_now), expected, "{tasks} counted by now");
         }
+    }
+}
+
+/// What runs of the standby was not read: its last settled count stands for it.
+#[test]
+fn a_part_of_an_unread_standby_is_a_part_as_well() {
+    for tasks in [2, 10] {
+        let mut scene = Scene::pair(10, 10, 90);
+        scene.bounds(1, 100);
+        scene.fleet().standby = Some(Standby::Unknown);
+        counted(&mut scene, Part::Standby, tasks);
+        assert_eq!(after(&scene), 20, "{tasks} counted");
+    }
+}
+
+/// An alarm's periods may be shorter than the minute of a count.
+#[test]
+fn the_count_of_a_longer_period_may_come_in_part() {
+    for period in [10, 30, 60] {
+        let mut scene = Scene::new(10);
+        scene.track(TargetName::Alarm, target(60, Measures::PerTask));
+        let now = scene.now.as_second();
+        let end = Seconds(now.rem_euclid(period)).before(scene.now);
+        let begins = (1..=3_600 / period).rev();
+        let points = begins.map(|number| Point {
+            at: Seconds(number * period).before(end),
+            value_milli: 90_000,
+        });
+        let mut of_fleet = series(Part::Fleet, points.collect());
+        of_fleet.period = Seconds(period);
+        scene.recent(TargetName::Alarm).push(of_fleet);
+        counted(&mut scene, Part::Primary, 2);
+        counted_by_now(&mut scene, Part::Primary, 2);
+        assert_eq!(after(&scene), 15, "{period}");
     }
 }
 

@@ -285,15 +285,20 @@ impl Fleets<'_> {
         }
     }
 
-    /// Whether a service that runs tasks, or may, has no value in a period after the newest load that ended a minute ago, where the other has.
+    /// Whether a period after the newest load is skipped, before one that ended a minute ago; or a service that runs tasks, or may, has no
+    /// value in one of these, where the other has.
     fn lacks_values(&self, recent: &[Series], newest: i64, period: i64) -> bool {
         let values = Values::new(recent, self.now);
         let is_of_each = !values.0.contains_key(&Part::Fleet);
         let later = values.seconds().into_iter();
         let mut later = later.filter(|at| *at > newest && at + period <= self.now - 60);
+        let mut last = newest;
         later.any(|at| {
+            let skips = at > last + period;
+            last = at;
             let mut both = [Part::Primary, Part::Standby].into_iter();
-            is_of_each && both.any(|it| values.of(it, at).is_none() && self.runs(it) != Some(0))
+            let lacks = both.any(|it| values.of(it, at).is_none() && self.runs(it) != Some(0));
+            skips || (is_of_each && lacks)
         })
     }
 

@@ -167,8 +167,8 @@ impl Fleets<'_> {
         Some((service.desired_count, service.running_count))
     }
 
-    /// Of a period that ended less than a minute ago, or goes on, what its count will become at least, where that is more: every task that
-    /// runs, unless the last older count has fewer.
+    /// Of a period that ended less than a minute ago, or goes on, or one of whose counts does, what its count will become at least, where
+    /// that is more: every task that runs, unless the last older count has fewer.
     pub(crate) fn in_part(
         &self,
         counts: &[Series],
@@ -176,15 +176,20 @@ impl Fleets<'_> {
         (at, period): (i64, i64),
         counted: u128,
     ) -> Option<u128> {
-        let mut before = 0;
+        let (mut before, mut newest_end) = (0, at + period);
         for series in counts.iter().filter(|it| it.part == part) {
-            let old = self.now - 60 - series.period.0;
-            let values = by_second(series);
+            let (length, values) = (series.period.0, by_second(series));
+            let old = self.now - 60 - length;
             let last = values.range(..=old).next_back().map_or(0, |it| *it.1);
             before = before.max(last);
+            // The last count that this period touches.
+            if let Some((begin, _)) = values.range(at - length + 1..at + period).next_back() {
+                newest_end = newest_end.max(begin + length);
+            }
         }
-        let runs = u128::from(self.runs(part).unwrap_or(0)) * 1_000;
-        let (is_young, at_least) = (at + period > self.now - 60, before.min(runs));
+        let runs = self.runs(part);
+        let runs = runs.map_or(u128::MAX, |it| u128::from(it) * 1_000);
+        let (is_young, at_least) = (newest_end > self.now - 60, before.min(runs));
         (is_young && counted < at_least).then_some(at_least)
     }
 }

@@ -102,7 +102,7 @@ fn world(tags: &[(Setting, &str)]) -> Result<World, ApiError> {
     let group = group.tag(TAG_CLUSTER_SCALER.name, "act");
     let group = tags
         .iter()
-        .fold(group, |group, (tag, value)| group.tag(tag.name, *value));
+        .fold(group, |group, (tag, value)| group.tag(tag.name, value));
     world.declare_auto_scaling_group(group);
     let mut provider = CapacityProvider::over("fleet");
     provider.managed_scaling.enabled = false;

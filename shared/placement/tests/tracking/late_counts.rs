@@ -106,6 +106,15 @@ fn a_count_of_all_that_run_is_whole() {
     assert_eq!(after(&scene), 10);
 }
 
+/// Two tasks have just been added, and are not counted yet: the newest minute is whole, and the busier one before it is past.
+#[test]
+fn a_count_without_those_that_just_started_is_whole() {
+    let mut scene = Scene::cpu(12, 60);
+    scene.count(Part::Primary, 10);
+    scene.newest(TargetName::Cpu, Part::Primary, &[90_000, 66_000]);
+    assert_eq!(after(&scene), 12);
+}
+
 /// A template gave the tags, and set forty tasks to two. Forty were counted, each at its target, and still run: a first look knows no more
 /// of what was asked for before than one without an answer of the ledger.
 #[test]

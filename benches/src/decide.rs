@@ -1,4 +1,4 @@
-//! How long deciding takes for 5,000 pairs, in three states.
+//! How long deciding takes for 5,000 pairs, in two states.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

@@ -33,7 +33,10 @@ const FLEETS: [(&str, &[(Setting, &str)]); 3] = [
     ("without consolidation", &[]),
     (
         "with `ballast:consolidate`, in the delay",
-        &[(TAG_CONSOLIDATE, "true")],
+        &[
+            (TAG_CONSOLIDATE, "true"),
+            (TAG_SCALE_IN_DELAY_SECS, "86400"),
+        ],
     ),
     (
         "with `ballast:consolidate`, after it",

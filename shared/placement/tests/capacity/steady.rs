@@ -33,6 +33,22 @@ fn scene(types: &str) -> Scene {
     scene
 }
 
+/// The same beside a large Spot group that may be emptied.
+fn beside_spot() -> Scene {
+    let mut scene = scene("t3.small");
+    scene.types("spot", "t3.small");
+    let policy = scene.policy("spot");
+    policy.scale_in_delay = Seconds(0);
+    policy.minimum_age = Seconds(0);
+    policy.disruption_percent = 100;
+    policy.consolidate = true;
+    scene.watched("spot", 3_600, 0);
+    let group = scene.group("spot");
+    group.max_size = 200;
+    group.suspended_processes.insert("AZRebalance".to_owned());
+    scene
+}
+
 /// The steps of the looks, each plan carried out before the next look, until there are none.
 fn looks(mut scene: Scene) -> Vec<String> {
     let mut looks = Vec::new();
@@ -225,14 +241,7 @@ fn at_a_look_that_takes_one_back_none_begins_to_drain() {
 /// The task that ECS starts in the place of the one that is alone on a Spot instance goes to the other provider, by the strategy, and that
 /// is full.
 fn of_two_providers() -> Scene {
-    let mut it = scene("t3.small");
-    it.types("spot", "t3.small");
-    let policy = it.policy("spot");
-    policy.scale_in_delay = Seconds(0);
-    policy.minimum_age = Seconds(0);
-    policy.disruption_percent = 100;
-    policy.consolidate = true;
-    it.watched("spot", 3_600, 0);
+    let mut it = beside_spot();
     it.service("web", 4, "ec2=1/1 spot=0/1");
     let full = it.instance("ec2", "t3.small");
     it.task("web", &full);
@@ -325,18 +334,8 @@ fn managed_scaling_raises_another_provider_as_well() {
 /// `web` may go to another provider that cannot grow, `api` may not. Spot has `webs` and two instances with one task each, and others that
 /// nobody removes with room for all of these.
 fn of_two_services(webs: u32) -> Scene {
-    let mut it = scene("t3.small");
+    let mut it = beside_spot();
     it.group("ec2").max_size = 1;
-    it.types("spot", "t3.small");
-    let policy = it.policy("spot");
-    policy.scale_in_delay = Seconds(0);
-    policy.minimum_age = Seconds(0);
-    policy.disruption_percent = 100;
-    policy.consolidate = true;
-    let group = it.group("spot");
-    group.max_size = 200;
-    group.suspended_processes.insert("AZRebalance".to_owned());
-    it.watched("spot", 3_600, 0);
     let receivers = webs / 2 + 1;
     it.service("web", 3 + webs + receivers, "ec2=1/1 spot=0/1");
     it.service("api", 2, "spot=0/1");
@@ -405,17 +404,9 @@ fn packing_is_asked_so_often_at_one_look_and_then_nothing_goes() {
 #[test]
 fn what_is_empty_goes_where_nothing_else_may() {
     for services in [8, 17, 30] {
-        let mut it = scene("t3.small");
+        let mut it = beside_spot();
         it.group("ec2").max_size = 1;
-        it.types("spot", "t3.small");
-        let policy = it.policy("spot");
-        policy.scale_in_delay = Seconds(0);
-        policy.minimum_age = Seconds(0);
-        policy.consolidate = true;
-        let group = it.group("spot");
-        group.max_size = 200;
-        group.suspended_processes.insert("AZRebalance".to_owned());
-        it.watched("spot", 3_600, 0);
+        it.policy("spot").disruption_percent = 10;
         let full = it.instance("ec2", "t3.small");
         it.service("base", 3, "ec2=0/1");
         it.tasks("base", &full, 3);
